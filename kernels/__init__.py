@@ -1,0 +1,19 @@
+"""Compiled inner loops: random numbers, sampling and distances on a device, in plain JAX."""
+
+from tokenspace.kernels.collapsed import collapsed_divergence
+from tokenspace.kernels.given_tokens import correlations, divergence
+from tokenspace.kernels.partial_sums import partial_sum_divergence
+from tokenspace.kernels.random_bits import normals, replicate_keys, threefry2x32
+from tokenspace.kernels.sample_divergence import sample_divergence, sample_statistics
+
+__all__ = [
+    "collapsed_divergence",
+    "correlations",
+    "divergence",
+    "normals",
+    "partial_sum_divergence",
+    "replicate_keys",
+    "sample_divergence",
+    "sample_statistics",
+    "threefry2x32",
+]

@@ -1,0 +1,93 @@
+"""Counter-based random numbers in integer operations that XLA fuses into the loop that uses them.
+
+Threefry-2x32 with 20 rounds (Salmon, Moraes, Dror & Shaw 2011). A number depends on the seed, the
+replicate, the stream, the token and the feature only: not on the model, the batch or the device.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
+PARITY = np.uint32(0x1BD11BDA)
+
+Words = tuple[jax.Array, jax.Array]
+
+
+def _rotate_left(x: jax.Array, bits: int) -> jax.Array:
+    return (x << np.uint32(bits)) | (x >> np.uint32(32 - bits))
+
+
+def threefry2x32(key: Words, counter: Words) -> Words:
+    """Threefry-2x32-20: two random 32-bit words for a 64-bit key and a 64-bit counter.
+
+    Args:
+        key, counter: pairs of uint32 arrays that broadcast.
+
+    Returns:
+        Pair of uint32 arrays.
+
+    Source: Salmon et al. 2011, checked against the known answers published with Random123.
+    """
+    x0, x1 = counter
+    schedule = (key[0], key[1], key[0] ^ key[1] ^ PARITY)
+    x0, x1 = x0 + schedule[0], x1 + schedule[1]
+    for group in range(5):
+        for bits in ROTATIONS[group % 2]:
+            x0 = x0 + x1
+            x1 = _rotate_left(x1, bits) ^ x0
+        x0 = x0 + schedule[(group + 1) % 3]
+        x1 = x1 + schedule[(group + 2) % 3] + np.uint32(group + 1)
+    return x0, x1
+
+
+def replicate_keys(seed: int, first: int | jax.Array, count: int, stream: int = 0) -> jax.Array:
+    """Keys of `count` replicates from number `first` on, shape (count, 2), uint32.
+
+    Args:
+        seed: integer in [0, 2^64).
+        first: number of the first replicate, in [0, 2^32).
+        count: how many.
+        stream: which independent stream of the replicate, in [0, 2^32).
+    """
+    low, high = np.uint32(seed & 0xFFFFFFFF), np.uint32((seed >> 32) & 0xFFFFFFFF)
+    replicate = lax.iota(jnp.uint32, count) + jnp.asarray(first, jnp.uint32)
+    words = threefry2x32((jnp.asarray(low), jnp.asarray(high)), (replicate, jnp.uint32(stream)))
+    return jnp.stack(words, axis=-1)
+
+
+def substream(key: jax.Array, number: int | jax.Array) -> jax.Array:
+    """A key for an independent stream of the replicate, shape (2,)."""
+    counter = (jnp.asarray(number, jnp.uint32), jnp.uint32(0xFFFFFFFF))
+    return jnp.stack(threefry2x32((key[0], key[1]), counter))
+
+
+def bits_to_normal(bits: jax.Array) -> jax.Array:
+    """Standard normal float32 from 32 random bits: sqrt(2) erfinv(u), u uniform on 2^24 midpoints.
+
+    u = (k + 1/2) 2^-23 - 1 for the top 24 bits k, so |z| <= 5.42 and the mean is exactly 0.
+    """
+    signed = lax.bitcast_convert_type(bits, jnp.int32) >> 8  # -2^23 .. 2^23 - 1
+    uniform = (signed.astype(jnp.float32) + np.float32(0.5)) * np.float32(2.0**-23)
+    return np.float32(np.sqrt(2)) * lax.erf_inv(uniform)
+
+
+def normal_pairs(
+    key: jax.Array, first_pair: int | jax.Array, pairs: int, dim: int
+) -> tuple[jax.Array, jax.Array]:
+    """White noise of tokens 2i and 2i + 1 for `pairs` values of i, two (pairs, dim) arrays."""
+    shape = (pairs, dim)
+    token = lax.broadcasted_iota(jnp.uint32, shape, 0) + jnp.asarray(first_pair, jnp.uint32)
+    feature = lax.broadcasted_iota(jnp.uint32, shape, 1)
+    even, odd = threefry2x32((key[0], key[1]), (token, feature))
+    return bits_to_normal(even), bits_to_normal(odd)
+
+
+def normals(key: jax.Array, first_token: int | jax.Array, tokens: int, dim: int) -> jax.Array:
+    """White noise of `tokens` tokens from an even `first_token` on, shape (tokens, dim), float32."""
+    pairs = -(-tokens // 2)
+    even, odd = normal_pairs(key, jnp.asarray(first_token, jnp.uint32) // 2, pairs, dim)
+    return jnp.stack([even, odd], axis=1).reshape(2 * pairs, dim)[:tokens]

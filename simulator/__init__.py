@@ -1,0 +1,2 @@
+from tokenspace import theory
+from tokenspace.covariance import *  # noqa

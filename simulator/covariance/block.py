@@ -1,0 +1,44 @@
+"""Tokens that are identical inside a block: tiles, windows, pooled patches."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tokenspace.covariance.base import Array, Covariance, Markov
+from tokenspace.parameters import model, parameter
+
+
+@model
+class Block(Covariance):
+    """K(i, j) = 1 when floor(i / size) = floor(j / size), else 0.
+
+    Exponent 1 inside the first block, 1/2 across many blocks.
+    """
+
+    size: int = parameter("tokens in a block", at_least=1, integer=True)
+
+    @property
+    def valid_by_construction(self) -> bool:
+        return True
+
+    def __call__(self, i: Array, j: Array) -> Array:
+        return np.where(i // self.size == j // self.size, 1.0, 0.0)
+
+    def prefix_covariance(self, grid: Array) -> Array:
+        """Pairs in a common block: q size^2 + r min(rest, size) with a = q size + r <= b."""
+        a = np.minimum(grid[:, None], grid[None, :])
+        b = np.maximum(grid[:, None], grid[None, :])
+        q, r = np.divmod(a, self.size)
+        return (q * self.size**2 + r * np.minimum(b - q * self.size, self.size)).astype(float)
+
+    def totals(self, n: Array) -> Array:
+        q, r = np.divmod(np.asarray(n), self.size)
+        return (q * self.size**2 + r**2).astype(float)
+
+    def asymptotic_exponent(self) -> float:
+        return 0.5
+
+    def markov(self) -> Markov:
+        return Markov(
+            np.ones((1, 1)), np.ones(1), lambda i, j: np.asarray(self(i, j))[..., None, None]
+        )

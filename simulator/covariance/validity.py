@@ -1,0 +1,104 @@
+"""Whether a covariance is positive semi-definite at n tokens, and up to which n it is.
+
+Leading blocks of a positive semi-definite matrix are so too, hence there is one largest valid n.
+Structure decides how it is found: by construction, by the recursions of a Markov form (O(n)), by
+the spectrum of a circulant embedding (O(n log n)), by Levinson's recursion (O(n^2)), or densely.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tokenspace.covariance.base import Array, Covariance
+from tokenspace.errors import InputError, NotPositiveSemidefinite
+
+TOLERANCE = 1e-10  # negative eigenvalues below this times k(0) n are rounding
+LARGEST_DENSE = 12_000  # tokens; a dense check takes n^2 memory and n^3 time
+LARGEST_LEVINSON = 50_000
+
+
+def require_valid(covariance: Covariance, n: int, what: str) -> None:
+    """Raise `NotPositiveSemidefinite` when the covariance is not valid at n tokens.
+
+    `what` names it in the message, with its parameters.
+    """
+    covariance.require_tokens(n)
+    if covariance.valid_by_construction:
+        return
+    largest = _largest_valid_n(covariance, n)
+    if largest >= n:
+        return
+    shown = min(n, max(largest + 1, min(n, 2048)))
+    eigenvalue = float(np.linalg.eigvalsh(covariance.matrix(shown))[0])
+    if shown < n:
+        what = f"{what} (eigenvalue given for the first {shown} tokens)"
+    raise NotPositiveSemidefinite(what, n, eigenvalue, largest)
+
+
+def _largest_valid_n(covariance: Any, n: int) -> int:
+    if covariance.markov() is not None:
+        from tokenspace.sampling.innovations import largest_valid_n
+
+        return largest_valid_n(covariance, n)
+    if covariance.stationary:
+        lags = np.asarray(covariance.at_lag(np.arange(n)), np.float64)
+        spectrum = np.fft.rfft(np.concatenate([lags, lags[-2:0:-1]])).real
+        if spectrum.min() >= -TOLERANCE * max(lags[0], 0.0):
+            return n
+        if n <= LARGEST_LEVINSON:
+            return levinson_valid_n(lags)
+    if n <= LARGEST_DENSE:
+        return largest_valid_size(covariance.matrix, n)
+    raise InputError(
+        f"{covariance!r} cannot be proved positive semi-definite at n = {n}: without more structure "
+        f"the check is dense and limited to n = {LARGEST_DENSE}. Build it from sums and products "
+        "of valid covariances, subclass Stationary, or define valid_by_construction"
+    )
+
+
+def levinson_valid_n(lags: Array) -> int:
+    """Largest n at which the Toeplitz matrix of these lags is positive semi-definite.
+
+    Levinson-Durbin recursion: valid while the error of prediction stays >= 0.
+    """
+    if lags[0] < 0:
+        return 0
+    error, a = lags[0], np.zeros(0)
+    for n in range(1, len(lags)):
+        miss = lags[n] - a @ lags[n - 1 : 0 : -1] if n > 1 else lags[n]
+        if error <= TOLERANCE * lags[0]:
+            # Singular: from here on every value is predicted exactly, or the matrix is not valid.
+            if abs(miss) > np.sqrt(TOLERANCE) * lags[0]:
+                return n
+            a = np.append(a, 0.0)
+            continue
+        reflection = miss / error
+        a = np.append(a - reflection * a[::-1], reflection)
+        error *= 1 - reflection**2
+        if error < -TOLERANCE * lags[0]:
+            return n
+    return len(lags)
+
+
+def largest_valid_size(leading: Callable[[int], Array], n: int) -> int:
+    """Largest size <= n whose leading block is positive semi-definite, by bisection."""
+
+    def valid(size: int) -> bool:
+        matrix = leading(size)
+        scale = abs(np.diag(matrix)).max()
+        try:
+            np.linalg.cholesky(matrix + TOLERANCE * scale * np.eye(size))
+            return True
+        except np.linalg.LinAlgError:
+            return bool(np.linalg.eigvalsh(matrix)[0] >= -TOLERANCE * scale * size)
+
+    if valid(n):
+        return n
+    low, high = 0, n  # valid at low, not at high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if valid(middle) else (low, middle)
+    return low

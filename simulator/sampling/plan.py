@@ -1,0 +1,247 @@
+"""Choose a sampler for a model, a grid and the statistics wanted, and compile it.
+
+A `Plan` draws the statistics of any range of replicates. It says which method it uses and why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from tokenspace.covariance import StudentT, SumModel, TokenModel, UnitNorm
+from tokenspace.errors import UnsupportedSampler
+from tokenspace.kernels.blocks import lay_out
+from tokenspace.kernels.chi_square import chi_square
+from tokenspace.kernels.collapsed import collapsed_divergence
+from tokenspace.kernels.partial_sums import partial_sum_divergence
+from tokenspace.kernels.random_bits import replicate_keys, substream
+from tokenspace.kernels.sample_divergence import sample_divergence
+from tokenspace.sampling.cholesky import semidefinite_cholesky
+from tokenspace.sampling.innovations import linear_blocks
+from tokenspace.sampling.tokens import reports_sampler, whole_divergence_sampler
+from tokenspace.theory import divergence_covariance
+
+SAMPLERS = ("auto", "dense", "tokens", "partial_sums", "collapsed")
+STATISTICS = ("divergence", "correlations")
+BLOCK_ELEMENTS = 1 << 18  # random numbers in flight: enough to vectorise, small enough for caches
+TOKEN_BLOCK = 64
+
+Sample = Callable[[jax.Array, Any], dict[str, jax.Array]]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A sampler ready to run.
+
+    name: which sampler; method: how it correlates tokens; reason: why it was chosen;
+    block: replicates drawn together, fixed by the problem and not by the batch, so that results do
+    not depend on the batch; sample: (keys, arrays) -> name -> (R, m).
+    """
+
+    name: str
+    method: str
+    reason: str
+    block: int
+    sample: Sample
+    arrays: Any
+
+    def draw(self, seed: int, first: int, blocks: int) -> dict[str, np.ndarray]:
+        """Statistics of replicates first .. first + blocks * block, each (R, m) on the host."""
+        out = _draw(self.sample, self.arrays, seed, first, blocks, self.block)
+        return {k: np.asarray(v) for k, v in out.items()}
+
+
+@partial(jax.jit, static_argnames=("sample", "blocks", "block"))
+def _draw_blocks(
+    sample: Sample, arrays: Any, keys: jax.Array, blocks: int, block: int
+) -> dict[str, jax.Array]:
+    out = jax.lax.map(lambda k: sample(k, arrays), keys.reshape(blocks, block, 2))
+    return jax.tree.map(lambda v: v.reshape(blocks * block, *v.shape[2:]), out)
+
+
+def _draw(
+    sample: Sample, arrays: Any, seed: int, first: int, blocks: int, block: int
+) -> dict[str, jax.Array]:
+    keys = replicate_keys(seed, first, blocks * block)
+    return _draw_blocks(sample, arrays, keys, blocks, block)
+
+
+def _chunk(elements_each: int) -> int:
+    """Replicates to draw together, a power of two."""
+    return int(2 ** np.clip(np.floor(np.log2(BLOCK_ELEMENTS / max(elements_each, 1))), 0, 10))
+
+
+def _pair_scale(model: TokenModel | SumModel) -> Callable[[jax.Array], jax.Array]:
+    """The random number that scales a whole replicate: 1 unless Student-t with scale = "pair"."""
+    law = model.law
+    if not isinstance(law, StudentT) or not law.joint_scale:
+        return lambda keys: jnp.ones((keys.shape[0], 1), jnp.float32)
+    df = float(law.df)
+
+    def scales(keys: jax.Array) -> jax.Array:
+        def one(key: jax.Array) -> jax.Array:
+            return jnp.sqrt(df / chi_square(substream(key, 2000), jnp.float32(df)))
+
+        return jax.vmap(one)(keys)[:, None]
+
+    return scales
+
+
+def _root_eigenvalues(model: TokenModel | SumModel) -> np.ndarray:
+    return np.sqrt([t.features.eigenvalues for t in model.terms])
+
+
+def _feature_groups(model: TokenModel | SumModel) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct columns of eigenvalues over terms, (groups, terms), and the size of each group."""
+    table = np.array([t.features.eigenvalues for t in model.terms]).T
+    groups, counts = np.unique(table, axis=0, return_counts=True)
+    kept = groups.sum(axis=1) > 0
+    return groups[kept], counts[kept]
+
+
+def _collapsed(model: TokenModel | SumModel, grid: np.ndarray, reason: str) -> Plan:
+    groups, counts = _feature_groups(model)
+    covariance = np.einsum("gt,tab->gab", groups, divergence_covariance(model, grid))
+    factors = np.stack([_grid_cholesky(c) for c in covariance]).astype(np.float32)
+    scale = _pair_scale(model)
+
+    def sample(keys: jax.Array, arrays: Any) -> dict[str, jax.Array]:
+        return {"divergence": collapsed_divergence(keys, *arrays) * scale(keys)}
+
+    m = len(grid)
+    return Plan(
+        "collapsed", "Bartlett factors of Wishart matrices", reason, _chunk(4 * m * m), sample,
+        (jnp.asarray(factors), jnp.asarray(counts)),
+    )
+
+
+def _partial_sums(model: TokenModel | SumModel, grid: np.ndarray, reason: str) -> Plan:
+    factors = np.stack([_grid_cholesky(c) for c in divergence_covariance(model, grid)])
+    arrays = (
+        jnp.asarray(factors, jnp.float32), jnp.asarray(_root_eigenvalues(model), jnp.float32),
+    )
+    scale = _pair_scale(model)
+
+    def sample(keys: jax.Array, arrays: Any) -> dict[str, jax.Array]:
+        return {"divergence": partial_sum_divergence(keys, *arrays) * scale(keys)}
+
+    block = _chunk(len(grid) * model.dim)
+    return Plan("partial_sums", "Cholesky factor of the prefix sums", reason, block, sample, arrays)
+
+
+def _grid_cholesky(covariance: np.ndarray) -> np.ndarray:
+    """Cholesky factor of prefix sums, normalised first: their variances span many decades."""
+    root = np.sqrt(np.diag(covariance))
+    correlation = covariance / np.outer(root, root)
+    return root[:, None] * semidefinite_cholesky(correlation, 1.0)
+
+
+def _tokens(
+    model: TokenModel | SumModel, grid: np.ndarray, statistics: tuple[str, ...], reason: str,
+    dense: bool,
+) -> Plan:
+    name = "dense" if dense else "tokens"
+    n = int(grid[-1])
+    differences = [t.branches.difference for t in model.terms]
+    markov = not dense and all(d.markov() is not None for d in differences)
+    if statistics == ("divergence",) and model.law.joint_scale:
+        scale = _pair_scale(model)
+        if markov:
+            layout = lay_out(grid, TOKEN_BLOCK)
+            arrays = tuple(
+                jax.tree.map(jnp.asarray, linear_blocks(d, layout, t.features.eigenvalues))
+                for d, t in zip(differences, model.terms, strict=True)
+            )
+
+            def sample(keys: jax.Array, arrays: Any) -> dict[str, jax.Array]:
+                out = sample_divergence(keys, arrays)[:, layout.where]
+                return {"divergence": out * scale(keys)}
+
+            block = _chunk(TOKEN_BLOCK * model.dim)
+            return Plan(name, "block innovations", reason, block, sample, arrays)
+        draw, arrays, method = whole_divergence_sampler(model, grid, dense)
+
+        def sample_whole(keys: jax.Array, arrays: Any) -> dict[str, jax.Array]:
+            return {"divergence": draw(keys, arrays) * scale(keys)}
+
+        return Plan(name, method, reason, _chunk(2 * n * model.dim), sample_whole, arrays)
+    if isinstance(model, SumModel):
+        raise UnsupportedSampler(
+            "realised correlations of a sum of terms are not available; "
+            "ask for statistics=('divergence',) only"
+        )
+    law = {UnitNorm: "unit"}.get(type(model.law), "gaussian")
+    if isinstance(model.law, StudentT) and model.law.scale == "token":
+        law = "student"
+    draw_reports, arrays, method, elements = reports_sampler(model, grid, law, dense, TOKEN_BLOCK)
+    scale = _pair_scale(model)
+    wanted = statistics
+
+    def sample_reports(keys: jax.Array, arrays: Any) -> dict[str, jax.Array]:
+        out = draw_reports(keys, arrays)
+        out["divergence"] = out["divergence"] * scale(keys)
+        return out if "correlations" in wanted else {"divergence": out["divergence"]}
+
+    return Plan(name, method, reason, _chunk(elements), sample_reports, arrays)
+
+
+def plan(
+    model: TokenModel | SumModel,
+    grid: np.ndarray,
+    sampler: str = "auto",
+    statistics: tuple[str, ...] = ("divergence",),
+) -> Plan:
+    """Choose and prepare a sampler.
+
+    Args:
+        model: the token model.
+        grid: ascending token counts.
+        sampler: one of SAMPLERS; "auto" takes the cheapest that gives the statistics.
+        statistics: some of STATISTICS; "divergence" is always drawn.
+
+    Raises:
+        UnsupportedSampler: the named sampler cannot give the statistics, naming those that can.
+    """
+    if sampler not in SAMPLERS:
+        allowed = ", ".join(repr(s) for s in SAMPLERS)
+        raise UnsupportedSampler(f"sampler = {sampler!r} is not allowed; it must be one of {allowed}")
+    unknown = [s for s in statistics if s not in STATISTICS]
+    if unknown:
+        raise UnsupportedSampler(
+            f"statistics = {unknown[0]!r} is not allowed; they are some of {STATISTICS}"
+        )
+    statistics = tuple(dict.fromkeys(("divergence", *statistics)))
+    model.require_valid(int(grid[-1]))
+    grid_level = statistics == ("divergence",) and model.law.joint_scale
+    if sampler in ("partial_sums", "collapsed") and not grid_level:
+        why = (
+            f"the token law {model.law!r} changes tokens one by one"
+            if not model.law.joint_scale
+            else "realised correlations need the tokens"
+        )
+        raise UnsupportedSampler(f"sampler {sampler!r} draws D(n) only, but {why}; use 'tokens'")
+    if sampler == "collapsed":
+        return _collapsed(model, grid, "asked for")
+    if sampler == "partial_sums":
+        return _partial_sums(model, grid, "asked for")
+    if sampler in ("tokens", "dense"):
+        return _tokens(model, grid, statistics, "asked for", dense=sampler == "dense")
+    if not grid_level:
+        why = "psi's need tokens" if model.law.joint_scale else "the token law acts on each token"
+        return _tokens(model, grid, statistics, why, dense=False)
+    groups, m = len(_feature_groups(model)[0]), len(grid)
+    if groups * m <= model.dim or groups == 1:
+        return _collapsed(
+            model, grid,
+            f"only D(n) is asked for, and {groups} distinct feature variance"
+            f"{'s' if groups > 1 else ''} make its cost independent of N and d",
+        )
+    return _partial_sums(
+        model, grid, f"only D(n) is asked for, and there are {groups} distinct feature variances"
+    )

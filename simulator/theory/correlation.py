@@ -1,0 +1,189 @@
+"""psi's and Upsilon(n): averages of the correlations between tokens."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tokenspace.covariance import Branches, Covariance, StudentT, SumModel, TokenModel, UnitNorm
+from tokenspace.errors import InputError, NoExactResult
+from tokenspace.theory.cosine import expected_cosine, transform
+
+Model = TokenModel | SumModel | Branches
+
+
+class Psi(NamedTuple):
+    """Average correlations of tokens at each n; the averages over pairs are NaN at n = 1."""
+
+    equal: np.ndarray
+    within: np.ndarray
+    cross: np.ndarray
+
+
+class Term(NamedTuple):
+    """One separable term: covariances of positions, and its share of the variance."""
+
+    within: Covariance
+    cross: Covariance
+    weight: float
+
+
+def as_counts(n: Any) -> np.ndarray:
+    """n as an integer array; refuses what is not a number of tokens."""
+    array = np.asarray(n)
+    whole = array.dtype.kind in "iuf" and array.size and np.all(np.equal(np.mod(array, 1), 0))
+    if not whole or array.min() < 1:
+        raise InputError(f"n = {n!r} is not a number of tokens: whole numbers >= 1 are")
+    return array.astype(np.int64)
+
+
+def second_moment_terms(model: Model) -> list[Term]:
+    """Separable terms whose second moments are those of the tokens after their law.
+
+    A law that works token by token changes correlations: Student-t by (E[w])^2 / E[w^2], unit
+    norm by the expected cosine.
+    """
+    if isinstance(model, Branches):
+        return [Term(model.within, model.cross, 1.0)]
+    if isinstance(model, SumModel):
+        total = sum(t.features.total_variance for t in model.terms)
+        return [
+            Term(t.branches.within, t.branches.cross, t.features.total_variance / total)
+            for t in model.terms
+        ]
+    law, branches = model.law, model.branches
+    if law.joint_scale:
+        return [Term(branches.within, branches.cross, 1.0)]
+    if isinstance(law, UnitNorm):
+        features = model.features
+
+        def f(rho: np.ndarray) -> np.ndarray:
+            return expected_cosine(rho, features)
+    elif isinstance(law, StudentT):
+        shrink = law.mean_scale() ** 2 / law.mean_square_scale()
+
+        def f(rho: np.ndarray) -> np.ndarray:
+            return shrink * rho
+    else:
+        raise NoExactResult(f"no exact second moment is known for the token law {law!r}")
+    return [Term(transform(branches.within, f, True), transform(branches.cross, f, False), 1.0)]
+
+
+def _require(model: Model, n: np.ndarray) -> None:
+    model.require_valid(int(n.max()))
+
+
+def upsilon(model: Model, n: Any) -> np.ndarray:
+    """Upsilon(n) = n (1 - psi_equal) + n (n - 1) (psi_within - psi_cross).
+
+    Equal to 1' (within - cross)[:n, :n] 1, which is how it is computed: O(max n) for stationary
+    covariances.
+
+    Args:
+        model: a TokenModel, a SumModel (variance-weighted mean of its terms) or Branches.
+        n: numbers of tokens >= 1.
+
+    Returns:
+        Array shaped like n, float64, >= 0.
+
+    Raises:
+        NotPositiveSemidefinite, TooManyTokens: the model does not exist at n tokens.
+
+    Source: Li et al. 2025 (theory.md section 3).
+    """
+    n = as_counts(n)
+    _require(model, n)
+    return _upsilon_of(second_moment_terms(model), n)
+
+
+def _upsilon_of(terms: list[Term], n: np.ndarray) -> np.ndarray:
+    return np.sum([t.weight * (t.within - t.cross).totals(n) for t in terms], axis=0)
+
+
+def upsilon_slope(model: Model, n: Any) -> np.ndarray:
+    """dUpsilon/dn, exact for constant correlations and a centred difference otherwise."""
+    n = as_counts(n)
+    _require(model, n)
+    return np.sum(
+        [t.weight * (t.within - t.cross).total_slope(n) for t in second_moment_terms(model)], axis=0
+    )
+
+
+def psi(model: Model, n: Any, kind: str = "correlation") -> Psi:
+    """psi_equal, psi_within and psi_cross at each n.
+
+    psi_equal is the mean of cross(i, i); psi_within and psi_cross are means over ordered pairs
+    i != j of within(i, j) and cross(i, j).
+
+    Args:
+        model: a TokenModel, a SumModel or Branches.
+        n: numbers of tokens >= 1.
+        kind: "correlation" for second moments of the tokens, E[h_i . h_j] / E||h||^2, or "cosine"
+            for the expected cosine, which is what realised tokens show; they differ at finite d.
+
+    Returns:
+        Psi of arrays shaped like n; within and cross are NaN (undefined) at n = 1.
+
+    Raises:
+        InputError: kind is not one of the two, or a cosine is asked of a model without features.
+
+    Source: Li et al. 2025 (theory.md section 2).
+    """
+    n = as_counts(n)
+    _require(model, n)
+    if kind == "correlation":
+        terms = second_moment_terms(model)
+    elif kind == "cosine":
+        if not isinstance(model, TokenModel):
+            raise NoExactResult("the expected cosine is known for a single TokenModel only")
+        terms = second_moment_terms(TokenModel(model.branches, model.features, UnitNorm()))
+    else:
+        raise InputError(f"psi: kind = {kind!r} is not allowed; it must be 'correlation' or 'cosine'")
+    equal = np.zeros(n.shape)
+    within = np.zeros(n.shape)
+    cross = np.zeros(n.shape)
+    pairs = np.where(n > 1, n * (n - 1.0), np.nan)
+    for term in terms:
+        diagonal = np.cumsum(term.cross.diagonal(int(n.max())))[n - 1]
+        equal += term.weight * diagonal / n
+        within += term.weight * (term.within.totals(n) - n) / pairs
+        cross += term.weight * (term.cross.totals(n) - diagonal) / pairs
+    return Psi(equal, within, cross)
+
+
+def balance_curve(model: Model, n: Any) -> np.ndarray:
+    """(1 - psi_equal) / (psi_within - psi_cross) - 1 at each n >= 2; infinite where Delta is 0.
+
+    The tokens are in balance where the curve crosses n. NaN at n = 1, where psi's of pairs are
+    undefined.
+    """
+    p = psi(model, n)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return (1 - p.equal) / (p.within - p.cross) - 1
+
+
+def n_balance(model: Model) -> float:
+    """Number of tokens at which the linear and quadratic parts of Upsilon are equal.
+
+    (1 - psi_equal) / Delta - 1 for constant correlations, Delta = psi_within - psi_cross; infinite
+    when Delta = 0. Between -1 and 0 the exponent exceeds 1 at small n.
+
+    Raises:
+        NoExactResult: correlations are not constant over positions; use `balance_curve`.
+
+    Source: Li et al. 2025, rho(n) = 1 (theory.md section 3).
+    """
+    probe = np.array([2, 3, 4, 7, 12, 33])
+    probe = probe[probe <= (model.branches if isinstance(model, TokenModel) else model).max_tokens]
+    p = psi(model, probe)
+    delta = p.within - p.cross
+    scale = 1e-12 * max(1.0, float(abs(1 - p.equal).max()))
+    if np.ptp(delta) > scale or np.ptp(p.equal) > scale:
+        raise NoExactResult(
+            "n_balance is one number only for correlations that are constant over positions "
+            "(equicorrelated); use theory.balance_curve(model, n) for this model"
+        )
+    if abs(delta[-1]) <= scale:
+        return float("inf")
+    return float((1 - p.equal[-1]) / delta[-1] - 1)
