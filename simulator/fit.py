@@ -1,0 +1,281 @@
+"""Fit scaling laws S(n) to measured scores, by least squares in log S, with bootstrap intervals.
+
+power       log S = log c - alpha log n
+crossover   log S = log c + (beta/2) log(n (n + n_balance) / (1 + n_balance)): S = E[D]^beta, theory
+saturating  S = S_inf (1 - q n^(-g)), q < 1
+
+Optimisation: L-BFGS of optax in float64, jitted; starts and bootstrap samples under vmap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from tokenspace.errors import InputError
+
+LAWS = ("power", "crossover", "saturating")
+STEPS = 500
+GRADIENT = 1e-11
+
+
+@dataclass(frozen=True)
+class LawFit:
+    """One law fitted to one curve.
+
+    parameters: name -> value; intervals: name -> (low, high) at `level` from the bootstrap;
+    residual_std: of log S; aicc: Akaike's criterion corrected for few points, smaller is better,
+    infinite when there are too few points for the law.
+    """
+
+    law: str
+    parameters: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
+    level: float
+    residual_std: float
+    aicc: float
+    n: np.ndarray
+    score: np.ndarray
+
+    def predict(self, n: Any) -> np.ndarray:
+        """S(n) of the fitted law."""
+        log_n = np.log(np.asarray(n, np.float64))
+        p = self.parameters
+        if self.law == "power":
+            return p["c"] * np.exp(-p["alpha"] * log_n)
+        if self.law == "crossover":
+            nb = p["n_balance"]
+            n = np.exp(log_n)
+            return p["c"] * (n * (n + nb) / (1 + nb)) ** (p["beta"] / 2)
+        return p["limit"] * (1 - p["q"] * np.exp(-p["g"] * log_n))
+
+
+@dataclass(frozen=True)
+class ScalingFit:
+    """Fits of one or several laws to one curve; `winner` has the smallest AICc.
+
+    `evidence` is how decisive that is: AICc of the runner-up less that of the winner (below 2 the
+    data do not tell them apart, above 10 they clearly do).
+    """
+
+    fits: dict[str, LawFit]
+    winner: str
+    evidence: float
+
+    @property
+    def best(self) -> LawFit:
+        return self.fits[self.winner]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain numbers, for JSON."""
+        return {
+            "winner": self.winner,
+            "evidence": self.evidence,
+            "laws": {
+                name: {
+                    "parameters": f.parameters,
+                    "intervals": {k: list(v) for k, v in f.intervals.items()},
+                    "level": f.level,
+                    "residual_std": f.residual_std,
+                    "aicc": f.aicc,
+                }
+                for name, f in self.fits.items()
+            },
+        }
+
+
+def _power(p: jax.Array, x: jax.Array) -> jax.Array:
+    return p[0] - p[1] * x
+
+
+def _crossover(p: jax.Array, x: jax.Array) -> jax.Array:
+    # log(n + n_balance) - log(1 + n_balance) with n_balance = exp(p[2])
+    return p[0] + p[1] / 2 * (x + jnp.logaddexp(x, p[2]) - jnp.logaddexp(0.0, p[2]))
+
+
+def _saturating(p: jax.Array, x: jax.Array) -> jax.Array:
+    # q = 1 - exp(p[1]) < 1 keeps S > 0 from n = 1 on
+    q = -jnp.expm1(p[1])
+    return p[0] + jnp.log(jnp.maximum(1 - q * jnp.exp(-jnp.exp(p[2]) * x), 1e-12))
+
+
+_PREDICT: dict[str, Callable[[jax.Array, jax.Array], jax.Array]] = {
+    "power": _power, "crossover": _crossover, "saturating": _saturating,
+}
+
+
+def _starts(law: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    slope, intercept = np.polyfit(x, y, 1)
+    if law == "power":
+        return np.array([[intercept, -slope]])
+    if law == "crossover":
+        return np.array([[intercept, slope, np.log(b)] for b in (0.5, 5.0, 50.0, 500.0, 5e4)])
+    return np.array(
+        [[y[-1] + lift, min(y[0] - y[-1] - lift, 5.0), np.log(g)]
+         for lift in (0.02, 0.5) for g in (0.05, 0.3, 1.0)]
+    )
+
+
+@partial(jax.jit, static_argnames="law")
+def _minimise(law: str, starts: jax.Array, x: jax.Array, y: jax.Array) -> Any:
+    """Best parameters of each row of y (B, n) over all starts (k, p): ((B, p), (B,) loss)."""
+    predict = _PREDICT[law]
+    solver = optax.lbfgs()
+
+    def fit(start: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
+        scale = jnp.sum((y - jnp.mean(y)) ** 2) + 1e-300
+
+        def loss(p: jax.Array) -> jax.Array:
+            value = jnp.sum((predict(p, x) - y) ** 2) / scale
+            # A weak pull (1e-9) keeps directions that the data do not determine finite.
+            return value + 1e-9 * jnp.sum((p[2:] / 30) ** 2)
+
+        value_and_grad = optax.value_and_grad_from_state(loss)
+
+        def step(carry: Any) -> Any:
+            p, state = carry
+            value, gradient = value_and_grad(p, state=state)
+            update, state = solver.update(
+                gradient, state, p, value=value, grad=gradient, value_fn=loss
+            )
+            return optax.apply_updates(p, update), state
+
+        def unfinished(carry: Any) -> jax.Array:
+            _, state = carry
+            count = optax.tree.get(state, "count")
+            gradient = optax.tree.get(state, "grad")
+            return (count == 0) | ((count < STEPS) & (optax.tree.norm(gradient) > GRADIENT))
+
+        p, _ = jax.lax.while_loop(unfinished, step, (start, solver.init(start)))
+        return p, jnp.where(jnp.isfinite(loss(p)), loss(p), jnp.inf)
+
+    def best(y: jax.Array) -> tuple[jax.Array, jax.Array]:
+        p, loss = jax.vmap(lambda s: fit(s, y))(starts)
+        k = jnp.argmin(loss)
+        return p[k], loss[k]
+
+    return jax.vmap(best)(y)
+
+
+def _named(law: str, p: np.ndarray) -> dict[str, np.ndarray]:
+    """Raw parameters (..., p) under their names in theory."""
+    c = np.exp(p[..., 0])
+    if law == "power":
+        return {"c": c, "alpha": p[..., 1]}
+    if law == "crossover":
+        return {"c": c, "beta": p[..., 1], "n_balance": np.exp(p[..., 2])}
+    return {"limit": c, "q": -np.expm1(p[..., 1]), "g": np.exp(p[..., 2])}
+
+
+def fit_scaling(
+    n: Sequence[float] | np.ndarray,
+    score: Sequence[float] | np.ndarray,
+    law: str = "auto",
+    bootstrap: int = 1000,
+    *,
+    level: float = 0.95,
+    seed: int = 0,
+) -> ScalingFit:
+    """Fit scaling laws to scores at several token counts.
+
+    Least squares in log S. Intervals are percentiles over a residual bootstrap: residuals,
+    inflated for the degrees of freedom used, are resampled onto the fitted curve and refitted.
+
+    Args:
+        n: numbers of tokens, at least 3 distinct, > 0.
+        score: scores > 0, same length.
+        law: "power", "crossover", "saturating", or "auto" for all three.
+        bootstrap: number of resamples, 0 for no intervals.
+        level: confidence level of the intervals, in (0, 1).
+        seed: of the resampling.
+
+    Returns:
+        A `ScalingFit`.
+
+    Raises:
+        InputError: lengths differ, values are not positive and finite, or an unknown law.
+
+    Source: S(n) = c / n^alpha, Li et al. 2025; crossover from theory.md section 3.
+    """
+    x, y = _checked(n, score)
+    if law != "auto" and law not in LAWS:
+        allowed = ", ".join(repr(k) for k in (*LAWS, "auto"))
+        raise InputError(f"law = {law!r} is not allowed; it must be one of {allowed}")
+    if not isinstance(bootstrap, int) or bootstrap < 0:
+        raise InputError(f"bootstrap = {bootstrap!r} is not allowed; it must be an integer >= 0")
+    if not 0 < level < 1:
+        raise InputError(f"level = {level!r} is not allowed; it must lie between 0 and 1")
+    laws = LAWS if law == "auto" else (law,)
+    fits = {name: _fit_law(name, x, y, bootstrap, level, seed) for name in laws}
+    ranked = sorted(fits.values(), key=lambda f: f.aicc)
+    evidence = ranked[1].aicc - ranked[0].aicc if len(ranked) > 1 else float("nan")
+    return ScalingFit(fits, ranked[0].law, float(evidence))
+
+
+def _fit_law(
+    law: str, x: np.ndarray, y: np.ndarray, bootstrap: int, level: float, seed: int
+) -> LawFit:
+    points = len(x)
+    with jax.enable_x64(True):
+        starts = jnp.asarray(_starts(law, x, y))
+        raw, _ = _minimise(law, starts, jnp.asarray(x), jnp.asarray(y)[None])
+        raw = np.asarray(raw)[0]
+        fitted = np.asarray(_PREDICT[law](jnp.asarray(raw), jnp.asarray(x)))
+        residual = y - fitted
+        size = len(raw)
+        intervals: dict[str, tuple[float, float]] = {}
+        if bootstrap and points > size:
+            rng = np.random.default_rng(seed)
+            centred = (residual - residual.mean()) * np.sqrt(points / (points - size))
+            resampled = fitted + rng.choice(centred, (bootstrap, points))
+            several = np.concatenate([raw[None], np.asarray(starts)[:2]])
+            draws, _ = _minimise(law, jnp.asarray(several), jnp.asarray(x), jnp.asarray(resampled))
+            tails = [(1 - level) / 2, (1 + level) / 2]
+            intervals = {
+                k: tuple(float(q) for q in np.quantile(v, tails))  # type: ignore[misc]
+                for k, v in _named(law, np.asarray(draws)).items()
+            }
+    rss = float(residual @ residual)
+    k = size + 1  # the variance of the residuals is a parameter too
+    aicc = float("inf")
+    if points > k + 1:
+        rss_floor = max(rss, 1e-300)
+        aicc = points * np.log(rss_floor / points) + 2 * k + 2 * k * (k + 1) / (points - k - 1)
+    freedom = max(points - size, 1)
+    named = {name: float(v) for name, v in _named(law, raw).items()}
+    return LawFit(
+        law, named, intervals, level, float(np.sqrt(rss / freedom)), float(aicc),
+        np.exp(x), np.exp(y),
+    )
+
+
+def _checked(n: Any, score: Any) -> tuple[np.ndarray, np.ndarray]:
+    arrays = []
+    for name, values in (("n", n), ("score", score)):
+        try:
+            array = np.asarray(values, np.float64)
+        except (TypeError, ValueError):
+            raise InputError(f"{name} must be a list of numbers") from None
+        if array.ndim != 1:
+            raise InputError(f"{name} must be one list, but its shape is {array.shape}")
+        bad = ~(np.isfinite(array) & (array > 0))
+        if bad.any():
+            k = int(np.argmax(bad))
+            raise InputError(
+                f"{name}[{k}] = {array[k]} is not allowed: fits are in logarithms, so every value "
+                "must be finite and > 0"
+            )
+        arrays.append(array)
+    if len(arrays[0]) != len(arrays[1]):
+        raise InputError(f"n has {len(arrays[0])} values but score has {len(arrays[1])}")
+    if len(np.unique(arrays[0])) < 3:
+        raise InputError("a fit needs at least 3 different token counts")
+    order = np.argsort(arrays[0], kind="stable")
+    return np.log(arrays[0][order]), np.log(arrays[1][order])

@@ -1,0 +1,28 @@
+"""Where a number comes from: versions, device, commit."""
+
+from __future__ import annotations
+
+import platform
+from functools import lru_cache
+from importlib import metadata
+
+import jax
+
+
+@lru_cache
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that decide numbers."""
+    out = {"python": platform.python_version()}
+    for name in ("tokenspace", "jax", "jaxlib", "numpy", "scipy"):
+        try:
+            out[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            out[name] = "unknown"
+    return out
+
+
+def device_name() -> str:
+    """Kind and platform of the device that JAX computes on, e.g. "cpu" or "NVIDIA H100 (gpu)"."""
+    device = jax.devices()[0]
+    kind = device.device_kind
+    return device.platform if kind == device.platform else f"{kind} ({device.platform})"
