@@ -2,7 +2,7 @@
 
 power       log S = log c - alpha log n
 crossover   log S = log c + (beta/2) log(n (n + n_balance) / (1 + n_balance)): S = E[D]^beta, theory
-saturating  S = S_inf (1 - q n^(-g)), q < 1
+saturating  S = limit (1 - q n^(-g)), q < 1, 0.01 < g < 10
 
 Optimisation: L-BFGS of optax in float64, jitted; starts and bootstrap samples under vmap.
 """
@@ -22,8 +22,10 @@ import optax
 from tokenspace.errors import InputError
 
 LAWS = ("power", "crossover", "saturating")
-STEPS = 500
-GRADIENT = 1e-11
+STEPS = 200
+BOOTSTRAP_STEPS = 60
+GRADIENT = 1e-9
+RATES = (0.01, 10.0)  # range of the saturating law's g; at 0.01 it is a logarithm over any data
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,13 @@ def _crossover(p: jax.Array, x: jax.Array) -> jax.Array:
 def _saturating(p: jax.Array, x: jax.Array) -> jax.Array:
     # q = 1 - exp(p[1]) < 1 keeps S > 0 from n = 1 on
     q = -jnp.expm1(p[1])
-    return p[0] + jnp.log(jnp.maximum(1 - q * jnp.exp(-jnp.exp(p[2]) * x), 1e-12))
+    return p[0] + jnp.log(jnp.maximum(1 - q * jnp.exp(-_rate(p[2]) * x), 1e-12))
+
+
+def _rate(raw: Any) -> Any:
+    """g between its bounds, from any real number: evenly spread in log g."""
+    low, high = np.log(RATES)
+    return jnp.exp(low + (high - low) * jax.nn.sigmoid(raw))
 
 
 _PREDICT: dict[str, Callable[[jax.Array, jax.Array], jax.Array]] = {
@@ -116,15 +124,15 @@ def _starts(law: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     if law == "power":
         return np.array([[intercept, -slope]])
     if law == "crossover":
-        return np.array([[intercept, slope, np.log(b)] for b in (0.5, 5.0, 50.0, 500.0, 5e4)])
+        return np.array([[intercept, slope, np.log(b)] for b in (1.0, 30.0, 1000.0)])
     return np.array(
-        [[y[-1] + lift, min(y[0] - y[-1] - lift, 5.0), np.log(g)]
-         for lift in (0.02, 0.5) for g in (0.05, 0.3, 1.0)]
+        [[y[-1] + lift, min(y[0] - y[-1] - lift, 5.0), raw]
+         for lift, raw in ((0.02, 0.0), (0.5, -2.0), (0.02, 2.0))]
     )
 
 
-@partial(jax.jit, static_argnames="law")
-def _minimise(law: str, starts: jax.Array, x: jax.Array, y: jax.Array) -> Any:
+@partial(jax.jit, static_argnames=("law", "steps"))
+def _minimise(law: str, steps: int, starts: jax.Array, x: jax.Array, y: jax.Array) -> Any:
     """Best parameters of each row of y (B, n) over all starts (k, p): ((B, p), (B,) loss)."""
     predict = _PREDICT[law]
     solver = optax.lbfgs()
@@ -151,7 +159,7 @@ def _minimise(law: str, starts: jax.Array, x: jax.Array, y: jax.Array) -> Any:
             _, state = carry
             count = optax.tree.get(state, "count")
             gradient = optax.tree.get(state, "grad")
-            return (count == 0) | ((count < STEPS) & (optax.tree.norm(gradient) > GRADIENT))
+            return (count == 0) | ((count < steps) & (optax.tree.norm(gradient) > GRADIENT))
 
         p, _ = jax.lax.while_loop(unfinished, step, (start, solver.init(start)))
         return p, jnp.where(jnp.isfinite(loss(p)), loss(p), jnp.inf)
@@ -171,7 +179,7 @@ def _named(law: str, p: np.ndarray) -> dict[str, np.ndarray]:
         return {"c": c, "alpha": p[..., 1]}
     if law == "crossover":
         return {"c": c, "beta": p[..., 1], "n_balance": np.exp(p[..., 2])}
-    return {"limit": c, "q": -np.expm1(p[..., 1]), "g": np.exp(p[..., 2])}
+    return {"limit": c, "q": -np.expm1(p[..., 1]), "g": np.asarray(_rate(p[..., 2]))}
 
 
 def fit_scaling(
@@ -225,7 +233,7 @@ def _fit_law(
     points = len(x)
     with jax.enable_x64(True):
         starts = jnp.asarray(_starts(law, x, y))
-        raw, _ = _minimise(law, starts, jnp.asarray(x), jnp.asarray(y)[None])
+        raw, _ = _minimise(law, STEPS, starts, jnp.asarray(x), jnp.asarray(y)[None])
         raw = np.asarray(raw)[0]
         fitted = np.asarray(_PREDICT[law](jnp.asarray(raw), jnp.asarray(x)))
         residual = y - fitted
@@ -235,8 +243,9 @@ def _fit_law(
             rng = np.random.default_rng(seed)
             centred = (residual - residual.mean()) * np.sqrt(points / (points - size))
             resampled = fitted + rng.choice(centred, (bootstrap, points))
-            several = np.concatenate([raw[None], np.asarray(starts)[:2]])
-            draws, _ = _minimise(law, jnp.asarray(several), jnp.asarray(x), jnp.asarray(resampled))
+            draws, _ = _minimise(
+                law, BOOTSTRAP_STEPS, jnp.asarray(raw)[None], jnp.asarray(x), jnp.asarray(resampled)
+            )
             tails = [(1 - level) / 2, (1 + level) / 2]
             intervals = {
                 k: tuple(float(q) for q in np.quantile(v, tails))  # type: ignore[misc]

@@ -1,0 +1,54 @@
+"""Many points: run what is missing, store each as it finishes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tokenspace.config import Point
+from tokenspace.experiment import simulate
+from tokenspace.result import Result
+from tokenspace.store import begin, load_point, save_point
+
+
+def run_point(point: Point, progress: Callable[[int, int], Any] | None = None) -> Result:
+    """Simulate one point of a configuration."""
+    run = point.run()
+    return simulate(
+        point.model(), point.grid(), run.replicates, run.seed, run.sampler, run.statistics,
+        run.target_relative_error, progress=progress,
+    )
+
+
+def run_sweep(
+    points: list[Point],
+    config: dict[str, Any],
+    folder: str | Path,
+    progress: Callable[[int, int, Point], Any] | None = None,
+) -> int:
+    """Run the points that the folder does not hold yet; returns how many were computed.
+
+    Args:
+        points, config: from `config.load`.
+        folder: where results are kept; created when missing.
+        progress: called with (points finished, points in all, next or last point).
+
+    Raises:
+        InputError: the folder holds another configuration or a corrupt file.
+    """
+    folder = Path(folder)
+    begin(folder, config)
+    computed = 0
+    for k, point in enumerate(points):
+        if progress is not None:
+            progress(k, len(points), point)
+        path = folder / "points" / f"{point.key}.npz"
+        if path.exists():
+            load_point(path)  # nothing wrong is passed over in silence
+            continue
+        save_point(folder, point, run_point(point))
+        computed += 1
+    if progress is not None and points:
+        progress(len(points), len(points), points[-1])
+    return computed
