@@ -53,44 +53,43 @@ class Plan:
 
     def draw(self, seed: int, first: int, blocks: int) -> dict[str, np.ndarray]:
         """Statistics of replicates first .. first + blocks * block, each (R, m) on the host."""
-        out = _draw(self.sample, self.arrays, seed, first, blocks, self.block)
-        return {k: np.asarray(v) for k, v in out.items()}
+        parts = [
+            self.sample(replicate_keys(seed, first + k * self.block, self.block), self.arrays)
+            for k in range(blocks)
+        ]
+        return {name: np.concatenate([np.asarray(p[name]) for p in parts]) for name in parts[0]}
 
 
-@partial(jax.jit, static_argnames=("sample", "blocks", "block"))
-def _draw_blocks(
-    sample: Sample, arrays: Any, keys: jax.Array, blocks: int, block: int
-) -> dict[str, jax.Array]:
-    out = jax.lax.map(lambda k: sample(k, arrays), keys.reshape(blocks, block, 2))
-    return jax.tree.map(lambda v: v.reshape(blocks * block, *v.shape[2:]), out)
+@partial(jax.jit, static_argnames=("kernel", "pair"))
+def _divergences(
+    kernel: Callable[..., jax.Array], pair: bool, keys: jax.Array, arrays: Any, df: jax.Array
+) -> jax.Array:
+    """D of one block of replicates, times the scale of each replicate for Student-t pairs."""
+    d = kernel(keys, *arrays)
+    return d * pair_scales(keys, df) if pair else d
 
 
-def _draw(
-    sample: Sample, arrays: Any, seed: int, first: int, blocks: int, block: int
-) -> dict[str, jax.Array]:
-    keys = replicate_keys(seed, first, blocks * block)
-    return _draw_blocks(sample, arrays, keys, blocks, block)
+def pair_scales(keys: jax.Array, df: jax.Array) -> jax.Array:
+    """sqrt(df / chi2_df), one number a replicate, shape (R, 1)."""
+    chi2 = jax.vmap(lambda key: chi_square(substream(key, 2000), df))(keys)
+    return jnp.sqrt(df / chi2)[:, None]
+
+
+def _law_scale(model: TokenModel | SumModel) -> tuple[bool, jax.Array]:
+    """Whether one random number scales a whole replicate, and its degrees of freedom."""
+    law = model.law
+    pair = isinstance(law, StudentT) and law.joint_scale
+    return pair, jnp.float32(law.df if isinstance(law, StudentT) else 1.0)
+
+
+def _grid_sampler(kernel: Callable[..., jax.Array], model: TokenModel | SumModel) -> Sample:
+    pair, df = _law_scale(model)
+    return lambda keys, arrays: {"divergence": _divergences(kernel, pair, keys, arrays, df)}
 
 
 def _chunk(elements_each: int) -> int:
     """Replicates to draw together, a power of two."""
     return int(2 ** np.clip(np.floor(np.log2(BLOCK_ELEMENTS / max(elements_each, 1))), 0, 10))
-
-
-def _pair_scale(model: TokenModel | SumModel) -> Callable[[jax.Array], jax.Array]:
-    """The random number that scales a whole replicate: 1 unless Student-t with scale = "pair"."""
-    law = model.law
-    if not isinstance(law, StudentT) or not law.joint_scale:
-        return lambda keys: jnp.ones((keys.shape[0], 1), jnp.float32)
-    df = float(law.df)
-
-    def scales(keys: jax.Array) -> jax.Array:
-        def one(key: jax.Array) -> jax.Array:
-            return jnp.sqrt(df / chi_square(substream(key, 2000), jnp.float32(df)))
-
-        return jax.vmap(one)(keys)[:, None]
-
-    return scales
 
 
 def _root_eigenvalues(model: TokenModel | SumModel) -> np.ndarray:
@@ -109,15 +108,9 @@ def _collapsed(model: TokenModel | SumModel, grid: np.ndarray, reason: str) -> P
     groups, counts = _feature_groups(model)
     covariance = np.einsum("gt,tab->gab", groups, divergence_covariance(model, grid))
     factors = np.stack([_grid_cholesky(c) for c in covariance]).astype(np.float32)
-    scale = _pair_scale(model)
-
-    def sample(keys: jax.Array, arrays: Any) -> dict[str, jax.Array]:
-        return {"divergence": collapsed_divergence(keys, *arrays) * scale(keys)}
-
-    m = len(grid)
     return Plan(
-        "collapsed", "Bartlett factors of Wishart matrices", reason, _chunk(4 * m * m), sample,
-        (jnp.asarray(factors), jnp.asarray(counts)),
+        "collapsed", "Bartlett factors of Wishart matrices", reason, _chunk(4 * len(grid) ** 2),
+        _grid_sampler(collapsed_divergence, model), (jnp.asarray(factors), jnp.asarray(counts)),
     )
 
 
@@ -126,13 +119,10 @@ def _partial_sums(model: TokenModel | SumModel, grid: np.ndarray, reason: str) -
     arrays = (
         jnp.asarray(factors, jnp.float32), jnp.asarray(_root_eigenvalues(model), jnp.float32),
     )
-    scale = _pair_scale(model)
-
-    def sample(keys: jax.Array, arrays: Any) -> dict[str, jax.Array]:
-        return {"divergence": partial_sum_divergence(keys, *arrays) * scale(keys)}
-
-    block = _chunk(len(grid) * model.dim)
-    return Plan("partial_sums", "Cholesky factor of the prefix sums", reason, block, sample, arrays)
+    return Plan(
+        "partial_sums", "Cholesky factor of the prefix sums", reason,
+        _chunk(len(grid) * model.dim), _grid_sampler(partial_sum_divergence, model), arrays,
+    )
 
 
 def _grid_cholesky(covariance: np.ndarray) -> np.ndarray:
@@ -151,26 +141,21 @@ def _tokens(
     differences = [t.branches.difference for t in model.terms]
     markov = not dense and all(d.markov() is not None for d in differences)
     if statistics == ("divergence",) and model.law.joint_scale:
-        scale = _pair_scale(model)
         if markov:
             layout = lay_out(grid, TOKEN_BLOCK)
-            arrays = tuple(
+            rows = tuple(
                 jax.tree.map(jnp.asarray, linear_blocks(d, layout, t.features.eigenvalues))
                 for d, t in zip(differences, model.terms, strict=True)
             )
-
-            def sample(keys: jax.Array, arrays: Any) -> dict[str, jax.Array]:
-                out = sample_divergence(keys, arrays)[:, layout.where]
-                return {"divergence": out * scale(keys)}
-
-            block = _chunk(TOKEN_BLOCK * model.dim)
-            return Plan(name, "block innovations", reason, block, sample, arrays)
+            arrays = (rows, jnp.asarray(layout.where))
+            return Plan(
+                name, "block innovations", reason, _chunk(TOKEN_BLOCK * model.dim),
+                _grid_sampler(_at_grid, model), arrays,
+            )
         draw, arrays, method = whole_divergence_sampler(model, grid, dense)
-
-        def sample_whole(keys: jax.Array, arrays: Any) -> dict[str, jax.Array]:
-            return {"divergence": draw(keys, arrays) * scale(keys)}
-
-        return Plan(name, method, reason, _chunk(2 * n * model.dim), sample_whole, arrays)
+        return Plan(
+            name, method, reason, _chunk(2 * n * model.dim), _grid_sampler(draw, model), arrays
+        )
     if isinstance(model, SumModel):
         raise UnsupportedSampler(
             "realised correlations of a sum of terms are not available; "
@@ -180,15 +165,21 @@ def _tokens(
     if isinstance(model.law, StudentT) and model.law.scale == "token":
         law = "student"
     draw_reports, arrays, method, elements = reports_sampler(model, grid, law, dense, TOKEN_BLOCK)
-    scale = _pair_scale(model)
+    pair, df = _law_scale(model)
     wanted = statistics
 
+    @jax.jit
     def sample_reports(keys: jax.Array, arrays: Any) -> dict[str, jax.Array]:
         out = draw_reports(keys, arrays)
-        out["divergence"] = out["divergence"] * scale(keys)
+        if pair:
+            out["divergence"] = out["divergence"] * pair_scales(keys, df)
         return out if "correlations" in wanted else {"divergence": out["divergence"]}
 
     return Plan(name, method, reason, _chunk(elements), sample_reports, arrays)
+
+
+def _at_grid(keys: jax.Array, rows: Any, where: jax.Array) -> jax.Array:
+    return sample_divergence(keys, rows)[:, where]
 
 
 def plan(

@@ -22,7 +22,7 @@ STREAM_TOTAL, STREAM_A, STREAM_B = 1001, 1002, 1003
 
 def whole_divergence_sampler(
     model: TokenModel | SumModel, grid: np.ndarray, dense: bool
-) -> tuple[Callable[[jax.Array, Any], jax.Array], Any, str]:
+) -> tuple[Callable[..., jax.Array], Any, str]:
     """D of Gaussian tokens by factors of the whole sequence: (draw, arrays, method)."""
     n, dim = int(grid[-1]), model.dim
     make = dense_factor if dense else whole_factor
@@ -30,10 +30,10 @@ def whole_divergence_sampler(
     scales = [jnp.asarray(np.sqrt(2 * t.features.eigenvalues), jnp.float32) for t in model.terms]
     last = jnp.asarray(grid - 1)
 
-    def draw(keys: jax.Array, arrays: Any) -> jax.Array:
+    def draw(keys: jax.Array, factors: Any, scales: Any) -> jax.Array:
         def one(key: jax.Array) -> jax.Array:
             total = jnp.zeros((n, dim), jnp.float32)
-            for q, (factor, scale) in enumerate(zip(*arrays, strict=True)):
+            for q, (factor, scale) in enumerate(zip(factors, scales, strict=True)):
                 stream = key if q == 0 else substream(key, q)
                 total = total + factor(normals(stream, 0, factor.noise_rows, dim)) * scale
             return jnp.sqrt(jnp.sum(jnp.cumsum(total, axis=0)[last] ** 2, axis=1))

@@ -1,0 +1,378 @@
+"""The command line: words for people. Results go to stdout, progress and messages to stderr.
+
+Exit status: 0 done, 1 a check that failed, 2 input that cannot be used.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from tokenspace.errors import InputError, TokenspaceError
+
+app = typer.Typer(
+    help="Monte Carlo simulation of token correlation structure, and its exact theory.",
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+)
+messages = Console(stderr=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+Tolerance = Annotated[
+    float, typer.Option(help="Largest deviation that counts as agreement (relative; exponent: absolute).")
+]
+Config = Annotated[Path, typer.Argument(help="TOML file; see sweeps/demo.toml for an example.")]
+
+
+def main() -> None:
+    """Entry point: turns every expected error into one message and exit status 2."""
+    try:
+        app()
+    except TokenspaceError as error:
+        messages.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
+        sys.exit(2)
+    except MemoryError as error:
+        messages.print(f"[bold red]error:[/] out of memory: {escape(str(error))}", soft_wrap=True)
+        sys.exit(2)
+    except BrokenPipeError:  # the reader of our output went away, e.g. `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def _stdout() -> Console:
+    return Console(width=None if sys.stdout.isatty() else 150)
+
+
+def _document(value: Any) -> None:
+    def plain(x: Any) -> Any:
+        if isinstance(x, dict):
+            return {k: plain(v) for k, v in x.items()}
+        if isinstance(x, (list, tuple)):
+            return [plain(v) for v in x]
+        if isinstance(x, np.ndarray):
+            return plain(x.tolist())
+        if isinstance(x, np.generic):
+            return plain(x.item())
+        if isinstance(x, float) and not np.isfinite(x):
+            return None  # JSON has no NaN or infinity
+        return x
+
+    print(json.dumps(plain(value), indent=1))
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        console=messages, transient=True,
+    )
+
+
+def _summary(label: str, result: Any, check: Any) -> dict[str, Any]:
+    balance = None
+    if len(result.n) >= 3 and result.replicates >= 2:
+        b = result.n_balance()
+        balance = {
+            "mean": b.mean, "standard_error": b.standard_error, "interval": list(b.interval),
+            "lack_of_fit": b.lack_of_fit,
+        }
+    out = {
+        "label": label,
+        "n": result.n,
+        "mean": result.mean,
+        "standard_error": result.standard_error,
+        "std": result.std,
+        "replicates": result.replicates,
+        "sampler": result.sampler,
+        "method": result.method,
+        "reason": result.reason,
+        "device": result.device,
+        "seed": result.seed,
+        "seconds": result.seconds,
+        "versions": result.versions,
+        "notes": list(result.notes),
+        "n_balance": balance,
+    }
+    if result.correlations:
+        out["correlations"] = {
+            k: {"mean": e.mean, "standard_error": e.standard_error}
+            for k, e in result.correlations.items()
+        }
+    if check is not None:
+        out["check"] = check.to_dict()
+    return out
+
+
+def _verdict_table(rows: list[tuple[str, Any, Any]]) -> Table:
+    table = Table(title="Simulation against theory", header_style="bold")
+    for name, justify in (
+        ("model", "left"), ("sampler", "left"), ("replicates", "right"), ("exponent at N", "right"),
+        ("theory", "right"), ("regime", "left"), ("largest |dE[D]|", "right"), ("max |z|", "right"),
+        ("verdict", "left"),
+    ):
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    colours = {"PASS": "green", "FAIL": "red", "UNDECIDED": "yellow"}
+    for label, result, check in rows:
+        e = check.exponent
+        table.add_row(
+            escape(label), result.sampler, f"{result.replicates:,}",
+            f"{e.empirical[-1]:.4f} ± {e.standard_error[-1]:.1g}", f"{e.theoretical[-1]:.4f}",
+            str(check.regimes_empirical[-1]), f"{np.max(abs(check.amplitude.deviation)):.2%}",
+            f"{np.nanmax(abs(np.concatenate([check.amplitude.z, e.z]))):.2f}",
+            f"[bold {colours[check.verdict]}]{check.verdict}",
+        )
+    return table
+
+
+def _show_checks(rows: list[tuple[str, Any, Any]], as_json: bool) -> None:
+    if as_json:
+        _document([_summary(*row) for row in rows])
+    else:
+        _stdout().print(_verdict_table(rows))
+        for label, _, check in rows:
+            if check.verdict != "PASS":
+                print(f"{label}: {check.verdict}: {check.reason}")
+    if any(check.verdict == "FAIL" for *_, check in rows):
+        raise typer.Exit(1)
+
+
+@app.command()
+def run(config: Config, tolerance: Tolerance = 0.02, as_json: Json = False) -> None:
+    """Simulate one configuration and print D(n) beside the theory, with a verdict."""
+    from tokenspace.config import load
+    from tokenspace.sweep import run_point
+
+    points, _ = load(config)
+    if len(points) > 1:
+        raise InputError(
+            f"{config}: describes {len(points)} points; use `tokenspace sweep {config} --out DIR`"
+        )
+    with _progress() as bar:
+        task = bar.add_task("replicates", total=points[0].run().replicates)
+        result = run_point(points[0], lambda done, total: bar.update(task, completed=done))
+    check = result.check(tolerance) if len(result.n) > 1 and result.replicates > 1 else None
+    if as_json:
+        _document(_summary(points[0].label, result, check))
+    else:
+        print(f"{result.model!r}")
+        print(f"sampler: {result.sampler} ({result.method}): {result.reason}; on {result.device}")
+        for note in result.notes:
+            print(note)
+        print(check if check is not None else result)
+        if len(result.n) >= 3 and result.replicates >= 2:
+            print(result.n_balance())
+    if check is not None and check.verdict == "FAIL":
+        raise typer.Exit(1)
+
+
+@app.command()
+def sweep(
+    config: Config,
+    out: Annotated[Path, typer.Option(help="Folder of the results; an interrupted sweep resumes there.")],
+    as_json: Json = False,
+) -> None:
+    """Run every point of a configuration, storing each as it finishes."""
+    from tokenspace.config import load
+    from tokenspace.sweep import run_sweep
+
+    points, raw = load(config)
+    with _progress() as bar:
+        task = bar.add_task("points", total=len(points))
+
+        def progress(done: int, total: int, point: Any) -> None:
+            bar.update(task, completed=done, description=escape(point.label[:40]))
+
+        computed = run_sweep(points, raw, out, progress)
+    if as_json:
+        _document({"out": str(out), "points": len(points), "computed": computed})
+    else:
+        print(f"{computed} of {len(points)} points computed, {len(points) - computed} were there")
+        print(f"results: {out}   next: tokenspace check {out}")
+
+
+@app.command()
+def check(
+    folder: Annotated[Path, typer.Argument(help="Folder of a sweep.")],
+    tolerance: Tolerance = 0.02,
+    as_json: Json = False,
+) -> None:
+    """Compare every stored point with the theory; exit status 1 when one fails."""
+    from tokenspace.store import load_results
+
+    rows = [(p.label, r, r.check(tolerance)) for p, r in load_results(folder)]
+    _show_checks(rows, as_json)
+
+
+@app.command()
+def fit(
+    csv: Annotated[
+        Path | None, typer.Argument(help="CSV of measured curves; the paper's 36 when left out.")
+    ] = None,
+    law: Annotated[str, typer.Option(help="power, crossover, saturating or auto.")] = "auto",
+    bootstrap: Annotated[int, typer.Option(help="Resamples for the intervals.")] = 1000,
+    as_json: Json = False,
+) -> None:
+    """Fit scaling laws to measured curves, and say which law the data prefer.
+
+    The CSV needs columns vision_tokens and score; every other column names a curve.
+    """
+    from tokenspace.curves import fit_curves, read_curves
+
+    fitted = fit_curves(read_curves(csv), law, bootstrap)
+    if as_json:
+        _document([{"curve": name, **f.to_dict()} for name, f in fitted])
+        return
+    table = Table(title=f"Scaling fits of {len(fitted)} curves: S(n) = c / n^alpha", header_style="bold")
+    for name in ("curve", "c", "alpha", "95 % interval", "preferred law", "AICc ahead by", "parameters"):
+        table.add_column(name)
+    for name, f in fitted:
+        power = f.fits.get("power")
+        c = f"{power.parameters['c']:.6g}" if power else ""
+        alpha = f"{power.parameters['alpha']:.6f}" if power else ""
+        low, high = power.intervals.get("alpha", (np.nan, np.nan)) if power else (np.nan, np.nan)
+        best = ", ".join(f"{k} = {v:.4g}" for k, v in f.best.parameters.items())
+        ahead = f"{f.evidence:.1f}" if np.isfinite(f.evidence) else ""
+        table.add_row(escape(name), c, alpha, f"{low:.4f} to {high:.4f}", f.winner, ahead, best)
+    _stdout().print(table)
+    names = [f.winner for _, f in fitted]
+    if law == "auto":
+        clear = sum(f.evidence > 10 for _, f in fitted)
+        counts = ", ".join(f"{names.count(k)} prefer {k}" for k in dict.fromkeys(names))
+        print(f"{counts}; {clear} of {len(fitted)} decisively (AICc ahead by more than 10).")
+
+
+@app.command()
+def figures(
+    out: Annotated[Path, typer.Option(help="Folder for the figures.")],
+    results: Annotated[
+        Path | None, typer.Option(help="Folder of a sweep; the demo sweep is run when left out.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Draw the theory figures from stored results, as PNG and SVG."""
+    from tokenspace.figures import draw_all
+    from tokenspace.store import load_results
+
+    if results is None:
+        from importlib.resources import files
+
+        results = out / "results"
+        sweep(Path(str(files("tokenspace.sweeps") / "demo.toml")), results)
+    written = draw_all(load_results(results), out)
+    if as_json:
+        _document({"figures": [str(p) for p in written]})
+    else:
+        for path in written:
+            print(path)
+
+
+@app.command()
+def models(as_json: Json = False) -> None:
+    """List every model, its parameters and their ranges."""
+    from tokenspace.catalogue import ROOMS, describe
+
+    listing = {
+        room: {
+            name: {
+                "meaning": (make.__doc__ or "").strip().splitlines()[0],
+                "parameters": {
+                    k: {"meaning": p.description, "allowed": p.allowed(), "required": required}
+                    for k, (p, required) in describe(make).items()
+                },
+            }
+            for name, make in known.items()
+        }
+        for room, known in ROOMS.items()
+    }
+    if as_json:
+        _document(listing)
+        return
+    for room, known in listing.items():
+        table = Table(title=f"{room} models", header_style="bold", title_justify="left")
+        for column in ("model", "what", "parameter", "meaning", "allowed"):
+            table.add_column(column)
+        for name, entry in known.items():
+            first = [name, escape(entry["meaning"])]
+            for key, p in entry["parameters"].items() or [("", {"meaning": "", "allowed": ""})]:
+                same = p["allowed"] == p["meaning"]
+                table.add_row(*first, key, escape(p["meaning"]), "" if same else escape(p["allowed"]))
+                first = ["", ""]
+        _stdout().print(table)
+    print("Position covariances combine: { sum = [ .. ] }, { product = [ .. ] }, scale = number.")
+    print("Your own class: model = \"module:Class\".")
+
+
+@app.command()
+def measure(
+    a: Annotated[Path, typer.Argument(help="Tokens of branch A: .npy, .npz or .safetensors.")],
+    b: Annotated[Path, typer.Argument(help="Tokens of branch B, same shape.")],
+    order: Annotated[str, typer.Option(help="raster, random, or a .npy file with an order.")] = "raster",
+    points: Annotated[int, typer.Option(min=3, max=10_000, help="Token counts to report.")] = 17,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    key: Annotated[str | None, typer.Option(help="Array to take from .npz or .safetensors.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure D(n), psi's, n_balance and the exponent on your own tokens (pairs, N, d)."""
+    from tokenspace.arrays import load_array, load_order
+    from tokenspace.given_tokens import measure as measure_tokens
+    from tokenspace.grids import log_grid
+
+    first, second = load_array(a, key), load_array(b, key)
+    if first.ndim not in (2, 3):
+        raise InputError(f"{a}: tokens must be (pairs, N, d) or (N, d), but their shape is {first.shape}")
+    grid = log_grid(max(first.shape[-2], 1), points)
+    result = measure_tokens(first, second, grid, load_order(order), seed)
+    upsilon, (scale, off) = result.upsilon(), result.scale_fit()
+    if as_json:
+        document = _summary("measured", result, None)
+        _document(document | {"upsilon": upsilon, "lambda": scale, "lambda_deviation": off})
+        return
+    table = Table(title=f"{result.replicates} pairs, {result.reason}", header_style="bold")
+    names = ("n", "D", "± s.e.", "exponent", "psi_equal", "psi_within", "psi_cross", "lambda sqrt(Upsilon)")
+    for name in names:
+        table.add_column(name, justify="right")
+    slopes = result.local_exponent().mean if len(result.n) > 1 else []
+    for k, n in enumerate(result.n):
+        psi = [result.correlations[p].mean[k] for p in names[4:7]]  # type: ignore[index]
+        table.add_row(
+            str(n), f"{result.mean[k]:.6g}",
+            "-" if result.replicates < 2 else f"{result.standard_error[k]:.2g}",
+            f"{slopes[k - 1]:.4f}" if k else "-",
+            *("-" if np.isnan(p) else f"{p:.4f}" for p in psi),
+            f"{scale * np.sqrt(upsilon[k]):.6g}",
+        )
+    _stdout().print(table)
+    print(f"E[D] = {scale:.5g} sqrt(Upsilon), off by at most {off:.1%}")
+    if result.replicates >= 2 and len(result.n) >= 3:
+        print(result.n_balance())
+    else:
+        print("n_balance and errors need at least 2 pairs")
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Show devices, versions and what would run."""
+    import jax
+
+    from tokenspace.provenance import device_name, versions
+
+    devices = [f"{d.device_kind} ({d.platform}:{d.id})" for d in jax.devices()]
+    facts = {
+        "computes_on": device_name(), "devices": devices, "versions": versions(),
+        "cores": os.cpu_count(),
+    }
+    if as_json:
+        _document(facts)
+        return
+    print(f"computes on: {facts['computes_on']}   all devices: {', '.join(devices)}")
+    print("versions: " + ", ".join(f"{k} {v}" for k, v in versions().items()))
+    if jax.devices()[0].platform == "cpu":
+        print("no accelerator in use; install tokenspace[cuda12], [cuda13] or [tpu] where there is one")
