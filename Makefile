@@ -1,0 +1,37 @@
+# Two commands: `make demo` runs the main job, `make test` runs the tests. Both set up .venv first.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+OUT ?= demo
+WORKERS ?= 2
+# The editable install links every file, so it is renewed when files come or go.
+FILES := $(shell find simulator kernels sweeps -type f ! -name '*.pyc' 2>/dev/null | LC_ALL=C sort | cksum | cut -d' ' -f1)
+INSTALLED := $(VENV)/.installed-$(FILES)
+
+.PHONY: demo test lint install clean
+
+demo: install
+	$(BIN)/tokenspace sweep sweeps/demo.toml --out $(OUT)/results
+	$(BIN)/tokenspace check $(OUT)/results
+	$(BIN)/tokenspace fit
+	$(BIN)/tokenspace figures --results $(OUT)/results --out $(OUT)/figures
+	@echo "results: $(OUT)/results   figures: $(OUT)/figures   (open $(OUT)/figures/exponent_diagram.png first)"
+
+test: install
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+install: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	rm -rf build $(VENV)/.installed-*
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]' --config-settings editable_mode=strict
+	touch $@
+
+clean:
+	rm -rf $(VENV) build demo *.egg-info
