@@ -19,7 +19,7 @@ class Blocks(NamedTuple):
     where: np.ndarray
 
     @property
-    def count(self) -> int:
+    def number(self) -> int:
         return len(self.ends)
 
     @property

@@ -1,11 +1,10 @@
-"""Chi-square and gamma variates by counters: rejection whose result does not depend on the batch."""
+"""Chi-square and gamma variates by counters: results do not depend on the batch."""
 
 from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-
 from tokenspace.kernels.random_bits import bits_to_normal, threefry2x32
 
 

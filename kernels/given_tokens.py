@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-
 from tokenspace.kernels.blocks import Blocks, lay_out
 
 BLOCK = 128
@@ -45,7 +44,7 @@ class Reports(NamedTuple):
 
 
 def _add(total: Running, increment: Any) -> Running:
-    """Compensated addition (Neumaier): the remainder never re-enters the sum, it is added at use."""
+    """Compensated addition (Neumaier): the remainder is kept apart and added at use."""
 
     def one(value: jax.Array, lost: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
         new = value + x
@@ -90,9 +89,7 @@ def measure_block(
     mask = (position[None, :] < jnp.append(ends, size)[:, None]).astype(jnp.float32)
     matmul = partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
     prefix = TokenSums(*[matmul(mask, r) for r in rows], matmul(mask, equal))
-    at_ends = jax.tree.map(
-        lambda v, lost, p: v + (lost + p[:-1]), total.value, total.lost, prefix
-    )
+    at_ends = jax.tree.map(lambda v, lost, p: v + (lost + p[:-1]), total.value, total.lost, prefix)
     reports = Reports(
         jnp.sum(at_ends.difference**2, axis=-1),
         jnp.sum(at_ends.unit_a**2, axis=-1),

@@ -87,7 +87,7 @@ def normal_pairs(
 
 
 def normals(key: jax.Array, first_token: int | jax.Array, tokens: int, dim: int) -> jax.Array:
-    """White noise of `tokens` tokens from an even `first_token` on, shape (tokens, dim), float32."""
+    """White noise of tokens from an even `first_token` on, shape (tokens, dim), float32."""
     pairs = -(-tokens // 2)
     even, odd = normal_pairs(key, jnp.asarray(first_token, jnp.uint32) // 2, pairs, dim)
     return jnp.stack([even, odd], axis=1).reshape(2 * pairs, dim)[:tokens]

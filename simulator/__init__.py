@@ -41,8 +41,8 @@ from tokenspace.errors import TokenspaceError
 from tokenspace.estimate import Estimate
 from tokenspace.experiment import simulate
 from tokenspace.fit import fit_scaling
-from tokenspace.grids import log_grid
 from tokenspace.given_tokens import correlations, divergence, measure
+from tokenspace.grids import log_grid
 from tokenspace.parameters import model, parameter
 from tokenspace.result import Result
 from tokenspace.store import open_results

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from tokenspace.errors import InputError
 
 
@@ -41,12 +40,14 @@ def _pick(path: Path, names: list[str], key: str | None) -> str:
         return key
     if key is None and len(names) == 1:
         return names[0]
-    problem = f"holds no array {key!r}" if key is not None else "holds several arrays; choose by --key"
+    problem = (
+        f"holds no array {key!r}" if key is not None else "holds several arrays; choose by --key"
+    )
     raise InputError(f"{path}: {problem}: {', '.join(names) or 'it is empty'}")
 
 
 def load_order(order: str) -> Any:
-    """"raster", "random", or the permutation in a .npy file."""
+    """ "raster", "random", or the permutation in a .npy file."""
     if order in ("raster", "random"):
         return order
     path = Path(order)

@@ -43,7 +43,9 @@ LAWS: dict[str, Callable[..., Any]] = {
 }
 ROOMS = {"position": POSITIONS, "branches": BRANCHES, "features": FEATURES, "law": LAWS}
 
-_COVARIANCE = Parameter("a position covariance, e.g. { model = \"exponential\", length = 16 }", number=False)
+_COVARIANCE = Parameter(
+    'a position covariance, e.g. { model = "exponential", length = 16 }', number=False
+)
 _FUNCTIONS: dict[Any, dict[str, Parameter]] = {
     cov.equicorrelated: {
         "psi_equal": Parameter("correlation of the branches at one position", at_least=-1, below=1),

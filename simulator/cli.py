@@ -17,18 +17,20 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
-
 from tokenspace.errors import InputError, TokenspaceError
 
 app = typer.Typer(
     help="Monte Carlo simulation of token correlation structure, and its exact theory.",
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
 )
 messages = Console(stderr=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Tolerance = Annotated[
-    float, typer.Option(help="Largest deviation that counts as agreement (relative; exponent: absolute).")
+    float,
+    typer.Option(help="Largest deviation that counts as agreement (relative; exponent: absolute)."),
 ]
 Config = Annotated[Path, typer.Argument(help="TOML file; see sweeps/demo.toml for an example.")]
 
@@ -71,8 +73,12 @@ def _document(value: Any) -> None:
 
 def _progress() -> Progress:
     return Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-        console=messages, transient=True,
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=messages,
+        transient=True,
     )
 
 
@@ -81,7 +87,9 @@ def _summary(label: str, result: Any, check: Any) -> dict[str, Any]:
     if len(result.n) >= 3 and result.replicates >= 2:
         b = result.n_balance()
         balance = {
-            "mean": b.mean, "standard_error": b.standard_error, "interval": list(b.interval),
+            "mean": b.mean,
+            "standard_error": b.standard_error,
+            "interval": list(b.interval),
             "lack_of_fit": b.lack_of_fit,
         }
     out = {
@@ -114,8 +122,14 @@ def _summary(label: str, result: Any, check: Any) -> dict[str, Any]:
 def _verdict_table(rows: list[tuple[str, Any, Any]]) -> Table:
     table = Table(title="Simulation against theory", header_style="bold")
     for name, justify in (
-        ("model", "left"), ("sampler", "left"), ("replicates", "right"), ("exponent at N", "right"),
-        ("theory", "right"), ("regime", "left"), ("largest |dE[D]|", "right"), ("max |z|", "right"),
+        ("model", "left"),
+        ("sampler", "left"),
+        ("replicates", "right"),
+        ("exponent at N", "right"),
+        ("theory", "right"),
+        ("regime", "left"),
+        ("largest |dE[D]|", "right"),
+        ("max |z|", "right"),
         ("verdict", "left"),
     ):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
@@ -123,9 +137,13 @@ def _verdict_table(rows: list[tuple[str, Any, Any]]) -> Table:
     for label, result, check in rows:
         e = check.exponent
         table.add_row(
-            escape(label), result.sampler, f"{result.replicates:,}",
-            f"{e.empirical[-1]:.4f} ± {e.standard_error[-1]:.1g}", f"{e.theoretical[-1]:.4f}",
-            str(check.regimes_empirical[-1]), f"{np.max(abs(check.amplitude.deviation)):.2%}",
+            escape(label),
+            result.sampler,
+            f"{result.replicates:,}",
+            f"{e.empirical[-1]:.4f} ± {e.standard_error[-1]:.1g}",
+            f"{e.theoretical[-1]:.4f}",
+            str(check.regimes_empirical[-1]),
+            f"{np.max(abs(check.amplitude.deviation)):.2%}",
             f"{np.nanmax(abs(np.concatenate([check.amplitude.z, e.z]))):.2f}",
             f"[bold {colours[check.verdict]}]{check.verdict}",
         )
@@ -176,7 +194,9 @@ def run(config: Config, tolerance: Tolerance = 0.02, as_json: Json = False) -> N
 @app.command()
 def sweep(
     config: Config,
-    out: Annotated[Path, typer.Option(help="Folder of the results; an interrupted sweep resumes there.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder of the results; an interrupted sweep resumes there.")
+    ],
     as_json: Json = False,
 ) -> None:
     """Run every point of a configuration, storing each as it finishes."""
@@ -230,8 +250,18 @@ def fit(
     if as_json:
         _document([{"curve": name, **f.to_dict()} for name, f in fitted])
         return
-    table = Table(title=f"Scaling fits of {len(fitted)} curves: S(n) = c / n^alpha", header_style="bold")
-    for name in ("curve", "c", "alpha", "95 % interval", "preferred law", "AICc ahead by", "parameters"):
+    table = Table(
+        title=f"Scaling fits of {len(fitted)} curves: S(n) = c / n^alpha", header_style="bold"
+    )
+    for name in (
+        "curve",
+        "c",
+        "alpha",
+        "95 % interval",
+        "preferred law",
+        "AICc ahead by",
+        "parameters",
+    ):
         table.add_column(name)
     for name, f in fitted:
         power = f.fits.get("power")
@@ -303,21 +333,27 @@ def models(as_json: Json = False) -> None:
             first = [name, escape(entry["meaning"])]
             for key, p in entry["parameters"].items() or [("", {"meaning": "", "allowed": ""})]:
                 same = p["allowed"] == p["meaning"]
-                table.add_row(*first, key, escape(p["meaning"]), "" if same else escape(p["allowed"]))
+                table.add_row(
+                    *first, key, escape(p["meaning"]), "" if same else escape(p["allowed"])
+                )
                 first = ["", ""]
         _stdout().print(table)
     print("Position covariances combine: { sum = [ .. ] }, { product = [ .. ] }, scale = number.")
-    print("Your own class: model = \"module:Class\".")
+    print('Your own class: model = "module:Class".')
 
 
 @app.command()
 def measure(
     a: Annotated[Path, typer.Argument(help="Tokens of branch A: .npy, .npz or .safetensors.")],
     b: Annotated[Path, typer.Argument(help="Tokens of branch B, same shape.")],
-    order: Annotated[str, typer.Option(help="raster, random, or a .npy file with an order.")] = "raster",
+    order: Annotated[
+        str, typer.Option(help="raster, random, or a .npy file with an order.")
+    ] = "raster",
     points: Annotated[int, typer.Option(min=3, max=10_000, help="Token counts to report.")] = 17,
     seed: Annotated[int, typer.Option(min=0)] = 0,
-    key: Annotated[str | None, typer.Option(help="Array to take from .npz or .safetensors.")] = None,
+    key: Annotated[
+        str | None, typer.Option(help="Array to take from .npz or .safetensors.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Measure D(n), psi's, n_balance and the exponent on your own tokens (pairs, N, d)."""
@@ -327,7 +363,9 @@ def measure(
 
     first, second = load_array(a, key), load_array(b, key)
     if first.ndim not in (2, 3):
-        raise InputError(f"{a}: tokens must be (pairs, N, d) or (N, d), but their shape is {first.shape}")
+        raise InputError(
+            f"{a}: tokens must be (pairs, N, d) or (N, d), but their shape is {first.shape}"
+        )
     grid = log_grid(max(first.shape[-2], 1), points)
     result = measure_tokens(first, second, grid, load_order(order), seed)
     upsilon, (scale, off) = result.upsilon(), result.scale_fit()
@@ -336,14 +374,24 @@ def measure(
         _document(document | {"upsilon": upsilon, "lambda": scale, "lambda_deviation": off})
         return
     table = Table(title=f"{result.replicates} pairs, {result.reason}", header_style="bold")
-    names = ("n", "D", "± s.e.", "exponent", "psi_equal", "psi_within", "psi_cross", "lambda sqrt(Upsilon)")
+    names = (
+        "n",
+        "D",
+        "± s.e.",
+        "exponent",
+        "psi_equal",
+        "psi_within",
+        "psi_cross",
+        "lambda sqrt(Upsilon)",
+    )
     for name in names:
         table.add_column(name, justify="right")
     slopes = result.local_exponent().mean if len(result.n) > 1 else []
     for k, n in enumerate(result.n):
         psi = [result.correlations[p].mean[k] for p in names[4:7]]  # type: ignore[index]
         table.add_row(
-            str(n), f"{result.mean[k]:.6g}",
+            str(n),
+            f"{result.mean[k]:.6g}",
             "-" if result.replicates < 2 else f"{result.standard_error[k]:.2g}",
             f"{slopes[k - 1]:.4f}" if k else "-",
             *("-" if np.isnan(p) else f"{p:.4f}" for p in psi),
@@ -361,12 +409,13 @@ def measure(
 def doctor(as_json: Json = False) -> None:
     """Show devices, versions and what would run."""
     import jax
-
     from tokenspace.provenance import device_name, versions
 
     devices = [f"{d.device_kind} ({d.platform}:{d.id})" for d in jax.devices()]
     facts = {
-        "computes_on": device_name(), "devices": devices, "versions": versions(),
+        "computes_on": device_name(),
+        "devices": devices,
+        "versions": versions(),
         "cores": os.cpu_count(),
     }
     if as_json:
@@ -375,4 +424,4 @@ def doctor(as_json: Json = False) -> None:
     print(f"computes on: {facts['computes_on']}   all devices: {', '.join(devices)}")
     print("versions: " + ", ".join(f"{k} {v}" for k, v in versions().items()))
     if jax.devices()[0].platform == "cpu":
-        print("no accelerator in use; install tokenspace[cuda12], [cuda13] or [tpu] where there is one")
+        print("no accelerator in use; extras tokenspace[cuda12], [cuda13] and [tpu] bring support")

@@ -19,7 +19,6 @@ from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
 from tokenspace import catalogue
 from tokenspace.covariance import Covariance, TokenModel
 from tokenspace.errors import InputError, TokenspaceError
@@ -193,7 +192,9 @@ def _expand(
     axes = _axes(config, ())
     for path, values in axes:
         if not isinstance(values, list) or not values:
-            problems.append(f"{_dotted(path)}.sweep: {values!r} must be a list of at least one value")
+            problems.append(
+                f"{_dotted(path)}.sweep: {values!r} must be a list of at least one value"
+            )
             return []
     sizes = [len(values) for _, values in axes]
     if mode == "zip" and len(set(sizes)) > 1:
@@ -289,10 +290,19 @@ def _build(room: str, table: Any, path: str, problems: list[str]) -> Any:
         parameter = spec[key][0]
         if not parameter.number and isinstance(value, dict):
             values[key] = _build("position", value, f"{path}.{key}", problems)
-        elif not parameter.number and key in ("within", "cross", "shared", "private", "row", "column"):
+        elif not parameter.number and key in (
+            "within",
+            "cross",
+            "shared",
+            "private",
+            "row",
+            "column",
+        ):
             problems.append(f"{path}.{key}: {value!r} must be {parameter.description}")
         elif not parameter.accepts(value):
-            problems.append(f"{path}.{key}: {value!r} is not allowed; it must be {parameter.allowed()}")
+            problems.append(
+                f"{path}.{key}: {value!r} is not allowed; it must be {parameter.allowed()}"
+            )
     if len(problems) > before:
         return None
     try:
@@ -318,7 +328,9 @@ def _algebra(table: dict[str, Any], path: str, problems: list[str]) -> Any:
     if not isinstance(parts, list) or not parts or {"sum", "product"} <= set(table):
         problems.append(f"{path}: needs either sum = [..] or product = [..], a list of covariances")
         return None
-    built = [_build("position", t, f"{path}.{operation}.{k}", problems) for k, t in enumerate(parts)]
+    built = [
+        _build("position", t, f"{path}.{operation}.{k}", problems) for k, t in enumerate(parts)
+    ]
     if any(b is None for b in built):
         return None
     total = built[0]
@@ -332,7 +344,9 @@ def _unknown(table: dict[str, Any], known: tuple[str, ...], prefix: str) -> list
     for key in table:
         if key not in known:
             near = difflib.get_close_matches(str(key), known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"allowed: {', '.join(known) or 'none'}"
+            hint = (
+                f"did you mean {near[0]!r}?" if near else f"allowed: {', '.join(known) or 'none'}"
+            )
             out.append(f"{prefix}{key}: unknown key; {hint}")
     return out
 

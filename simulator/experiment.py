@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-
 from tokenspace.covariance import SumModel, TokenModel
 from tokenspace.errors import InputError
 from tokenspace.grids import as_grid
@@ -118,5 +117,3 @@ def _require_integer(name: str, value: Any, low: int, high: int) -> None:
         raise InputError(
             f"{name} = {value!r} is not allowed; it must be an integer from {low} to {high}"
         )
-
-

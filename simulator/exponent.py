@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
-
 from tokenspace.estimate import Moments
 
 
@@ -54,7 +53,7 @@ class Balance:
 
 
 def adjacent_slopes(n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mid-points and the matrix that takes log-amplitudes to slopes between adjacent grid points."""
+    """Mid-points of the grid, and the matrix that takes log-amplitudes to slopes between points."""
     log_n = np.log(n)
     m = len(n)
     step = np.diff(log_n)
@@ -70,7 +69,9 @@ def local_exponent(n: np.ndarray, amplitude: Moments) -> Exponent:
     middle, matrix = adjacent_slopes(n)
     jacobian = matrix / amplitude.mean
     return Exponent(
-        middle, matrix @ np.log(amplitude.mean), jacobian @ amplitude.covariance @ jacobian.T,
+        middle,
+        matrix @ np.log(amplitude.mean),
+        jacobian @ amplitude.covariance @ jacobian.T,
         amplitude.count,
     )
 
@@ -86,7 +87,9 @@ def secant_exponent(n: np.ndarray, amplitude: Moments, beta: float) -> Exponent:
     matrix *= -beta / log_n[:, None]
     jacobian = matrix / amplitude.mean
     return Exponent(
-        n[1:], matrix @ np.log(amplitude.mean), jacobian @ amplitude.covariance @ jacobian.T,
+        n[1:],
+        matrix @ np.log(amplitude.mean),
+        jacobian @ amplitude.covariance @ jacobian.T,
         amplitude.count,
     )
 
@@ -125,6 +128,10 @@ def fit_balance(n: np.ndarray, amplitude: Moments, level: float = 0.95) -> Balan
         roots = np.sort((-qb + np.array([-1, 1]) * np.sqrt(discriminant)) / (2 * qa))
         interval = (float(roots[1]) if qa < 0 else float(roots[0]), np.inf)
     return Balance(
-        float(ratio), float(np.sqrt(gradient @ c @ gradient)), interval, level, lack,
+        float(ratio),
+        float(np.sqrt(gradient @ c @ gradient)),
+        interval,
+        level,
+        lack,
         amplitude.count,
     )

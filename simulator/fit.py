@@ -18,7 +18,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-
 from tokenspace.errors import InputError
 
 LAWS = ("power", "crossover", "saturating")
@@ -115,7 +114,9 @@ def _rate(raw: Any) -> Any:
 
 
 _PREDICT: dict[str, Callable[[jax.Array, jax.Array], jax.Array]] = {
-    "power": _power, "crossover": _crossover, "saturating": _saturating,
+    "power": _power,
+    "crossover": _crossover,
+    "saturating": _saturating,
 }
 
 
@@ -126,8 +127,10 @@ def _starts(law: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     if law == "crossover":
         return np.array([[intercept, slope, np.log(b)] for b in (1.0, 30.0, 1000.0)])
     return np.array(
-        [[y[-1] + lift, min(y[0] - y[-1] - lift, 5.0), raw]
-         for lift, raw in ((0.02, 0.0), (0.5, -2.0), (0.02, 2.0))]
+        [
+            [y[-1] + lift, min(y[0] - y[-1] - lift, 5.0), raw]
+            for lift, raw in ((0.02, 0.0), (0.5, -2.0), (0.02, 2.0))
+        ]
     )
 
 
@@ -260,8 +263,14 @@ def _fit_law(
     freedom = max(points - size, 1)
     named = {name: float(v) for name, v in _named(law, raw).items()}
     return LawFit(
-        law, named, intervals, level, float(np.sqrt(rss / freedom)), float(aicc),
-        np.exp(x), np.exp(y),
+        law,
+        named,
+        intervals,
+        level,
+        float(np.sqrt(rss / freedom)),
+        float(aicc),
+        np.exp(x),
+        np.exp(y),
     )
 
 

@@ -14,7 +14,6 @@ from typing import Any, TypeVar, dataclass_transform
 
 import jax
 import numpy as np
-
 from tokenspace.errors import ParameterError
 
 Cls = TypeVar("Cls", bound=type)
@@ -133,8 +132,8 @@ def validate(instance: Any) -> None:
 def model(cls: Cls) -> Cls:
     """Make a class a frozen dataclass, a JAX PyTree, and checked when it is built.
 
-    A method `check_parameters(self)` is called after the ranges were checked, for conditions that involve
-    several parameters.
+    A method `check_parameters(self)` is called after the ranges were checked, for conditions
+    that involve several parameters.
     """
     own_check: Callable[[Any], None] | None = getattr(cls, "check_parameters", None)
 

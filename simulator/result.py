@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-
 from tokenspace import exponent, verdict
 from tokenspace.errors import InputError
 from tokenspace.estimate import QUANTILES, Estimate, Moments, moments
@@ -19,8 +18,8 @@ class Result:
     """Estimates of D(n), and of the realised psi's when they were asked for.
 
     n: (m,) token counts; divergence, mean_square: moments of D and D^2 with their covariance
-    across n; quantiles: (5, m) of D at `quantile_levels`; correlations: name -> Estimate (m,) of the
-    realised cosines (NaN where undefined, at n = 1); the rest says how it was made.
+    across n; quantiles: (5, m) of D at `quantile_levels`; correlations: name -> Estimate (m,) of
+    the realised cosines (NaN where undefined, at n = 1); the rest says how it was made.
     """
 
     n: np.ndarray
@@ -126,9 +125,7 @@ class Result:
         )
 
 
-def summarise(
-    n: np.ndarray, samples: dict[str, np.ndarray], **how: Any
-) -> Result:
+def summarise(n: np.ndarray, samples: dict[str, np.ndarray], **how: Any) -> Result:
     """A Result from samples: name -> (R, m), with "divergence" and perhaps the four psi's."""
     d = samples["divergence"]
     if not np.isfinite(d).all():

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-
 from tokenspace.config import Point
 from tokenspace.errors import InputError
 from tokenspace.estimate import QUANTILES, Estimate, Moments
@@ -27,7 +26,9 @@ FORMAT = 1
 def _write_atomically(path: Path, write: Any) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        handle, temporary = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"
+        )
         try:
             with os.fdopen(handle, "wb") as file:
                 write(file)
@@ -104,8 +105,10 @@ def load_point(path: Path) -> tuple[Point, Result]:
             quantiles=arrays["quantiles"],
             correlations=correlations or None,
             model=point.model(),
-            **{k: meta[k] for k in ("sampler", "method", "reason", "device", "seed", "seconds",
-                                    "versions")},
+            **{
+                k: meta[k]
+                for k in ("sampler", "method", "reason", "device", "seed", "seconds", "versions")
+            },
             notes=tuple(meta["notes"]),
         )
     except Exception as error:
@@ -127,7 +130,9 @@ def begin(folder: Path, config: dict[str, Any]) -> None:
         try:
             known = json.loads(path.read_text())
         except (OSError, ValueError) as error:
-            raise InputError(f"{path}: cannot be read ({error}); choose another --out folder") from None
+            raise InputError(
+                f"{path}: cannot be read ({error}); choose another --out folder"
+            ) from None
         if known != json.loads(json.dumps(config)):
             lines = "\n".join(f"  {d}" for d in differences(known, config))
             raise InputError(
@@ -166,10 +171,14 @@ def load_results(folder: str | Path) -> list[tuple[Point, Result]]:
 
     folder = Path(folder)
     if not (folder / "sweep.json").is_file():
-        raise InputError(f"{folder}: no results here (sweep.json is missing); run `tokenspace sweep`")
+        raise InputError(
+            f"{folder}: no results here (sweep.json is missing); run `tokenspace sweep`"
+        )
     order = {
         p.key: k
-        for k, p in enumerate(points_of(json.loads((folder / "sweep.json").read_text()), str(folder)))
+        for k, p in enumerate(
+            points_of(json.loads((folder / "sweep.json").read_text()), str(folder))
+        )
     }
     found = [load_point(p) for p in sorted((folder / "points").glob("*.npz"))]
     if not found:

@@ -16,8 +16,14 @@ def run_point(point: Point, progress: Callable[[int, int], Any] | None = None) -
     """Simulate one point of a configuration."""
     run = point.run()
     return simulate(
-        point.model(), point.grid(), run.replicates, run.seed, run.sampler, run.statistics,
-        run.target_relative_error, progress=progress,
+        point.model(),
+        point.grid(),
+        run.replicates,
+        run.seed,
+        run.sampler,
+        run.statistics,
+        run.target_relative_error,
+        progress=progress,
     )
 
 

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 from scipy import stats
-
 from tokenspace import theory
 from tokenspace.covariance import StudentT
 from tokenspace.errors import InputError
@@ -146,7 +145,11 @@ def check(result: Any, tolerance: float = 0.02) -> Check:
     z_fail = float(stats.norm.ppf(1 - LEVEL / (2 * tests)))
 
     def compare(
-        name: str, n: np.ndarray, empirical: np.ndarray, error: np.ndarray, target: np.ndarray,
+        name: str,
+        n: np.ndarray,
+        empirical: np.ndarray,
+        error: np.ndarray,
+        target: np.ndarray,
         unit: np.ndarray | float,
     ) -> Comparison:
         deviation = (empirical - target) / unit
@@ -157,13 +160,9 @@ def check(result: Any, tolerance: float = 0.02) -> Check:
             "PASS",
             np.where(size - z_fail * deviation_error > tolerance, "FAIL", "UNDECIDED"),
         )
-        return Comparison(
-            name, n, empirical, error, target, deviation, deviation_error, verdicts
-        )
+        return Comparison(name, n, empirical, error, target, deviation, deviation_error, verdicts)
 
-    compared = compare(
-        name, result.n, amplitude.mean, amplitude.standard_error, expected, expected
-    )
+    compared = compare(name, result.n, amplitude.mean, amplitude.standard_error, expected, expected)
     exponents = compare(
         "exponent", slopes.n, slopes.mean, slopes.standard_error, expected_slopes, 1.0
     )
@@ -176,8 +175,16 @@ def check(result: Any, tolerance: float = 0.02) -> Check:
     if heavy:
         verdict, reason, needed = "UNDECIDED", heavy, None
     return Check(
-        verdict, reason, tolerance, result.replicates, needed, compared, exponents,
-        _empirical_regimes(exponents), theory.regime(expected_slopes), p_value,
+        verdict,
+        reason,
+        tolerance,
+        result.replicates,
+        needed,
+        compared,
+        exponents,
+        _empirical_regimes(exponents),
+        theory.regime(expected_slopes),
+        p_value,
     )
 
 
@@ -195,7 +202,7 @@ def _overall(
         return "PASS", reason, None
     # Enough for a true theory: a deviation of two standard errors must still pass.
     worst = float(np.max(errors)) * (Z_PASS + 2) / tolerance
-    needed = max(int(math.ceil(replicates * worst**2)), 2 * replicates)
+    needed = max(math.ceil(replicates * worst**2), 2 * replicates)
     undecided = int(np.sum(verdicts == "UNDECIDED"))
     return (
         "UNDECIDED",
@@ -222,7 +229,10 @@ def _infinite_variance(model: Any) -> str | None:
 def _empirical_regimes(exponents: Comparison) -> np.ndarray:
     """The regime at each n, or the range of regimes that a 95 % interval allows."""
     reach = 1.96 * exponents.standard_error
-    low, high = theory.regime(exponents.empirical - reach), theory.regime(exponents.empirical + reach)
+    low, high = (
+        theory.regime(exponents.empirical - reach),
+        theory.regime(exponents.empirical + reach),
+    )
     order = list(theory.REGIMES)
     names = []
     for a, b in zip(low, high, strict=True):

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-
 from tokenspace.errors import NoExactResult, TooManyTokens
 from tokenspace.parameters import model, parameter
 
@@ -328,8 +327,7 @@ def combine(weighted: list[tuple[float, Covariance]]) -> Combination:
     for weight, covariance in weighted:
         if isinstance(covariance, Combination):
             flat = [
-                (weight * w, t)
-                for w, t in zip(covariance.weights, covariance.terms, strict=True)
+                (weight * w, t) for w, t in zip(covariance.weights, covariance.terms, strict=True)
             ]
         else:
             flat = [(weight, covariance)]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-
 from tokenspace.covariance.base import Combination, Covariance, combine
 from tokenspace.covariance.stationary import Constant, White
 from tokenspace.covariance.validity import require_valid
@@ -43,9 +42,11 @@ class Branches:
         worst = diagonal[np.argmax(abs(diagonal - 1))]
         if abs(worst - 1) > 1e-9:
             raise ParameterError(
-                "Branches", "within", self.within,
+                "Branches",
+                "within",
+                self.within,
                 f"of unit diagonal, but its diagonal holds {worst:.6g}; scale it by "
-                f"{1 / worst if worst else math.inf:.6g}, and put the tokens' norm into the features",
+                f"{1 / worst if worst else math.inf:.6g}, put the norm into the features",
             )
         self.require_valid(min(n, 2))
 
@@ -73,7 +74,7 @@ class Branches:
         """
         if self.difference.is_zero:
             raise InputError(
-                f"{self!r}: within and cross are equal, so both branches are the same and D(n) = 0; "
+                f"{self!r}: within equals cross, so both branches are the same and D(n) = 0; "
                 "make cross smaller than within"
             )
         largest, first = n, None

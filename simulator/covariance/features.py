@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-
 from tokenspace.errors import InputError
 from tokenspace.parameters import model, parameter
 
@@ -120,6 +119,8 @@ def _require_variances(owner: str, name: str, values: Any, above_zero: bool) -> 
     if bad.any():
         k = int(np.argmax(bad))
         allowed = "> 0" if above_zero else ">= 0"
-        raise InputError(f"{owner}: {name}[{k}] = {array[k]} is not allowed; each must be {allowed}")
+        raise InputError(
+            f"{owner}: {name}[{k}] = {array[k]} is not allowed; each must be {allowed}"
+        )
     if array.sum() == 0:
         raise InputError(f"{owner}: all {name} are 0, so every token would be 0")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-
 from tokenspace.covariance.base import Array, Covariance
 from tokenspace.errors import ParameterError
 from tokenspace.parameters import model, parameter
@@ -27,7 +26,10 @@ class PatchGrid(Covariance):
     order: str = parameter("order in which patches become tokens", default="raster", choices=ORDERS)
 
     def check_parameters(self) -> None:
-        for name, part, size in (("row", self.row, self.rows), ("column", self.column, self.columns)):
+        for name, part, size in (
+            ("row", self.row, self.rows),
+            ("column", self.column, self.columns),
+        ):
             if isinstance(part, Covariance) and part.max_tokens < size:
                 raise ParameterError(
                     "PatchGrid", name, part, f"a covariance with at least {size} positions"
@@ -50,7 +52,7 @@ class PatchGrid(Covariance):
         return self.row(r[i], r[j]) * self.column(c[i], c[j])
 
     def prefix_covariance(self, grid: Array) -> Array:
-        """Through masks of the first n patches: <M_a, R M_b C>, O(m rows columns (rows + columns))."""
+        """Through masks of the first n patches, <M_a, R M_b C>: O(N (rows + columns)) each."""
         grid = np.asarray(grid)
         self.require_tokens(int(grid[-1]))
         r, c = self.places()

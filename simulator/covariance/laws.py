@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 from scipy import special
-
 from tokenspace.parameters import model, parameter
 
 

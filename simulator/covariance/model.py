@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-
 from tokenspace.covariance.branches import Branches
 from tokenspace.covariance.features import Features
 from tokenspace.covariance.laws import Gaussian, TokenLaw
@@ -69,7 +68,7 @@ class SumModel:
         dims = sorted({t.dim for t in self.terms})
         if len(dims) > 1:
             raise InputError(
-                f"SumModel: terms have different dimensions {dims}; give them all the same number of "
+                f"SumModel: terms differ in dimension, {dims}; give them all the same number of "
                 "features (an eigenvalue of 0 in Spectrum switches a feature off)"
             )
         if any(not isinstance(t.law, Gaussian) for t in self.terms):
@@ -100,7 +99,11 @@ class SumModel:
 
 def _require_kinds(branches: object, features: object, law: object) -> None:
     for name, value, kind in (
-        ("branches", branches, Branches), ("features", features, Features), ("law", law, TokenLaw),
+        ("branches", branches, Branches),
+        ("features", features, Features),
+        ("law", law, TokenLaw),
     ):
         if not isinstance(value, kind):
-            raise InputError(f"TokenModel: {name} = {value!r} is not allowed; it must be {kind.__name__}")
+            raise InputError(
+                f"TokenModel: {name} = {value!r} is not allowed; it must be {kind.__name__}"
+            )

@@ -9,7 +9,6 @@ import math
 
 import numpy as np
 from scipy import special
-
 from tokenspace.covariance.base import Array, Markov, Stationary
 from tokenspace.parameters import array_namespace, model, parameter
 
@@ -77,7 +76,9 @@ class Exponential(_ShortMemory):
 
     def markov(self) -> Markov:
         return Markov(
-            np.ones((1, 1)), np.ones(1), lambda i, j: np.exp(-(j - i) / self.length)[..., None, None]
+            np.ones((1, 1)),
+            np.ones(1),
+            lambda i, j: np.exp(-(j - i) / self.length)[..., None, None],
         )
 
 
@@ -224,4 +225,3 @@ class FractionalGaussianNoise(Stationary):
 
     def asymptotic_exponent(self) -> float:
         return float(self.hurst)
-

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-
 from tokenspace.covariance.base import Array, Covariance
 from tokenspace.errors import InputError, NotPositiveSemidefinite
 
@@ -53,7 +52,7 @@ def _largest_valid_n(covariance: Any, n: int) -> int:
     if n <= LARGEST_DENSE:
         return largest_valid_size(covariance.matrix, n)
     raise InputError(
-        f"{covariance!r} cannot be proved positive semi-definite at n = {n}: without more structure "
+        f"{covariance!r} cannot be proved valid at n = {n}: without more structure "
         f"the check is dense and limited to n = {LARGEST_DENSE}. Build it from sums and products "
         "of valid covariances, subclass Stationary, or define valid_by_construction"
     )

@@ -19,7 +19,6 @@ def draw_all(loaded: list[Any], out: str | Path) -> list[Path]:
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
-
     from tokenspace.figures import (
         alpha,
         balance,
@@ -36,7 +35,13 @@ def draw_all(loaded: list[Any], out: str | Path) -> list[Path]:
     try:
         out.mkdir(parents=True, exist_ok=True)
         for figure_module in (
-            upsilon, alpha, correlations, divergence, balance, measured_curves, exponent_diagram,
+            upsilon,
+            alpha,
+            correlations,
+            divergence,
+            balance,
+            measured_curves,
+            exponent_diagram,
         ):
             name = figure_module.__name__.rsplit(".", 1)[-1]
             with plt.rc_context(STYLE):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import matplotlib.pyplot as plt
-
 from tokenspace import theory
 from tokenspace.covariance import equicorrelated
 from tokenspace.figures.style import shades
@@ -30,8 +29,10 @@ def draw(loaded: list[Any]) -> Any:
         axes.annotate(text, (1.1, level), xytext=(0, 4), textcoords="offset points")
     axes.plot([], [], "k:", linewidth=1, label="local exponent")
     axes.set(
-        xlabel="number of vision tokens $n$", ylabel=r"$\alpha(n)$", ylim=(-1.06 * BETA, -0.44 * BETA),
+        xlabel="number of vision tokens $n$",
+        ylabel=r"$\alpha(n)$",
+        ylim=(-1.06 * BETA, -0.44 * BETA),
         title=rf"Secant exponent of $S(n)$, $\beta$ = {BETA:g}",
     )
-    axes.legend()
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure

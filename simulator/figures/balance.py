@@ -1,4 +1,4 @@
-"""The balance curve (1 - psi_equal)/(psi_within - psi_cross) - 1: tokens balance where it meets n."""
+"""The balance curve (1 - psi_equal)/(psi_within - psi_cross) - 1: balance is where it meets n."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-
 from tokenspace import theory
 from tokenspace.figures.style import distinct
 from tokenspace.grids import log_grid
@@ -31,7 +30,8 @@ def draw(loaded: list[Any]) -> Any:
     line = np.array([2, top])
     axes.loglog(line, line, "k--", linewidth=1, label="$n$ (balance)")
     axes.set(
-        xlabel="number of vision tokens $n$", ylim=(0.03, 1e5),
+        xlabel="number of vision tokens $n$",
+        ylim=(0.03, 1e5),
         ylabel=r"$(1-\psi_{equal})/(\psi_{within}-\psi_{cross}) - 1$",
         title="Balance curve: lines exact, points from simulated tokens",
     )

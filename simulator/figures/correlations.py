@@ -6,7 +6,6 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-
 from tokenspace import theory
 from tokenspace.grids import log_grid
 
@@ -19,8 +18,11 @@ def draw(loaded: list[Any]) -> Any:
     if not measured:
         figure, axes = plt.subplots()
         axes.text(
-            0.5, 0.5, 'no psi\'s in these results:\nset statistics = ["correlations"]',
-            ha="center", va="center",
+            0.5,
+            0.5,
+            'no psi\'s in these results:\nset statistics = ["correlations"]',
+            ha="center",
+            va="center",
         )
         axes.set_axis_off()
         return figure
@@ -33,13 +35,18 @@ def draw(loaded: list[Any]) -> Any:
         for k, (name, field) in enumerate(NAMES):
             estimate = result.correlations[name]
             panel.errorbar(
-                result.n, estimate.mean, 2 * np.nan_to_num(estimate.standard_error),
-                fmt="o", color=f"C{k}", markersize=4, capsize=2,
+                result.n,
+                estimate.mean,
+                2 * np.nan_to_num(estimate.standard_error),
+                fmt="o",
+                color=f"C{k}",
+                markersize=4,
+                capsize=2,
                 label=rf"$\psi_{{{field}}}$ (± 2 s.e.)",
             )
             panel.plot(n, getattr(exact, field), color=f"C{k}", linewidth=1.2)
         panel.set(xscale="log", xlabel="number of vision tokens $n$", title=point.label)
-        panel.legend()
+    figure.legend(*panels[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     panels[0][0].set_ylabel("average cosine")
     figure.suptitle("Realised correlations: points simulated, lines exact", fontsize=12)
     return figure

@@ -6,7 +6,6 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-
 from tokenspace import theory
 
 
@@ -19,17 +18,22 @@ def draw(loaded: list[Any]) -> Any:
     figure, panels = plt.subplots(
         rows, columns, figsize=(4.6 * columns, 3.9 * rows), squeeze=False, layout="constrained"
     )
-    for panel in panels.flat[len(chosen):]:
+    for panel in panels.flat[len(chosen) :]:
         panel.set_axis_off()
     for panel, (point, result) in zip(panels.flat, chosen, strict=False):
         low2, low1, _, high1, high2 = result.quantiles
         panel.fill_between(result.n, low2, high2, color="C0", alpha=0.18, label=r"$2\sigma$ of $D$")
         panel.fill_between(result.n, low1, high1, color="C0", alpha=0.38, label=r"$1\sigma$ of $D$")
-        panel.plot(result.n, result.mean, "o", color="C0", markersize=3.5, label=r"$E[D(n)]$ simulated")
+        panel.plot(
+            result.n, result.mean, "o", color="C0", markersize=3.5, label=r"$E[D(n)]$ simulated"
+        )
         root = np.sqrt(theory.upsilon(result.model, result.n))
         scale = float(np.exp(np.mean(np.log(result.mean / root))))
         panel.plot(
-            result.n, scale * root, "k-", linewidth=1,
+            result.n,
+            scale * root,
+            "k-",
+            linewidth=1,
             label=rf"$\lambda\sqrt{{\Upsilon(n)}}$, $\lambda$ = {scale:.4f}",
         )
         panel.set(xscale="log", yscale="log", title=point.label, xlabel="$n$ (tokens)")

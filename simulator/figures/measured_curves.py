@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import matplotlib.pyplot as plt
-
+import numpy as np
 from tokenspace.curves import fit_curves, read_curves
 from tokenspace.grids import log_grid
 
@@ -16,7 +16,7 @@ def draw(loaded: list[Any]) -> Any:
     """Measured data that ships with the package; `loaded` is not used."""
     curves = read_curves()
     fits = fit_curves(curves, bootstrap=0)
-    fitted = [
+    fitted: list[Any] = [
         (*name.split(" / "), n, score, fit)
         for (name, n, score), (_, fit) in zip(curves, fits, strict=True)
     ]
@@ -36,13 +36,16 @@ def draw(loaded: list[Any]) -> Any:
                 panel.loglog(grid, fit.best.predict(grid), ":", color=f"C{k}", linewidth=1.6)
         metric_name = "" if title[1] in ("Overall", "Final Score") else f" {title[1]}"
         panel.set_title(f"{title[0]}{metric_name}", fontsize=10)
-        panel.yaxis.set_major_formatter(plt.ScalarFormatter())
+        low, high = panel.get_ylim()
+        panel.set_yticks([float(f"{t:.2g}") for t in np.geomspace(low * 1.03, high / 1.03, 4)])
+        panel.yaxis.set_major_formatter(plt.FormatStrFormatter("%.3g"))
         panel.yaxis.set_minor_formatter(plt.NullFormatter())
         panel.legend(fontsize=8)
     figure.supxlabel("number of vision tokens $n$")
     figure.supylabel("score $S(n)$")
     figure.suptitle(
         r"Measured scores (Li et al. 2025): circles with the question, squares without; "
-        r"lines $c/n^\alpha$, dotted the preferred law", fontsize=13,
+        r"lines $c/n^\alpha$, dotted the preferred law",
+        fontsize=13,
     )
     return figure

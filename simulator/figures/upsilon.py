@@ -6,7 +6,6 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-
 from tokenspace import theory
 from tokenspace.covariance import equicorrelated
 from tokenspace.figures.style import shades
@@ -31,7 +30,8 @@ def draw(loaded: list[Any]) -> Any:
     x, y = np.array(at_balance).T
     axes.loglog(x, y, "k--o", markersize=5, linewidth=1, label=r"balance, $n = n_{balance}$")
     axes.set(
-        xlabel="number of vision tokens $n$", ylabel=r"$\sqrt{\Upsilon(n)}$",
+        xlabel="number of vision tokens $n$",
+        ylabel=r"$\sqrt{\Upsilon(n)}$",
         title=rf"$\psi_{{equal}}$ = {PSI_EQUAL:g}, $\psi_{{within}}$ = {PSI_WITHIN:g}",
     )
     axes.legend()

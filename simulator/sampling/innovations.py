@@ -13,8 +13,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-
-from tokenspace.covariance import Covariance, Markov
+from tokenspace.covariance import Covariance
 from tokenspace.kernels.blocks import Blocks
 from tokenspace.kernels.sample_divergence import LinearBlocks, TokenBlocks
 from tokenspace.sampling.cholesky import NegativePivot, semidefinite_cholesky, solve_lower
@@ -79,13 +78,13 @@ def linear_blocks(covariance: Covariance, layout: Blocks, scale: np.ndarray) -> 
     """Rows that turn white noise into prefix sums of a process with covariance 2 * `covariance`."""
     size, slots = layout.size, layout.slots
     noise_rows, state_rows = [], []
-    for block, inn in enumerate(innovations(covariance, layout.count, size)):
+    for block, inn in enumerate(innovations(covariance, layout.number, size)):
         mask = np.vstack([np.arange(size) < layout.ends[block][:, None], np.ones((1, size))])
         root_two = np.sqrt(2.0)
         noise_rows.append(np.vstack([root_two * mask @ inn.factor, inn.gain]))
         state_rows.append(np.vstack([root_two * mask @ inn.observe, inn.transition]))
-    noise = np.array(noise_rows, np.float32).reshape(layout.count, -1, size)
-    state = np.array(state_rows, np.float32).reshape(layout.count, noise.shape[1], -1)
+    noise = np.array(noise_rows, np.float32).reshape(layout.number, -1, size)
+    state = np.array(state_rows, np.float32).reshape(layout.number, noise.shape[1], -1)
     assert noise.shape[1] == slots + 1 + state.shape[2]
     even, odd = np.ascontiguousarray(noise[..., 0::2]), np.ascontiguousarray(noise[..., 1::2])
     return LinearBlocks(even, odd, state, np.sqrt(scale).astype(np.float32))  # type: ignore[arg-type]
@@ -93,8 +92,5 @@ def linear_blocks(covariance: Covariance, layout: Blocks, scale: np.ndarray) -> 
 
 def token_blocks(covariance: Covariance, layout: Blocks) -> TokenBlocks:
     """The innovations form in float32, for tokens with covariance `covariance`."""
-    blocks = list(innovations(covariance, layout.count, layout.size))
+    blocks = list(innovations(covariance, layout.number, layout.size))
     return TokenBlocks(*[np.array(part, np.float32) for part in zip(*blocks, strict=True)])  # type: ignore[arg-type]
-
-
-__all__ = ["Innovation", "Markov", "innovations", "largest_valid_n", "linear_blocks", "token_blocks"]

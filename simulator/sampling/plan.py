@@ -13,7 +13,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-
 from tokenspace.covariance import StudentT, SumModel, TokenModel, UnitNorm
 from tokenspace.errors import UnsupportedSampler
 from tokenspace.kernels.blocks import lay_out
@@ -109,19 +108,28 @@ def _collapsed(model: TokenModel | SumModel, grid: np.ndarray, reason: str) -> P
     covariance = np.einsum("gt,tab->gab", groups, divergence_covariance(model, grid))
     factors = np.stack([_grid_cholesky(c) for c in covariance]).astype(np.float32)
     return Plan(
-        "collapsed", "Bartlett factors of Wishart matrices", reason, _chunk(4 * len(grid) ** 2),
-        _grid_sampler(collapsed_divergence, model), (jnp.asarray(factors), jnp.asarray(counts)),
+        "collapsed",
+        "Bartlett factors of Wishart matrices",
+        reason,
+        _chunk(4 * len(grid) ** 2),
+        _grid_sampler(collapsed_divergence, model),
+        (jnp.asarray(factors), jnp.asarray(counts)),
     )
 
 
 def _partial_sums(model: TokenModel | SumModel, grid: np.ndarray, reason: str) -> Plan:
     factors = np.stack([_grid_cholesky(c) for c in divergence_covariance(model, grid)])
     arrays = (
-        jnp.asarray(factors, jnp.float32), jnp.asarray(_root_eigenvalues(model), jnp.float32),
+        jnp.asarray(factors, jnp.float32),
+        jnp.asarray(_root_eigenvalues(model), jnp.float32),
     )
     return Plan(
-        "partial_sums", "Cholesky factor of the prefix sums", reason,
-        _chunk(len(grid) * model.dim), _grid_sampler(partial_sum_divergence, model), arrays,
+        "partial_sums",
+        "Cholesky factor of the prefix sums",
+        reason,
+        _chunk(len(grid) * model.dim),
+        _grid_sampler(partial_sum_divergence, model),
+        arrays,
     )
 
 
@@ -133,7 +141,10 @@ def _grid_cholesky(covariance: np.ndarray) -> np.ndarray:
 
 
 def _tokens(
-    model: TokenModel | SumModel, grid: np.ndarray, statistics: tuple[str, ...], reason: str,
+    model: TokenModel | SumModel,
+    grid: np.ndarray,
+    statistics: tuple[str, ...],
+    reason: str,
     dense: bool,
 ) -> Plan:
     name = "dense" if dense else "tokens"
@@ -149,8 +160,12 @@ def _tokens(
             )
             arrays = (rows, jnp.asarray(layout.where))
             return Plan(
-                name, "block innovations", reason, _chunk(TOKEN_BLOCK * model.dim),
-                _grid_sampler(_at_grid, model), arrays,
+                name,
+                "block innovations",
+                reason,
+                _chunk(TOKEN_BLOCK * model.dim),
+                _grid_sampler(_at_grid, model),
+                arrays,
             )
         draw, arrays, method = whole_divergence_sampler(model, grid, dense)
         return Plan(
@@ -201,7 +216,9 @@ def plan(
     """
     if sampler not in SAMPLERS:
         allowed = ", ".join(repr(s) for s in SAMPLERS)
-        raise UnsupportedSampler(f"sampler = {sampler!r} is not allowed; it must be one of {allowed}")
+        raise UnsupportedSampler(
+            f"sampler = {sampler!r} is not allowed; it must be one of {allowed}"
+        )
     unknown = [s for s in statistics if s not in STATISTICS]
     if unknown:
         raise UnsupportedSampler(
@@ -229,7 +246,8 @@ def plan(
     groups, m = len(_feature_groups(model)[0]), len(grid)
     if groups * m <= model.dim or groups == 1:
         return _collapsed(
-            model, grid,
+            model,
+            grid,
             f"only D(n) is asked for, and {groups} distinct feature variance"
             f"{'s' if groups > 1 else ''} make its cost independent of N and d",
         )

@@ -8,7 +8,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-
 from tokenspace.covariance import StudentT, SumModel, TokenModel
 from tokenspace.kernels.blocks import lay_out
 from tokenspace.kernels.given_tokens import Reports, measure_block, psi_from_reports, start
@@ -73,7 +72,7 @@ def reports_sampler(
 
     make = dense_factor if dense else whole_factor
     factors = tuple(make(p, n) for p in parts)
-    padded = layout.count * size
+    padded = layout.number * size
 
     def draw(keys: jax.Array, arrays: Any) -> dict[str, jax.Array]:
         factor_s, factor_m = arrays
@@ -81,7 +80,10 @@ def reports_sampler(
         def one(key: jax.Array) -> Reports:
             s = factor_s(normals(substream(key, STREAM_TOTAL), 0, factor_s.noise_rows, dim))
             m = factor_m(normals(key, 0, factor_m.noise_rows, dim))
-            tokens = [(s + m) * (scale * np.float32(0.5**0.5)), (s - m) * (scale * np.float32(0.5**0.5))]
+            tokens = [
+                (s + m) * (scale * np.float32(0.5**0.5)),
+                (s - m) * (scale * np.float32(0.5**0.5)),
+            ]
             slabs = [
                 jnp.pad(h, ((0, padded - n), (0, 0)), constant_values=1.0).reshape(-1, size, dim)
                 for h in tokens
@@ -93,7 +95,7 @@ def reports_sampler(
                 b = law_of_tokens(b, law, df, substream(substream(key, STREAM_B), index))
                 return measure_block(sums, a, b, block_ends)
 
-            index = jnp.arange(layout.count, dtype=jnp.uint32)
+            index = jnp.arange(layout.number, dtype=jnp.uint32)
             _, reports = jax.lax.scan(step, start(dim), (index, *slabs, ends))
             return jax.tree.map(lambda r: r.reshape(-1), reports)
 

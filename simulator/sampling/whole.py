@@ -12,7 +12,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-
 from tokenspace.covariance import Combination, Covariance, PatchGrid, White
 from tokenspace.errors import InputError
 from tokenspace.sampling.cholesky import semidefinite_cholesky
@@ -129,7 +128,8 @@ def whole_factor(covariance: Covariance, n: int) -> WholeFactor:
             roots = [np.float32(np.sqrt(w)) for w in covariance.weights]
             return Superposition(roots, [whole_factor(t, n) for t in covariance.terms])
     if isinstance(covariance, Combination) and len(covariance.terms) == 1:
-        if not covariance.terms[0].stationary and covariance.weights[0] > 0:
+        scalable = not covariance.terms[0].stationary and covariance.weights[0] > 0
+        if scalable:
             root = np.float32(np.sqrt(covariance.weights[0]))
             return Superposition([root], [whole_factor(covariance.terms[0], n)])
     return dense_factor(covariance, n)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-
 from tokenspace.covariance import Branches, Covariance, StudentT, SumModel, TokenModel, UnitNorm
 from tokenspace.errors import InputError, NoExactResult
 from tokenspace.theory.cosine import expected_cosine, transform
@@ -139,7 +138,9 @@ def psi(model: Model, n: Any, kind: str = "correlation") -> Psi:
             raise NoExactResult("the expected cosine is known for a single TokenModel only")
         terms = second_moment_terms(TokenModel(model.branches, model.features, UnitNorm()))
     else:
-        raise InputError(f"psi: kind = {kind!r} is not allowed; it must be 'correlation' or 'cosine'")
+        raise InputError(
+            f"psi: kind = {kind!r} is not allowed; it must be 'correlation' or 'cosine'"
+        )
     equal = np.zeros(n.shape)
     within = np.zeros(n.shape)
     cross = np.zeros(n.shape)

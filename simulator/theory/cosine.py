@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from scipy import special
-
 from tokenspace.covariance import Covariance, Features, Stationary
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from scipy import special
-
 from tokenspace.covariance import StudentT, SumModel, TokenModel, UnitNorm
 from tokenspace.errors import NoExactResult
 from tokenspace.theory.correlation import as_counts, upsilon
@@ -62,9 +61,7 @@ def mean_norm_slope(eigenvalues: np.ndarray, slopes: np.ndarray) -> float:
 
 def prefix_eigenvalues(model: SumModel, n: np.ndarray) -> np.ndarray:
     """Eigenvalues of Cov P(n) = 2 sum_q Upsilon_q(n) Sigma_q, shape (len(n), d)."""
-    return sum(
-        2 * upsilon(t.branches, n)[:, None] * t.features.eigenvalues for t in model.terms
-    )  # type: ignore[return-value]
+    return sum(2 * upsilon(t.branches, n)[:, None] * t.features.eigenvalues for t in model.terms)  # type: ignore[return-value]
 
 
 def expected_divergence(model: TokenModel | SumModel, n: Any) -> np.ndarray:
