@@ -1,0 +1,17 @@
+"""Settings of all tests: 64-bit numbers on, and shapes of different rank never mixed by accident."""
+
+import os
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu" if os.environ.get("CI") else "")
+if not os.environ["JAX_PLATFORMS"]:
+    del os.environ["JAX_PLATFORMS"]
+
+import jax
+import matplotlib
+from hypothesis import settings
+
+jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_numpy_rank_promotion", "raise")
+matplotlib.use("Agg")
+settings.register_profile("tokenspace", deadline=None, max_examples=50, derandomize=True)
+settings.load_profile("tokenspace")

@@ -1,0 +1,98 @@
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from models import BRANCHES, N
+from oracles import within_and_cross
+
+import tokenspace as ts
+from tokenspace.covariance.validity import levinson_valid_n
+from tokenspace.errors import NotPositiveSemidefinite
+
+psi = st.floats(-0.99, 0.99)
+
+
+@pytest.mark.parametrize("name", BRANCHES)
+def test_joint_law_exists(name):
+    BRANCHES[name].require_valid(N)
+    within, cross = within_and_cross(BRANCHES[name], N)
+    joint = np.block([[within, cross], [cross, within]])
+    assert np.linalg.eigvalsh(joint)[0] > -1e-9
+
+
+@given(psi, psi, psi, st.integers(2, 40))
+def test_validity_is_that_of_the_joint_matrix(equal, within, cross, n):
+    def smallest(size):
+        w = np.full((size, size), within) + (1 - within) * np.eye(size)
+        c = np.full((size, size), cross) + (equal - cross) * np.eye(size)
+        return np.linalg.eigvalsh(np.block([[w, c], [c, w]]))[0]
+
+    assume(all(abs(smallest(k)) > 1e-6 for k in (2, n)))
+    try:
+        ts.equicorrelated(equal, within, cross).require_valid(n)
+        valid = True
+    except NotPositiveSemidefinite as error:
+        valid = False
+        assert error.largest_valid_n < n
+        if error.largest_valid_n >= 1:
+            assert smallest(error.largest_valid_n) > -1e-7
+        assert smallest(error.largest_valid_n + 1) < 1e-7
+    assert valid == (smallest(n) > 0)
+
+
+def test_message_names_parameters_eigenvalue_and_largest_n():
+    branches = ts.equicorrelated(0.2, 0.1, 0.12)
+    with pytest.raises(NotPositiveSemidefinite) as caught:
+        branches.require_valid(100)
+    # (1 - 0.2) - Delta (1 - n) with Delta = -0.02: 0.82 - 0.02 n >= 0 up to n = 41.
+    assert caught.value.largest_valid_n == 41
+    assert caught.value.eigenvalue == pytest.approx(0.82 - 0.02 * 100)
+    assert "within - cross" in str(caught.value) and "n = 41" in str(caught.value)
+
+
+def test_levinson_finds_the_largest_n():
+    lags = np.concatenate([[1.0], np.full(60, -0.05)])
+    matrix = lags[abs(np.subtract.outer(np.arange(61), np.arange(61)))]
+    valid = [np.linalg.eigvalsh(matrix[:n, :n])[0] > -1e-9 for n in range(1, 62)]
+    assert levinson_valid_n(lags) == sum(valid) == 21
+    assert levinson_valid_n(np.ones(50)) == 50
+
+
+def test_non_markov_difference_is_refused():
+    bad = ts.Branches(ts.PowerLaw(0.4), 0.9 * ts.SquaredExponential(20.0))
+    with pytest.raises(NotPositiveSemidefinite):
+        bad.require_valid(64)
+
+
+def test_shared_context_cancels():
+    branches = ts.shared_context(ts.PowerLaw(0.2), ts.Exponential(4.0), 0.3)
+    assert branches.difference == 0.7 * ts.Exponential(4.0)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: ts.equicorrelated(1.0, 0.1, 0.1), "psi_equal = 1.0"),
+        (lambda: ts.equicorrelated(0.2, 1.5, 0.1), "psi_within = 1.5"),
+        (lambda: ts.shared_context(ts.White(), ts.White(), 1.0), "share = 1.0"),
+        (lambda: ts.Branches(2 * ts.White()), "scale it by 0.5"),
+        (lambda: ts.Branches(ts.White(), ts.White()), "within equals cross"),
+        (lambda: ts.TokenModel(ts.White(), ts.Isotropic(3)), "must be Branches"),
+        (lambda: ts.Spiked(2, (1.0, 2.0, 3.0)), "do not fit"),
+        (lambda: ts.Spectrum((1.0, -1.0)), "eigenvalues[1] = -1.0"),
+        (lambda: ts.StudentT(1.0), "df = 1.0"),
+    ],
+)
+def test_refuses_with_words(make, words):
+    with pytest.raises(ts.TokenspaceError) as caught:
+        make()
+    assert words in str(caught.value)
+
+
+def test_features():
+    assert ts.Isotropic(7).effective_dimension == pytest.approx(7)
+    for features in (ts.PowerLawSpectrum(9, 1.0), ts.Spiked(9, (4.0, 2.0)), ts.Isotropic(9)):
+        lam = features.eigenvalues
+        assert features.total_variance == pytest.approx(1.0) and lam.shape == (9,)
+        assert features.effective_dimension == pytest.approx(lam.sum() ** 2 / (lam @ lam))
+    np.testing.assert_allclose(ts.Spectrum((3.0, 1.0)).eigenvalues, [3, 1])

@@ -1,0 +1,128 @@
+import numpy as np
+import pytest
+from models import BRANCHES, N
+from oracles import assert_agrees, divergences, sample_pairs
+
+import tokenspace as ts
+from tokenspace import theory
+from tokenspace.sampling import plan
+
+GRID = np.array([1, 2, 3, 7, 20, N])
+R = 4096
+ISO = ts.Isotropic(6)
+SPECTRUM = ts.PowerLawSpectrum(6, 1.0)
+
+
+def draw(model, sampler, statistics=("divergence",), seed=11, replicates=R):
+    prepared = plan(model, GRID, sampler, statistics)
+    out = prepared.draw(seed, 0, -(-replicates // prepared.block))
+    return {k: np.asarray(v[:replicates], float) for k, v in out.items()}
+
+
+def check_moments(model, d):
+    root = np.sqrt(len(d))
+    d2 = d**2
+    assert_agrees(d2.mean(0), d2.std(0) / root, theory.second_moment(model, GRID))
+    if model.law.joint_scale:
+        assert_agrees(d.mean(0), d.std(0) / root, theory.expected_divergence(model, GRID))
+
+
+@pytest.mark.parametrize("sampler", ["tokens", "dense", "partial_sums", "collapsed"])
+@pytest.mark.parametrize("name", BRANCHES)
+def test_moments_of_every_model_and_sampler(name, sampler):
+    model = ts.TokenModel(BRANCHES[name], ISO)
+    check_moments(model, draw(model, sampler)["divergence"])
+
+
+@pytest.mark.parametrize("sampler", ["tokens", "dense", "partial_sums", "collapsed"])
+@pytest.mark.parametrize("features", [SPECTRUM, ts.Spiked(6, (5.0,)), ts.Isotropic(2)])
+def test_moments_of_every_spectrum(features, sampler):
+    model = ts.TokenModel(BRANCHES["equicorrelated"], features)
+    check_moments(model, draw(model, sampler)["divergence"])
+
+
+@pytest.mark.parametrize("law", [ts.UnitNorm(), ts.StudentT(9.0, "token"), ts.StudentT(7.0)])
+@pytest.mark.parametrize("name", ["equicorrelated", "shared context", "power law", "grid hilbert"])
+def test_moments_of_token_laws(name, law):
+    model = ts.TokenModel(BRANCHES[name], ISO, law)
+    check_moments(model, draw(model, "tokens")["divergence"])
+
+
+def test_unit_norm_with_a_spectrum():
+    model = ts.TokenModel(BRANCHES["shared context"], SPECTRUM, ts.UnitNorm())
+    check_moments(model, draw(model, "tokens")["divergence"])
+
+
+@pytest.mark.parametrize("name", ["equicorrelated", "fgn 0.3", "grid raster"])
+def test_samplers_agree_across_n(name):
+    """The correlation of D across n, which no marginal test sees, against dense NumPy sampling."""
+    model = ts.TokenModel(BRANCHES[name], SPECTRUM)
+    rng = np.random.default_rng(8)
+    tokens = sample_pairs(rng, BRANCHES[name], SPECTRUM.eigenvalues, N, R)
+    reference = np.corrcoef(divergences(*tokens, GRID).T)
+    upper = np.triu_indices(len(GRID), 1)
+    for sampler in ("tokens", "dense", "partial_sums", "collapsed"):
+        found = np.corrcoef(draw(model, sampler)["divergence"].T)
+        # Fisher's transform has standard error sqrt(1/(R - 3)) for normal data; D is nearly so,
+        # and a factor 1.5 covers the excess kurtosis that these spectra allow.
+        difference = np.arctanh(found[upper]) - np.arctanh(reference[upper])
+        assert_agrees(difference, 1.5 * np.sqrt(2 / (R - 3)), 0.0)
+
+
+@pytest.mark.parametrize(
+    "name", [k for k, b in BRANCHES.items() if b.difference.markov() is not None]
+)
+def test_innovations_are_the_dense_cholesky_factor(name):
+    """Same seed, same white noise, same paths: an identity, not a statistical test."""
+    model = ts.TokenModel(BRANCHES[name], SPECTRUM)
+    fast, dense = (draw(model, s, replicates=8)["divergence"] for s in ("tokens", "dense"))
+    np.testing.assert_allclose(fast, dense, rtol=2e-5)
+
+
+@pytest.mark.parametrize("name", ["equicorrelated", "shared context", "power law", "grid hilbert"])
+def test_realised_psi(name):
+    model = ts.TokenModel(BRANCHES[name], ISO)
+    out = draw(model, "tokens", ("correlations",))
+    expected = theory.psi(model, GRID, "cosine")
+    within = (out["psi_cross_AA"] + out["psi_cross_BB"]) / 2
+    for value, target, first in (
+        (out["psi_equal"], expected.equal, 0),
+        (within, expected.within, 1),
+        (out["psi_cross_AB"], expected.cross, 1),
+    ):
+        value, target = value[:, first:], target[first:]
+        assert_agrees(value.mean(0), value.std(0) / np.sqrt(R), target)
+
+
+def test_statistics_path_draws_the_same_divergence():
+    model = ts.TokenModel(BRANCHES["shared context"], SPECTRUM)
+    alone = draw(model, "tokens", replicates=16)["divergence"]
+    with_psi = draw(model, "tokens", ("correlations",), replicates=16)["divergence"]
+    np.testing.assert_allclose(alone, with_psi, rtol=3e-5)
+
+
+def test_sum_of_terms():
+    model = ts.TokenModel(BRANCHES["equicorrelated"], ts.Spectrum((1.0, 0.5, 0.0))) + ts.TokenModel(
+        ts.Branches(ts.Exponential(6.0)), ts.Spectrum((0.0, 0.3, 0.9))
+    )
+    for sampler in ("tokens", "dense", "partial_sums", "collapsed"):
+        check_moments(model, draw(model, sampler)["divergence"])
+
+
+def test_auto_says_why():
+    iso = plan(ts.TokenModel(BRANCHES["equicorrelated"], ISO), GRID)
+    assert iso.name == "collapsed" and "only D(n)" in iso.reason
+    wide = plan(ts.TokenModel(BRANCHES["equicorrelated"], ts.PowerLawSpectrum(64, 1.0)), GRID)
+    assert wide.name == "partial_sums"
+    psi = plan(ts.TokenModel(BRANCHES["equicorrelated"], ISO), GRID, "auto", ("correlations",))
+    assert psi.name == "tokens" and "psi" in psi.reason
+
+
+def test_refuses_what_a_sampler_cannot_do():
+    model = ts.TokenModel(BRANCHES["equicorrelated"], ISO, ts.UnitNorm())
+    with pytest.raises(ts.errors.UnsupportedSampler, match="use 'tokens'"):
+        plan(model, GRID, "collapsed")
+    with pytest.raises(ts.errors.UnsupportedSampler, match="must be one of"):
+        plan(model, GRID, "fast")
+    with pytest.raises(ts.errors.UnsupportedSampler, match="statistics"):
+        plan(model, GRID, "auto", ("entropy",))
