@@ -26,7 +26,7 @@ def collapsed_divergence(keys: jax.Array, factors: jax.Array, freedom: jax.Array
     Source: Bartlett 1933 (theory.md section 4, collapsed sampler).
     """
     groups, m, _ = factors.shape
-    degrees = freedom[:, None].astype(jnp.float32) - jnp.arange(m)
+    degrees = freedom[:, None].astype(jnp.float32) - jnp.arange(m, dtype=jnp.float32)[None, :]
     filled = degrees > 0
     safe = jnp.where(filled, degrees, 1.0)
 

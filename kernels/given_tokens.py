@@ -89,7 +89,9 @@ def measure_block(
     mask = (position[None, :] < jnp.append(ends, size)[:, None]).astype(jnp.float32)
     matmul = partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
     prefix = TokenSums(*[matmul(mask, r) for r in rows], matmul(mask, equal))
-    at_ends = jax.tree.map(lambda v, lost, p: v + (lost + p[:-1]), total.value, total.lost, prefix)
+    at_ends = jax.tree.map(
+        lambda v, lost, p: v[None] + (lost[None] + p[:-1]), total.value, total.lost, prefix
+    )
     reports = Reports(
         jnp.sum(at_ends.difference**2, axis=-1),
         jnp.sum(at_ends.unit_a**2, axis=-1),
@@ -107,6 +109,7 @@ def psi_from_reports(reports: Reports, grid: jax.Array) -> dict[str, jax.Array]:
     sum_{i != j} u_i^A . u_j^B = (sum u^A) . (sum u^B) - sum u_i^A . u_i^B.
     """
     n = jnp.asarray(grid, jnp.float32)
+    n = n.reshape((1,) * (reports.equal.ndim - 1) + n.shape)
     pairs = jnp.where(n > 1, n * (n - 1), jnp.nan)
     return {
         "psi_equal": reports.equal / n,

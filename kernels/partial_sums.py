@@ -26,7 +26,7 @@ def partial_sum_divergence(keys: jax.Array, factors: jax.Array, scales: jax.Arra
     def one(key: jax.Array) -> jax.Array:
         total = jnp.zeros((m, dim), jnp.float32)
         for q in range(terms):
-            z = normals(key if q == 0 else substream(key, q), 0, m, dim) * scales[q]
+            z = normals(key if q == 0 else substream(key, q), 0, m, dim) * scales[q][None, :]
             total = total + jnp.matmul(factors[q], z, precision=jax.lax.Precision.HIGHEST)
         return jnp.sqrt(jnp.sum(total**2, axis=1))
 

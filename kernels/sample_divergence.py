@@ -76,7 +76,7 @@ def sample_divergence(keys: jax.Array, terms: tuple[LinearBlocks, ...]) -> jax.A
                 out = matmul(row.even, even) + matmul(row.odd, odd)
                 if m.shape[0]:
                     out = out + matmul(row.state, m)
-                at_slots = at_slots + out[:slots] * term.scale
+                at_slots = at_slots + out[:slots] * term.scale[None, :]
                 prefix = prefix + out[slots] * term.scale
                 next_state.append(out[slots + 1 :])
             return (prefix, next_state), jnp.sum(at_slots**2, axis=1)
@@ -140,8 +140,8 @@ def sample_statistics(
             index, blocks_s, blocks_m, block_ends = block
             s, state_s = draw(blocks_s, state_s, stream_total, index)
             m, state_m = draw(blocks_m, state_m, key, index)
-            a = (s + m) * (root_half * scale)
-            b = (s - m) * (root_half * scale)
+            a = (s + m) * (root_half * scale)[None, :]
+            b = (s - m) * (root_half * scale)[None, :]
             a = law_of_tokens(a, law, df, substream(scales_a, index))
             b = law_of_tokens(b, law, df, substream(scales_b, index))
             sums, reports = measure_block(sums, a, b, block_ends)

@@ -1,4 +1,4 @@
-"""Settings of all tests: 64-bit numbers on, and shapes of different rank never mixed by accident."""
+"""Settings of all tests: 64-bit numbers on, shapes of different rank never mixed by accident."""
 
 import os
 

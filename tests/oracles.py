@@ -53,9 +53,11 @@ def mean_norm_by_quadrature(eigenvalues):
 
     def integrand(u):
         t = np.exp(u)
-        return (1 - np.prod((1 + 2 * t * lam) ** -0.5)) * np.exp(-u / 2)
+        return -np.expm1(-0.5 * np.sum(np.log1p(2 * t * lam))) * np.exp(-u / 2)
 
-    value, _ = integrate.quad(integrand, -80, 80, limit=800, points=[-10, 0, 10])
+    value, _ = integrate.quad(
+        integrand, -80, 80, limit=2000, epsabs=1e-13, epsrel=1e-13, points=[-10, 0, 10]
+    )
     return value / (2 * np.sqrt(np.pi))
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import solve_triangular
 
-PIVOT = 1e-12  # a remaining variance below this times the diagonal counts as exactly determined
+PIVOT = 1e-12  # remaining (co)variances below this times the diagonal are rounding
+CLEAR = 1e-8  # remaining variances above this are known well enough to divide by
+NEGATIVE = 1e-10  # eigenvalues above minus this, times diagonal and size, are rounding
 
 
 class NegativePivot(ValueError):
@@ -34,27 +36,48 @@ def semidefinite_cholesky(matrix: np.ndarray, scale: np.ndarray | float) -> np.n
             return lower
     except np.linalg.LinAlgError:
         pass
+    lower = _zero_pivot_cholesky(matrix, scale)
+    return _root_by_eigenvalues(matrix, scale) if lower is None else lower
+
+
+def _zero_pivot_cholesky(matrix: np.ndarray, scale: np.ndarray) -> np.ndarray | None:
+    """Cholesky that skips exactly determined rows; None when rounding makes that unclear."""
+    n = len(matrix)
     lower = np.zeros((n, n))
     for j in range(n):
         left = matrix[j:, j] - lower[j:, :j] @ lower[j, :j]
-        if left[0] > PIVOT * scale[j]:
+        if left[0] > CLEAR * scale[j]:
             lower[j:, j] = left / np.sqrt(left[0])
-        elif left[0] < -100 * PIVOT * scale[j] * n:
-            raise NegativePivot(j)
-        else:
-            # No variance left: a valid matrix has no covariance left either.
-            tolerance = np.sqrt(100 * PIVOT * n * scale[j] * scale[j:])
-            bad = np.flatnonzero(abs(left) > tolerance)
-            if bad.size:
-                raise NegativePivot(j + int(bad[0]))
+        elif np.any(abs(left) > PIVOT * np.sqrt(scale[j] * scale[j:])):
+            return None
     return lower
 
 
-def solve_lower(lower: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """X with lower @ X = right, where zero columns of lower give zero rows of X."""
-    used = np.diag(lower) > 0
-    out = np.zeros((len(lower), right.shape[1]))
-    if used.all():
-        return solve_triangular(lower, right, lower=True, check_finite=False)
-    out[used] = solve_triangular(lower[np.ix_(used, used)], right[used], lower=True)
-    return out
+def _root_by_eigenvalues(matrix: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Lower-triangular root of a nearly singular matrix: eigenvalues, then an orthogonal turn."""
+    values, vectors = np.linalg.eigh(matrix)
+    if values[0] < -NEGATIVE * scale.max() * len(matrix):
+        raise NegativePivot(_first_invalid_row(matrix, NEGATIVE * scale.max()))
+    root = np.linalg.qr(np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T, mode="r").T
+    signs = np.where(np.diag(root) < 0, -1.0, 1.0)
+    return root * signs
+
+
+def _first_invalid_row(matrix: np.ndarray, tolerance: float) -> int:
+    valid, invalid = 0, len(matrix)
+    while invalid - valid > 1:
+        middle = (valid + invalid) // 2
+        smallest = np.linalg.eigvalsh(matrix[:middle, :middle])[0]
+        if smallest < -tolerance * middle:
+            invalid = middle
+        else:
+            valid = middle
+    return valid
+
+
+def gain_of(lower: np.ndarray, ahead: np.ndarray) -> np.ndarray:
+    """G with G lower' = ahead (least squares where lower is singular)."""
+    diagonal = np.diag(lower)
+    if np.all(diagonal**2 > CLEAR * np.max(diagonal**2)):
+        return solve_triangular(lower, ahead.T, lower=True, check_finite=False).T
+    return ahead @ np.linalg.pinv(lower, rcond=1e-8).T

@@ -16,7 +16,7 @@ import numpy as np
 from tokenspace.covariance import Covariance
 from tokenspace.kernels.blocks import Blocks
 from tokenspace.kernels.sample_divergence import LinearBlocks, TokenBlocks
-from tokenspace.sampling.cholesky import NegativePivot, semidefinite_cholesky, solve_lower
+from tokenspace.sampling.cholesky import NegativePivot, gain_of, semidefinite_cholesky
 
 CHECK_BLOCK = 64
 
@@ -56,7 +56,7 @@ def innovations(covariance: Covariance, count: int, size: int) -> Iterator[Innov
         except NegativePivot as error:
             raise NegativePivot(block * size + error.row) from None
         ahead = (to_next @ (form.stationary @ form.observe)).T + transition @ deviation @ observe.T
-        gain = solve_lower(factor, ahead.T).T
+        gain = gain_of(factor, ahead)
         deviation = transition @ deviation @ transition.T - gain @ gain.T
         # The deviation belongs to the next block's start, where the stationary part is P again.
         yield Innovation(observe, factor, transition, gain)

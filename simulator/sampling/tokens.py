@@ -34,7 +34,7 @@ def whole_divergence_sampler(
             total = jnp.zeros((n, dim), jnp.float32)
             for q, (factor, scale) in enumerate(zip(factors, scales, strict=True)):
                 stream = key if q == 0 else substream(key, q)
-                total = total + factor(normals(stream, 0, factor.noise_rows, dim)) * scale
+                total = total + factor(normals(stream, 0, factor.noise_rows, dim)) * scale[None, :]
             return jnp.sqrt(jnp.sum(jnp.cumsum(total, axis=0)[last] ** 2, axis=1))
 
         return jax.vmap(one)(keys)
@@ -80,10 +80,8 @@ def reports_sampler(
         def one(key: jax.Array) -> Reports:
             s = factor_s(normals(substream(key, STREAM_TOTAL), 0, factor_s.noise_rows, dim))
             m = factor_m(normals(key, 0, factor_m.noise_rows, dim))
-            tokens = [
-                (s + m) * (scale * np.float32(0.5**0.5)),
-                (s - m) * (scale * np.float32(0.5**0.5)),
-            ]
+            share = (scale * np.float32(0.5**0.5))[None, :]
+            tokens = [(s + m) * share, (s - m) * share]
             slabs = [
                 jnp.pad(h, ((0, padded - n), (0, 0)), constant_values=1.0).reshape(-1, size, dim)
                 for h in tokens

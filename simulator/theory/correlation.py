@@ -168,7 +168,8 @@ def n_balance(model: Model) -> float:
     """Number of tokens at which the linear and quadratic parts of Upsilon are equal.
 
     (1 - psi_equal) / Delta - 1 for constant correlations, Delta = psi_within - psi_cross; infinite
-    when Delta = 0. Between -1 and 0 the exponent exceeds 1 at small n.
+    when Delta = 0, and below -1 when Delta < 0. A value between -1 and 0 can be measured on tokens,
+    but no constant-correlation model has it: 1 - psi_equal < Delta is not positive semi-definite.
 
     Raises:
         NoExactResult: correlations are not constant over positions; use `balance_curve`.

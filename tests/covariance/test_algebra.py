@@ -1,11 +1,10 @@
 import jax
 import numpy as np
 import pytest
+import tokenspace as ts
 from hypothesis import given
 from hypothesis import strategies as st
 from models import POSITIONS
-
-import tokenspace as ts
 
 names = st.sampled_from(sorted(POSITIONS))
 weights = st.floats(0.1, 3.0)
@@ -59,7 +58,8 @@ def test_models_are_pytrees_that_differentiate():
         return k.sum()
 
     slope = jax.grad(total)(3.0)
-    assert slope == pytest.approx((total(3.0 + 1e-6) - total(3.0 - 1e-6)) / 2e-6, rel=1e-6)
+    numeric = float(total(3.0 + 1e-6) - total(3.0 - 1e-6)) / 2e-6
+    assert float(slope) == pytest.approx(numeric, rel=1e-6)
     leaves, tree = jax.tree.flatten(ts.Branches(ts.Exponential(3.0) + 0 * ts.White()))
     assert 3.0 in leaves
     assert jax.tree.unflatten(tree, leaves).within.at_lag(np.array([3.0])) == np.exp(-1)

@@ -1,11 +1,10 @@
 import numpy as np
 import pytest
+import tokenspace as ts
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from models import BRANCHES, N
 from oracles import within_and_cross
-
-import tokenspace as ts
 from tokenspace.covariance.validity import levinson_valid_n
 from tokenspace.errors import NotPositiveSemidefinite
 
@@ -59,9 +58,16 @@ def test_levinson_finds_the_largest_n():
 
 
 def test_non_markov_difference_is_refused():
-    bad = ts.Branches(ts.PowerLaw(0.4), 0.9 * ts.SquaredExponential(20.0))
-    with pytest.raises(NotPositiveSemidefinite):
-        bad.require_valid(64)
+    with pytest.raises(NotPositiveSemidefinite, match="up to n = 1"):
+        ts.Branches(ts.PowerLaw(0.4), 0.9 * ts.SquaredExponential(20.0))
+    later = ts.Branches(ts.PowerLaw(0.4), 0.5 * ts.Constant())
+    later.require_valid(4)
+    with pytest.raises(NotPositiveSemidefinite) as caught:
+        later.require_valid(4096)
+    difference = later.difference
+    largest = caught.value.largest_valid_n
+    assert np.linalg.eigvalsh(difference.matrix(largest))[0] > -1e-9
+    assert np.linalg.eigvalsh(difference.matrix(largest + 1))[0] < 0
 
 
 def test_shared_context_cancels():

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from oracles import assert_agrees, divergences, realised_psi
 from scipy import stats
-
 from tokenspace import kernels
 from tokenspace.kernels.blocks import lay_out
 from tokenspace.kernels.chi_square import chi_square
@@ -52,7 +51,9 @@ def test_chi_square(degrees):
     x = jax.vmap(lambda k: chi_square(k, jnp.full(500, degrees)))(keys)
     assert stats.kstest(np.asarray(x, float).ravel(), "chi2", args=(degrees,)).pvalue > 1e-3
     single = chi_square(keys[3], jnp.full(500, degrees))
-    np.testing.assert_allclose(single, x[3], rtol=2e-6)  # not the batch, but rounding may differ
+    # The batch does not matter, except for float32 rounding, which U^(1/shape) magnifies.
+    magnified = 1e-6 * (1 + 2 * 17 / degrees)
+    np.testing.assert_allclose(single, x[3], rtol=magnified, atol=1e-6)
 
 
 def test_layout_reports_every_grid_point_once():

@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
+import tokenspace as ts
 from models import BRANCHES, N
 from oracles import assert_agrees, divergences, sample_pairs
-
-import tokenspace as ts
 from tokenspace import theory
 from tokenspace.sampling import plan
 

@@ -2,11 +2,10 @@ import time
 
 import numpy as np
 import pytest
+import tokenspace as ts
 from models import BRANCHES, N
 from oracles import assert_agrees, mean_norm_by_quadrature, sample_pairs, upsilon_from_psi
 from scipy import special
-
-import tokenspace as ts
 from tokenspace import theory
 
 GRID = np.array([1, 2, 3, 8, 21, N])
@@ -24,14 +23,11 @@ def test_upsilon_and_psi_are_averages_of_correlations(name):
     np.testing.assert_allclose(rebuilt, expected, rtol=1e-9)
 
 
-@pytest.mark.parametrize("balance", [-0.5, 2.0, 20.0, 200.0])
+@pytest.mark.parametrize("balance", [0.0, 2.0, 20.0, 200.0])
 def test_constant_correlations_in_closed_form(balance):
-    branches = ts.equicorrelated(0.1, 0.9 / (1 + balance) * 0.5 + 0.0, -0.9 / (1 + balance) * 0.5)
     delta = 0.9 / (1 + balance)
+    branches = ts.equicorrelated(0.1, delta / 2, -delta / 2)
     n = np.array([1, 2, 10, 1000])
-    if balance < 0:
-        branches = ts.equicorrelated(0.5, 0.5, -0.5)
-        delta, balance = 1.0, -0.5
     np.testing.assert_allclose(theory.upsilon(branches, n), delta * n * (n + balance))
     assert theory.n_balance(branches) == pytest.approx(balance)
     gamma = (1 + n / (n + balance)) / 2
@@ -69,6 +65,18 @@ def test_mean_norm_isotropic(d):
 @pytest.mark.parametrize("lam", [[1.0, 0.5], [1e-6, 1.0, 30.0], 1 / np.arange(1, 40.0)])
 def test_mean_norm_any_spectrum(lam):
     np.testing.assert_allclose(theory.mean_norm(lam), mean_norm_by_quadrature(lam), rtol=1e-9)
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.01, 0.5, 0.999])
+def test_mean_norm_of_two_eigenvalues_is_an_elliptic_integral(ratio):
+    expected = np.sqrt(2 / np.pi) * special.ellipe(1 - ratio)
+    np.testing.assert_allclose(theory.mean_norm([1.0, ratio]), expected, rtol=1e-10)
+
+
+def test_negative_balance_is_no_model():
+    """k(0) < Delta leaves 1 - psi_equal - Delta < 0, an eigenvalue from two tokens on."""
+    with pytest.raises(ts.errors.NotPositiveSemidefinite):
+        ts.equicorrelated(0.5, 0.5, -0.5)
 
 
 def test_mean_norm_slope():
@@ -134,7 +142,9 @@ def test_expected_cosine(features):
         assert_agrees(
             cos.mean(), cos.std() / np.sqrt(len(cos)), theory.expected_cosine(r, features)
         )
-    np.testing.assert_allclose(theory.expected_cosine(np.array([0.0, 1.0]), features), [0, 1], atol=1e-6)
+    np.testing.assert_allclose(
+        theory.expected_cosine(np.array([0.0, 1.0]), features), [0, 1], atol=1e-6
+    )
 
 
 def test_cosine_integral_meets_closed_form():
@@ -150,12 +160,14 @@ def test_sum_of_terms():
     a = ts.TokenModel(BRANCHES["equicorrelated"], ts.Spectrum((1.0, 0.5, 0.0)))
     b = ts.TokenModel(ts.Branches(ts.Exponential(6.0)), ts.Spectrum((0.0, 0.3, 0.9)))
     both = a + b
-    lam = 2 * theory.upsilon(a, 9) * a.features.eigenvalues + 2 * theory.upsilon(
-        b, 9
-    ) * b.features.eigenvalues
+    lam = (
+        2 * theory.upsilon(a, 9) * a.features.eigenvalues
+        + 2 * theory.upsilon(b, 9) * b.features.eigenvalues
+    )
     assert theory.expected_divergence(both, 9) == pytest.approx(mean_norm_by_quadrature(lam))
     np.testing.assert_allclose(
-        theory.second_moment(both, GRID), theory.second_moment(a, GRID) + theory.second_moment(b, GRID)
+        theory.second_moment(both, GRID),
+        theory.second_moment(a, GRID) + theory.second_moment(b, GRID),
     )
     alone = theory.local_exponent(ts.SumModel((a,)), GRID)
     np.testing.assert_allclose(alone, theory.local_exponent(a, GRID), rtol=1e-9)
