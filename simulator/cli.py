@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def _stdout() -> Console:
-    return Console(width=None if sys.stdout.isatty() else 150)
+    return Console(width=None if sys.stdout.isatty() else 180)
 
 
 def _document(value: Any) -> None:

@@ -1,0 +1,47 @@
+"""A wheel, built and installed in an environment of its own, works and brings its data."""
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_wheel_installs_and_runs(tmp_path):
+    source = tmp_path / "source"
+    skip = shutil.ignore_patterns(".git", ".venv", "build", "demo", "*.egg-info", "__pycache__")
+    shutil.copytree(ROOT, source, ignore=skip)
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path, source],
+        check=True,
+        capture_output=True,
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    venv.create(tmp_path / "env", with_pip=True)
+    python = tmp_path / "env" / "bin" / "python"
+    install = [python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", wheel]
+    subprocess.run(install, check=True)
+    # Dependencies come from this environment's packages; its own tokenspace is a .pth, not seen.
+    environment = {**os.environ, "PYTHONPATH": sysconfig.get_path("purelib")}
+    code = (
+        "import tokenspace as ts, tokenspace.kernels as k, sys;"
+        "assert ts.__file__.startswith(sys.prefix), ts.__file__;"
+        "r = ts.simulate(ts.TokenModel(ts.equicorrelated(.2, .3, .1), ts.Isotropic(8)), 16, 200);"
+        "from tokenspace.curves import read_curves; assert len(read_curves()) == 36;"
+        "import importlib.util as u; assert u.find_spec('kernels') is None"
+    )
+    subprocess.run([python, "-c", code], check=True, env=environment, cwd=tmp_path)
+    command = tmp_path / "env" / "bin" / "tokenspace"
+    out = subprocess.run(
+        [command, "doctor"],
+        check=True,
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert "computes on" in out.stdout
