@@ -7,6 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from tokenspace.kernels.random_bits import bits_to_normal, threefry2x32
 
+State = tuple[jax.Array, jax.Array, jax.Array]
+
 
 def _open_uniform(bits: jax.Array) -> jax.Array:
     """Uniform float32 in (0, 1) on 2^24 midpoints."""
@@ -33,7 +35,7 @@ def chi_square(key: jax.Array, degrees: jax.Array) -> jax.Array:
     element = jnp.arange(shape.size, dtype=jnp.uint32).reshape(shape.shape)
     words = (key[0], key[1])
 
-    def attempt(state: tuple[jax.Array, jax.Array, jax.Array]) -> tuple[jax.Array, ...]:
+    def attempt(state: State) -> State:
         number, value, done = state
         bits = threefry2x32(words, (element, jnp.full_like(element, number)))
         x = bits_to_normal(bits[0])

@@ -62,7 +62,8 @@ def _add(total: Running, increment: Any) -> Running:
 
 def start(dim: int) -> Running:
     """Totals before the first token."""
-    zero = TokenSums(*[jnp.zeros(dim, jnp.float32)] * 3, jnp.zeros((), jnp.float32))
+    row = jnp.zeros(dim, jnp.float32)
+    zero = TokenSums(row, row, row, jnp.zeros((), jnp.float32))
     return Running(zero, zero)
 
 
@@ -81,14 +82,13 @@ def measure_block(
     size = a.shape[0]
     unit_a, unit_b = unit_vectors(a), unit_vectors(b)
     equal = jnp.sum(unit_a * unit_b, axis=-1)
-    rows = [a - b, unit_a, unit_b]
+    rows = TokenSums(a - b, unit_a, unit_b, equal[:, None])
     if valid is not None:
-        rows = [jnp.where(valid[:, None], r, 0.0) for r in rows]
-        equal = jnp.where(valid, equal, 0.0)
+        rows = jax.tree.map(lambda r: jnp.where(valid[:, None], r, 0.0), rows)
     position = jnp.arange(size)
     mask = (position[None, :] < jnp.append(ends, size)[:, None]).astype(jnp.float32)
-    matmul = partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
-    prefix = TokenSums(*[matmul(mask, r) for r in rows], matmul(mask, equal))
+    prefix = jax.tree.map(lambda r: jnp.matmul(mask, r, precision=jax.lax.Precision.HIGHEST), rows)
+    prefix = prefix._replace(equal=prefix.equal[:, 0])
     at_ends = jax.tree.map(
         lambda v, lost, p: v[None] + (lost[None] + p[:-1]), total.value, total.lost, prefix
     )
@@ -147,7 +147,7 @@ def measure(a: Any, b: Any, grid: np.ndarray) -> tuple[jax.Array, dict[str, jax.
     flat_a, flat_b = jnp.reshape(a, (-1, tokens, dim)), jnp.reshape(b, (-1, tokens, dim))
     pairs = [one(x, y, layout.ends) for x, y in zip(flat_a, flat_b, strict=True)]
     reports = jax.tree.map(lambda *r: jnp.stack(r)[:, layout.where], *pairs)
-    psis = psi_from_reports(reports, grid)
+    psis = psi_from_reports(reports, jnp.asarray(grid))
     divergences = jnp.sqrt(reports.squared_divergence)
     shape = (*lead, len(layout.where))
     return divergences.reshape(shape), {k: v.reshape(shape) for k, v in psis.items()}

@@ -123,6 +123,7 @@ def sample_statistics(
     root_half = jnp.float32(0.5**0.5)
 
     def one(key: jax.Array) -> Reports:
+        reports: Reports
         stream_total, scales_a, scales_b = (substream(key, k) for k in (1001, 1002, 1003))
 
         def draw(

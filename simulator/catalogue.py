@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import difflib
 import importlib
+import os
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -58,8 +62,6 @@ _FUNCTIONS: dict[Any, dict[str, Parameter]] = {
         "share": Parameter("share of the variance in common", at_least=0, below=1),
     },
 }
-# Names in files where the field of the class is called otherwise.
-ALIASES = {cov.Empirical: {"values": "matrix"}, cov.Spectrum: {"values": "eigenvalues"}}
 
 
 def describe(make: Callable[..., Any]) -> dict[str, tuple[Parameter, bool]]:
@@ -68,21 +70,11 @@ def describe(make: Callable[..., Any]) -> dict[str, tuple[Parameter, bool]]:
         return {k: (p, True) for k, p in _FUNCTIONS[make].items()}
     if not isinstance(make, type):
         return {}
-    import dataclasses
-
     if not dataclasses.is_dataclass(make):
         return {}
-    names = ALIASES.get(make, {})
     return {
-        names.get(k, k): (p, default is dataclasses.MISSING)
-        for k, (p, default) in parameters_of(make).items()
+        k: (p, default is dataclasses.MISSING) for k, (p, default) in parameters_of(make).items()
     }
-
-
-def construct(make: Callable[..., Any], values: dict[str, Any]) -> Any:
-    """Build a model from parameters under their names in files."""
-    names = {v: k for k, v in ALIASES.get(make, {}).items()}  # type: ignore[call-overload]
-    return make(**{names.get(k, k): v for k, v in values.items()})
 
 
 def find(room: str, name: str) -> Callable[..., Any]:
@@ -91,13 +83,13 @@ def find(room: str, name: str) -> Callable[..., Any]:
     Raises:
         InputError: no such model, naming the nearest; or the module cannot be imported.
     """
-    import difflib
-
     known = ROOMS[room]
     if name in known:
         return known[name]
     if ":" in name:
         module, _, attribute = name.partition(":")
+        if os.getcwd() not in sys.path:  # a user's module lies where the command is given
+            sys.path.insert(0, os.getcwd())
         try:
             return getattr(importlib.import_module(module), attribute)
         except (ImportError, AttributeError, ValueError) as error:

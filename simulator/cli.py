@@ -105,6 +105,9 @@ def _summary(label: str, result: Any, check: Any) -> dict[str, Any]:
         "device": result.device,
         "seed": result.seed,
         "seconds": result.seconds,
+        "effective_dimension": None
+        if result.model is None
+        else [t.features.effective_dimension for t in result.model.terms],
         "versions": result.versions,
         "notes": list(result.notes),
         "n_balance": balance,
@@ -181,6 +184,10 @@ def run(config: Config, tolerance: Tolerance = 0.02, as_json: Json = False) -> N
         _document(_summary(points[0].label, result, check))
     else:
         print(f"{result.model!r}")
+        features = result.model.features
+        print(
+            f"d = {features.dim} features, effective dimension {features.effective_dimension:.4g}"
+        )
         print(f"sampler: {result.sampler} ({result.method}): {result.reason}; on {result.device}")
         for note in result.notes:
             print(note)
@@ -309,7 +316,7 @@ def models(as_json: Json = False) -> None:
     """List every model, its parameters and their ranges."""
     from tokenspace.catalogue import ROOMS, describe
 
-    listing = {
+    listing: dict[str, Any] = {
         room: {
             name: {
                 "meaning": (make.__doc__ or "").strip().splitlines()[0],
@@ -386,7 +393,7 @@ def measure(
     )
     for name in names:
         table.add_column(name, justify="right")
-    slopes = result.local_exponent().mean if len(result.n) > 1 else []
+    slopes = result.local_exponent().mean if len(result.n) > 1 else np.zeros(0)
     for k, n in enumerate(result.n):
         psi = [result.correlations[p].mean[k] for p in names[4:7]]  # type: ignore[index]
         table.add_row(
@@ -423,5 +430,8 @@ def doctor(as_json: Json = False) -> None:
         return
     print(f"computes on: {facts['computes_on']}   all devices: {', '.join(devices)}")
     print("versions: " + ", ".join(f"{k} {v}" for k, v in versions().items()))
+    print(
+        "would run: plain JAX kernels compiled by XLA for that device; samplers chosen by structure"
+    )
     if jax.devices()[0].platform == "cpu":
         print("no accelerator in use; extras tokenspace[cuda12], [cuda13] and [tpu] bring support")

@@ -306,7 +306,7 @@ def _build(room: str, table: Any, path: str, problems: list[str]) -> Any:
     if len(problems) > before:
         return None
     try:
-        built = catalogue.construct(make, values)
+        built = make(**values)
         return built if room != "position" or scale == 1 else _scaled(built, scale, path, problems)
     except TokenspaceError as error:
         problems.append(f"{path}: {error}")

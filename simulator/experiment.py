@@ -70,7 +70,8 @@ def simulate(
     started = time.perf_counter()
     prepared = plan(model, n, sampler, tuple(statistics))
     drawn: list[dict[str, np.ndarray]] = []
-    done, blocks, note = 0, 1, ()
+    done, blocks = 0, 1
+    note: tuple[str, ...] = ()
     if batch_size is not None:
         blocks = max(1, batch_size // prepared.block)
     while done < replicates:

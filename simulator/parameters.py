@@ -143,7 +143,7 @@ def model(cls: Cls) -> Cls:
             own_check(self)
 
     cls.__post_init__ = __post_init__  # type: ignore[attr-defined]
-    cls = dataclasses.dataclass(frozen=True)(cls)
+    dataclasses.dataclass(frozen=True)(cls)
     fields = dataclasses.fields(cls)
     jax.tree_util.register_dataclass(
         cls,

@@ -64,7 +64,7 @@ def save_point(folder: Path, point: Point, result: Result) -> Path:
         "notes": list(result.notes),
         "count": result.replicates,
     }
-    arrays = {
+    arrays: dict[str, Any] = {
         "n": result.n,
         "mean": result.divergence.mean,
         "covariance": result.divergence.covariance,

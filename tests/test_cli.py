@@ -284,3 +284,24 @@ def test_figures(capfd, write, tmp_path):
         start = path.read_bytes()[:200]
         assert start.startswith(b"\x89PNG") if path.suffix == ".png" else b"<?xml" in start
         assert path.stat().st_size > 10_000
+
+
+def test_own_class_from_the_command_line(capfd, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(
+        "import numpy as np, tokenspace as ts\n"
+        "@ts.model\n"
+        "class Triangle(ts.Stationary):\n"
+        "    width: float = ts.parameter('width in tokens', above=0)\n"
+        "    def at_lag(self, lag):\n"
+        "        return np.maximum(1 - lag / self.width, 0.0)\n"
+    )
+    own = 'model = "branches"\nwithin = { model = "mine:Triangle", width = 5.0 }\n[run]'
+    start = CONFIG[: CONFIG.index('model = "equicorrelated"')]
+    text = start + own + CONFIG[CONFIG.index("[run]") + 5 :]
+    (tmp_path / "own.toml").write_text(text)
+    status, out, _ = call(capfd, "run", "own.toml")
+    assert status == 0 and "PASS" in out
+    (tmp_path / "bad.toml").write_text(text.replace("5.0", "-5.0"))
+    status, _, err = call(capfd, "run", "bad.toml")
+    assert status == 2 and "branches.within.width: -5.0 is not allowed" in err

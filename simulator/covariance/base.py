@@ -59,7 +59,7 @@ class Covariance:
         if n > self.max_tokens:
             raise TooManyTokens(repr(self), int(n), int(self.max_tokens))
 
-    def matrix(self, n: int) -> Array:
+    def dense(self, n: int) -> Array:
         """K[:n, :n], shape (n, n), float64."""
         self.require_tokens(n)
         i = np.arange(n)

@@ -14,11 +14,11 @@ from tokenspace.parameters import model, parameter
 class Empirical(Covariance):
     """K(i, j) = matrix[i, j], a symmetric positive semi-definite (N, N) array."""
 
-    values: Any = parameter("symmetric positive semi-definite matrix", number=False)
+    matrix: Any = parameter("symmetric positive semi-definite matrix", number=False)
 
     def check_parameters(self) -> None:
         try:
-            matrix = np.array(self.values, np.float64)
+            matrix = np.array(self.matrix, np.float64)
         except (TypeError, ValueError) as error:
             raise InputError(f"Empirical: matrix is not an array of numbers: {error}") from None
         if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.size:
@@ -38,21 +38,21 @@ class Empirical(Covariance):
                 "Empirical matrix", len(matrix), eigenvalue, _largest_valid(matrix)
             )
         matrix.flags.writeable = False
-        object.__setattr__(self, "values", matrix)
+        object.__setattr__(self, "matrix", matrix)
 
     @property
     def max_tokens(self) -> float:  # type: ignore[override]
-        return len(self.values)
+        return len(self.matrix)
 
     @property
     def valid_by_construction(self) -> bool:
         return True
 
     def __call__(self, i: Array, j: Array) -> Array:
-        return np.asarray(self.values)[i, j]
+        return np.asarray(self.matrix)[i, j]
 
     def __repr__(self) -> str:
-        return f"Empirical({len(self.values)} x {len(self.values)})"
+        return f"Empirical({len(self.matrix)} x {len(self.matrix)})"
 
 
 def _largest_valid(matrix: Array) -> int:

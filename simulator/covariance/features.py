@@ -17,11 +17,7 @@ class Features:
     """A spectrum; subclasses define `dim` and `eigenvalues`."""
 
     dim: int
-
-    @property
-    def eigenvalues(self) -> np.ndarray:
-        """lambda_k, shape (dim,), float64."""
-        raise NotImplementedError
+    eigenvalues: Any  # lambda_k, shape (dim,), float64
 
     @property
     def total_variance(self) -> float:
@@ -51,7 +47,7 @@ class Isotropic(Features):
     dim: int = parameter("number of features d", at_least=1, integer=True)
 
     @property
-    def eigenvalues(self) -> np.ndarray:
+    def eigenvalues(self) -> np.ndarray:  # type: ignore[override]
         return np.full(self.dim, 1.0 / self.dim)
 
 
@@ -93,19 +89,17 @@ class Spiked(Features):
 class Spectrum(Features):
     """Eigenvalues as given, in the order of the features; their sum is E||h||^2."""
 
-    values: tuple[float, ...] = parameter("eigenvalues >= 0, a list of numbers", number=False)
+    eigenvalues: Any = parameter("eigenvalues >= 0, a list of numbers", number=False)
 
     def check_parameters(self) -> None:
-        _require_variances("Spectrum", "eigenvalues", self.values, above_zero=False)
-        object.__setattr__(self, "values", tuple(float(v) for v in self.values))
+        _require_variances("Spectrum", "eigenvalues", self.eigenvalues, above_zero=False)
+        values = np.array(self.eigenvalues, np.float64)
+        values.flags.writeable = False
+        object.__setattr__(self, "eigenvalues", values)
 
     @property
     def dim(self) -> int:  # type: ignore[override]
-        return len(self.values)
-
-    @property
-    def eigenvalues(self) -> np.ndarray:
-        return np.array(self.values, np.float64)
+        return len(self.eigenvalues)
 
 
 def _require_variances(owner: str, name: str, values: Any, above_zero: bool) -> None:

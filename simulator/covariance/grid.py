@@ -59,7 +59,7 @@ class PatchGrid(Covariance):
         masks = np.zeros((len(grid), self.rows, self.columns))
         for mask, n in zip(masks, grid, strict=True):
             mask[r[:n], c[:n]] = 1.0
-        spread = self.row.matrix(self.rows) @ masks @ self.column.matrix(self.columns)
+        spread = self.row.dense(self.rows) @ masks @ self.column.dense(self.columns)
         return np.tensordot(masks, spread, axes=([1, 2], [1, 2]))
 
 

@@ -31,7 +31,7 @@ def require_valid(covariance: Covariance, n: int, what: str) -> None:
     if largest >= n:
         return
     shown = min(n, max(largest + 1, min(n, 2048)))
-    eigenvalue = float(np.linalg.eigvalsh(covariance.matrix(shown))[0])
+    eigenvalue = float(np.linalg.eigvalsh(covariance.dense(shown))[0])
     if shown < n:
         what = f"{what} (eigenvalue given for the first {shown} tokens)"
     raise NotPositiveSemidefinite(what, n, eigenvalue, largest)
@@ -50,7 +50,7 @@ def _largest_valid_n(covariance: Any, n: int) -> int:
         if n <= LARGEST_LEVINSON:
             return levinson_valid_n(lags)
     if n <= LARGEST_DENSE:
-        return largest_valid_size(covariance.matrix, n)
+        return largest_valid_size(covariance.dense, n)
     raise InputError(
         f"{covariance!r} cannot be proved valid at n = {n}: without more structure "
         f"the check is dense and limited to n = {LARGEST_DENSE}. Build it from sums and products "

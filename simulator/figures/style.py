@@ -7,7 +7,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "figure.figsize": (7.5, 5.0),
     "figure.dpi": 120,
     "savefig.bbox": "tight",

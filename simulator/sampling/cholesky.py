@@ -36,8 +36,8 @@ def semidefinite_cholesky(matrix: np.ndarray, scale: np.ndarray | float) -> np.n
             return lower
     except np.linalg.LinAlgError:
         pass
-    lower = _zero_pivot_cholesky(matrix, scale)
-    return _root_by_eigenvalues(matrix, scale) if lower is None else lower
+    skipped = _zero_pivot_cholesky(matrix, scale)
+    return _root_by_eigenvalues(matrix, scale) if skipped is None else skipped
 
 
 def _zero_pivot_cholesky(matrix: np.ndarray, scale: np.ndarray) -> np.ndarray | None:
@@ -58,7 +58,8 @@ def _root_by_eigenvalues(matrix: np.ndarray, scale: np.ndarray) -> np.ndarray:
     values, vectors = np.linalg.eigh(matrix)
     if values[0] < -NEGATIVE * scale.max() * len(matrix):
         raise NegativePivot(_first_invalid_row(matrix, NEGATIVE * scale.max()))
-    root = np.linalg.qr(np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T, mode="r").T
+    _, upper = np.linalg.qr(np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T)
+    root = upper.T
     signs = np.where(np.diag(root) < 0, -1.0, 1.0)
     return root * signs
 

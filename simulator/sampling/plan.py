@@ -176,7 +176,7 @@ def _tokens(
             "realised correlations of a sum of terms are not available; "
             "ask for statistics=('divergence',) only"
         )
-    law = {UnitNorm: "unit"}.get(type(model.law), "gaussian")
+    law = "unit" if isinstance(model.law, UnitNorm) else "gaussian"
     if isinstance(model.law, StudentT) and model.law.scale == "token":
         law = "student"
     draw_reports, arrays, method, elements = reports_sampler(model, grid, law, dense, TOKEN_BLOCK)

@@ -63,10 +63,10 @@ def reports_sampler(
 
     parts = (branches.total, branches.difference)
     if not dense and all(p.markov() is not None for p in parts):
-        blocks = tuple(jax.tree.map(jnp.asarray, token_blocks(p, layout)) for p in parts)
+        blocks = [jax.tree.map(jnp.asarray, token_blocks(p, layout)) for p in parts]
 
         def draw_blocks(keys: jax.Array, arrays: Any) -> dict[str, jax.Array]:
-            return named(sample_statistics(keys, *arrays, scale, ends, df, law))
+            return named(sample_statistics(keys, arrays[0], arrays[1], scale, ends, df, law))
 
         return draw_blocks, blocks, "block innovations", 2 * size * dim
 

@@ -143,7 +143,7 @@ def dense_factor(covariance: Covariance, n: int) -> DenseFactor:
             f"but n = {n} were asked for. If only D(n) is needed, the samplers 'partial_sums' and "
             "'collapsed' have no such limit"
         )
-    matrix = covariance.matrix(n)
+    matrix = covariance.dense(n)
     return DenseFactor(semidefinite_cholesky(matrix, np.diag(matrix)).astype(np.float32))
 
 
@@ -176,8 +176,8 @@ def kronecker_factor(covariance: Covariance, n: int) -> KroneckerFactor | None:
     if len(grids) != 1 or len(terms) > 2 or (len(terms) == 2 and not white):
         return None
     weight, grid = grids[0]
-    row_values, row_vectors = np.linalg.eigh(grid.row.matrix(grid.rows))
-    column_values, column_vectors = np.linalg.eigh(grid.column.matrix(grid.columns))
+    row_values, row_vectors = np.linalg.eigh(grid.row.dense(grid.rows))
+    column_values, column_vectors = np.linalg.eigh(grid.column.dense(grid.columns))
     values = white + weight * np.outer(row_values, column_values)
     if values.min() < -1e-10 * abs(values).max():
         return None  # valid for fewer tokens than the whole picture, perhaps

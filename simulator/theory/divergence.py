@@ -36,16 +36,16 @@ def mean_norm(eigenvalues: Any) -> np.ndarray:
         return np.stack([mean_norm(row) for row in lam])
     values, counts = np.unique(lam[lam > 0], return_counts=True)
     if not values.size:
-        return np.float64(0.0)
+        return np.array(0.0)
     if len(values) == 1:
         d = counts[0]
         log_ratio = special.gammaln((d + 1) / 2) - special.gammaln(d / 2)
-        return np.float64(math.sqrt(2 * values[0]) * math.exp(log_ratio))
+        return np.array(math.sqrt(2 * values[0]) * math.exp(log_ratio))
     total = float(values @ counts)
     t = np.exp(LOG_T)
     log_product = -0.5 * np.log1p(2 * np.outer(t, values / total)) @ counts
     integral = np.sum(-np.expm1(log_product) * np.exp(-LOG_T / 2)) * STEP
-    return np.float64(math.sqrt(total) * integral / (2 * math.sqrt(math.pi)))
+    return np.array(math.sqrt(total) * integral / (2 * math.sqrt(math.pi)))
 
 
 def mean_norm_slope(eigenvalues: np.ndarray, slopes: np.ndarray) -> float:

@@ -13,10 +13,10 @@ weights = st.floats(0.1, 3.0)
 @given(names, names, weights, weights)
 def test_algebra_is_that_of_matrices(a, b, v, w):
     p, q, n = POSITIONS[a], POSITIONS[b], 24
-    kp, kq = p.matrix(n), q.matrix(n)
-    np.testing.assert_allclose((v * p + w * q).matrix(n), v * kp + w * kq, atol=1e-12)
-    np.testing.assert_allclose((p * q).matrix(n), kp * kq, atol=1e-12)
-    np.testing.assert_allclose((p / v - q).matrix(n), kp / v - kq, atol=1e-12)
+    kp, kq = p.dense(n), q.dense(n)
+    np.testing.assert_allclose((v * p + w * q).dense(n), v * kp + w * kq, atol=1e-12)
+    np.testing.assert_allclose((p * q).dense(n), kp * kq, atol=1e-12)
+    np.testing.assert_allclose((p / v - q).dense(n), kp / v - kq, atol=1e-12)
     grid = np.array([1, 3, 10, 24])
     total = (v * p * q).prefix_covariance(grid)
     expected = [[(v * kp * kq)[:i, :j].sum() for j in grid] for i in grid]

@@ -66,8 +66,8 @@ def test_non_markov_difference_is_refused():
         later.require_valid(4096)
     difference = later.difference
     largest = caught.value.largest_valid_n
-    assert np.linalg.eigvalsh(difference.matrix(largest))[0] > -1e-9
-    assert np.linalg.eigvalsh(difference.matrix(largest + 1))[0] < 0
+    assert np.linalg.eigvalsh(difference.dense(largest))[0] > -1e-9
+    assert np.linalg.eigvalsh(difference.dense(largest + 1))[0] < 0
 
 
 def test_shared_context_cancels():

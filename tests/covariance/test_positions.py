@@ -9,7 +9,7 @@ LAG = np.arange(0, 200)
 
 @pytest.mark.parametrize("name", POSITIONS)
 def test_is_a_correlation_matrix(name):
-    k = POSITIONS[name].matrix(N)
+    k = POSITIONS[name].dense(N)
     np.testing.assert_allclose(np.diag(k), 1.0, atol=1e-12)
     np.testing.assert_allclose(k, k.T, atol=1e-14)
     assert np.linalg.eigvalsh(k)[0] > -1e-10
@@ -18,7 +18,7 @@ def test_is_a_correlation_matrix(name):
 @pytest.mark.parametrize("name", POSITIONS)
 def test_prefix_covariance_sums_the_matrix(name):
     covariance, grid = POSITIONS[name], np.array([1, 2, 5, 7, 8, 20, N])
-    k = covariance.matrix(N)
+    k = covariance.dense(N)
     expected = [[k[:a, :b].sum() for b in grid] for a in grid]
     np.testing.assert_allclose(covariance.prefix_covariance(grid), expected, rtol=1e-10, atol=1e-9)
     np.testing.assert_allclose(covariance.totals(grid), np.diag(expected), rtol=1e-10, atol=1e-9)
@@ -84,7 +84,7 @@ def test_patch_orders_visit_every_patch_once(order):
         (lambda: ts.Empirical([[1, 2], [2, 1]]), "valid up to n = 1"),
         (lambda: ts.Empirical([[1, 0], [0.5, 1]]), "not symmetric"),
         (lambda: ts.Empirical([[1.0, np.nan], [np.nan, 1]]), "not finite"),
-        (lambda: ts.PatchGrid(2, 3, ts.White(), ts.White()).matrix(7), "has 6 positions"),
+        (lambda: ts.PatchGrid(2, 3, ts.White(), ts.White()).dense(7), "has 6 positions"),
     ],
 )
 def test_refuses_with_words(make, words):
