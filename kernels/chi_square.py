@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
+
 from tokenspace.kernels.random_bits import bits_to_normal, threefry2x32
 
 State = tuple[jax.Array, jax.Array, jax.Array]

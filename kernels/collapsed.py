@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+
 from tokenspace.kernels.chi_square import chi_square
 from tokenspace.kernels.random_bits import normals, substream
 

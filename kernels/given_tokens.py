@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+
 from tokenspace.kernels.blocks import Blocks, lay_out
 
 BLOCK = 128

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+
 from tokenspace.kernels.chi_square import chi_square
 from tokenspace.kernels.given_tokens import Reports, measure_block, start, unit_vectors
 from tokenspace.kernels.random_bits import normal_pairs, normals, substream

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+
 from tokenspace.errors import InputError, TokenspaceError
 
 app = typer.Typer(
@@ -416,6 +417,7 @@ def measure(
 def doctor(as_json: Json = False) -> None:
     """Show devices, versions and what would run."""
     import jax
+
     from tokenspace.provenance import device_name, versions
 
     devices = [f"{d.device_kind} ({d.platform}:{d.id})" for d in jax.devices()]

@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
 from tokenspace import catalogue
 from tokenspace.covariance import Covariance, TokenModel
 from tokenspace.errors import InputError, TokenspaceError
@@ -235,7 +236,8 @@ def _check_point(config: dict[str, Any], problems: list[str]) -> None:
     try:
         model.require_valid(int(tokens.grid[-1] if tokens.grid else tokens.count))
     except TokenspaceError as error:
-        problems.append(f"branches: {error}")
+        given = ", ".join(f"{k} = {v}" for k, v in config["branches"].items() if k != "model")
+        problems.append(f"branches: with {given}: {error}")
 
 
 def _build_model(config: dict[str, Any], problems: list[str]) -> TokenModel | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
 from tokenspace.errors import InputError
 from tokenspace.fit import ScalingFit, fit_scaling
 

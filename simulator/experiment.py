@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+
 from tokenspace.covariance import SumModel, TokenModel
 from tokenspace.errors import InputError
 from tokenspace.grids import as_grid

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
+
 from tokenspace.estimate import Moments
 
 

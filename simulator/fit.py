@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+
 from tokenspace.errors import InputError
 
 LAWS = ("power", "crossover", "saturating")

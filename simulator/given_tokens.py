@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+
 from tokenspace import kernels
 from tokenspace.errors import InputError
 from tokenspace.grids import as_grid, log_grid

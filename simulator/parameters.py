@@ -14,6 +14,7 @@ from typing import Any, TypeVar, dataclass_transform
 
 import jax
 import numpy as np
+
 from tokenspace.errors import ParameterError
 
 Cls = TypeVar("Cls", bound=type)

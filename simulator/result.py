@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+
 from tokenspace import exponent, verdict
 from tokenspace.errors import InputError
 from tokenspace.estimate import QUANTILES, Estimate, Moments, moments

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+
 from tokenspace.config import Point
 from tokenspace.errors import InputError
 from tokenspace.estimate import QUANTILES, Estimate, Moments

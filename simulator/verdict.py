@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from scipy import stats
+
 from tokenspace import theory
 from tokenspace.covariance import StudentT
 from tokenspace.errors import InputError

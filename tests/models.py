@@ -1,6 +1,7 @@
 """Models that several tests share, one of each kind."""
 
 import numpy as np
+
 import tokenspace as ts
 
 N = 48

@@ -9,10 +9,11 @@ import time
 
 import numpy as np
 import pytest
-import tokenspace as ts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
+
+import tokenspace as ts
 from tokenspace import cli
 from tokenspace.config import ConfigError, points_of
 

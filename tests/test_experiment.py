@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 import tokenspace as ts
 from oracles import realised_psi
 from tokenspace import theory

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
-import tokenspace as ts
 from scipy import optimize
+
+import tokenspace as ts
 from tokenspace import theory
 from tokenspace.curves import read_curves
 

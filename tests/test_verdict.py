@@ -2,6 +2,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+
 import tokenspace as ts
 from tokenspace.estimate import Moments
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+
 from tokenspace.errors import NoExactResult, TooManyTokens
 from tokenspace.parameters import model, parameter
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from tokenspace.covariance.base import Array, Covariance, Markov
 from tokenspace.parameters import model, parameter
 

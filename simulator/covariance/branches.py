@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+
 from tokenspace.covariance.base import Combination, Covariance, combine
 from tokenspace.covariance.stationary import Constant, White
 from tokenspace.covariance.validity import require_valid

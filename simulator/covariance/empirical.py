@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+
 from tokenspace.covariance.base import Array, Covariance
 from tokenspace.errors import InputError, NotPositiveSemidefinite
 from tokenspace.parameters import model, parameter

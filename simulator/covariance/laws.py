@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from scipy import special
+
 from tokenspace.parameters import model, parameter
 
 

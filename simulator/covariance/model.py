@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from tokenspace.covariance.branches import Branches
 from tokenspace.covariance.features import Features
 from tokenspace.covariance.laws import Gaussian, TokenLaw

@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 from scipy import special
+
 from tokenspace.covariance.base import Array, Markov, Stationary
 from tokenspace.parameters import array_namespace, model, parameter
 

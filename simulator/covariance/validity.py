@@ -1,8 +1,9 @@
 """Whether a covariance is positive semi-definite at n tokens, and up to which n it is.
 
 Leading blocks of a positive semi-definite matrix are so too, hence there is one largest valid n.
-Structure decides how it is found: by construction, by the recursions of a Markov form (O(n)), by
-the spectrum of a circulant embedding (O(n log n)), by Levinson's recursion (O(n^2)), or densely.
+Structure decides how it is found: by construction, by the
+spectrum of a circulant embedding (O(n log n)), by the recursions of a Markov form (O(n)), by
+Levinson's recursion (O(n^2)), or densely.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
+from tokenspace.covariance import innovations
 from tokenspace.covariance.base import Array, Covariance
 from tokenspace.errors import InputError, NotPositiveSemidefinite
 
@@ -38,17 +41,15 @@ def require_valid(covariance: Covariance, n: int, what: str) -> None:
 
 
 def _largest_valid_n(covariance: Any, n: int) -> int:
-    if covariance.markov() is not None:
-        from tokenspace.sampling.innovations import largest_valid_n
-
-        return largest_valid_n(covariance, n)
     if covariance.stationary:
         lags = np.asarray(covariance.at_lag(np.arange(n)), np.float64)
         spectrum = np.fft.rfft(np.concatenate([lags, lags[-2:0:-1]])).real
         if spectrum.min() >= -TOLERANCE * max(lags[0], 0.0):
             return n
-        if n <= LARGEST_LEVINSON:
-            return levinson_valid_n(lags)
+    if covariance.markov() is not None:
+        return innovations.largest_valid_n(covariance, n)
+    if covariance.stationary and n <= LARGEST_LEVINSON:
+        return levinson_valid_n(lags)
     if n <= LARGEST_DENSE:
         return largest_valid_size(covariance.dense, n)
     raise InputError(

@@ -19,6 +19,7 @@ def draw_all(loaded: list[Any], out: str | Path) -> list[Path]:
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+
     from tokenspace.figures import (
         alpha,
         balance,

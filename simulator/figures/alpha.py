@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import matplotlib.pyplot as plt
+
 from tokenspace import theory
 from tokenspace.covariance import equicorrelated
 from tokenspace.figures.style import shades

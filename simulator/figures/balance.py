@@ -6,6 +6,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+
 from tokenspace import theory
 from tokenspace.figures.style import distinct
 from tokenspace.grids import log_grid

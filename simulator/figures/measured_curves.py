@@ -6,6 +6,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+
 from tokenspace.curves import fit_curves, read_curves
 from tokenspace.grids import log_grid
 

@@ -1,77 +1,13 @@
-"""Cholesky factor of a Markov covariance, block by block in O(N): the innovations form.
-
-For tokens x with a Markov state, x = O m + L z in each block, where m is the best prediction of
-the state from all earlier tokens and z white noise of one number a token; then m' = T m + G z.
-L z over all blocks is exactly the dense Cholesky factor times z, so this sampler and the dense one
-draw the same tokens from the same noise. Signs of the weights do not matter, so that differences
-of covariances (cross > 0) need no special case, and a negative pivot shows where validity ends.
-"""
+"""Markov covariances in blocks of tokens, as the fused kernels take them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
-
 import numpy as np
+
 from tokenspace.covariance import Covariance
+from tokenspace.covariance.innovations import innovations
 from tokenspace.kernels.blocks import Blocks
 from tokenspace.kernels.sample_divergence import LinearBlocks, TokenBlocks
-from tokenspace.sampling.cholesky import NegativePivot, gain_of, semidefinite_cholesky
-
-CHECK_BLOCK = 64
-
-
-class Innovation(NamedTuple):
-    """One block in float64: observe O, factor L, transition T, gain G (see the module)."""
-
-    observe: np.ndarray
-    factor: np.ndarray
-    transition: np.ndarray
-    gain: np.ndarray
-
-
-def innovations(covariance: Covariance, count: int, size: int) -> Iterator[Innovation]:
-    """The innovations form of `count` blocks of `size` tokens.
-
-    Raises:
-        NegativePivot: with the number of the token at which the covariance stops being valid.
-    """
-    form = covariance.markov()
-    assert form is not None
-    deviation = np.zeros_like(form.stationary)  # covariance of the state given the past, less P
-    scale = float(covariance.diagonal(1)[0])
-    inside = np.arange(size)
-    for block in range(count):
-        tokens = block * size + inside
-        following = (block + 1) * size
-        start_at = np.full(size, tokens[0])
-        to_token = form.transition(start_at, tokens)
-        observe = form.observe @ to_token  # (size, p)
-        transition = form.transition(tokens[:1], np.array([following]))[0]
-        to_next = form.transition(tokens, np.full(size, following))
-        covers = np.asarray(covariance(tokens[:, None], tokens[None, :]), np.float64)
-        covers = np.broadcast_to(covers, (size, size)) + observe @ deviation @ observe.T
-        try:
-            factor = semidefinite_cholesky(covers, scale)
-        except NegativePivot as error:
-            raise NegativePivot(block * size + error.row) from None
-        ahead = (to_next @ (form.stationary @ form.observe)).T + transition @ deviation @ observe.T
-        gain = gain_of(factor, ahead)
-        deviation = transition @ deviation @ transition.T - gain @ gain.T
-        # The deviation belongs to the next block's start, where the stationary part is P again.
-        yield Innovation(observe, factor, transition, gain)
-
-
-def largest_valid_n(covariance: Covariance, n: int) -> int:
-    """Largest number of tokens up to n at which a Markov covariance is valid."""
-    if covariance.diagonal(1)[0] < 0:
-        return 0
-    try:
-        for _ in innovations(covariance, -(-n // CHECK_BLOCK), CHECK_BLOCK):
-            pass
-    except NegativePivot as error:
-        return min(error.row, n)
-    return n
 
 
 def linear_blocks(covariance: Covariance, layout: Blocks, scale: np.ndarray) -> LinearBlocks:

@@ -13,7 +13,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+
 from tokenspace.covariance import StudentT, SumModel, TokenModel, UnitNorm
+from tokenspace.covariance.cholesky import semidefinite_cholesky
 from tokenspace.errors import UnsupportedSampler
 from tokenspace.kernels.blocks import lay_out
 from tokenspace.kernels.chi_square import chi_square
@@ -21,7 +23,6 @@ from tokenspace.kernels.collapsed import collapsed_divergence
 from tokenspace.kernels.partial_sums import partial_sum_divergence
 from tokenspace.kernels.random_bits import replicate_keys, substream
 from tokenspace.kernels.sample_divergence import sample_divergence
-from tokenspace.sampling.cholesky import semidefinite_cholesky
 from tokenspace.sampling.innovations import linear_blocks
 from tokenspace.sampling.tokens import reports_sampler, whole_divergence_sampler
 from tokenspace.theory import divergence_covariance

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+
 from tokenspace.covariance import StudentT, SumModel, TokenModel
 from tokenspace.kernels.blocks import lay_out
 from tokenspace.kernels.given_tokens import Reports, measure_block, psi_from_reports, start

@@ -12,9 +12,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+
 from tokenspace.covariance import Combination, Covariance, PatchGrid, White
+from tokenspace.covariance.cholesky import semidefinite_cholesky
 from tokenspace.errors import InputError
-from tokenspace.sampling.cholesky import semidefinite_cholesky
 
 LARGEST_DENSE = 12_000
 matmul = partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+
 from tokenspace.covariance import Branches, Covariance, StudentT, SumModel, TokenModel, UnitNorm
 from tokenspace.errors import InputError, NoExactResult
 from tokenspace.theory.cosine import expected_cosine, transform

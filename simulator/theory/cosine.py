@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from scipy import special
+
 from tokenspace.covariance import Covariance, Features, Stationary
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from scipy import special
+
 from tokenspace.covariance import StudentT, SumModel, TokenModel, UnitNorm
 from tokenspace.errors import NoExactResult
 from tokenspace.theory.correlation import as_counts, upsilon

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+
 from tokenspace.covariance import Branches, SumModel
 from tokenspace.theory.correlation import Model, as_counts, upsilon, upsilon_slope
 from tokenspace.theory.divergence import (

@@ -1,9 +1,10 @@
 import jax
 import numpy as np
 import pytest
-import tokenspace as ts
 from hypothesis import given
 from hypothesis import strategies as st
+
+import tokenspace as ts
 from models import POSITIONS
 
 names = st.sampled_from(sorted(POSITIONS))

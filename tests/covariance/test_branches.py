@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
-import tokenspace as ts
 from hypothesis import assume, given
 from hypothesis import strategies as st
+
+import tokenspace as ts
 from models import BRANCHES, N
 from oracles import within_and_cross
 from tokenspace.covariance.validity import levinson_valid_n

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+from scipy import special
+
 import tokenspace as ts
 from models import POSITIONS, N
-from scipy import special
 
 LAG = np.arange(0, 200)
 

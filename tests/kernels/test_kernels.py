@@ -2,8 +2,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from oracles import assert_agrees, divergences, realised_psi
 from scipy import stats
+
+from oracles import assert_agrees, divergences, realised_psi
 from tokenspace import kernels
 from tokenspace.kernels.blocks import lay_out
 from tokenspace.kernels.chi_square import chi_square

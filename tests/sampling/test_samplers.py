@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 import tokenspace as ts
 from models import BRANCHES, N
 from oracles import assert_agrees, divergences, sample_pairs

@@ -2,10 +2,11 @@ import time
 
 import numpy as np
 import pytest
+from scipy import special
+
 import tokenspace as ts
 from models import BRANCHES, N
 from oracles import assert_agrees, mean_norm_by_quadrature, sample_pairs, upsilon_from_psi
-from scipy import special
 from tokenspace import theory
 
 GRID = np.array([1, 2, 3, 8, 21, N])
@@ -154,6 +155,16 @@ def test_cosine_integral_meets_closed_form():
         closed = theory.expected_cosine(np.array([-0.6, 0.3, 0.9]), ts.Isotropic(d))
         integral = [_cosine_integral(r, np.array([1.0]), np.array([d])) for r in (-0.6, 0.3, 0.9)]
         np.testing.assert_allclose(integral, closed, rtol=1e-7)
+
+
+def test_tabulated_cosine_is_the_integral_between_nodes():
+    from tokenspace.theory.cosine import _cosine_integral
+
+    features = ts.PowerLawSpectrum(5, 1.0)
+    values, counts = features.distinct()
+    rho = np.array([-0.99, -0.4, 0.07, 0.5, 0.999])
+    exact = [_cosine_integral(r, values, counts) for r in rho]
+    np.testing.assert_allclose(theory.expected_cosine(rho, features), exact, rtol=1e-7)
 
 
 def test_sum_of_terms():
