@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 OUT ?= demo
 WORKERS ?= 2
 # The editable install links every file, so it is renewed when files come or go.
-FILES := $(shell find simulator kernels sweeps -type f ! -name '*.pyc' 2>/dev/null | LC_ALL=C sort | cksum | cut -d' ' -f1)
+FILES := $(shell find simulator kernels sweeps benchmarks -type f ! -name '*.pyc' ! -name '*.json' 2>/dev/null | LC_ALL=C sort | cksum | cut -d' ' -f1)
 INSTALLED := $(VENV)/.installed-$(FILES)
 
-.PHONY: demo test lint install clean
+.PHONY: demo test bench lint install clean
 
 demo: install
 	$(BIN)/tokenspace sweep sweeps/demo.toml --out $(OUT)/results
@@ -20,6 +20,9 @@ demo: install
 
 test: install
 	$(BIN)/python -m pytest -n $(WORKERS)
+
+bench: install
+	$(BIN)/tokenspace bench
 
 lint: install
 	$(BIN)/ruff check .

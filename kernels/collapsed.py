@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from tokenspace.kernels.chi_square import chi_square
-from tokenspace.kernels.random_bits import normals, substream
+from tokenspace.kernels.random_bits import normals_in_halves, substream
 
 
 def collapsed_divergence(keys: jax.Array, factors: jax.Array, freedom: jax.Array) -> jax.Array:
@@ -36,7 +36,7 @@ def collapsed_divergence(keys: jax.Array, factors: jax.Array, freedom: jax.Array
 
         def add(squared: jax.Array, group: tuple[jax.Array, ...]) -> tuple[jax.Array, None]:
             number, factor, chi_g, filled_g = group
-            below = jnp.tril(normals(substream(key, 1 + number), 0, m, m), -1)
+            below = jnp.tril(normals_in_halves(substream(key, 1 + number), m, m), -1)
             bartlett = jnp.where(filled_g[None, :], below + jnp.diag(chi_g), 0.0)
             rows = jnp.matmul(factor, bartlett, precision=jax.lax.Precision.HIGHEST)
             return squared + jnp.sum(rows**2, axis=1), None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from tokenspace.kernels.random_bits import normals, substream
+from tokenspace.kernels.random_bits import contract_normals, substream
 
 
 def partial_sum_divergence(keys: jax.Array, factors: jax.Array, scales: jax.Array) -> jax.Array:
@@ -27,8 +27,9 @@ def partial_sum_divergence(keys: jax.Array, factors: jax.Array, scales: jax.Arra
     def one(key: jax.Array) -> jax.Array:
         total = jnp.zeros((m, dim), jnp.float32)
         for q in range(terms):
-            z = normals(key if q == 0 else substream(key, q), 0, m, dim) * scales[q][None, :]
-            total = total + jnp.matmul(factors[q], z, precision=jax.lax.Precision.HIGHEST)
+            stream = key if q == 0 else substream(key, q)
+            rows = contract_normals(factors[q], stream, dim)
+            total = total + rows * scales[q][None, :]
         return jnp.sqrt(jnp.sum(total**2, axis=1))
 
     return jax.vmap(one)(keys)

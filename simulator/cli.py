@@ -414,6 +414,69 @@ def measure(
 
 
 @app.command()
+def bench(
+    out: Annotated[
+        Path, typer.Option(help="Folder of result files, one sub-folder a device.")
+    ] = Path("benchmarks/results"),
+    compare: Annotated[
+        Path | None, typer.Option(help="Older result file; slower is status 1.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Small shapes, for a smoke test.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Time the samplers and kernels against what one would write by hand, on this device."""
+    from dataclasses import asdict
+
+    from tokenspace.benchmarks import cases, harness
+
+    old = harness.load(compare) if compare is not None else None
+    with messages.status("measuring"):
+        bounds = cases.limits(quick)
+        timings = cases.sampling_cases(quick, lambda text: messages.print(text))
+        timings += cases.given_token_cases(quick)
+    path = harness.save(timings, bounds, out)
+    slower = harness.slowdowns(old, timings) if old is not None else []
+    if as_json:
+        _document(
+            {
+                "file": str(path),
+                "limits": bounds,
+                "timings": [asdict(t) for t in timings],
+                "slowdowns": slower,
+            }
+        )
+    else:
+        table = Table(title="Seconds per replicate (or pass)", header_style="bold")
+        for name in (
+            "case",
+            "contestant",
+            "median",
+            "quartiles",
+            "first call",
+            "against best peer",
+        ):
+            table.add_column(name, justify="left" if name in ("case", "contestant") else "right")
+        for t in timings:
+            rivals = [r.median for r in timings if r.case == t.case and not r.ours]
+            ratio = f"{min(rivals) / t.median:,.1f}x" if t.ours and rivals else ""
+            table.add_row(
+                t.case,
+                t.contestant,
+                f"{t.median:.3g}",
+                f"{t.low:.3g} to {t.high:.3g}",
+                f"{t.first:.3g}",
+                ratio,
+            )
+        _stdout().print(table)
+        print(", ".join(f"{k} {v:.3g}" for k, v in bounds.items()))
+        print(f"result file: {path}")
+    for line in slower:
+        messages.print(f"[red]slower:[/] {escape(line)}")
+    if slower:
+        raise typer.Exit(1)
+
+
+@app.command()
 def doctor(as_json: Json = False) -> None:
     """Show devices, versions and what would run."""
     import jax

@@ -306,3 +306,19 @@ def test_own_class_from_the_command_line(capfd, tmp_path, monkeypatch):
     (tmp_path / "bad.toml").write_text(text.replace("5.0", "-5.0"))
     status, _, err = call(capfd, "run", "bad.toml")
     assert status == 2 and "branches.within.width: -5.0 is not allowed" in err
+
+
+def test_bench(capfd, tmp_path):
+    status, out, _ = call(capfd, "bench", "--quick", "--out", tmp_path, "--json")
+    document = json.loads(out)
+    assert status == 0 and document["limits"]["normals_per_s"] > 0
+    file = next(tmp_path.rglob("latest.json"))
+    saved = json.loads(file.read_text())
+    assert saved["versions"]["jax"] and saved["device"]
+    assert {"tokens", "NumPy, dense"} <= {t["contestant"] for t in saved["timings"]}
+    for timing in saved["timings"]:  # as if everything had been a thousand times faster
+        for name in ("median", "low", "high"):
+            timing[name] /= 1000
+    file.write_text(json.dumps(saved))
+    status, _, err = call(capfd, "bench", "--quick", "--out", tmp_path / "new", "--compare", file)
+    assert status == 1 and "slower" in err

@@ -1,5 +1,5 @@
 """Exact samplers of D(n) and the psi's, one method a file, chosen by structure."""
 
-from tokenspace.sampling.plan import SAMPLERS, Plan, plan
+from tokenspace.sampling.dispatch import SAMPLERS, Plan, plan
 
 __all__ = ["SAMPLERS", "Plan", "plan"]

@@ -112,7 +112,7 @@ def _collapsed(model: TokenModel | SumModel, grid: np.ndarray, reason: str) -> P
         "collapsed",
         "Bartlett factors of Wishart matrices",
         reason,
-        _chunk(4 * len(grid) ** 2),
+        _chunk(len(grid) ** 2),
         _grid_sampler(collapsed_divergence, model),
         (jnp.asarray(factors), jnp.asarray(counts)),
     )

@@ -1,0 +1,1 @@
+"""Benchmarks: cases, peers, limits of the machine, and a harness that measures them together."""
