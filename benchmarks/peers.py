@@ -12,6 +12,7 @@ from scipy.signal import lfilter
 
 from tokenspace.covariance import Branches
 
+torch: Any
 try:
     import torch
 except ImportError:  # an optional peer

@@ -56,9 +56,15 @@ def replicate_keys(seed: int, first: int | jax.Array, count: int, stream: int = 
         stream: which independent stream of the replicate, in [0, 2^32).
     """
     low, high = np.uint32(seed & 0xFFFFFFFF), np.uint32((seed >> 32) & 0xFFFFFFFF)
-    replicate = lax.iota(jnp.uint32, count) + jnp.asarray(first, jnp.uint32)
-    words = threefry2x32((jnp.asarray(low), jnp.asarray(high)), (replicate, jnp.uint32(stream)))
-    return jnp.stack(words, axis=-1)
+    return _keys(low, high, jnp.asarray(first, jnp.uint32), np.uint32(stream), count)
+
+
+@partial(jax.jit, static_argnames="count")
+def _keys(
+    low: jax.Array, high: jax.Array, first: jax.Array, stream: jax.Array, count: int
+) -> jax.Array:
+    replicate = lax.iota(jnp.uint32, count) + first
+    return jnp.stack(threefry2x32((low, high), (replicate, stream)), axis=-1)
 
 
 def substream(key: jax.Array, number: int | jax.Array) -> jax.Array:
