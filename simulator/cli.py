@@ -5,7 +5,6 @@ Exit status: 0 done, 1 a check that failed, 2 input that cannot be used.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -19,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from tokenspace.errors import InputError, TokenspaceError
+from tokenspace.present import document, stdout, summary, timing_table, verdict_table
 
 app = typer.Typer(
     help="Monte Carlo simulation of token correlation structure, and its exact theory.",
@@ -51,27 +51,6 @@ def main() -> None:
         sys.exit(1)
 
 
-def _stdout() -> Console:
-    return Console(width=None if sys.stdout.isatty() else 180)
-
-
-def _document(value: Any) -> None:
-    def plain(x: Any) -> Any:
-        if isinstance(x, dict):
-            return {k: plain(v) for k, v in x.items()}
-        if isinstance(x, (list, tuple)):
-            return [plain(v) for v in x]
-        if isinstance(x, np.ndarray):
-            return plain(x.tolist())
-        if isinstance(x, np.generic):
-            return plain(x.item())
-        if isinstance(x, float) and not np.isfinite(x):
-            return None  # JSON has no NaN or infinity
-        return x
-
-    print(json.dumps(plain(value), indent=1))
-
-
 def _progress() -> Progress:
     return Progress(
         TextColumn("{task.description}"),
@@ -83,82 +62,11 @@ def _progress() -> Progress:
     )
 
 
-def _summary(label: str, result: Any, check: Any) -> dict[str, Any]:
-    balance = None
-    if len(result.n) >= 3 and result.replicates >= 2:
-        b = result.n_balance()
-        balance = {
-            "mean": b.mean,
-            "standard_error": b.standard_error,
-            "interval": list(b.interval),
-            "lack_of_fit": b.lack_of_fit,
-        }
-    out = {
-        "label": label,
-        "n": result.n,
-        "mean": result.mean,
-        "standard_error": result.standard_error,
-        "std": result.std,
-        "replicates": result.replicates,
-        "sampler": result.sampler,
-        "method": result.method,
-        "reason": result.reason,
-        "device": result.device,
-        "seed": result.seed,
-        "seconds": result.seconds,
-        "effective_dimension": None
-        if result.model is None
-        else [t.features.effective_dimension for t in result.model.terms],
-        "versions": result.versions,
-        "notes": list(result.notes),
-        "n_balance": balance,
-    }
-    if result.correlations:
-        out["correlations"] = {
-            k: {"mean": e.mean, "standard_error": e.standard_error}
-            for k, e in result.correlations.items()
-        }
-    if check is not None:
-        out["check"] = check.to_dict()
-    return out
-
-
-def _verdict_table(rows: list[tuple[str, Any, Any]]) -> Table:
-    table = Table(title="Simulation against theory", header_style="bold")
-    for name, justify in (
-        ("model", "left"),
-        ("sampler", "left"),
-        ("replicates", "right"),
-        ("exponent at N", "right"),
-        ("theory", "right"),
-        ("regime", "left"),
-        ("largest |dE[D]|", "right"),
-        ("max |z|", "right"),
-        ("verdict", "left"),
-    ):
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
-    colours = {"PASS": "green", "FAIL": "red", "UNDECIDED": "yellow"}
-    for label, result, check in rows:
-        e = check.exponent
-        table.add_row(
-            escape(label),
-            result.sampler,
-            f"{result.replicates:,}",
-            f"{e.empirical[-1]:.4f} ± {e.standard_error[-1]:.1g}",
-            f"{e.theoretical[-1]:.4f}",
-            str(check.regimes_empirical[-1]),
-            f"{np.max(abs(check.amplitude.deviation)):.2%}",
-            f"{np.nanmax(abs(np.concatenate([check.amplitude.z, e.z]))):.2f}",
-            f"[bold {colours[check.verdict]}]{check.verdict}",
-        )
-    return table
-
-
 def _show_checks(rows: list[tuple[str, Any, Any]], as_json: bool) -> None:
     if as_json:
-        _document([_summary(*row) for row in rows])
+        document([summary(*row) for row in rows])
     else:
-        _stdout().print(_verdict_table(rows))
+        stdout().print(verdict_table(rows))
         for label, _, check in rows:
             if check.verdict != "PASS":
                 print(f"{label}: {check.verdict}: {check.reason}")
@@ -182,7 +90,7 @@ def run(config: Config, tolerance: Tolerance = 0.02, as_json: Json = False) -> N
         result = run_point(points[0], lambda done, total: bar.update(task, completed=done))
     check = result.check(tolerance) if len(result.n) > 1 and result.replicates > 1 else None
     if as_json:
-        _document(_summary(points[0].label, result, check))
+        document(summary(points[0].label, result, check))
     else:
         print(f"{result.model!r}")
         features = result.model.features
@@ -220,7 +128,7 @@ def sweep(
 
         computed = run_sweep(points, raw, out, progress)
     if as_json:
-        _document({"out": str(out), "points": len(points), "computed": computed})
+        document({"out": str(out), "points": len(points), "computed": computed})
     else:
         print(f"{computed} of {len(points)} points computed, {len(points) - computed} were there")
         print(f"results: {out}   next: tokenspace check {out}")
@@ -256,7 +164,7 @@ def fit(
 
     fitted = fit_curves(read_curves(csv), law, bootstrap)
     if as_json:
-        _document([{"curve": name, **f.to_dict()} for name, f in fitted])
+        document([{"curve": name, **f.to_dict()} for name, f in fitted])
         return
     table = Table(
         title=f"Scaling fits of {len(fitted)} curves: S(n) = c / n^alpha", header_style="bold"
@@ -279,7 +187,7 @@ def fit(
         best = ", ".join(f"{k} = {v:.4g}" for k, v in f.best.parameters.items())
         ahead = f"{f.evidence:.1f}" if np.isfinite(f.evidence) else ""
         table.add_row(escape(name), c, alpha, f"{low:.4f} to {high:.4f}", f.winner, ahead, best)
-    _stdout().print(table)
+    stdout().print(table)
     names = [f.winner for _, f in fitted]
     if law == "auto":
         clear = sum(f.evidence > 10 for _, f in fitted)
@@ -306,7 +214,7 @@ def figures(
         sweep(Path(str(files("tokenspace.sweeps") / "demo.toml")), results)
     written = draw_all(load_results(results), out)
     if as_json:
-        _document({"figures": [str(p) for p in written]})
+        document({"figures": [str(p) for p in written]})
     else:
         for path in written:
             print(path)
@@ -331,7 +239,7 @@ def models(as_json: Json = False) -> None:
         for room, known in ROOMS.items()
     }
     if as_json:
-        _document(listing)
+        document(listing)
         return
     for room, known in listing.items():
         table = Table(title=f"{room} models", header_style="bold", title_justify="left")
@@ -345,7 +253,7 @@ def models(as_json: Json = False) -> None:
                     *first, key, escape(p["meaning"]), "" if same else escape(p["allowed"])
                 )
                 first = ["", ""]
-        _stdout().print(table)
+        stdout().print(table)
     print("Position covariances combine: { sum = [ .. ] }, { product = [ .. ] }, scale = number.")
     print('Your own class: model = "module:Class".')
 
@@ -378,8 +286,8 @@ def measure(
     result = measure_tokens(first, second, grid, load_order(order), seed)
     upsilon, (scale, off) = result.upsilon(), result.scale_fit()
     if as_json:
-        document = _summary("measured", result, None)
-        _document(document | {"upsilon": upsilon, "lambda": scale, "lambda_deviation": off})
+        found = summary("measured", result, None)
+        document(found | {"upsilon": upsilon, "lambda": scale, "lambda_deviation": off})
         return
     table = Table(title=f"{result.replicates} pairs, {result.reason}", header_style="bold")
     names = (
@@ -405,7 +313,7 @@ def measure(
             *("-" if np.isnan(p) else f"{p:.4f}" for p in psi),
             f"{scale * np.sqrt(upsilon[k]):.6g}",
         )
-    _stdout().print(table)
+    stdout().print(table)
     print(f"E[D] = {scale:.5g} sqrt(Upsilon), off by at most {off:.1%}")
     if result.replicates >= 2 and len(result.n) >= 3:
         print(result.n_balance())
@@ -437,7 +345,7 @@ def bench(
     path = harness.save(timings, bounds, out)
     slower = harness.slowdowns(old, timings) if old is not None else []
     if as_json:
-        _document(
+        document(
             {
                 "file": str(path),
                 "limits": bounds,
@@ -446,28 +354,7 @@ def bench(
             }
         )
     else:
-        table = Table(title="Seconds per replicate (or pass)", header_style="bold")
-        for name in (
-            "case",
-            "contestant",
-            "median",
-            "quartiles",
-            "first call",
-            "against best peer",
-        ):
-            table.add_column(name, justify="left" if name in ("case", "contestant") else "right")
-        for t in timings:
-            rivals = [r.median for r in timings if r.case == t.case and not r.ours]
-            ratio = f"{min(rivals) / t.median:,.1f}x" if t.ours and rivals else ""
-            table.add_row(
-                t.case,
-                t.contestant,
-                f"{t.median:.3g}",
-                f"{t.low:.3g} to {t.high:.3g}",
-                f"{t.first:.3g}",
-                ratio,
-            )
-        _stdout().print(table)
+        stdout().print(timing_table(timings))
         print(", ".join(f"{k} {v:.3g}" for k, v in bounds.items()))
         print(f"result file: {path}")
     for line in slower:
@@ -491,7 +378,7 @@ def doctor(as_json: Json = False) -> None:
         "cores": os.cpu_count(),
     }
     if as_json:
-        _document(facts)
+        document(facts)
         return
     print(f"computes on: {facts['computes_on']}   all devices: {', '.join(devices)}")
     print("versions: " + ", ".join(f"{k} {v}" for k, v in versions().items()))

@@ -49,7 +49,8 @@ class Balance:
         return (
             f"n_balance = {self.mean:.5g} ± {self.standard_error:.2g} "
             f"({self.level:.0%} interval {low:.5g} to {high:.5g}; "
-            f"largest deviation from the law {self.lack_of_fit:.1%})"
+            f"largest deviation from the law {self.lack_of_fit:.1%}"
+            f"{': correlations are not constant here' if self.lack_of_fit > 0.1 else ''})"
         )
 
 

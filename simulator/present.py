@@ -1,0 +1,130 @@
+"""What commands print: tables for people, JSON documents for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+
+def stdout() -> Console:
+    return Console(width=None if sys.stdout.isatty() else 180)
+
+
+def document(value: Any) -> None:
+    def plain(x: Any) -> Any:
+        if isinstance(x, dict):
+            return {k: plain(v) for k, v in x.items()}
+        if isinstance(x, (list, tuple)):
+            return [plain(v) for v in x]
+        if isinstance(x, np.ndarray):
+            return plain(x.tolist())
+        if isinstance(x, np.generic):
+            return plain(x.item())
+        if isinstance(x, float) and not np.isfinite(x):
+            return None  # JSON has no NaN or infinity
+        return x
+
+    print(json.dumps(plain(value), indent=1))
+
+
+def summary(label: str, result: Any, check: Any) -> dict[str, Any]:
+    balance = None
+    if len(result.n) >= 3 and result.replicates >= 2:
+        b = result.n_balance()
+        balance = {
+            "mean": b.mean,
+            "standard_error": b.standard_error,
+            "interval": list(b.interval),
+            "lack_of_fit": b.lack_of_fit,
+        }
+    out = {
+        "label": label,
+        "n": result.n,
+        "mean": result.mean,
+        "standard_error": result.standard_error,
+        "std": result.std,
+        "replicates": result.replicates,
+        "sampler": result.sampler,
+        "method": result.method,
+        "reason": result.reason,
+        "device": result.device,
+        "seed": result.seed,
+        "seconds": result.seconds,
+        "effective_dimension": None
+        if result.model is None
+        else [t.features.effective_dimension for t in result.model.terms],
+        "versions": result.versions,
+        "notes": list(result.notes),
+        "n_balance": balance,
+    }
+    if result.correlations:
+        out["correlations"] = {
+            k: {"mean": e.mean, "standard_error": e.standard_error}
+            for k, e in result.correlations.items()
+        }
+    if check is not None:
+        out["check"] = check.to_dict()
+    return out
+
+
+def verdict_table(rows: list[tuple[str, Any, Any]]) -> Table:
+    table = Table(title="Simulation against theory", header_style="bold")
+    for name, justify in (
+        ("model", "left"),
+        ("sampler", "left"),
+        ("replicates", "right"),
+        ("exponent at N", "right"),
+        ("theory", "right"),
+        ("regime", "left"),
+        ("largest |dE[D]|", "right"),
+        ("max |z|", "right"),
+        ("verdict", "left"),
+    ):
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    colours = {"PASS": "green", "FAIL": "red", "UNDECIDED": "yellow"}
+    for label, result, check in rows:
+        e = check.exponent
+        table.add_row(
+            escape(label),
+            result.sampler,
+            f"{result.replicates:,}",
+            f"{e.empirical[-1]:.4f} ± {e.standard_error[-1]:.1g}",
+            f"{e.theoretical[-1]:.4f}",
+            str(check.regimes_empirical[-1]),
+            f"{np.max(abs(check.amplitude.deviation)):.2%}",
+            f"{np.nanmax(abs(np.concatenate([check.amplitude.z, e.z]))):.2f}",
+            f"[bold {colours[check.verdict]}]{check.verdict}",
+        )
+    return table
+
+
+def timing_table(timings: list[Any]) -> Table:
+    """Benchmark timings, ours with the ratio to the best peer of the case."""
+    table = Table(title="Seconds per replicate (or pass)", header_style="bold")
+    for name in (
+        "case",
+        "contestant",
+        "median",
+        "quartiles",
+        "first call",
+        "against best peer",
+    ):
+        table.add_column(name, justify="left" if name in ("case", "contestant") else "right")
+    for t in timings:
+        rivals = [r.median for r in timings if r.case == t.case and not r.ours]
+        ratio = f"{min(rivals) / t.median:,.1f}x" if t.ours and rivals else ""
+        table.add_row(
+            t.case,
+            t.contestant,
+            f"{t.median:.3g}",
+            f"{t.low:.3g} to {t.high:.3g}",
+            f"{t.first:.3g}",
+            ratio,
+        )
+    return table
