@@ -24,7 +24,7 @@ def collapsed_divergence(keys: jax.Array, factors: jax.Array, freedom: jax.Array
     Returns:
         Shape (R, m), float32.
 
-    Source: Bartlett 1933 (theory.md section 4, collapsed sampler).
+    Source: Bartlett 1933 (collapsed sampler).
     """
     groups, m, _ = factors.shape
     degrees = freedom[:, None].astype(jnp.float32) - jnp.arange(m, dtype=jnp.float32)[None, :]

@@ -164,7 +164,7 @@ def divergence(a: Any, b: Any, grid: np.ndarray) -> jax.Array:
     Returns:
         Shape (..., m), float32.
 
-    Source: Li et al. 2025 (theory.md section 1).
+    Source: Li et al. 2025.
     """
     return measure(a, b, grid)[0]
 
@@ -181,6 +181,6 @@ def correlations(a: Any, b: Any, grid: np.ndarray) -> dict[str, jax.Array]:
     Returns:
         Name -> (..., m), float32; the averages over pairs are NaN at n = 1.
 
-    Source: Li et al. 2025 (theory.md section 2).
+    Source: Li et al. 2025.
     """
     return measure(a, b, grid)[1]

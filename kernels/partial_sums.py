@@ -19,7 +19,7 @@ def partial_sum_divergence(keys: jax.Array, factors: jax.Array, scales: jax.Arra
     Returns:
         Shape (R, m), float32.
 
-    Source: theory.md section 4, partial-sum sampler.
+    Source: derived for this project (partial-sum sampler), checked against sampling.
     """
     terms, m, _ = factors.shape
     dim = scales.shape[1]

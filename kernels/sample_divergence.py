@@ -55,7 +55,7 @@ def sample_divergence(keys: jax.Array, terms: tuple[LinearBlocks, ...]) -> jax.A
         keys: (R, 2) keys of the replicates.
         terms: the separable terms; all have the same blocks and slots.
 
-    Source: theory.md sections 1 and 4.
+    Source: derived for this project, checked against sampling.
     """
     states = [t.state.shape[2] for t in terms]
     slots = terms[0].even.shape[1] - 1 - states[0]

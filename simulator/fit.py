@@ -214,7 +214,7 @@ def fit_scaling(
     Raises:
         InputError: lengths differ, values are not positive and finite, or an unknown law.
 
-    Source: S(n) = c / n^alpha, Li et al. 2025; crossover from theory.md section 3.
+    Source: S(n) = c / n^alpha, Li et al. 2025; crossover law derived from it.
     """
     x, y = _checked(n, score)
     if law != "auto" and law not in LAWS:

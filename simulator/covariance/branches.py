@@ -105,7 +105,7 @@ def equicorrelated(psi_equal: float, psi_within: float, psi_cross: float) -> Bra
         ParameterError: a correlation outside its range.
         NotPositiveSemidefinite: no such pair of branches exists, even for two tokens.
 
-    Source: Li et al. 2025, equation for Upsilon(n) (theory.md section 3).
+    Source: Li et al. 2025, equation for Upsilon(n).
     """
     for name, value, top in (
         ("psi_equal", psi_equal, "[-1, 1)"),

@@ -90,7 +90,7 @@ def upsilon(model: Model, n: Any) -> np.ndarray:
     Raises:
         NotPositiveSemidefinite, TooManyTokens: the model does not exist at n tokens.
 
-    Source: Li et al. 2025 (theory.md section 3).
+    Source: Li et al. 2025.
     """
     n = as_counts(n)
     _require(model, n)
@@ -128,7 +128,7 @@ def psi(model: Model, n: Any, kind: str = "correlation") -> Psi:
     Raises:
         InputError: kind is not one of the two, or a cosine is asked of a model without features.
 
-    Source: Li et al. 2025 (theory.md section 2).
+    Source: Li et al. 2025.
     """
     n = as_counts(n)
     _require(model, n)
@@ -175,7 +175,7 @@ def n_balance(model: Model) -> float:
     Raises:
         NoExactResult: correlations are not constant over positions; use `balance_curve`.
 
-    Source: Li et al. 2025, rho(n) = 1 (theory.md section 3).
+    Source: Li et al. 2025, rho(n) = 1.
     """
     probe = np.array([2, 3, 4, 7, 12, 33])
     probe = probe[probe <= (model.branches if isinstance(model, TokenModel) else model).max_tokens]

@@ -24,7 +24,7 @@ def expected_cosine(rho: Any, features: Features) -> np.ndarray:
     Returns:
         Array shaped like rho, in [-1, 1].
 
-    Source: derived for this project (theory.md section 2); checked against sampling.
+    Source: derived for this project; checked against sampling.
     """
     rho = np.clip(np.asarray(rho, np.float64), -1.0, 1.0)
     values, _ = features.distinct()

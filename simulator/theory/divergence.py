@@ -30,7 +30,7 @@ def mean_norm(eigenvalues: Any) -> np.ndarray:
     Returns:
         Shape (...), float64, relative error below 1e-10.
 
-    Source: derived for this project (theory.md section 4).
+    Source: derived for this project.
     """
     lam = np.atleast_1d(np.asarray(eigenvalues, np.float64))
     if lam.ndim > 1:
@@ -81,7 +81,7 @@ def expected_divergence(model: TokenModel | SumModel, n: Any) -> np.ndarray:
     Raises:
         NoExactResult: the law works token by token; `rms_divergence` is exact there.
 
-    Source: theory.md sections 3 to 5.
+    Source: derived for this project, checked against sampling.
     """
     n = as_counts(n)
     if isinstance(model, SumModel):
@@ -101,7 +101,7 @@ def second_moment(model: TokenModel | SumModel, n: Any) -> np.ndarray:
 
     Infinite for Student-t tokens with df <= 2.
 
-    Source: theory.md section 3.
+    Source: derived for this project, checked against sampling.
     """
     n = as_counts(n)
     if isinstance(model.law, UnitNorm):
@@ -136,7 +136,7 @@ def divergence_covariance(model: TokenModel | SumModel, grid: Any) -> np.ndarray
     Prefix sums on the grid have covariance C in n and Sigma over features; with Gaussian tokens
     the joint law of D on the grid depends on nothing else. grid must ascend.
 
-    Source: theory.md section 4.
+    Source: derived for this project, checked against sampling.
     """
     grid = as_counts(grid)
     model.require_valid(int(grid.max()))

@@ -33,7 +33,7 @@ def local_exponent(model: Model, n: Any) -> np.ndarray:
     Returns:
         Array shaped like n, float64; Upsilon' is a centred difference where no closed form exists.
 
-    Source: theory.md section 3.
+    Source: derived for this project, checked against sampling.
     """
     n = as_counts(n)
     if isinstance(model, SumModel):
@@ -70,7 +70,7 @@ def alpha(model: Model, n: Any, beta: float) -> np.ndarray:
         n: numbers of tokens >= 1.
         beta: exponent that links performance to divergence.
 
-    Source: Li et al. 2025 (theory.md section 3).
+    Source: Li et al. 2025.
     """
     n = as_counts(n)
     if isinstance(model, SumModel):
