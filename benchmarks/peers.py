@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -12,11 +14,7 @@ from scipy.signal import lfilter
 
 from tokenspace.covariance import Branches
 
-torch: Any
-try:
-    import torch
-except ImportError:  # an optional peer
-    torch = None
+torch: Any = importlib.import_module("torch") if find_spec("torch") else None  # optional peer
 
 
 def _joint_factor(branches: Branches, n: int) -> np.ndarray:
