@@ -18,6 +18,9 @@ from tokenspace.kernels.chi_square import chi_square
 from tokenspace.kernels.given_tokens import Reports, measure_block, start, unit_vectors
 from tokenspace.kernels.random_bits import normal_pairs, normals, substream
 
+# Streams of a replicate beside the difference, which has its own key: the sum, scales of A and B.
+STREAM_TOTAL, STREAM_A, STREAM_B = 1001, 1002, 1003
+
 matmul = partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
 
 
@@ -125,7 +128,8 @@ def sample_statistics(
 
     def one(key: jax.Array) -> Reports:
         reports: Reports
-        stream_total, scales_a, scales_b = (substream(key, k) for k in (1001, 1002, 1003))
+        streams = (STREAM_TOTAL, STREAM_A, STREAM_B)
+        stream_total, scales_a, scales_b = (substream(key, k) for k in streams)
 
         def draw(
             blocks: TokenBlocks, state: jax.Array, stream: jax.Array, index: jax.Array

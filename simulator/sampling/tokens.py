@@ -13,11 +13,15 @@ from tokenspace.covariance import StudentT, SumModel, TokenModel
 from tokenspace.kernels.blocks import lay_out
 from tokenspace.kernels.given_tokens import Reports, measure_block, psi_from_reports, start
 from tokenspace.kernels.random_bits import normals, substream
-from tokenspace.kernels.sample_divergence import law_of_tokens, sample_statistics
+from tokenspace.kernels.sample_divergence import (
+    STREAM_A,
+    STREAM_B,
+    STREAM_TOTAL,
+    law_of_tokens,
+    sample_statistics,
+)
 from tokenspace.sampling.innovations import token_blocks
 from tokenspace.sampling.whole import dense_factor, whole_factor
-
-STREAM_TOTAL, STREAM_A, STREAM_B = 1001, 1002, 1003
 
 
 def whole_divergence_sampler(

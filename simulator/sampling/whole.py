@@ -15,9 +15,9 @@ import numpy as np
 
 from tokenspace.covariance import Combination, Covariance, PatchGrid, White
 from tokenspace.covariance.cholesky import semidefinite_cholesky
+from tokenspace.covariance.validity import LARGEST_DENSE
 from tokenspace.errors import InputError
 
-LARGEST_DENSE = 12_000
 matmul = partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
 
 
