@@ -12,7 +12,7 @@ from tokenspace import kernels
 from tokenspace.errors import InputError
 from tokenspace.grids import as_grid, log_grid
 from tokenspace.provenance import device_name, versions
-from tokenspace.result import Result, summarise
+from tokenspace.result import Result, summarise, with_psi_within
 
 ORDERS = ("raster", "random")
 
@@ -49,13 +49,7 @@ def correlations(a: Any, b: Any, grid: int | Sequence[int] | np.ndarray) -> dict
     """
     a, b, n = _checked(a, b, grid, unit=True)
     psi = {k: np.asarray(v) for k, v in kernels.correlations(a, b, n).items()}
-    return {
-        "psi_equal": psi["psi_equal"],
-        "psi_within": (psi["psi_cross_AA"] + psi["psi_cross_BB"]) / 2,
-        "psi_cross": psi["psi_cross_AB"],
-        "psi_cross_AA": psi["psi_cross_AA"],
-        "psi_cross_BB": psi["psi_cross_BB"],
-    }
+    return with_psi_within(psi)
 
 
 def measure(

@@ -126,6 +126,17 @@ class Result:
         )
 
 
+def with_psi_within(psi: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The kernels' four psi's under the paper's names, with psi_within, the mean of AA and BB."""
+    return {
+        "psi_equal": psi["psi_equal"],
+        "psi_within": (psi["psi_cross_AA"] + psi["psi_cross_BB"]) / 2,
+        "psi_cross": psi["psi_cross_AB"],
+        "psi_cross_AA": psi["psi_cross_AA"],
+        "psi_cross_BB": psi["psi_cross_BB"],
+    }
+
+
 def summarise(n: np.ndarray, samples: dict[str, np.ndarray], **how: Any) -> Result:
     """A Result from samples: name -> (R, m), with "divergence" and perhaps the four psi's."""
     d = samples["divergence"]
@@ -136,13 +147,7 @@ def summarise(n: np.ndarray, samples: dict[str, np.ndarray], **how: Any) -> Resu
         )
     correlations = None
     if "psi_equal" in samples:
-        psi = {
-            "psi_equal": samples["psi_equal"],
-            "psi_within": (samples["psi_cross_AA"] + samples["psi_cross_BB"]) / 2,
-            "psi_cross": samples["psi_cross_AB"],
-            "psi_cross_AA": samples["psi_cross_AA"],
-            "psi_cross_BB": samples["psi_cross_BB"],
-        }
+        psi = with_psi_within(samples)
         correlations = {k: moments(v).estimate for k, v in psi.items()}
     return Result(
         n=n,
