@@ -1,7 +1,8 @@
 """D(n) and the realised psi's of tokens that are given, in one pass over them.
 
-Sums run over blocks of tokens in float32; the running totals are kept as a pair of float32 numbers
-(a value and what rounding took from it), so that long sequences lose nothing.
+The tokens are cut into pieces that end at every grid point and are short enough to stay in cache
+while norms, products and sums are taken, so memory is read once. Running totals are pairs of float32 numbers (a value and what rounding took from it), so that long
+sequences lose nothing.
 """
 
 from __future__ import annotations
@@ -13,13 +14,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tokenspace.kernels.blocks import Blocks, lay_out
+# Windows through which pieces are read: the shortest that holds the piece, since grids are dense at
+# small n. On a CPU the longest keeps both branches in cache; an accelerator needs more work a step.
+WINDOWS = {"cpu": (64, 256)}
+ACCELERATOR_WINDOWS = (64, 512, 4096)
 
-BLOCK = 128
+matmul = partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
 
 
 class Running(NamedTuple):
-    """Totals up to the current block: value and rounding remainder of each."""
+    """Totals up to the current token: value and rounding remainder of each."""
 
     value: Any
     lost: Any
@@ -35,7 +39,7 @@ class TokenSums(NamedTuple):
 
 
 class Reports(NamedTuple):
-    """What a block says at its grid points, each (slots,)."""
+    """What the totals say at a grid point."""
 
     squared_divergence: jax.Array
     squared_a: jax.Array
@@ -44,27 +48,22 @@ class Reports(NamedTuple):
     equal: jax.Array
 
 
-def _add(total: Running, increment: Any) -> Running:
+def add(total: Running, increment: Any) -> Running:
     """Compensated addition (Neumaier): the remainder is kept apart and added at use."""
 
-    def one(value: jax.Array, lost: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-        new = value + x
+    def remainder(value: jax.Array, x: jax.Array, new: jax.Array) -> jax.Array:
         big = jnp.abs(value) >= jnp.abs(x)
-        error = jnp.where(big, (value - new) + x, (x - new) + value)
-        return new, lost + error
+        return jnp.where(big, (value - new) + x, (x - new) + value)
 
-    pairs = jax.tree.map(one, total.value, total.lost, increment)
-    is_pair = lambda x: isinstance(x, tuple) and not hasattr(x, "_fields")  # noqa: E731
-    return Running(
-        jax.tree.map(lambda p: p[0], pairs, is_leaf=is_pair),
-        jax.tree.map(lambda p: p[1], pairs, is_leaf=is_pair),
-    )
+    new = jax.tree.map(jnp.add, total.value, increment)
+    error = jax.tree.map(remainder, total.value, increment, new)
+    return Running(new, jax.tree.map(jnp.add, total.lost, error))
 
 
-def start(dim: int) -> Running:
-    """Totals before the first token."""
-    row = jnp.zeros(dim, jnp.float32)
-    zero = TokenSums(row, row, row, jnp.zeros((), jnp.float32))
+def start(dim: int, psi: bool = True) -> Running:
+    """Totals before the first token; sums of unit vectors are left out without `psi`."""
+    row, unit = jnp.zeros(dim, jnp.float32), jnp.zeros(dim if psi else 0, jnp.float32)
+    zero = TokenSums(row, unit, unit, jnp.zeros((), jnp.float32))
     return Running(zero, zero)
 
 
@@ -73,34 +72,32 @@ def unit_vectors(h: jax.Array) -> jax.Array:
     return h * jax.lax.rsqrt(jnp.sum(h * h, axis=-1, keepdims=True))
 
 
-def measure_block(
-    total: Running, a: jax.Array, b: jax.Array, ends: jax.Array, valid: jax.Array | None = None
-) -> tuple[Running, Reports]:
-    """Advance the totals by a block of tokens (size, d) and report at `ends` tokens into it.
+def report(sums: TokenSums) -> Reports:
+    """Norms and products of sums (..., d), each (...)."""
+    return Reports(
+        jnp.sum(sums.difference**2, axis=-1),
+        jnp.sum(sums.unit_a**2, axis=-1),
+        jnp.sum(sums.unit_b**2, axis=-1),
+        jnp.sum(sums.unit_a * sums.unit_b, axis=-1),
+        sums.equal,
+    )
 
-    `valid` (size,) masks tokens beyond the end of the sequence.
-    """
+
+def measure_block(
+    total: Running, a: jax.Array, b: jax.Array, ends: jax.Array
+) -> tuple[Running, Reports]:
+    """Advance the totals by a block of tokens (size, d) and report at `ends` tokens into it."""
     size = a.shape[0]
     unit_a, unit_b = unit_vectors(a), unit_vectors(b)
     equal = jnp.sum(unit_a * unit_b, axis=-1)
     rows = TokenSums(a - b, unit_a, unit_b, equal[:, None])
-    if valid is not None:
-        rows = jax.tree.map(lambda r: jnp.where(valid[:, None], r, 0.0), rows)
-    position = jnp.arange(size)
-    mask = (position[None, :] < jnp.append(ends, size)[:, None]).astype(jnp.float32)
-    prefix = jax.tree.map(lambda r: jnp.matmul(mask, r, precision=jax.lax.Precision.HIGHEST), rows)
+    mask = (jnp.arange(size)[None, :] < jnp.append(ends, size)[:, None]).astype(jnp.float32)
+    prefix = jax.tree.map(lambda r: matmul(mask, r), rows)
     prefix = prefix._replace(equal=prefix.equal[:, 0])
     at_ends = jax.tree.map(
         lambda v, lost, p: v[None] + (lost[None] + p[:-1]), total.value, total.lost, prefix
     )
-    reports = Reports(
-        jnp.sum(at_ends.difference**2, axis=-1),
-        jnp.sum(at_ends.unit_a**2, axis=-1),
-        jnp.sum(at_ends.unit_b**2, axis=-1),
-        jnp.sum(at_ends.unit_a * at_ends.unit_b, axis=-1),
-        at_ends.equal,
-    )
-    return _add(total, jax.tree.map(lambda p: p[-1], prefix)), reports
+    return add(total, jax.tree.map(lambda p: p[-1], prefix)), report(at_ends)
 
 
 def psi_from_reports(reports: Reports, grid: jax.Array) -> dict[str, jax.Array]:
@@ -120,37 +117,86 @@ def psi_from_reports(reports: Reports, grid: jax.Array) -> dict[str, jax.Array]:
     }
 
 
-@partial(jax.jit, static_argnames="size")
-def _measure(a: jax.Array, b: jax.Array, ends: jax.Array, size: int) -> Reports:
-    """Reports (blocks * slots,) of one pair of sequences (N, d)."""
-    tokens, dim = a.shape
-    blocks = ends.shape[0]
+class Pieces(NamedTuple):
+    """Consecutive pieces (pieces,): first token, length and window of each."""
 
-    def step(total: Running, block: tuple[jax.Array, jax.Array]) -> tuple[Running, Reports]:
-        index, block_ends = block
-        # The last block is shifted back to stay inside; `valid` drops what it would count twice.
-        start_at = jnp.minimum(index * size, tokens - size)
-        shift = index * size - start_at
-        slab_a = jax.lax.dynamic_slice_in_dim(a, start_at, size).astype(jnp.float32)
-        slab_b = jax.lax.dynamic_slice_in_dim(b, start_at, size).astype(jnp.float32)
-        valid = jnp.arange(size) >= shift
-        return measure_block(total, slab_a, slab_b, block_ends + shift, valid)
-
-    _, reports = jax.lax.scan(step, start(dim), (jnp.arange(blocks), ends))
-    return jax.tree.map(lambda r: r.reshape(-1), reports)
+    first: np.ndarray
+    length: np.ndarray
+    window: np.ndarray
 
 
-def measure(a: Any, b: Any, grid: np.ndarray) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """D and realised psi's of tokens (..., N, d) on an ascending grid, each (..., m), float32."""
-    lead, (tokens, dim) = a.shape[:-2], a.shape[-2:]
-    layout: Blocks = lay_out(np.asarray(grid), min(BLOCK, tokens))
-    one = partial(_measure, size=layout.size)
-    flat_a, flat_b = jnp.reshape(a, (-1, tokens, dim)), jnp.reshape(b, (-1, tokens, dim))
-    pairs = [one(x, y, layout.ends) for x, y in zip(flat_a, flat_b, strict=True)]
-    reports = jax.tree.map(lambda *r: jnp.stack(r)[:, layout.where], *pairs)
-    psis = psi_from_reports(reports, jnp.asarray(grid))
+def cut(grid: np.ndarray, windows: tuple[int, ...]) -> tuple[Pieces, np.ndarray]:
+    """Pieces that cover 1..grid[-1] and end at every grid point, and the piece of each point."""
+    longest = windows[-1]
+    ends = np.unique(np.concatenate([grid, np.arange(longest, grid[-1], longest)]))
+    length = np.diff(ends, prepend=0)
+    parts = (ends - length, length, np.searchsorted(windows, length))
+    return Pieces(*(p.astype(np.int32) for p in parts)), np.searchsorted(ends, grid)
+
+
+def sums_of_piece(x: jax.Array, y: jax.Array, inside: jax.Array, psi: bool) -> TokenSums:
+    """Sums over those tokens of a window (size, d) that lie inside the piece, (size,) booleans.
+
+    Unit vectors are never formed: their sum is a product of the tokens with inverse norms.
+    """
+    x, y = x.astype(jnp.float32), y.astype(jnp.float32)
+    ones = inside.astype(jnp.float32)
+    if not psi:
+        none = jnp.zeros(0, jnp.float32)
+        return TokenSums(matmul(ones, x - y), none, none, jnp.zeros((), jnp.float32))
+    inverse_a, inverse_b = (jax.lax.rsqrt(jnp.sum(h * h, axis=1)) for h in (x, y))
+    cosine = jnp.sum(x * y, axis=1) * inverse_a * inverse_b
+    sum_a, unit_a = matmul(jnp.stack([ones, jnp.where(inside, inverse_a, 0.0)]), x)
+    sum_b, unit_b = matmul(jnp.stack([ones, jnp.where(inside, inverse_b, 0.0)]), y)
+    return TokenSums(sum_a - sum_b, unit_a, unit_b, jnp.sum(jnp.where(inside, cosine, 0.0)))
+
+
+@partial(jax.jit, static_argnames=("windows", "psi"))
+def reports_of_pieces(
+    a: jax.Array, b: jax.Array, pieces: Pieces, windows: tuple[int, ...], psi: bool
+) -> Reports:
+    """Reports (pairs, pieces) of sequences (..., N, d) at the end of every piece."""
+    tokens, dim = a.shape[-2:]
+    rows_a, rows_b = a.reshape(-1, dim), b.reshape(-1, dim)
+
+    def read(size: int, first: jax.Array, length: jax.Array, pair: jax.Array) -> TokenSums:
+        # The last window is shifted back to stay inside the sequence.
+        at = jnp.minimum(first, tokens - size)
+        position = jnp.arange(size) - (first - at)
+        inside = (position >= 0) & (position < length)
+        window = [
+            jax.lax.dynamic_slice_in_dim(h, pair * tokens + at, size) for h in (rows_a, rows_b)
+        ]
+        return sums_of_piece(*window, inside, psi)
+
+    def measure_pair(pair: jax.Array) -> Reports:
+        def step(total: Running, piece: Pieces) -> tuple[Running, Reports]:
+            readers = [partial(read, size) for size in windows]
+            sums = jax.lax.switch(piece.window, readers, piece.first, piece.length, pair)
+            total = add(total, sums)
+            return total, report(jax.tree.map(jnp.add, total.value, total.lost))
+
+        return jax.lax.scan(step, start(dim, psi), pieces)[1]
+
+    return jax.lax.map(measure_pair, jnp.arange(rows_a.shape[0] // tokens))
+
+
+def measure(
+    a: Any, b: Any, grid: np.ndarray, psi: bool = True
+) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """D and realised psi's of tokens (..., N, d) on an ascending grid, each (..., m), float32.
+
+    With `psi` False only D is measured, and the second value is empty.
+    """
+    lead, tokens = a.shape[:-2], a.shape[-2]
+    known = WINDOWS.get(jax.default_backend(), ACCELERATOR_WINDOWS)
+    windows = tuple(sorted({min(w, tokens) for w in known}))
+    pieces, where = cut(np.asarray(grid), windows)
+    reports = reports_of_pieces(jnp.asarray(a), jnp.asarray(b), pieces, windows, psi)
+    reports = jax.tree.map(lambda r: r[:, where], reports)
+    shape = (*lead, len(where))
+    psis = psi_from_reports(reports, jnp.asarray(grid)) if psi else {}
     divergences = jnp.sqrt(reports.squared_divergence)
-    shape = (*lead, len(layout.where))
     return divergences.reshape(shape), {k: v.reshape(shape) for k, v in psis.items()}
 
 
@@ -166,7 +212,7 @@ def divergence(a: Any, b: Any, grid: np.ndarray) -> jax.Array:
 
     Source: Li et al. 2025.
     """
-    return measure(a, b, grid)[0]
+    return measure(a, b, grid, psi=False)[0]
 
 
 def correlations(a: Any, b: Any, grid: np.ndarray) -> dict[str, jax.Array]:
