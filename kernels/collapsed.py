@@ -9,6 +9,16 @@ from tokenspace.kernels.chi_square import chi_square
 from tokenspace.kernels.random_bits import normals_in_halves, substream
 
 
+def upper_normals(key: jax.Array, m: int) -> jax.Array:
+    """White noise above the diagonal of an (m, m) matrix; what lies below is to be masked.
+
+    Half a matrix of noise is drawn and turned by 180 degrees for the lower rows: row r and row
+    m - 1 - r use different numbers of the same drawn row.
+    """
+    half = normals_in_halves(key, -(-m // 2), m)
+    return jnp.concatenate([half, half[::-1, ::-1][m % 2 :]])
+
+
 def collapsed_divergence(keys: jax.Array, factors: jax.Array, freedom: jax.Array) -> jax.Array:
     """D(grid)^2 = sum_g ||row of L_g A_g||^2, A_g Bartlett's factor of a Wishart(freedom_g).
 
@@ -36,10 +46,11 @@ def collapsed_divergence(keys: jax.Array, factors: jax.Array, freedom: jax.Array
 
         def add(squared: jax.Array, group: tuple[jax.Array, ...]) -> tuple[jax.Array, None]:
             number, factor, chi_g, filled_g = group
-            below = jnp.tril(normals_in_halves(substream(key, 1 + number), m, m), -1)
-            bartlett = jnp.where(filled_g[None, :], below + jnp.diag(chi_g), 0.0)
-            rows = jnp.matmul(factor, bartlett, precision=jax.lax.Precision.HIGHEST)
-            return squared + jnp.sum(rows**2, axis=1), None
+            above = jnp.triu(upper_normals(substream(key, 1 + number), m), 1)
+            # Transposed, so that all replicates share one product with the same factor.
+            bartlett = jnp.where(filled_g[:, None], above + jnp.diag(chi_g), 0.0)
+            columns = jnp.matmul(bartlett, factor.T, precision=jax.lax.Precision.HIGHEST)
+            return squared + jnp.sum(columns**2, axis=0), None
 
         numbered = (jnp.arange(groups, dtype=jnp.uint32), factors, chi, filled)
         squared, _ = jax.lax.scan(add, jnp.zeros(m, jnp.float32), numbered)
