@@ -1,6 +1,10 @@
-"""Compiled inner loops: random numbers, sampling and distances on a device, in plain JAX."""
+"""Compiled inner loops: random numbers, sampling and distances on a device, in plain JAX.
+
+One kernel a file; `reference` has each in a few lines of NumPy, `dispatch` says which one runs.
+"""
 
 from tokenspace.kernels.collapsed import collapsed_divergence
+from tokenspace.kernels.dispatch import kernel
 from tokenspace.kernels.given_tokens import correlations, divergence
 from tokenspace.kernels.partial_sums import partial_sum_divergence
 from tokenspace.kernels.random_bits import normals, replicate_keys, threefry2x32
@@ -10,6 +14,7 @@ __all__ = [
     "collapsed_divergence",
     "correlations",
     "divergence",
+    "kernel",
     "normals",
     "partial_sum_divergence",
     "replicate_keys",

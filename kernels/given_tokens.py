@@ -164,10 +164,8 @@ def reports_of_pieces(
         at = jnp.minimum(first, tokens - size)
         position = jnp.arange(size) - (first - at)
         inside = (position >= 0) & (position < length)
-        window = [
-            jax.lax.dynamic_slice_in_dim(h, pair * tokens + at, size) for h in (rows_a, rows_b)
-        ]
-        return sums_of_piece(*window, inside, psi)
+        x, y = (jax.lax.dynamic_slice_in_dim(h, pair * tokens + at, size) for h in (rows_a, rows_b))
+        return sums_of_piece(x, y, inside, psi)
 
     def measure_pair(pair: jax.Array) -> Reports:
         def step(total: Running, piece: Pieces) -> tuple[Running, Reports]:

@@ -51,12 +51,15 @@ class TokenBlocks(NamedTuple):
     gain: jax.Array
 
 
-def sample_divergence(keys: jax.Array, terms: tuple[LinearBlocks, ...]) -> jax.Array:
-    """D at every slot of every block for Gaussian tokens, shape (R, blocks * slots), float32.
+def sample_divergence(
+    keys: jax.Array, terms: tuple[LinearBlocks, ...], where: jax.Array
+) -> jax.Array:
+    """D at the grid for Gaussian tokens, shape (R, m), float32.
 
     Args:
         keys: (R, 2) keys of the replicates.
         terms: the separable terms; all have the same blocks and slots.
+        where: (m,) index of each grid point among blocks * slots.
 
     Source: derived for this project, checked against sampling.
     """
@@ -89,7 +92,7 @@ def sample_divergence(keys: jax.Array, terms: tuple[LinearBlocks, ...]) -> jax.A
         blocks = jnp.arange(terms[0].even.shape[0], dtype=jnp.uint32)
         rows = [LinearBlocks(t.even, t.odd, t.state, jnp.zeros(len(blocks))) for t in terms]
         _, squared = jax.lax.scan(step, first, (blocks, rows))
-        return jnp.sqrt(squared.reshape(-1))
+        return jnp.sqrt(squared.reshape(-1)[where])
 
     return jax.vmap(one)(keys)
 

@@ -97,7 +97,8 @@ def run(config: Config, tolerance: Tolerance = 0.02, as_json: Json = False) -> N
         print(
             f"d = {features.dim} features, effective dimension {features.effective_dimension:.4g}"
         )
-        print(f"sampler: {result.sampler} ({result.method}): {result.reason}; on {result.device}")
+        print(f"sampler: {result.sampler} ({result.method}): {result.reason}")
+        print(f"{result.kernels} kernels on {result.device}")
         for note in result.notes:
             print(note)
         print(check if check is not None else result)

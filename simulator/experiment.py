@@ -99,6 +99,7 @@ def simulate(
         sampler=prepared.name,
         method=prepared.method,
         reason=prepared.reason,
+        kernels=prepared.kernels,
         device=device_name(),
         seed=int(seed),
         seconds=time.perf_counter() - started,

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from tokenspace import kernels
 from tokenspace.errors import InputError
 from tokenspace.grids import as_grid, log_grid
+from tokenspace.kernels.dispatch import kernel
 from tokenspace.provenance import device_name, versions
 from tokenspace.result import Result, summarise, with_psi_within
 
@@ -31,7 +31,7 @@ def divergence(a: Any, b: Any, grid: int | Sequence[int] | np.ndarray) -> np.nda
         InputError: shapes differ, values are not finite, or the grid goes beyond N.
     """
     a, b, n = _checked(a, b, grid)
-    return np.asarray(kernels.divergence(a, b, n))
+    return np.asarray(kernel("measure").call(a, b, n, psi=False)[0])
 
 
 def correlations(a: Any, b: Any, grid: int | Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
@@ -48,7 +48,7 @@ def correlations(a: Any, b: Any, grid: int | Sequence[int] | np.ndarray) -> dict
         InputError: shapes differ, values are not finite, a token is zero, or the grid exceeds N.
     """
     a, b, n = _checked(a, b, grid, unit=True)
-    psi = {k: np.asarray(v) for k, v in kernels.correlations(a, b, n).items()}
+    psi = {k: np.asarray(v) for k, v in kernel("measure").call(a, b, n)[1].items()}
     return with_psi_within(psi)
 
 
@@ -82,7 +82,8 @@ def measure(
         raise InputError(f"tokens must be (pairs, N, d) or (N, d), but their shape is {a.shape}")
     a, b, n = _checked(a, b, a.shape[1] if grid is None else grid, unit=True)
     a, b = _reordered(a, b, order, seed)
-    d, psi = kernels.given_tokens.measure(a, b, n)
+    measured = kernel("measure")
+    d, psi = measured.call(a, b, n)
     samples = {"divergence": np.asarray(d), **{k: np.asarray(v) for k, v in psi.items()}}
     named = order if isinstance(order, str) else "given"
     return summarise(
@@ -92,6 +93,7 @@ def measure(
         sampler="given tokens",
         method="one pass over the tokens",
         reason=f"{named} order",
+        kernels=measured.implementation,
         device=device_name(),
         seed=seed if named == "random" else None,
         seconds=time.perf_counter() - started,

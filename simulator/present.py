@@ -53,6 +53,7 @@ def summary(label: str, result: Any, check: Any) -> dict[str, Any]:
         "sampler": result.sampler,
         "method": result.method,
         "reason": result.reason,
+        "kernels": result.kernels,
         "device": result.device,
         "seed": result.seed,
         "seconds": result.seconds,

@@ -32,6 +32,7 @@ class Result:
     sampler: str
     method: str
     reason: str
+    kernels: str
     device: str
     seed: int | None
     seconds: float

@@ -21,7 +21,8 @@ from tokenspace.errors import InputError
 from tokenspace.estimate import QUANTILES, Estimate, Moments
 from tokenspace.result import Result
 
-FORMAT = 1
+FORMAT = 2
+HOW = ("sampler", "method", "reason", "kernels", "device", "seed", "seconds", "versions")
 
 
 def _write_atomically(path: Path, write: Any) -> None:
@@ -55,13 +56,7 @@ def save_point(folder: Path, point: Point, result: Result) -> Path:
         "label": point.label,
         "axes": point.axes,
         "config": point.config,
-        "sampler": result.sampler,
-        "method": result.method,
-        "reason": result.reason,
-        "device": result.device,
-        "seed": result.seed,
-        "seconds": result.seconds,
-        "versions": result.versions,
+        **{k: getattr(result, k) for k in HOW},
         "notes": list(result.notes),
         "count": result.replicates,
     }
@@ -106,10 +101,7 @@ def load_point(path: Path) -> tuple[Point, Result]:
             quantiles=arrays["quantiles"],
             correlations=correlations or None,
             model=point.model(),
-            **{
-                k: meta[k]
-                for k in ("sampler", "method", "reason", "device", "seed", "seconds", "versions")
-            },
+            **{k: meta[k] for k in HOW},
             notes=tuple(meta["notes"]),
         )
     except Exception as error:

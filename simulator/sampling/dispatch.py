@@ -14,23 +14,27 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tokenspace.covariance import StudentT, SumModel, TokenModel, UnitNorm
+from tokenspace.covariance import StudentT, SumModel, TokenModel
 from tokenspace.covariance.cholesky import semidefinite_cholesky
 from tokenspace.errors import UnsupportedSampler
 from tokenspace.kernels.blocks import lay_out
-from tokenspace.kernels.chi_square import chi_square
-from tokenspace.kernels.collapsed import collapsed_divergence
-from tokenspace.kernels.partial_sums import partial_sum_divergence
-from tokenspace.kernels.random_bits import replicate_keys, substream
-from tokenspace.kernels.sample_divergence import sample_divergence
+from tokenspace.kernels.dispatch import DEFAULT, Kernel, kernel
+from tokenspace.kernels.random_bits import replicate_keys
 from tokenspace.sampling.innovations import linear_blocks
-from tokenspace.sampling.tokens import reports_sampler, whole_divergence_sampler
+from tokenspace.sampling.scale import pair_scales
+from tokenspace.sampling.tokens import (
+    TOKEN_BLOCK,
+    compiled_statistics,
+    prepare_statistics,
+    statistics_at_grid,
+    whole_divergence,
+)
+from tokenspace.sampling.whole import dense_factor, whole_factor
 from tokenspace.theory import divergence_covariance
 
 SAMPLERS = ("auto", "dense", "tokens", "partial_sums", "collapsed")
 STATISTICS = ("divergence", "correlations")
 BLOCK_ELEMENTS = 1 << 18  # random numbers in flight: enough to vectorise, small enough for caches
-TOKEN_BLOCK = 64
 
 Sample = Callable[[jax.Array, Any], dict[str, jax.Array]]
 
@@ -39,7 +43,8 @@ Sample = Callable[[jax.Array, Any], dict[str, jax.Array]]
 class Plan:
     """A sampler ready to run.
 
-    name: which sampler; method: how it correlates tokens; reason: why it was chosen;
+    name: which sampler; method: how it correlates tokens; reason: why it was chosen; kernels: which
+    implementation of the kernels draws;
     block: replicates drawn together, fixed by the problem and not by the batch, so that results do
     not depend on the batch; sample: (keys, arrays) -> name -> (R, m).
     """
@@ -47,6 +52,7 @@ class Plan:
     name: str
     method: str
     reason: str
+    kernels: str
     block: int
     sample: Sample
     arrays: Any
@@ -60,21 +66,6 @@ class Plan:
         return {name: np.concatenate([np.asarray(p[name]) for p in parts]) for name in parts[0]}
 
 
-@partial(jax.jit, static_argnames=("kernel", "pair"))
-def _divergences(
-    kernel: Callable[..., jax.Array], pair: bool, keys: jax.Array, arrays: Any, df: jax.Array
-) -> jax.Array:
-    """D of one block of replicates, times the scale of each replicate for Student-t pairs."""
-    d = kernel(keys, *arrays)
-    return d * pair_scales(keys, df) if pair else d
-
-
-def pair_scales(keys: jax.Array, df: jax.Array) -> jax.Array:
-    """sqrt(df / chi2_df), one number a replicate, shape (R, 1)."""
-    chi2 = jax.vmap(lambda key: chi_square(substream(key, 2000), df))(keys)
-    return jnp.sqrt(df / chi2)[:, None]
-
-
 def _law_scale(model: TokenModel | SumModel) -> tuple[bool, jax.Array]:
     """Whether one random number scales a whole replicate, and its degrees of freedom."""
     law = model.law
@@ -82,9 +73,22 @@ def _law_scale(model: TokenModel | SumModel) -> tuple[bool, jax.Array]:
     return pair, jnp.float32(law.df if isinstance(law, StudentT) else 1.0)
 
 
-def _grid_sampler(kernel: Callable[..., jax.Array], model: TokenModel | SumModel) -> Sample:
+def _divergences(
+    draw: Callable[..., jax.Array], pair: bool, keys: jax.Array, arrays: Any, df: jax.Array
+) -> jax.Array:
+    """D of one block of replicates, times the scale of each replicate for Student-t pairs."""
+    d = draw(keys, *arrays)
+    return d * pair_scales(keys, df) if pair else d
+
+
+# Compiled once for all plans of one kernel and shapes, so a sweep compiles only what differs.
+_compiled_divergences = partial(jax.jit, static_argnames=("draw", "pair"))(_divergences)
+
+
+def _grid_sampler(drawer: Kernel, model: TokenModel | SumModel) -> Sample:
     pair, df = _law_scale(model)
-    return lambda keys, arrays: {"divergence": _divergences(kernel, pair, keys, arrays, df)}
+    run = _compiled_divergences if drawer.compiled else _divergences
+    return lambda keys, arrays: {"divergence": run(drawer.call, pair, keys, arrays, df)}
 
 
 def _chunk(elements_each: int) -> int:
@@ -108,12 +112,14 @@ def _collapsed(model: TokenModel | SumModel, grid: np.ndarray, reason: str) -> P
     groups, counts = _feature_groups(model)
     covariance = np.einsum("gt,tab->gab", groups, divergence_covariance(model, grid))
     factors = np.stack([_grid_cholesky(c) for c in covariance]).astype(np.float32)
+    drawer = kernel("collapsed_divergence")
     return Plan(
         "collapsed",
         "Bartlett factors of Wishart matrices",
         reason,
+        drawer.implementation,
         _chunk(len(grid) ** 2),
-        _grid_sampler(collapsed_divergence, model),
+        _grid_sampler(drawer, model),
         (jnp.asarray(factors), jnp.asarray(counts)),
     )
 
@@ -124,12 +130,14 @@ def _partial_sums(model: TokenModel | SumModel, grid: np.ndarray, reason: str) -
         jnp.asarray(factors, jnp.float32),
         jnp.asarray(_root_eigenvalues(model), jnp.float32),
     )
+    drawer = kernel("partial_sum_divergence")
     return Plan(
         "partial_sums",
         "Cholesky factor of the prefix sums",
         reason,
+        drawer.implementation,
         _chunk(len(grid) * model.dim),
-        _grid_sampler(partial_sum_divergence, model),
+        _grid_sampler(drawer, model),
         arrays,
     )
 
@@ -159,43 +167,41 @@ def _tokens(
                 jax.tree.map(jnp.asarray, linear_blocks(d, layout, t.features.eigenvalues))
                 for d, t in zip(differences, model.terms, strict=True)
             )
-            arrays = (rows, jnp.asarray(layout.where))
+            drawer = kernel("sample_divergence")
             return Plan(
                 name,
                 "block innovations",
                 reason,
+                drawer.implementation,
                 _chunk(TOKEN_BLOCK * model.dim),
-                _grid_sampler(_at_grid, model),
-                arrays,
+                _grid_sampler(drawer, model),
+                (rows, jnp.asarray(layout.where)),
             )
-        draw, arrays, method = whole_divergence_sampler(model, grid, dense)
+        make = dense_factor if dense else whole_factor
+        factors = [make(d, n) for d in differences]
+        scales = jnp.asarray(np.sqrt(2.0) * _root_eigenvalues(model), jnp.float32)
         return Plan(
-            name, method, reason, _chunk(2 * n * model.dim), _grid_sampler(draw, model), arrays
+            name,
+            factors[0].name,
+            reason,
+            DEFAULT,
+            _chunk(2 * n * model.dim),
+            _grid_sampler(Kernel(DEFAULT, whole_divergence), model),
+            (factors, scales, jnp.asarray(grid - 1)),
         )
     if isinstance(model, SumModel):
         raise UnsupportedSampler(
             "realised correlations of a sum of terms are not available; "
             "ask for statistics=('divergence',) only"
         )
-    law = "unit" if isinstance(model.law, UnitNorm) else "gaussian"
-    if isinstance(model.law, StudentT) and model.law.scale == "token":
-        law = "student"
-    draw_reports, arrays, method, elements = reports_sampler(model, grid, law, dense, TOKEN_BLOCK)
-    pair, df = _law_scale(model)
-    wanted = statistics
+    drawer, law, arrays, method, elements = prepare_statistics(model, grid, dense)
+    run = compiled_statistics if drawer.compiled else statistics_at_grid
+    psi = "correlations" in statistics
 
-    @jax.jit
-    def sample_reports(keys: jax.Array, arrays: Any) -> dict[str, jax.Array]:
-        out = draw_reports(keys, arrays)
-        if pair:
-            out["divergence"] = out["divergence"] * pair_scales(keys, df)
-        return out if "correlations" in wanted else {"divergence": out["divergence"]}
+    def sample(keys: jax.Array, arrays: Any) -> dict[str, jax.Array]:
+        return run(drawer.call, law, psi, keys, arrays)
 
-    return Plan(name, method, reason, _chunk(elements), sample_reports, arrays)
-
-
-def _at_grid(keys: jax.Array, rows: Any, where: jax.Array) -> jax.Array:
-    return sample_divergence(keys, rows)[:, where]
+    return Plan(name, method, reason, drawer.implementation, _chunk(elements), sample, arrays)
 
 
 def plan(
