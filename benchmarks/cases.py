@@ -1,114 +1,226 @@
-"""The cases: shapes and models, ours and peers side by side, and the limits of the machine."""
+"""The cases: models and shapes, ours and the peers side by side."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
+from importlib.util import find_spec
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tokenspace.benchmarks import peers
-from tokenspace.benchmarks.harness import Contestant, Timing, race
-from tokenspace.covariance import Branches, Exponential, Isotropic, TokenModel, equicorrelated
+from tokenspace.benchmarks.harness import Case, Contestant
+from tokenspace.benchmarks.limits import Work
+from tokenspace.benchmarks.peers import naive, structured
+from tokenspace.benchmarks.shapes import GIVEN_SHAPES, MILLION, SHAPES, Shape, shapes
+from tokenspace.covariance import (
+    Block,
+    Branches,
+    Exponential,
+    FractionalGaussianNoise,
+    Isotropic,
+    Matern,
+    PowerLaw,
+    StudentT,
+    TokenModel,
+    UnitNorm,
+    equicorrelated,
+)
+from tokenspace.experiment import simulate
 from tokenspace.grids import log_grid
-from tokenspace.kernels import given_tokens
-from tokenspace.kernels.random_bits import normal_pairs
+from tokenspace.kernels.given_tokens import measure
 from tokenspace.sampling import plan
+from tokenspace.sampling.tokens import TOKEN_BLOCK
 
-SHAPES = ((1024, 1024),)
-QUICK_SHAPES = ((256, 256),)
+PSI = (0.2, 0.3, 0.1)
 LENGTH = 32.0
 
 
-def sampler_call(model: TokenModel, grid: np.ndarray, sampler: str, seconds: float) -> Any:
-    """A call that draws for about `seconds` and returns how many replicates it drew."""
-    prepared = plan(model, grid, sampler)
+def sampler(
+    model: TokenModel, grid: np.ndarray, name: str, statistics: tuple[str, ...], seconds: float
+) -> Callable[[], Any]:
+    """A call that draws for about `seconds`."""
+    prepared = plan(model, grid, name, statistics)
     prepared.draw(0, 0, 1)
     started = time.perf_counter()
     prepared.draw(0, 0, 2)
     blocks = max(2, int(2 * seconds / (time.perf_counter() - started)))
+    return lambda: prepared.draw(0, 0, blocks)["divergence"]
 
-    def call() -> int:
-        prepared.draw(0, 0, blocks)
-        return blocks * prepared.block
+
+def work_of_sampler(name: str, n: int, d: int, m: int, slots: int, psi: bool = False) -> Work:
+    """Normals and operations of one replicate; see each sampler for the operations it needs."""
+    if name == "collapsed":  # product of two lower triangles
+        return Work(operations=m**3 / 3, normals=m**2 / 2)
+    if name == "partial_sums":
+        return Work(operations=m**2 * d, normals=m * d)
+    if psi:  # two lower triangles a block of tokens, norms and products of two branches
+        return Work(operations=(2 * TOKEN_BLOCK + 14) * n * d, normals=2 * n * d)
+    return Work(operations=2 * (slots + 2) * n * d, normals=n * d)
+
+
+def _ours(
+    model: TokenModel, shape: Shape, names: tuple[str, ...], quick: bool, psi: bool = False
+) -> list[Contestant]:
+    grid = log_grid(shape.tokens, shape.points)
+    slots = int(np.bincount((grid - 1) // TOKEN_BLOCK).max())
+    statistics = ("divergence", "correlations") if psi else ("divergence",)
+    return [
+        Contestant(
+            name,
+            True,
+            partial(sampler, model, grid, name, statistics, 0.05 if quick else 0.3),
+            work_of_sampler(name, shape.tokens, shape.dim, len(grid), slots, psi),
+        )
+        for name in names
+    ]
+
+
+def _peers(
+    branches: Branches, process: structured.Process, n: int, d: int, grid: np.ndarray
+) -> list[Contestant]:
+    accelerator = jax.default_backend() != "cpu"
+    device = "cuda" if accelerator else "cpu"
+    makers: list[tuple[str, Any]] = [
+        ("NumPy, dense", partial(naive.numpy_dense, branches, n, d, grid)),
+        ("JAX, dense", partial(naive.jax_dense, branches, n, d, grid)),
+        ("NumPy SFC64, structured", partial(structured.numpy_structured, process, d, grid)),
+        ("JAX unfused, structured", partial(structured.jax_unfused, process, d, grid)),
+    ]
+    if naive.torch is not None and (not accelerator or naive.torch.cuda.is_available()):
+        torch_structured = partial(structured.torch_structured, process, d, grid, device)
+        makers += [
+            ("PyTorch, dense", partial(naive.torch_dense, branches, n, d, grid, device)),
+            ("PyTorch, structured", torch_structured),
+        ]
+        if accelerator:
+            makers.append(("PyTorch compiled, structured", partial(torch_structured, True)))
+    if accelerator and find_spec("cupy"):
+        makers.append(("CuPy, structured", partial(structured.cupy_structured, process, d, grid)))
+    return [Contestant(name, False, build) for name, build in makers]
+
+
+def missing_peers() -> list[str]:
+    """What could not be compared with, in words."""
+    out = []
+    if naive.torch is None:
+        out.append("PyTorch is not installed: its peers are skipped (pip install torch)")
+    if jax.default_backend() != "cpu" and not find_spec("cupy"):
+        out.append("CuPy is not installed: its peer is skipped (pip install cupy-cuda12x)")
+    return out
+
+
+def sampling_cases(use: str) -> list[Case]:
+    """D(n) only: every sampler against the naive and the best structured peers."""
+    out = []
+    for shape in shapes(use, SHAPES):
+        n, d, grid = shape.tokens, shape.dim, log_grid(shape.tokens, shape.points)
+        for kind, branches, process in (
+            ("equicorrelated", equicorrelated(*PSI), structured.Process.equicorrelated(PSI, d)),
+            ("AR(1)", Branches(Exponential(LENGTH)), structured.Process.ar1(LENGTH, d)),
+        ):
+            names = ("tokens", "partial_sums", "collapsed")
+            ours = _ours(TokenModel(branches, Isotropic(d)), shape, names, use == "quick")
+            out.append(
+                Case(
+                    f"D(n), {kind}, N = {n}, d = {d}",
+                    ours + _peers(branches, process, n, d, grid),
+                    3 if use == "quick" else 9,
+                )
+            )
+    return out
+
+
+def psi_cases(use: str) -> list[Case]:
+    """D(n) and realised psi's, tokens of both branches, under each token law."""
+    out = []
+    for shape in shapes(use, SHAPES):
+        laws = {"Gaussian": None, "unit norm": UnitNorm(), "Student-t": StudentT(5.0, "token")}
+        for law, value in laws.items():
+            extra = () if value is None else (value,)
+            model = TokenModel(equicorrelated(*PSI), Isotropic(shape.dim), *extra)
+            out.append(
+                Case(
+                    f"D(n) and psi, {law}, N = {shape.tokens}, d = {shape.dim}",
+                    _ours(model, shape, ("tokens",), use == "quick", psi=True),
+                    3 if use == "quick" else 5,
+                )
+            )
+    return out
+
+
+def _given(a: jax.Array, b: jax.Array, grid: np.ndarray, psi: bool) -> Callable[[], Any]:
+    return lambda: measure(a, b, grid, psi)[0][None]
+
+
+def numpy_given(a: np.ndarray, b: np.ndarray, grid: np.ndarray) -> Callable[[], Any]:
+    """Sums at the grid by NumPy, unit vectors formed, segments summed by reduceat."""
+    starts = np.concatenate([[0], grid[:-1]])
+
+    def call() -> np.ndarray:
+        u, v = (h / np.sqrt(np.einsum("nd,nd->n", h, h))[:, None] for h in (a, b))
+        sums = [np.cumsum(np.add.reduceat(x, starts, axis=0), axis=0) for x in (a - b, u, v)]
+        equal = np.cumsum(np.add.reduceat(np.einsum("nd,nd->n", u, v), starts))
+        p, s, t = sums
+        squares = [np.einsum("md,md->m", x, y) for x, y in ((p, p), (s, s), (t, t), (s, t))]
+        return np.stack([*squares, equal])[None]
 
     return call
 
 
-def sampling_cases(quick: bool, say: Any) -> list[Timing]:
-    """D(n) only: every sampler against the naive and the best structured peers."""
+def given_token_cases(use: str) -> list[Case]:
+    """Divergence and psi's of given tokens, seconds per pass over both branches."""
     out = []
-    for n, d in QUICK_SHAPES if quick else SHAPES:
-        grid = log_grid(n, 33)
-        for kind, branches, strength in (
-            ("equicorrelated", equicorrelated(0.2, 0.3, 0.1), 0.2 / 0.6),
-            ("ar1", Branches(Exponential(LENGTH)), float(np.exp(-1 / LENGTH))),
-        ):
-            model = TokenModel(branches, Isotropic(d))
-            contestants: list[Contestant] = [
-                (s, True, sampler_call(model, grid, s, 0.05 if quick else 0.3))
-                for s in ("tokens", "partial_sums", "collapsed")
-            ]
-            contestants += [
-                ("NumPy, dense", False, peers.naive_numpy(branches, n, d, grid)),
-                ("JAX, dense", False, peers.naive_jax(branches, n, d, grid)),
-                (
-                    "NumPy SFC64, structured",
-                    False,
-                    peers.structured_numpy(kind, strength, n, d, grid),
-                ),
-            ]
-            dense_torch = peers.naive_torch(branches, n, d, grid)
-            if dense_torch is None:
-                say("PyTorch is not installed: its peers are skipped")
-            else:
-                contestants.append(("PyTorch, dense", False, dense_torch))
-            out += race(f"sampling {kind} N={n} d={d}", contestants, 3 if quick else 9)
+    for shape in shapes(use, GIVEN_SHAPES):
+        grid = log_grid(shape.tokens, shape.points)
+        rng = np.random.default_rng(0)
+        size = (2, shape.tokens, shape.dim)
+        a, b = rng.standard_normal(size, dtype=np.float32)
+        x, y = jnp.asarray(a), jnp.asarray(b)
+        work = Work(bytes=2.0 * a.nbytes)
+
+        contestants = [
+            Contestant("divergence and psi", True, partial(_given, x, y, grid, True), work),
+            Contestant("divergence", True, partial(_given, x, y, grid, False), work),
+            Contestant("NumPy", False, partial(numpy_given, a, b, grid)),
+        ]
+        out.append(Case(f"given tokens, N = {shape.tokens}, d = {shape.dim}", contestants))
     return out
 
 
-def given_token_cases(quick: bool) -> list[Timing]:
-    """Divergence and psi's of given tokens, seconds per pass."""
-    n, d = (1024, 64) if quick else (16_384, 1024)
-    rng = np.random.default_rng(0)
-    a, b = (jnp.asarray(rng.standard_normal((n, d), dtype=np.float32)) for _ in range(2))
-    grid = log_grid(n, 33)
-
-    def call() -> int:
-        jax.block_until_ready(given_tokens.measure(a, b, grid))
-        return 1
-
-    return race(f"given tokens N={n} d={d}", [("divergence and psi", True, call)], 7)
-
-
-def limits(quick: bool) -> dict[str, float]:
-    """Copy bandwidth (GB/s), matrix rate (GFLOP/s) and raw rate of random normals (per second)."""
-    size = 1 << (20 if quick else 26)
-    x = jnp.zeros(size, jnp.float32)
-    matrix = jnp.ones((256 if quick else 2048,) * 2, jnp.float32)
-    copy = jax.jit(lambda v: v + 1)
-    multiply = jax.jit(lambda m: m @ m)
-
-    @jax.jit
-    def draw(key: jax.Array) -> jax.Array:
-        even, odd = normal_pairs(key, 0, size // 2048, 1024)
-        return jnp.sum(even) + jnp.sum(odd)
-
-    key = jnp.zeros(2, jnp.uint32)
-
-    def best(call: Any) -> float:
-        jax.block_until_ready(call())
-        times = []
-        for _ in range(5):
-            started = time.perf_counter()
-            jax.block_until_ready(call())
-            times.append(time.perf_counter() - started)
-        return float(np.median(times))
-
-    return {
-        "copy_gb_per_s": 8 * size / best(lambda: copy(x)) / 1e9,
-        "matrix_gflop_per_s": 2 * matrix.shape[0] ** 3 / best(lambda: multiply(matrix)) / 1e9,
-        "normals_per_s": (size // 2048) * 2048 / best(lambda: draw(key)),
+def million_token_cases(use: str) -> list[Case]:
+    """A whole experiment, planning included, at a million tokens; seconds for all replicates."""
+    if use != "full":
+        return []
+    grid = log_grid(MILLION.tokens, MILLION.points)
+    models = {
+        "equicorrelated": equicorrelated(*PSI),
+        "AR(1)": Branches(Exponential(LENGTH)),
+        "Matern 0.8": Branches(Matern(0.8, LENGTH)),
+        "power law": Branches(PowerLaw(0.4)),
+        "fractional Gaussian noise": Branches(FractionalGaussianNoise(0.8)),
+        "blocks": Branches(Block(64)),
     }
+
+    def whole(branches: Branches) -> Callable[[], Any]:
+        model = TokenModel(branches, Isotropic(MILLION.dim))
+        return lambda: simulate(model, grid, MILLION.replicates, sampler="collapsed").mean[None]
+
+    name = f"{MILLION.replicates} replicates, N = {MILLION.tokens}, d = {MILLION.dim}"
+    contestants = [
+        Contestant(f"collapsed, {k}", True, partial(whole, b)) for k, b in models.items()
+    ]
+    return [Case(name, contestants, 3)]
+
+
+def all_cases(use: str) -> list[Case]:
+    """Every case for one use, "quick" or "full"."""
+    return [
+        *sampling_cases(use),
+        *psi_cases(use),
+        *given_token_cases(use),
+        *million_token_cases(use),
+    ]

@@ -10,17 +10,44 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
+from tokenspace.benchmarks.limits import Work
 from tokenspace.errors import InputError
 from tokenspace.provenance import device_name, versions
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """One way to do a case.
+
+    build: prepares it and returns a call that gives an array whose first axis counts what was done
+    (replicates, or passes over given tokens), on the host or on the device; work: of one of those.
+    """
+
+    name: str
+    ours: bool
+    build: Callable[[], Callable[[], Any]]
+    work: Work | None = None
+
+
+@dataclass(frozen=True)
+class Case:
+    """Contestants that do the same thing; one call of each in turn, `repeats` times."""
+
+    name: str
+    contestants: list[Contestant]
+    repeats: int = 9
 
 
 @dataclass(frozen=True)
 class Timing:
     """Seconds per replicate (or per pass) of one contestant in one case.
 
-    first is the first call, compilation included; low and high are the quartiles.
+    low and high are the quartiles; first_call is in seconds, compilation included; floor is the
+    least time at the machine's limits and floor_by the resource that sets it; peak_mib is what a
+    process of its own needs above an idle one.
     """
 
     case: str
@@ -29,31 +56,51 @@ class Timing:
     median: float
     low: float
     high: float
-    first: float
+    first_call: float
     repeats: int
+    floor: float | None = None
+    floor_by: str | None = None
+    peak_mib: float | None = None
+
+    @property
+    def fraction(self) -> float | None:
+        """Share of the machine's limit that is reached."""
+        return None if self.floor is None else self.floor / self.median
 
 
-Contestant = tuple[str, bool, Callable[[], int]]  # name, ours, call that returns how many it did
+def timed(call: Callable[[], Any]) -> tuple[float, int]:
+    """Seconds of a call until its result is ready, and how many replicates it did."""
+    started = time.perf_counter()
+    result = jax.block_until_ready(call())
+    return time.perf_counter() - started, len(result)
 
 
-def race(case: str, contestants: list[Contestant], repeats: int = 7) -> list[Timing]:
-    """Time all contestants of a case, one call of each in turn, `repeats` times."""
-    first = {}
-    for name, _, call in contestants:
-        started = time.perf_counter()
-        count = call()
-        first[name] = (time.perf_counter() - started) / count
-    seconds: dict[str, list[float]] = {name: [] for name, *_ in contestants}
-    for _ in range(repeats):
-        for name, _, call in contestants:
-            started = time.perf_counter()
-            count = call()
-            seconds[name].append((time.perf_counter() - started) / count)
+def race(case: Case, limits: dict[str, float]) -> list[Timing]:
+    """Time all contestants of a case, one call of each in turn."""
+    calls = {c.name: c.build() for c in case.contestants}
+    first = {name: timed(call)[0] for name, call in calls.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(case.repeats):
+        for name, call in calls.items():
+            took, count = timed(call)
+            seconds[name].append(took / count)
     out = []
-    for name, ours, _ in contestants:
-        low, median, high = np.quantile(seconds[name], [0.25, 0.5, 0.75])
+    for c in case.contestants:
+        low, median, high = (float(q) for q in np.quantile(seconds[c.name], [0.25, 0.5, 0.75]))
+        floor, by = c.work.floor(limits) if c.work is not None else (None, None)
         out.append(
-            Timing(case, name, ours, float(median), float(low), float(high), first[name], repeats)
+            Timing(
+                case.name,
+                c.name,
+                c.ours,
+                median,
+                low,
+                high,
+                first[c.name],
+                case.repeats,
+                floor,
+                by,
+            )
         )
     return out
 
@@ -69,20 +116,27 @@ def commit() -> str:
         return "unknown"
 
 
-def save(timings: list[Timing], limits: dict[str, float], folder: Path) -> Path:
+def device_folder(folder: Path) -> Path:
+    """The sub-folder of the device that JAX computes on, created when missing."""
+    safe = "".join(c if c.isalnum() else "-" for c in device_name()).strip("-").lower()
+    try:
+        (folder / safe).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written ({error.strerror or error})") from None
+    return folder / safe
+
+
+def save(timings: list[Timing], folder: Path, **more: Any) -> Path:
     """Write a result file with device, versions and commit; returns its path."""
-    device = device_name()
-    safe = "".join(c if c.isalnum() else "-" for c in device).strip("-").lower()
+    path = device_folder(folder) / "latest.json"
     document = {
-        "device": device,
+        "device": device_name(),
         "versions": versions(),
         "commit": commit(),
-        "limits": limits,
+        **more,
         "timings": [asdict(t) for t in timings],
     }
-    path = folder / safe / "latest.json"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(document, indent=1) + "\n")
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
@@ -97,10 +151,12 @@ def load(path: Path) -> dict[str, Any]:
     """
     try:
         document = json.loads(path.read_text())
-        if not {"device", "timings"} <= set(document):
+        if not {"device", "limits", "timings"} <= set(document):
             raise ValueError("no timings in it")
+        for t in document["timings"]:
+            Timing(**t)
         return dict(document)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise InputError(f"{path}: not a benchmark result ({error})") from None
 
 

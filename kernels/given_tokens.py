@@ -1,8 +1,8 @@
 """D(n) and the realised psi's of tokens that are given, in one pass over them.
 
 The tokens are cut into pieces that end at every grid point and are short enough to stay in cache
-while norms, products and sums are taken, so memory is read once. Running totals are pairs of float32 numbers (a value and what rounding took from it), so that long
-sequences lose nothing.
+while norms, products and sums are taken, so memory is read once. Running totals are pairs of
+float32 numbers (a value and what rounding took from it), so that long sequences lose nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 # Windows through which pieces are read: the shortest that holds the piece, since grids are dense at
 # small n. On a CPU the longest keeps both branches in cache; an accelerator needs more work a step.
-WINDOWS = {"cpu": (64, 256)}
+WINDOWS = {"cpu": (32, 128, 512)}
 ACCELERATOR_WINDOWS = (64, 512, 4096)
 
 matmul = partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
@@ -83,21 +83,46 @@ def report(sums: TokenSums) -> Reports:
     )
 
 
+def masked_sums(mask: jax.Array, a: jax.Array, b: jax.Array) -> TokenSums:
+    """Sums over the tokens (size, d) that each row of a mask (rows, size) of booleans lets through.
+
+    Unit vectors are never formed: their sum is a product of the tokens with inverse norms.
+    """
+    inverse_a, inverse_b = (jax.lax.rsqrt(jnp.sum(h * h, axis=1)) for h in (a, b))
+    cosine = jnp.sum(a * b, axis=1) * inverse_a * inverse_b
+    rows, ones = len(mask), mask.astype(jnp.float32)
+
+    def both(inverse: jax.Array, h: jax.Array) -> jax.Array:
+        weights = jnp.where(mask, inverse[None, :], 0.0)
+        return matmul(jnp.concatenate([ones, weights]), h)
+
+    sums_a, sums_b = both(inverse_a, a), both(inverse_b, b)
+    equal = jnp.sum(jnp.where(mask, cosine[None, :], 0.0), axis=1)
+    return TokenSums(sums_a[:rows] - sums_b[:rows], sums_a[rows:], sums_b[rows:], equal)
+
+
 def measure_block(
     total: Running, a: jax.Array, b: jax.Array, ends: jax.Array
 ) -> tuple[Running, Reports]:
-    """Advance the totals by a block of tokens (size, d) and report at `ends` tokens into it."""
-    size = a.shape[0]
-    unit_a, unit_b = unit_vectors(a), unit_vectors(b)
-    equal = jnp.sum(unit_a * unit_b, axis=-1)
-    rows = TokenSums(a - b, unit_a, unit_b, equal[:, None])
-    mask = (jnp.arange(size)[None, :] < jnp.append(ends, size)[:, None]).astype(jnp.float32)
-    prefix = jax.tree.map(lambda r: matmul(mask, r), rows)
-    prefix = prefix._replace(equal=prefix.equal[:, 0])
-    at_ends = jax.tree.map(
-        lambda v, lost, p: v[None] + (lost[None] + p[:-1]), total.value, total.lost, prefix
-    )
-    return add(total, jax.tree.map(lambda p: p[-1], prefix)), report(at_ends)
+    """Advance the totals by a block of tokens (size, d) and report at `ends` tokens into it.
+
+    Slots are filled from the first on, 0 marks an empty one; most blocks have few, so the work is
+    done for the fewest slots that hold them.
+    """
+    size, slots = a.shape[0], ends.shape[0]
+
+    def up_to(filled: int) -> tuple[Running, Reports]:
+        stop = jnp.append(ends[:filled], size)
+        prefix = masked_sums(jnp.arange(size)[None, :] < stop[:, None], a, b)
+        at_ends = jax.tree.map(
+            lambda v, lost, p: v[None] + (lost[None] + p[:-1]), total.value, total.lost, prefix
+        )
+        reports = jax.tree.map(lambda r: jnp.pad(r, (0, slots - filled)), report(at_ends))
+        return add(total, jax.tree.map(lambda p: p[-1], prefix)), reports
+
+    levels = sorted({min(k, slots) for k in (2, 6, slots)})
+    level = jnp.searchsorted(jnp.asarray(levels), jnp.sum(ends > 0))
+    return jax.lax.switch(level, [partial(up_to, k) for k in levels])
 
 
 def psi_from_reports(reports: Reports, grid: jax.Array) -> dict[str, jax.Array]:
@@ -134,28 +159,17 @@ def cut(grid: np.ndarray, windows: tuple[int, ...]) -> tuple[Pieces, np.ndarray]
     return Pieces(*(p.astype(np.int32) for p in parts)), np.searchsorted(ends, grid)
 
 
-def sums_of_piece(x: jax.Array, y: jax.Array, inside: jax.Array, psi: bool) -> TokenSums:
-    """Sums over those tokens of a window (size, d) that lie inside the piece, (size,) booleans.
-
-    Unit vectors are never formed: their sum is a product of the tokens with inverse norms.
-    """
-    x, y = x.astype(jnp.float32), y.astype(jnp.float32)
-    ones = inside.astype(jnp.float32)
-    if not psi:
-        none = jnp.zeros(0, jnp.float32)
-        return TokenSums(matmul(ones, x - y), none, none, jnp.zeros((), jnp.float32))
-    inverse_a, inverse_b = (jax.lax.rsqrt(jnp.sum(h * h, axis=1)) for h in (x, y))
-    cosine = jnp.sum(x * y, axis=1) * inverse_a * inverse_b
-    sum_a, unit_a = matmul(jnp.stack([ones, jnp.where(inside, inverse_a, 0.0)]), x)
-    sum_b, unit_b = matmul(jnp.stack([ones, jnp.where(inside, inverse_b, 0.0)]), y)
-    return TokenSums(sum_a - sum_b, unit_a, unit_b, jnp.sum(jnp.where(inside, cosine, 0.0)))
-
-
 @partial(jax.jit, static_argnames=("windows", "psi"))
-def reports_of_pieces(
-    a: jax.Array, b: jax.Array, pieces: Pieces, windows: tuple[int, ...], psi: bool
-) -> Reports:
-    """Reports (pairs, pieces) of sequences (..., N, d) at the end of every piece."""
+def _measure(
+    a: jax.Array,
+    b: jax.Array,
+    pieces: Pieces,
+    where: jax.Array,
+    grid: jax.Array,
+    windows: tuple[int, ...],
+    psi: bool,
+) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """D and psi's (pairs, m) of sequences (..., N, d)."""
     tokens, dim = a.shape[-2:]
     rows_a, rows_b = a.reshape(-1, dim), b.reshape(-1, dim)
 
@@ -164,8 +178,14 @@ def reports_of_pieces(
         at = jnp.minimum(first, tokens - size)
         position = jnp.arange(size) - (first - at)
         inside = (position >= 0) & (position < length)
-        x, y = (jax.lax.dynamic_slice_in_dim(h, pair * tokens + at, size) for h in (rows_a, rows_b))
-        return sums_of_piece(x, y, inside, psi)
+        x, y = (
+            jax.lax.dynamic_slice_in_dim(h, pair * tokens + at, size).astype(jnp.float32)
+            for h in (rows_a, rows_b)
+        )
+        if psi:
+            return jax.tree.map(lambda s: s[0], masked_sums(inside[None, :], x, y))
+        none = jnp.zeros(0, jnp.float32)
+        return TokenSums(matmul(inside.astype(jnp.float32), x - y), none, none, jnp.float32(0))
 
     def measure_pair(pair: jax.Array) -> Reports:
         def step(total: Running, piece: Pieces) -> tuple[Running, Reports]:
@@ -176,7 +196,9 @@ def reports_of_pieces(
 
         return jax.lax.scan(step, start(dim, psi), pieces)[1]
 
-    return jax.lax.map(measure_pair, jnp.arange(rows_a.shape[0] // tokens))
+    reports = jax.lax.map(measure_pair, jnp.arange(rows_a.shape[0] // tokens))
+    reports = jax.tree.map(lambda r: r[:, where], reports)
+    return jnp.sqrt(reports.squared_divergence), psi_from_reports(reports, grid) if psi else {}
 
 
 def measure(
@@ -189,13 +211,10 @@ def measure(
     lead, tokens = a.shape[:-2], a.shape[-2]
     known = WINDOWS.get(jax.default_backend(), ACCELERATOR_WINDOWS)
     windows = tuple(sorted({min(w, tokens) for w in known}))
-    pieces, where = cut(np.asarray(grid), windows)
-    reports = reports_of_pieces(jnp.asarray(a), jnp.asarray(b), pieces, windows, psi)
-    reports = jax.tree.map(lambda r: r[:, where], reports)
-    shape = (*lead, len(where))
-    psis = psi_from_reports(reports, jnp.asarray(grid)) if psi else {}
-    divergences = jnp.sqrt(reports.squared_divergence)
-    return divergences.reshape(shape), {k: v.reshape(shape) for k, v in psis.items()}
+    grid = np.asarray(grid)
+    pieces, where = cut(grid, windows)
+    out = _measure(jnp.asarray(a), jnp.asarray(b), pieces, where, grid, windows, psi)
+    return jax.tree.map(lambda x: x.reshape(*lead, len(grid)), out)
 
 
 def divergence(a: Any, b: Any, grid: np.ndarray) -> jax.Array:

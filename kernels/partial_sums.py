@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from tokenspace.kernels.random_bits import contract_normals, substream
+from tokenspace.kernels.random_bits import normals, substream
 
 
 def partial_sum_divergence(keys: jax.Array, factors: jax.Array, scales: jax.Array) -> jax.Array:
@@ -28,7 +28,8 @@ def partial_sum_divergence(keys: jax.Array, factors: jax.Array, scales: jax.Arra
         total = jnp.zeros((m, dim), jnp.float32)
         for q in range(terms):
             stream = key if q == 0 else substream(key, q)
-            rows = contract_normals(factors[q], stream, dim)
+            noise = normals(stream, 0, m, dim)
+            rows = jnp.matmul(factors[q], noise, precision=jax.lax.Precision.HIGHEST)
             total = total + rows * scales[q][None, :]
         return jnp.sqrt(jnp.sum(total**2, axis=1))
 

@@ -72,7 +72,7 @@ def collapsed_divergence(keys: Any, factors: Any, freedom: Any) -> Array:
         chi2 = chi_square(substream(key, 0), jnp.asarray(np.where(degrees > 0, degrees, 1.0)))
         squared = np.zeros(m)
         for g, factor in enumerate(_float64(factors)):
-            half = np.asarray(random_bits.normals_in_halves(substream(key, 1 + g), -(-m // 2), m))
+            half = _noise(substream(key, 1 + g), m // 2 + 1, m)
             bartlett = np.zeros((m, m))
             for k in range(m):  # column k of A: chi on the diagonal, normals below
                 row = half[k] if k < len(half) else half[m - 1 - k, ::-1]
@@ -86,16 +86,15 @@ def collapsed_divergence(keys: Any, factors: Any, freedom: Any) -> Array:
 
 def sample_divergence(keys: Any, terms: tuple[LinearBlocks, ...], where: Any) -> Array:
     """D at the grid: one matrix product a block, one block after another."""
-    blocks, rows, pairs = terms[0].even.shape
+    blocks, rows, size = terms[0].noise.shape
     slots = rows - 1 - terms[0].state.shape[2]
     out = []
     for key in keys:
         at_slots = 0.0
         for q, term in enumerate(terms):
-            even, odd, feedback, scale = _float64(term)
-            weights = np.stack([even, odd], axis=-1).reshape(blocks, rows, 2 * pairs)
+            weights, feedback, scale = _float64(term)
             stream = key if q == 0 else substream(key, q)
-            noise = _noise(stream, blocks * 2 * pairs, len(scale)).reshape(blocks, 2 * pairs, -1)
+            noise = _noise(stream, blocks * size, len(scale)).reshape(blocks, size, -1)
             prefix, state = 0.0, np.zeros((feedback.shape[2], len(scale)))
             reports = []
             for weight, back, z in zip(weights, feedback, noise, strict=True):
@@ -133,10 +132,11 @@ def sample_statistics(
     difference: TokenBlocks,
     scale: Any,
     ends: Any,
+    where: Any,
     df: Any,
     law: str,
 ) -> given_tokens.Reports:
-    """Tokens of both branches formed whole, then sums up to every slot."""
+    """Tokens of both branches formed whole, then sums up to the grid."""
     blocks, size = total.factor.shape[:2]
     root = np.sqrt(0.5) * np.asarray(scale, float)
     columns = []
@@ -148,7 +148,7 @@ def sample_statistics(
         u, v = (h / np.linalg.norm(h, axis=1, keepdims=True) for h in (a, b))
         sums = given_tokens.TokenSums(a - b, u, v, np.sum(u * v, axis=1))
         prefix = [np.concatenate([0 * x[:1], np.cumsum(x, axis=0)]) for x in sums]
-        places = (np.arange(blocks)[:, None] * size + np.asarray(ends)).ravel()
+        places = (np.arange(blocks)[:, None] * size + np.asarray(ends)).ravel()[np.asarray(where)]
         d, p, q, equal = (x[places] for x in prefix)
         columns.append(
             [np.sum(x * y, axis=1) for x, y in ((d, d), (p, p), (q, q), (p, q))] + [equal]

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 
 from tokenspace.kernels.chi_square import chi_square
 from tokenspace.kernels.given_tokens import Reports, measure_block, start, unit_vectors
-from tokenspace.kernels.random_bits import normal_pairs, normals, substream
+from tokenspace.kernels.random_bits import normals, substream
 
 # Streams of a replicate beside the difference, which has its own key: the sum, scales of A and B.
 STREAM_TOTAL, STREAM_A, STREAM_B = 1001, 1002, 1003
@@ -27,13 +27,12 @@ matmul = partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
 class LinearBlocks(NamedTuple):
     """Block rows of one separable term.
 
-    even, odd: (blocks, rows, size/2) weights of the white noise of even and odd tokens;
-    state: (blocks, rows, p) weights of the state. Rows: prefix sums at the slots, the sum of the
-    whole block, then the p numbers of the next state. scale: (d,) square roots of eigenvalues.
+    noise: (blocks, rows, size) weights of the white noise; state: (blocks, rows, p) weights of the
+    state. Rows: prefix sums at the slots, the sum of the whole block, then the p numbers of the
+    next state. scale: (d,) square roots of eigenvalues.
     """
 
-    even: jax.Array
-    odd: jax.Array
+    noise: jax.Array
     state: jax.Array
     scale: jax.Array
 
@@ -64,8 +63,8 @@ def sample_divergence(
     Source: derived for this project, checked against sampling.
     """
     states = [t.state.shape[2] for t in terms]
-    slots = terms[0].even.shape[1] - 1 - states[0]
-    pairs = terms[0].even.shape[2]
+    blocks, rows, size = terms[0].noise.shape
+    slots = rows - 1 - states[0]
     dim = terms[0].scale.shape[0]
 
     def one(key: jax.Array) -> jax.Array:
@@ -79,8 +78,7 @@ def sample_divergence(
             next_state = []
             at_slots = jnp.broadcast_to(prefix, (slots, dim))
             for stream, m, term, row in zip(streams, state, terms, rows, strict=True):
-                even, odd = normal_pairs(stream, index * pairs, pairs, dim)
-                out = matmul(row.even, even) + matmul(row.odd, odd)
+                out = matmul(row.noise, normals(stream, index * size, size, dim))
                 if m.shape[0]:
                     out = out + matmul(row.state, m)
                 at_slots = at_slots + out[:slots] * term.scale[None, :]
@@ -89,9 +87,9 @@ def sample_divergence(
             return (prefix, next_state), jnp.sum(at_slots**2, axis=1)
 
         first = (jnp.zeros(dim, jnp.float32), [jnp.zeros((p, dim), jnp.float32) for p in states])
-        blocks = jnp.arange(terms[0].even.shape[0], dtype=jnp.uint32)
-        rows = [LinearBlocks(t.even, t.odd, t.state, jnp.zeros(len(blocks))) for t in terms]
-        _, squared = jax.lax.scan(step, first, (blocks, rows))
+        index = jnp.arange(blocks, dtype=jnp.uint32)
+        weights = [t._replace(scale=jnp.zeros(blocks)) for t in terms]
+        _, squared = jax.lax.scan(step, first, (index, weights))
         return jnp.sqrt(squared.reshape(-1)[where])
 
     return jax.vmap(one)(keys)
@@ -113,10 +111,11 @@ def sample_statistics(
     difference: TokenBlocks,
     scale: jax.Array,
     ends: jax.Array,
+    where: jax.Array,
     df: jax.Array,
     law: str,
 ) -> Reports:
-    """Sums for D and the psi's of sampled tokens of both branches, each (R, blocks * slots).
+    """Sums for D and the psi's of sampled tokens of both branches at the grid, each (R, m).
 
     Args:
         keys: (R, 2) keys of the replicates.
@@ -124,6 +123,7 @@ def sample_statistics(
             half the branches' variance; tokens are (S + M) and (S - M), times sqrt(1/2).
         scale: (d,) square roots of eigenvalues.
         ends: (blocks, slots) tokens into the block at which to report.
+        where: (m,) index of each grid point among blocks * slots.
         df, law: token law, see `law_of_tokens`.
     """
     size, dim = total.factor.shape[1], scale.shape[0]
@@ -162,6 +162,6 @@ def sample_statistics(
         index = jnp.arange(ends.shape[0], dtype=jnp.uint32)
         first = (start(dim), state(total), state(difference))
         _, reports = jax.lax.scan(step, first, (index, total, difference, ends))
-        return jax.tree.map(lambda r: r.reshape(-1), reports)
+        return jax.tree.map(lambda r: r.reshape(-1)[where], reports)
 
     return jax.vmap(one)(keys)

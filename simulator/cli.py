@@ -18,7 +18,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from tokenspace.errors import InputError, TokenspaceError
-from tokenspace.present import document, stdout, summary, timing_table, verdict_table
+from tokenspace.present import (
+    document,
+    slope_table,
+    stdout,
+    summary,
+    timing_table,
+    verdict_table,
+)
 
 app = typer.Typer(
     help="Monte Carlo simulation of token correlation structure, and its exact theory.",
@@ -331,33 +338,42 @@ def bench(
         Path | None, typer.Option(help="Older result file; slower is status 1.")
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Small shapes, for a smoke test.")] = False,
+    memory: Annotated[
+        bool, typer.Option(help="Measure peak memory, each contestant in a process of its own.")
+    ] = True,
     as_json: Json = False,
 ) -> None:
     """Time the samplers and kernels against what one would write by hand, on this device."""
     from dataclasses import asdict
 
-    from tokenspace.benchmarks import cases, harness
+    from tokenspace.benchmarks.harness import load, slowdowns
+    from tokenspace.benchmarks.plots import draw_all
+    from tokenspace.benchmarks.suite import run_suite, save_suite
 
-    old = harness.load(compare) if compare is not None else None
-    with messages.status("measuring"):
-        bounds = cases.limits(quick)
-        timings = cases.sampling_cases(quick, lambda text: messages.print(text))
-        timings += cases.given_token_cases(quick)
-    path = harness.save(timings, bounds, out)
-    slower = harness.slowdowns(old, timings) if old is not None else []
+    old = load(compare) if compare is not None else None
+    with messages.status("measuring") as status:
+        suite = run_suite(quick, memory, lambda text: status.update(escape(text)))
+    for line in suite.skipped:
+        messages.print(escape(line))
+    path = save_suite(suite, out)
+    slower = slowdowns(old, suite.timings) if old is not None else []
+    plots = draw_all(load(path), path.parent)
     if as_json:
         document(
             {
                 "file": str(path),
-                "limits": bounds,
-                "timings": [asdict(t) for t in timings],
+                "plots": [str(p) for p in plots],
+                "limits": suite.limits,
+                "timings": [asdict(t) | {"fraction": t.fraction} for t in suite.timings],
+                "slopes": [asdict(s) for s in suite.slopes],
                 "slowdowns": slower,
             }
         )
     else:
-        stdout().print(timing_table(timings))
-        print(", ".join(f"{k} {v:.3g}" for k, v in bounds.items()))
-        print(f"result file: {path}")
+        stdout().print(timing_table(suite.timings))
+        stdout().print(slope_table(suite.slopes))
+        print(", ".join(f"{k} {v:.3g}" for k, v in suite.limits.items()))
+        print(f"result file: {path}   plots: {', '.join(map(str, plots))}")
     for line in slower:
         messages.print(f"[red]slower:[/] {escape(line)}")
     if slower:

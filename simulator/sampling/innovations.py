@@ -22,8 +22,7 @@ def linear_blocks(covariance: Covariance, layout: Blocks, scale: np.ndarray) -> 
     noise = np.array(noise_rows, np.float32).reshape(layout.number, -1, size)
     state = np.array(state_rows, np.float32).reshape(layout.number, noise.shape[1], -1)
     assert noise.shape[1] == slots + 1 + state.shape[2]
-    even, odd = np.ascontiguousarray(noise[..., 0::2]), np.ascontiguousarray(noise[..., 1::2])
-    return LinearBlocks(even, odd, state, np.sqrt(scale).astype(np.float32))  # type: ignore[arg-type]
+    return LinearBlocks(noise, state, np.sqrt(scale).astype(np.float32))  # type: ignore[arg-type]
 
 
 def token_blocks(covariance: Covariance, layout: Blocks) -> TokenBlocks:

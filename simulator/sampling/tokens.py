@@ -42,6 +42,7 @@ def whole_statistics(
     difference: Any,
     scale: jax.Array,
     ends: jax.Array,
+    where: jax.Array,
     df: jax.Array,
     law: str,
 ) -> Reports:
@@ -66,7 +67,7 @@ def whole_statistics(
 
         index = jnp.arange(blocks, dtype=jnp.uint32)
         _, reports = jax.lax.scan(step, start(dim), (index, *slabs, ends))
-        return jax.tree.map(lambda r: r.reshape(-1), reports)
+        return jax.tree.map(lambda r: r.reshape(-1)[where], reports)
 
     return jax.vmap(one)(keys)
 
@@ -75,21 +76,12 @@ def statistics_at_grid(
     draw: Any, law: str, psi: bool, keys: jax.Array, arrays: dict[str, Any]
 ) -> dict[str, jax.Array]:
     """D and, if asked for, the realised psi's at the grid, from a kernel's reports."""
-    at = arrays["where"], arrays["grid"]
     pair = law == "student pair"
-    reports = draw(
-        keys,
-        arrays["total"],
-        arrays["difference"],
-        arrays["scale"],
-        arrays["ends"],
-        arrays["df"],
-        "gaussian" if pair else law,
-    )
-    reports = jax.tree.map(lambda r: r[:, at[0]], reports)
+    names = ("total", "difference", "scale", "ends", "where", "df")
+    reports = draw(keys, *(arrays[k] for k in names), "gaussian" if pair else law)
     d = jnp.sqrt(reports.squared_divergence)
     d = d * pair_scales(keys, arrays["df"]) if pair else d
-    return {"divergence": d} | (psi_from_reports(reports, at[1]) if psi else {})
+    return {"divergence": d} | (psi_from_reports(reports, arrays["grid"]) if psi else {})
 
 
 compiled_statistics = partial(jax.jit, static_argnames=("draw", "law", "psi"))(statistics_at_grid)

@@ -1,0 +1,106 @@
+"""What the machine can do at best, and the floor that this puts under a case.
+
+Floor = the largest of bytes / copy bandwidth, operations / matrix rate, normals / raw rate of
+random normals. A case's fraction of its limit is its floor over its time.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from tokenspace.kernels.random_bits import normal_pairs, replicate_keys
+
+RATES = {  # name of a limit -> what of the work it bounds
+    "copy_gb_per_s": ("bytes", 1e9),
+    "matrix_gflop_per_s": ("operations", 1e9),
+    "normals_per_s": ("normals", 1.0),
+}
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one replicate (or pass) has to move, compute and draw at least."""
+
+    bytes: float = 0.0
+    operations: float = 0.0
+    normals: float = 0.0
+
+    def floor(self, limits: dict[str, float]) -> tuple[float, str]:
+        """Seconds at the limit of the machine, and the resource that sets them."""
+        seconds = {
+            what: getattr(self, what) / (limits[name] * unit)
+            for name, (what, unit) in RATES.items()
+        }
+        most = max(seconds, key=lambda what: seconds[what])
+        return seconds[most], most
+
+
+def median_seconds(call: Callable[[], Any], repeats: int = 9) -> float:
+    """Median time of a call after one to warm up."""
+    jax.block_until_ready(call())
+    times = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        jax.block_until_ready(call())
+        times.append(time.perf_counter() - started)
+    return float(np.median(times))
+
+
+def copy_bandwidth(size: int) -> float:
+    """GB/s read and written by the best copy of float32 numbers that we know of."""
+    x = jnp.zeros(size, jnp.float32)
+    copy = jax.jit(lambda v: v + 1)
+    seconds = [median_seconds(lambda: copy(x))]
+    if jax.default_backend() == "cpu":
+        # XLA allocates its result anew each time, which costs more than the copy itself.
+        source, target = np.zeros(size, np.float32), np.ones(size, np.float32)
+        parts = np.array_split(np.arange(size), os.cpu_count() or 1)
+        slices = [slice(int(p[0]), int(p[-1]) + 1) for p in parts]
+        with ThreadPoolExecutor(len(slices)) as pool:
+            seconds.append(
+                median_seconds(
+                    lambda: list(pool.map(lambda s: np.copyto(target[s], source[s]), slices))
+                )
+            )
+    return 8 * size / min(seconds) / 1e9
+
+
+def matrix_rate(size: int) -> float:
+    """GFLOP/s of a float32 matrix product at full precision."""
+    matrix = jnp.ones((size, size), jnp.float32)
+    multiply = jax.jit(lambda m: jnp.matmul(m, m, precision=jax.lax.Precision.HIGHEST))
+    return 2 * size**3 / median_seconds(lambda: multiply(matrix)) / 1e9
+
+
+def normals_rate(replicates: int, dim: int) -> float:
+    """Normals per second of our generator when nothing is done with them but a sum."""
+    keys = replicate_keys(0, 0, replicates)
+
+    @jax.jit
+    def draw(keys: jax.Array) -> jax.Array:
+        def one(key: jax.Array) -> jax.Array:
+            even, odd = normal_pairs(key, 0, 32, dim)
+            return jnp.sum(even) + jnp.sum(odd)
+
+        return jax.vmap(one)(keys)
+
+    return replicates * 64 * dim / median_seconds(lambda: draw(keys))
+
+
+def measure_limits(quick: bool) -> dict[str, float]:
+    """The three limits of the device that JAX computes on."""
+    accelerator = jax.default_backend() != "cpu"
+    return {
+        "copy_gb_per_s": copy_bandwidth(1 << (20 if quick else 28 if accelerator else 25)),
+        "matrix_gflop_per_s": matrix_rate(256 if quick else 8192 if accelerator else 2048),
+        "normals_per_s": normals_rate(8 if quick else 4096 if accelerator else 64, 1024),
+    }

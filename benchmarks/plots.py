@@ -1,0 +1,82 @@
+"""Pictures of a result file: throughput and memory against size, and every case on the roofline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tokenspace.benchmarks.limits import RATES
+
+COLOURS = {"tokens": "tab:blue", "partial_sums": "tab:orange", "collapsed": "tab:green"}
+
+
+def _growth(document: dict[str, Any], plt: Any) -> Any:
+    """Throughput and peak memory along each axis, the raw rate of normals as the ceiling."""
+    from tokenspace.benchmarks.sizes import BASE
+
+    sizes = document["sizes"]
+    axes = list(dict.fromkeys(s["axis"] for s in sizes))
+    figure, panels = plt.subplots(2, len(axes), figsize=(4.4 * len(axes), 7), squeeze=False)
+    for column, axis in enumerate(axes):
+        top, bottom = panels[0][column], panels[1][column]
+        for sampler, colour in COLOURS.items():
+            along = [s for s in sizes if (s["axis"], s["sampler"]) == (axis, sampler)]
+            at = [BASE | {axis: s["value"]} for s in along]
+            drawn = [p["N"] * p["d"] * p["replicates"] for p in at]
+            x = [s["value"] for s in along]
+            rate = [n / s["seconds"] for n, s in zip(drawn, along, strict=True)]
+            top.loglog(x, rate, "o-", color=colour, label=sampler)
+            if all(s["peak_mib"] for s in along):
+                bottom.loglog(x, [s["peak_mib"] for s in along], "o-", color=colour)
+        top.axhline(
+            document["limits"]["normals_per_s"],
+            color="black",
+            linestyle="--",
+            label="roof of `tokens`: raw normals",
+        )
+        fixed = ", ".join(f"{k} = {v:,}" for k, v in BASE.items() if k != axis)
+        top.set(title=fixed, ylabel="tokens x features x replicates / s")
+        bottom.set(xlabel=axis, ylabel="peak memory, MiB")
+    panels[0][0].legend()
+    figure.suptitle(f"Growth with size on {document['device']}")
+    figure.tight_layout()
+    return figure
+
+
+def _roofline(document: dict[str, Any], plt: Any) -> Any:
+    """Time of every case of ours over the least that the machine allows."""
+    ours = [t for t in document["timings"] if t["floor"] is not None]
+    figure, axes = plt.subplots(figsize=(9, 0.35 * len(ours) + 1.8))
+    palette = plt.get_cmap("tab10").colors
+    colours = {what: palette[k] for k, (what, _) in enumerate(RATES.values())}
+    labelled: set[str] = set()
+    for row, t in enumerate(reversed(ours)):
+        by = t["floor_by"]
+        label = None if by in labelled else f"bound by {by}"
+        labelled.add(by)
+        share = t["floor"] / t["median"]
+        axes.barh(row, share, color=colours[by], label=label)
+        axes.text(share, row, f" {share:.0%}", va="center", fontsize=9)
+    axes.set_yticks(range(len(ours)), [f"{t['case']}: {t['contestant']}" for t in reversed(ours)])
+    axes.axvline(1, color="black", linestyle="--")
+    axes.set(xlabel="share of the machine's limit", title=f"Roofline on {document['device']}")
+    axes.tick_params(axis="y", labelsize=8)
+    axes.legend(loc="lower right", fontsize=9)
+    figure.tight_layout()
+    return figure
+
+
+def draw_all(document: dict[str, Any], folder: Path) -> list[Path]:
+    """Draw `growth.png` and `roofline.png` of a result file (see `harness.load`) into a folder."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    written = []
+    for name, draw in (("growth", _growth), ("roofline", _roofline)):
+        figure = draw(document, plt)
+        written.append(folder / f"{name}.png")
+        figure.savefig(written[-1], dpi=110)
+        plt.close(figure)
+    return written

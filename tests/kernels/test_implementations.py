@@ -1,0 +1,177 @@
+"""One suite for every implementation of every kernel: each is held to the reference."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import tokenspace as ts
+from tokenspace import kernels
+from tokenspace.benchmarks.shapes import shapes
+from tokenspace.kernels import dispatch, given_tokens, reference
+from tokenspace.kernels.blocks import lay_out
+from tokenspace.sampling.innovations import linear_blocks
+from tokenspace.sampling.tokens import prepare_statistics
+from tokenspace.theory import divergence_covariance
+
+HAS_GPU = any(d.platform == "gpu" for d in jax.devices())
+EPSILON = np.finfo(np.float32).eps
+SHAPES = shapes("test")
+FAST = [
+    (name, implementation)
+    for name, known in dispatch.KERNELS.items()
+    for implementation in known
+    if implementation != "reference"
+]
+BRANCHES = {
+    "white": ts.Branches(ts.White()),
+    "equicorrelated": ts.equicorrelated(0.2, 0.3, 0.1),
+    "AR(1)": ts.Branches(ts.Exponential(9.0)),
+    "Matern 3/2": ts.Branches(ts.Matern(1.5, 6.0)),
+    "Matern 5/2": ts.Branches(ts.Matern(2.5, 6.0), 0.4 * ts.Matern(2.5, 6.0)),
+    "blocks": ts.Branches(ts.Block(7)),
+}
+LAWS = {"gaussian": ts.Gaussian(), "student": ts.StudentT(5.0, "token"), "unit": ts.UnitNorm()}
+
+
+@pytest.fixture(params=["cpu", pytest.param("gpu", marks=pytest.mark.gpu)])
+def device(request):
+    if request.param == "gpu" and not HAS_GPU:
+        pytest.skip("no GPU here")
+    with jax.default_device(jax.devices(request.param)[0]):
+        yield request.param
+
+
+def grid_of(shape):
+    return ts.log_grid(shape.tokens, shape.points)
+
+
+def features(shape):
+    return ts.PowerLawSpectrum(shape.dim, 1.0)
+
+
+def arguments(name, shape, branches, law="gaussian"):
+    """What a kernel is called with for a model of that shape."""
+    grid = grid_of(shape)
+    keys = kernels.replicate_keys(11, 3, shape.replicates)
+    model = ts.TokenModel(branches, features(shape), LAWS[law])
+    eigenvalues = model.features.eigenvalues
+    if name == "collapsed_divergence":
+        groups, counts = np.unique(np.append(eigenvalues, eigenvalues[:1]), return_counts=True)
+        covariance = divergence_covariance(model, grid)
+        factors = np.sqrt(groups)[:, None, None] * np.linalg.cholesky(covariance)
+        return keys, jnp.asarray(factors, jnp.float32), jnp.asarray(counts)
+    if name == "partial_sum_divergence":
+        factors = np.linalg.cholesky(divergence_covariance(model, grid))
+        return (
+            keys,
+            jnp.asarray(factors, jnp.float32),
+            jnp.asarray(np.sqrt(eigenvalues), "f4")[None],
+        )
+    if name == "sample_divergence":
+        layout = lay_out(grid, 16)
+        first = linear_blocks(branches.difference, layout, eigenvalues)
+        second = linear_blocks(ts.Exponential(4.0), layout, eigenvalues[::-1])
+        return keys, tuple(jax.tree.map(jnp.asarray, t) for t in (first, second)), layout.where
+    if name == "sample_statistics":
+        _, law_name, a, _, _ = prepare_statistics(model, grid, dense=False)
+        names = ("total", "difference", "scale", "ends", "where", "df")
+        return keys, *(a[k] for k in names), law_name
+    rng = np.random.default_rng(shape.tokens)
+    a, b = rng.standard_normal((2, shape.replicates, shape.tokens, shape.dim), dtype=np.float32)
+    return a + 0.3 * b, b, grid
+
+
+def assert_close(got, want, scale):
+    """Equal up to float32 rounding of sums over `scale` terms, relative to the largest value."""
+    for x, y in zip(jax.tree.leaves(got), jax.tree.leaves(want), strict=True):
+        x, y = np.asarray(x, float), np.asarray(y, float)
+        assert x.shape == y.shape
+        np.testing.assert_array_equal(np.isnan(x), np.isnan(y))
+        size = np.nanmax(np.abs(y), initial=1e-30)
+        np.testing.assert_allclose(x, y, rtol=0, atol=4 * EPSILON * np.sqrt(scale + 64) * size)
+
+
+def compiled(kernel):
+    """As plans run it: traced once, with the words among its arguments static."""
+
+    def call(*args):
+        words = {k: x for k, x in enumerate(args) if isinstance(x, str)}
+        rest = [x for x in args if not isinstance(x, str)]
+
+        def run(*traced):
+            traced = iter(traced)
+            return kernel.call(
+                *(words[k] if k in words else next(traced) for k in range(len(args)))
+            )
+
+        return jax.jit(run)(*rest)
+
+    return call
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize(("name", "implementation"), FAST)
+def test_against_reference(device, name, implementation, shape):
+    kernel = dispatch.kernel(name, implementation)
+    assert kernel.implementation == implementation
+    args = arguments(name, shape, BRANCHES["equicorrelated"])
+    call = kernel.call if name == "measure" else compiled(kernel)
+    want = getattr(reference, name)(*args)
+    assert_close(call(*args), want, shape.tokens * shape.dim)
+
+
+@pytest.mark.parametrize("branches", BRANCHES.values(), ids=BRANCHES)
+@pytest.mark.parametrize(("name", "implementation"), FAST[2:4])
+def test_every_fused_covariance(device, name, implementation, branches):
+    shape = SHAPES[4]
+    args = arguments(name, shape, branches)
+    got = compiled(dispatch.kernel(name, implementation))(*args)
+    assert_close(got, getattr(reference, name)(*args), shape.tokens * shape.dim)
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_every_token_law(device, law):
+    shape = SHAPES[4]
+    args = arguments("sample_statistics", shape, BRANCHES["equicorrelated"], law)
+    got = compiled(dispatch.kernel("sample_statistics", "xla"))(*args)
+    assert_close(got, reference.sample_statistics(*args), shape.tokens * shape.dim)
+
+
+@pytest.mark.parametrize("windows", [(1,), (4, 32), given_tokens.ACCELERATOR_WINDOWS])
+def test_given_tokens_do_not_depend_on_the_windows(monkeypatch, windows):
+    """An accelerator reads longer windows than a CPU; its path is held to the same reference."""
+    monkeypatch.setattr(given_tokens, "WINDOWS", {})
+    monkeypatch.setattr(given_tokens, "ACCELERATOR_WINDOWS", windows)
+    shape = SHAPES[5]
+    args = arguments("measure", shape, None)
+    assert_close(given_tokens.measure(*args), reference.measure(*args), shape.tokens * shape.dim)
+
+
+def test_difference_alone_is_the_same_divergence():
+    args = arguments("measure", SHAPES[5], None)
+    alone, nothing = given_tokens.measure(*args, psi=False)
+    assert nothing == {}
+    assert_close(alone, given_tokens.measure(*args)[0], SHAPES[5].tokens)
+
+
+def test_reference_runs_a_whole_experiment(monkeypatch):
+    model = ts.TokenModel(BRANCHES["AR(1)"], ts.Isotropic(6))
+    for sampler, statistics in (
+        ("collapsed", ["divergence"]),
+        ("partial_sums", ["divergence"]),
+        ("tokens", ["divergence"]),
+        ("tokens", ["correlations"]),
+    ):
+        monkeypatch.delenv(dispatch.VARIABLE, raising=False)
+        fast = ts.simulate(model, 80, 3, 1, sampler, statistics, batch_size=1)
+        monkeypatch.setenv(dispatch.VARIABLE, "reference")
+        slow = ts.simulate(model, 80, 3, 1, sampler, statistics, batch_size=1)
+        assert (fast.kernels, slow.kernels) == ("xla", "reference")
+        np.testing.assert_allclose(fast.mean, slow.mean, rtol=1e-5)
+
+
+def test_missing_implementation_falls_back_with_a_message(monkeypatch):
+    monkeypatch.setenv(dispatch.VARIABLE, "pallas")
+    with pytest.warns(UserWarning, match="'pallas'.*'xla' runs instead"):
+        assert dispatch.kernel("measure").implementation == "xla"
