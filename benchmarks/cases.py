@@ -152,19 +152,26 @@ def psi_cases(use: str) -> list[Case]:
     return out
 
 
-def _given(a: jax.Array, b: jax.Array, grid: np.ndarray, psi: bool) -> Callable[[], Any]:
+def _given_pair(shape: Shape) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((2, shape.tokens, shape.dim), dtype=np.float32)
+    return a, b
+
+
+def _given(shape: Shape, grid: np.ndarray, psi: bool) -> Callable[[], Any]:
+    a, b = map(jnp.asarray, _given_pair(shape))
     return lambda: measure(a, b, grid, psi)[0][None]
 
 
-def numpy_given(a: np.ndarray, b: np.ndarray, grid: np.ndarray) -> Callable[[], Any]:
-    """Sums at the grid by NumPy, unit vectors formed, segments summed by reduceat."""
+def numpy_given(shape: Shape, grid: np.ndarray) -> Callable[[], Any]:
+    """Sums at the grid by NumPy: unit vectors formed, segments summed by reduceat."""
+    a, b = _given_pair(shape)
     starts = np.concatenate([[0], grid[:-1]])
 
     def call() -> np.ndarray:
         u, v = (h / np.sqrt(np.einsum("nd,nd->n", h, h))[:, None] for h in (a, b))
-        sums = [np.cumsum(np.add.reduceat(x, starts, axis=0), axis=0) for x in (a - b, u, v)]
+        p, s, t = (np.cumsum(np.add.reduceat(x, starts, axis=0), axis=0) for x in (a - b, u, v))
         equal = np.cumsum(np.add.reduceat(np.einsum("nd,nd->n", u, v), starts))
-        p, s, t = sums
         squares = [np.einsum("md,md->m", x, y) for x, y in ((p, p), (s, s), (t, t), (s, t))]
         return np.stack([*squares, equal])[None]
 
@@ -176,16 +183,11 @@ def given_token_cases(use: str) -> list[Case]:
     out = []
     for shape in shapes(use, GIVEN_SHAPES):
         grid = log_grid(shape.tokens, shape.points)
-        rng = np.random.default_rng(0)
-        size = (2, shape.tokens, shape.dim)
-        a, b = rng.standard_normal(size, dtype=np.float32)
-        x, y = jnp.asarray(a), jnp.asarray(b)
-        work = Work(bytes=2.0 * a.nbytes)
-
+        work = Work(bytes=2.0 * 4 * shape.tokens * shape.dim)
         contestants = [
-            Contestant("divergence and psi", True, partial(_given, x, y, grid, True), work),
-            Contestant("divergence", True, partial(_given, x, y, grid, False), work),
-            Contestant("NumPy", False, partial(numpy_given, a, b, grid)),
+            Contestant("divergence and psi", True, partial(_given, shape, grid, True), work),
+            Contestant("divergence", True, partial(_given, shape, grid, False), work),
+            Contestant("NumPy", False, partial(numpy_given, shape, grid)),
         ]
         out.append(Case(f"given tokens, N = {shape.tokens}, d = {shape.dim}", contestants))
     return out

@@ -11,6 +11,7 @@ import os
 import resource
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 MIB = 2.0**20
@@ -18,6 +19,10 @@ MIB = 2.0**20
 
 def _resident() -> float:
     """Largest resident set of this process so far, in bytes."""
+    status = Path("/proc/self/status")
+    if status.exists():  # getrusage would report the parent's peak, which a child starts with
+        (line,) = (x for x in status.read_text().splitlines() if x.startswith("VmHWM:"))
+        return float(line.split()[1]) * 1024
     kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return kilobytes * (1.0 if sys.platform == "darwin" else 1024.0)
 

@@ -36,9 +36,13 @@ def _growth(document: dict[str, Any], plt: Any) -> Any:
         )
         fixed = ", ".join(f"{k} = {v:,}" for k, v in BASE.items() if k != axis)
         top.set(title=fixed, ylabel="tokens x features x replicates / s")
-        bottom.set(xlabel=axis, ylabel="peak memory, MiB")
-    panels[0][0].legend()
-    figure.suptitle(f"Growth with size on {document['device']}")
+        bottom.set(xlabel=axis, ylabel="peak memory, MiB", yscale="log")
+        for panel in (top, bottom):
+            panel.set_xscale("log")
+            panel.set_xticks(x, [f"{v:,}" for v in x], minor=False)
+            panel.set_xticks([], minor=True)
+    figure.legend(*panels[0][0].get_legend_handles_labels(), loc="upper right", ncols=4, fontsize=9)
+    figure.suptitle(f"Growth with size on {document['device']}", x=0.01, ha="left")
     figure.tight_layout()
     return figure
 

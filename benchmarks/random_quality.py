@@ -85,7 +85,7 @@ def check(draws: int, seed: int = 0) -> list[dict[str, Any]]:
     return out
 
 
-def main(draws: int = 1_000_000_000, folder: Path = Path("benchmarks/results")) -> int:
+def main(draws: int, folder: Path) -> int:
     """Run, print and save; returns the exit status."""
     started = time.perf_counter()
     rows = check(draws)
@@ -108,5 +108,5 @@ def main(draws: int = 1_000_000_000, folder: Path = Path("benchmarks/results")) 
 
 
 if __name__ == "__main__":
-    given = sys.argv[1:]
-    sys.exit(main(*map(int, given[:1]), *map(Path, given[1:2])))
+    draws, folder = (*sys.argv[1:], *("1000000000", "benchmarks/results")[len(sys.argv) - 1 :])
+    sys.exit(main(int(draws), Path(folder)))

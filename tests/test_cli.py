@@ -309,7 +309,7 @@ def test_own_class_from_the_command_line(capfd, tmp_path, monkeypatch):
 
 
 def test_bench(capfd, tmp_path):
-    status, out, _ = call(capfd, "bench", "--quick", "--out", tmp_path, "--json")
+    status, out, _ = call(capfd, "bench", "--quick", "--no-memory", "--out", tmp_path, "--json")
     document = json.loads(out)
     assert status == 0 and document["limits"]["normals_per_s"] > 0
     file = next(tmp_path.rglob("latest.json"))
@@ -320,5 +320,8 @@ def test_bench(capfd, tmp_path):
         for name in ("median", "low", "high"):
             timing[name] /= 1000
     file.write_text(json.dumps(saved))
-    status, _, err = call(capfd, "bench", "--quick", "--out", tmp_path / "new", "--compare", file)
-    assert status == 1 and "slower" in err
+    options = ("--quick", "--no-memory", "--out", tmp_path / "new", "--compare", file)
+    status, out, err = call(capfd, "bench", *options)
+    assert status == 1 and "slower" in err and "of the limit" in out
+    status, _, err = call(capfd, "bench", "--compare", tmp_path / "none.json")
+    assert status == 2 and "none.json" in err

@@ -1,0 +1,129 @@
+"""Benchmarks: peers draw the law that they claim, floors and slopes are arithmetic, files compare."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tokenspace as ts
+from oracles import assert_agrees
+from tokenspace.benchmarks import random_quality
+from tokenspace.benchmarks.cases import LENGTH, PSI, all_cases
+from tokenspace.benchmarks.harness import Case, Contestant, Timing, race, slowdowns
+from tokenspace.benchmarks.limits import Work
+from tokenspace.benchmarks.memory import peak_mib
+from tokenspace.benchmarks.peers import naive, structured
+from tokenspace.benchmarks.sizes import Size, slopes
+
+ROOT = Path(__file__).parents[2]
+N, DIM = 64, 8
+GRID = ts.log_grid(N, 7)
+MODELS = {
+    "equicorrelated": (ts.equicorrelated(*PSI), structured.Process.equicorrelated(PSI, DIM)),
+    "AR(1)": (ts.Branches(ts.Exponential(LENGTH)), structured.Process.ar1(LENGTH, DIM)),
+}
+needs_torch = pytest.mark.skipif(naive.torch is None, reason="PyTorch is not installed")
+PEERS = {
+    "NumPy, dense": lambda b, p: naive.numpy_dense(b, N, DIM, GRID),
+    "JAX, dense": lambda b, p: naive.jax_dense(b, N, DIM, GRID),
+    "NumPy, structured": lambda b, p: structured.numpy_structured(p, DIM, GRID),
+    "JAX, structured": lambda b, p: structured.jax_unfused(p, DIM, GRID),
+    "PyTorch, dense": lambda b, p: naive.torch_dense(b, N, DIM, GRID, "cpu"),
+    "PyTorch, structured": lambda b, p: structured.torch_structured(p, DIM, GRID, "cpu"),
+}
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(
+    "peer", [pytest.param(p, marks=needs_torch if "Torch" in p else ()) for p in PEERS]
+)
+def test_peers_sample_the_model(peer, model):
+    """A peer that drew something else would be no peer."""
+    branches, process = MODELS[model]
+    if "Torch" in peer:
+        naive.torch.manual_seed(0)
+    draw = PEERS[peer](branches, process)
+    d = np.concatenate([draw() for _ in range(400)]).astype(float)
+    exact = ts.theory.expected_divergence(ts.TokenModel(branches, ts.Isotropic(DIM)), GRID)
+    assert_agrees(d.mean(axis=0), d.std(axis=0, ddof=1) / np.sqrt(len(d)), exact)
+
+
+def test_floor_is_the_largest_of_three():
+    limits = {"copy_gb_per_s": 10.0, "matrix_gflop_per_s": 100.0, "normals_per_s": 1e8}
+    assert Work(bytes=1e10, operations=1e9, normals=1e6).floor(limits) == (1.0, "bytes")
+    assert Work(bytes=1e8, operations=4e11, normals=1e6).floor(limits) == (4.0, "operations")
+    assert Work(normals=2e8).floor(limits) == (2.0, "normals")
+
+
+def test_slopes_of_power_laws():
+    sizes = [
+        Size("N", n, name, 1e-6 * n**power, 5.0 * n**half)
+        for name, power, half in (("tokens", 1.0, 0.0), ("collapsed", 0.0, 0.5))
+        for n in (8, 32, 128, 512)
+    ]
+    found = {(s.sampler, s.what): s.slope for s in slopes(sizes)}
+    assert found == pytest.approx(
+        {
+            ("tokens", "seconds"): 1.0,
+            ("tokens", "peak_mib"): 0.0,
+            ("collapsed", "seconds"): 0.0,
+            ("collapsed", "peak_mib"): 0.5,
+        },
+        abs=1e-9,
+    )
+
+
+def test_race_counts_replicates_and_compares():
+    limits = {"copy_gb_per_s": 1.0, "matrix_gflop_per_s": 1.0, "normals_per_s": 1e9}
+    ours = Contestant("ours", True, lambda: lambda: np.zeros(10), Work(normals=1.0))
+    (timing,) = race(Case("case", [ours], 3), limits)
+    assert timing.repeats == 3 and timing.low <= timing.median <= timing.high
+    assert timing.floor == 1e-9 and timing.fraction == 1e-9 / timing.median
+    before = Timing("case", "ours", True, 1e-12, 1e-12, 2e-12, 0.0, 3)
+    (line,) = slowdowns({"timings": [vars(before)]}, [timing])
+    assert "ours takes" in line
+    assert slowdowns({"timings": [vars(timing)]}, [timing]) == []
+
+
+def test_cases_cover_what_is_promised():
+    names = [c.name for c in all_cases("full")]
+    assert len(names) == len(set(names))
+    for words in ("equicorrelated", "AR(1)", "unit norm", "Student-t", "given tokens", "1000000"):
+        assert any(words in n for n in names), words
+
+
+def test_memory_is_that_of_a_process_of_its_own():
+    ballast = np.ones(1 << 26)  # 512 MiB here must not count there
+    peak = peak_mib("size", "collapsed", "64", "8", "64")
+    assert ballast.size and 0 < peak < 400
+    assert peak_mib("case", "quick", "no such case", "x") is None
+
+
+def test_random_quality_notices_bad_numbers(monkeypatch):
+    good = random_quality.check(5_000_000)
+    assert min(r["p"] for r in good) * len(good) > 1e-3
+    fewer = random_quality.normals
+    monkeypatch.setattr(random_quality, "normals", lambda *a: 1.002 * fewer(*a))
+    random_quality.sums.clear_cache()
+    assert min(r["p"] for r in random_quality.check(5_000_000)) < 1e-3
+    random_quality.sums.clear_cache()
+
+
+def test_gpu_script_runs_in_one_call(tmp_path):
+    """On a CPU: GPU tests are skipped, the rest runs in small."""
+    environment = {**os.environ, "QUICK": "1", "DRAWS": "4000000", "PYTHON": sys.executable}
+    done = subprocess.run(
+        [ROOT / "benchmarks" / "gpu.sh", tmp_path],
+        capture_output=True,
+        text=True,
+        env=environment | {"JAX_PLATFORMS": "cpu"},
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    (latest,) = tmp_path.rglob("latest.json")
+    assert json.loads(latest.read_text())["timings"]
+    assert json.loads((latest.parent / "random_quality.json").read_text())["passed"]
+    assert (latest.parent / "roofline.png").stat().st_size > 10_000
