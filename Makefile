@@ -9,7 +9,7 @@ WORKERS ?= 2
 FILES := $(shell find simulator kernels sweeps benchmarks -type f ! -name '*.pyc' ! -name '*.json' 2>/dev/null | LC_ALL=C sort | cksum | cut -d' ' -f1)
 INSTALLED := $(VENV)/.installed-$(FILES)
 
-.PHONY: demo test bench lint install clean
+.PHONY: demo test bench notebooks docs lint install clean
 
 demo: install
 	$(BIN)/tokenspace sweep sweeps/demo.toml --out $(OUT)/results
@@ -23,6 +23,12 @@ test: install
 
 bench: install
 	$(BIN)/tokenspace bench
+
+notebooks: install
+	$(BIN)/python notebooks/build.py
+
+docs: install
+	$(BIN)/pdoc --docformat google --output-directory docs/api tokenspace
 
 lint: install
 	$(BIN)/ruff check .

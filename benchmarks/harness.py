@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,12 @@ def load(path: Path) -> dict[str, Any]:
         return dict(document)
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"{path}: not a benchmark result ({error})") from None
+
+
+def recorded() -> dict[str, dict[str, Any]]:
+    """The result files that come with the package, by device."""
+    folder = Path(str(files("tokenspace.benchmarks") / "results"))
+    return {p.parent.name: load(p) for p in sorted(folder.glob("*/latest.json"))}
 
 
 def slowdowns(old: dict[str, Any], new: list[Timing]) -> list[str]:

@@ -5,13 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tokenspace.benchmarks.limits import RATES
 
 COLOURS = {"tokens": "tab:blue", "partial_sums": "tab:orange", "collapsed": "tab:green"}
 
 
-def _growth(document: dict[str, Any], plt: Any) -> Any:
+def growth(document: dict[str, Any]) -> Any:
     """Throughput and peak memory along each axis, the raw rate of normals as the ceiling."""
+    import matplotlib.pyplot as plt
+
     from tokenspace.benchmarks.sizes import BASE
 
     sizes = document["sizes"]
@@ -26,8 +30,7 @@ def _growth(document: dict[str, Any], plt: Any) -> Any:
             x = [s["value"] for s in along]
             rate = [n / s["seconds"] for n, s in zip(drawn, along, strict=True)]
             top.loglog(x, rate, "o-", color=colour, label=sampler)
-            if all(s["peak_mib"] for s in along):
-                bottom.loglog(x, [s["peak_mib"] for s in along], "o-", color=colour)
+            bottom.plot(x, [s["peak_mib"] or np.nan for s in along], "o-", color=colour)
         top.axhline(
             document["limits"]["normals_per_s"],
             color="black",
@@ -47,12 +50,13 @@ def _growth(document: dict[str, Any], plt: Any) -> Any:
     return figure
 
 
-def _roofline(document: dict[str, Any], plt: Any) -> Any:
+def roofline(document: dict[str, Any]) -> Any:
     """Time of every case of ours over the least that the machine allows."""
+    import matplotlib.pyplot as plt
+
     ours = [t for t in document["timings"] if t["floor"] is not None]
     figure, axes = plt.subplots(figsize=(9, 0.35 * len(ours) + 1.8))
-    palette = plt.get_cmap("tab10").colors
-    colours = {what: palette[k] for k, (what, _) in enumerate(RATES.values())}
+    colours = {what: f"C{k}" for k, (what, _) in enumerate(RATES.values())}
     labelled: set[str] = set()
     for row, t in enumerate(reversed(ours)):
         by = t["floor_by"]
@@ -78,8 +82,8 @@ def draw_all(document: dict[str, Any], folder: Path) -> list[Path]:
     import matplotlib.pyplot as plt
 
     written = []
-    for name, draw in (("growth", _growth), ("roofline", _roofline)):
-        figure = draw(document, plt)
+    for name, draw in (("growth", growth), ("roofline", roofline)):
+        figure = draw(document)
         written.append(folder / f"{name}.png")
         figure.savefig(written[-1], dpi=110)
         plt.close(figure)

@@ -45,7 +45,9 @@ from tokenspace.given_tokens import correlations, divergence, measure
 from tokenspace.grids import log_grid
 from tokenspace.parameters import model, parameter
 from tokenspace.result import Result
-from tokenspace.store import open_results
+from tokenspace.store import load_results, open_results
+from tokenspace.sweep import run_sweep
+from tokenspace.token_fit import fit_tokens
 
 __all__ = [
     "Block",
@@ -84,12 +86,15 @@ __all__ = [
     "equicorrelated",
     "errors",
     "fit_scaling",
+    "fit_tokens",
     "kernels",
+    "load_results",
     "log_grid",
     "measure",
     "model",
     "open_results",
     "parameter",
+    "run_sweep",
     "shared_context",
     "simulate",
     "theory",

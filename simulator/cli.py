@@ -124,21 +124,19 @@ def sweep(
     as_json: Json = False,
 ) -> None:
     """Run every point of a configuration, storing each as it finishes."""
-    from tokenspace.config import load
     from tokenspace.sweep import run_sweep
 
-    points, raw = load(config)
     with _progress() as bar:
-        task = bar.add_task("points", total=len(points))
+        task = bar.add_task("points", total=None)
 
         def progress(done: int, total: int, point: Any) -> None:
-            bar.update(task, completed=done, description=escape(point.label[:40]))
+            bar.update(task, completed=done, total=total, description=escape(point.label[:40]))
 
-        computed = run_sweep(points, raw, out, progress)
+        computed, points = run_sweep(config, out, progress)
     if as_json:
-        document({"out": str(out), "points": len(points), "computed": computed})
+        document({"out": str(out), "points": points, "computed": computed})
     else:
-        print(f"{computed} of {len(points)} points computed, {len(points) - computed} were there")
+        print(f"{computed} of {points} points computed, {points - computed} were there")
         print(f"results: {out}   next: tokenspace check {out}")
 
 
@@ -212,20 +210,38 @@ def figures(
     as_json: Json = False,
 ) -> None:
     """Draw the theory figures from stored results, as PNG and SVG."""
+    from tokenspace.config import demo_file
     from tokenspace.figures import draw_all
     from tokenspace.store import load_results
 
     if results is None:
-        from importlib.resources import files
-
         results = out / "results"
-        sweep(Path(str(files("tokenspace.sweeps") / "demo.toml")), results)
+        sweep(demo_file(), results)
     written = draw_all(load_results(results), out)
     if as_json:
         document({"figures": [str(p) for p in written]})
     else:
         for path in written:
             print(path)
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="Folder of a finished sweep.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The HTML file; FOLDER/report.html when left out.")
+    ] = None,
+    tolerance: Tolerance = 0.02,
+    as_json: Json = False,
+) -> None:
+    """Write one self-contained HTML file: verdicts, figures, configuration, provenance."""
+    from tokenspace.report import write_report
+
+    written = write_report(folder, out, tolerance)
+    if as_json:
+        document({"report": str(written)})
+    else:
+        print(written)
 
 
 @app.command()

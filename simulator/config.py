@@ -14,6 +14,7 @@ import itertools
 import json
 import tomllib
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
@@ -99,6 +100,11 @@ class Point:
         if problems or model is None:
             raise ConfigError(self.label, problems)
         return model
+
+
+def demo_file() -> Path:
+    """The configuration of the demo: one model from each family, checked against theory."""
+    return Path(str(files("tokenspace.sweeps") / "demo.toml"))
 
 
 def load(path: str | Path) -> tuple[list[Point], dict[str, Any]]:

@@ -63,3 +63,22 @@ def fit_curves(
         except InputError as error:
             raise InputError(f"{name}: {error}") from None
     return out
+
+
+def compare_with_least_squares(
+    curves: list[Curve], fits: list[tuple[str, ScalingFit]]
+) -> pd.DataFrame:
+    """The power law that the paper draws beside ours, a row a curve.
+
+    The paper's is ordinary least squares of log S on log n in closed form; "c off" is relative,
+    "alpha off" absolute.
+    """
+    rows = []
+    for (name, n, score), (_, fit) in zip(curves, fits, strict=True):
+        slope, intercept = np.polyfit(np.log(n), np.log(score), 1)
+        ours = fit.fits["power"].parameters
+        c = np.exp(intercept)
+        off = abs(ours["c"] / c - 1), abs(ours["alpha"] + slope)
+        rows.append([name, c, ours["c"], off[0], -slope, ours["alpha"], off[1]])
+    columns = ["curve", "c (paper)", "c", "c off", "alpha (paper)", "alpha", "alpha off"]
+    return pd.DataFrame(rows, columns=columns)

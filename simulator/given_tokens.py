@@ -30,7 +30,8 @@ def divergence(a: Any, b: Any, grid: int | Sequence[int] | np.ndarray) -> np.nda
     Raises:
         InputError: shapes differ, values are not finite, or the grid goes beyond N.
     """
-    a, b, n = _checked(a, b, grid)
+    a, b = _checked(a, b, unit=False)
+    n = _checked_grid(grid, a.shape[-2])
     return np.asarray(kernel("measure").call(a, b, n, psi=False)[0])
 
 
@@ -47,7 +48,8 @@ def correlations(a: Any, b: Any, grid: int | Sequence[int] | np.ndarray) -> dict
     Raises:
         InputError: shapes differ, values are not finite, a token is zero, or the grid exceeds N.
     """
-    a, b, n = _checked(a, b, grid, unit=True)
+    a, b = _checked(a, b, unit=True)
+    n = _checked_grid(grid, a.shape[-2])
     psi = {k: np.asarray(v) for k, v in kernel("measure").call(a, b, n)[1].items()}
     return with_psi_within(psi)
 
@@ -75,12 +77,8 @@ def measure(
         InputError: as `correlations`, and an order that is no permutation.
     """
     started = time.perf_counter()
-    a, b = np.asarray(a), np.asarray(b)
-    if a.ndim == 2 and b.ndim == 2:
-        a, b = a[None], b[None]
-    if a.ndim != 3:
-        raise InputError(f"tokens must be (pairs, N, d) or (N, d), but their shape is {a.shape}")
-    a, b, n = _checked(a, b, a.shape[1] if grid is None else grid, unit=True)
+    a, b = checked_pairs(a, b)
+    n = _checked_grid(a.shape[1] if grid is None else grid, a.shape[1])
     a, b = _reordered(a, b, order, seed)
     measured = kernel("measure")
     d, psi = measured.call(a, b, n)
@@ -123,9 +121,21 @@ def _reordered(
     return a[:, permutation], b[:, permutation]
 
 
-def _checked(
-    a: Any, b: Any, grid: Any, unit: bool = False
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def checked_pairs(a: Any, b: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Tokens of both branches as (pairs, N, d), real, finite and without empty tokens.
+
+    Raises:
+        InputError: naming the array, the place and the value.
+    """
+    a, b = np.asarray(a), np.asarray(b)
+    if a.ndim == 2 and b.ndim == 2:
+        a, b = a[None], b[None]
+    if a.ndim != 3:
+        raise InputError(f"tokens must be (pairs, N, d) or (N, d), but their shape is {a.shape}")
+    return _checked(a, b, unit=True)
+
+
+def _checked(a: Any, b: Any, unit: bool) -> tuple[np.ndarray, np.ndarray]:
     arrays = []
     for name, h in (("a", np.asarray(a)), ("b", np.asarray(b))):
         real = h.dtype.kind in "fiu" or h.dtype.name in ("bfloat16", "float16")
@@ -156,8 +166,11 @@ def _checked(
         raise InputError(
             f"both branches need one shape, but a is {arrays[0].shape} and b is {arrays[1].shape}"
         )
-    tokens = arrays[0].shape[-2]
+    return arrays[0], arrays[1]
+
+
+def _checked_grid(grid: Any, tokens: int) -> np.ndarray:
     n = log_grid(int(grid)) if np.ndim(grid) == 0 and grid == tokens else as_grid(grid)
     if n[-1] > tokens:
         raise InputError(f"grid goes up to n = {n[-1]}, but there are {tokens} tokens")
-    return arrays[0], arrays[1], n
+    return n

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from rich.console import Console
@@ -74,34 +74,55 @@ def summary(label: str, result: Any, check: Any) -> dict[str, Any]:
     return out
 
 
+VERDICT_COLUMNS = (  # name, alignment
+    ("model", "left"),
+    ("sampler", "left"),
+    ("replicates", "right"),
+    ("exponent at N", "right"),
+    ("theory", "right"),
+    ("regime", "left"),
+    ("largest |dE[D]|", "right"),
+    ("max |z|", "right"),
+    ("verdict", "left"),
+)
+
+
+class Cell(NamedTuple):
+    """One cell of a table: what is shown, and what it is sorted by."""
+
+    text: str
+    sort: str | float
+
+
+def verdict_row(label: str, result: Any, check: Any) -> list[Cell]:
+    """The cells of a point under VERDICT_COLUMNS."""
+    e = check.exponent
+    last, error, theory = (float(x[-1]) for x in (e.empirical, e.standard_error, e.theoretical))
+    off = float(np.max(abs(check.amplitude.deviation)))
+    z = float(np.nanmax(abs(np.concatenate([check.amplitude.z, e.z]))))
+    regime = str(check.regimes_empirical[-1])
+    return [
+        Cell(label, label),
+        Cell(result.sampler, result.sampler),
+        Cell(f"{result.replicates:,}", result.replicates),
+        Cell(f"{last:.4f} ± {error:.1g}", last),
+        Cell(f"{theory:.4f}", theory),
+        Cell(regime, regime),
+        Cell(f"{off:.2%}", off),
+        Cell(f"{z:.2f}", z),
+        Cell(check.verdict, check.verdict),
+    ]
+
+
 def verdict_table(rows: list[tuple[str, Any, Any]]) -> Table:
+    """Verdicts of many points, for a terminal."""
     table = Table(title="Simulation against theory", header_style="bold")
-    for name, justify in (
-        ("model", "left"),
-        ("sampler", "left"),
-        ("replicates", "right"),
-        ("exponent at N", "right"),
-        ("theory", "right"),
-        ("regime", "left"),
-        ("largest |dE[D]|", "right"),
-        ("max |z|", "right"),
-        ("verdict", "left"),
-    ):
+    for name, justify in VERDICT_COLUMNS:
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
     colours = {"PASS": "green", "FAIL": "red", "UNDECIDED": "yellow"}
     for label, result, check in rows:
-        e = check.exponent
-        table.add_row(
-            escape(label),
-            result.sampler,
-            f"{result.replicates:,}",
-            f"{e.empirical[-1]:.4f} ± {e.standard_error[-1]:.1g}",
-            f"{e.theoretical[-1]:.4f}",
-            str(check.regimes_empirical[-1]),
-            f"{np.max(abs(check.amplitude.deviation)):.2%}",
-            f"{np.nanmax(abs(np.concatenate([check.amplitude.z, e.z]))):.2f}",
-            f"[bold {colours[check.verdict]}]{check.verdict}",
-        )
+        *cells, verdict = (escape(c.text) for c in verdict_row(label, result, check))
+        table.add_row(*cells, f"[bold {colours[check.verdict]}]{verdict}")
     return table
 
 

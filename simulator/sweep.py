@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tokenspace.config import Point
+from tokenspace.config import Point, load, points_of
 from tokenspace.experiment import simulate
 from tokenspace.result import Result
 from tokenspace.store import begin, load_point, save_point
@@ -28,23 +28,24 @@ def run_point(point: Point, progress: Callable[[int, int], Any] | None = None) -
 
 
 def run_sweep(
-    points: list[Point],
-    config: dict[str, Any],
+    config: str | Path | dict[str, Any],
     folder: str | Path,
     progress: Callable[[int, int, Point], Any] | None = None,
-) -> int:
-    """Run the points that the folder does not hold yet; returns how many were computed.
+) -> tuple[int, int]:
+    """Run the points that the folder does not hold yet; returns (computed now, points in all).
 
     Args:
-        points, config: from `config.load`.
+        config: a TOML file, or the same as a dictionary.
         folder: where results are kept; created when missing.
         progress: called with (points finished, points in all, next or last point).
 
     Raises:
+        ConfigError: the configuration cannot be used; every problem is listed.
         InputError: the folder holds another configuration or a corrupt file.
     """
+    points, raw = (points_of(config), config) if isinstance(config, dict) else load(config)
     folder = Path(folder)
-    begin(folder, config)
+    begin(folder, raw)
     computed = 0
     for k, point in enumerate(points):
         if progress is not None:
@@ -57,4 +58,4 @@ def run_sweep(
         computed += 1
     if progress is not None and points:
         progress(len(points), len(points), points[-1])
-    return computed
+    return computed, len(points)
