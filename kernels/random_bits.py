@@ -95,7 +95,15 @@ def normal_pairs(
 
 
 def normals(key: jax.Array, first_token: int | jax.Array, tokens: int, dim: int) -> jax.Array:
-    """White noise of tokens from an even `first_token` on, shape (tokens, dim), float32."""
+    """White noise of tokens from an even `first_token` on, shape (tokens, dim), float32.
+
+    Args:
+        key: (2,) words of a Threefry key.
+        first_token: number of the first token, even.
+        tokens, dim: shape of what is drawn; a token's numbers do not depend on how many are.
+
+    Source: Salmon et al. 2011 for the bits; normals by the inverse error function.
+    """
     pairs = -(-tokens // 2)
     even, odd = normal_pairs(key, jnp.asarray(first_token, jnp.uint32) // 2, pairs, dim)
     # Side by side, then cut: XLA on a CPU fuses this 4 times faster than stacking the pairs.

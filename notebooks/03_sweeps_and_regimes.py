@@ -82,7 +82,7 @@ data
 # **n_balance** from the simulated distances alone, against (1 - psi_equal) / (psi_within - psi_cross) - 1:
 
 # %%
-for point, result in ts.load_results(folder):
+for _, result in ts.load_results(folder):
     if result.replicates == 5000:
         print(f"theory {ts.theory.n_balance(result.model):8.2f}   measured {result.n_balance()}")
 
@@ -91,7 +91,7 @@ for point, result in ts.load_results(folder):
 
 # %%
 figure, axes = plt.subplots(figsize=(8, 4.5))
-for point, result in ts.load_results(folder):
+for _, result in ts.load_results(folder):
     if result.replicates == 5000:
         balance = ts.theory.n_balance(result.model)
         slope = result.local_exponent()

@@ -12,7 +12,15 @@ LARGEST = 2**31 - 2
 
 
 def log_grid(largest: int, points: int = 33) -> np.ndarray:
-    """About `points` whole numbers from 1 to `largest`, evenly spaced in log where they can be."""
+    """About `points` whole numbers from 1 to `largest`, evenly spaced in log where they can be.
+
+    Args:
+        largest: the last number, >= 1.
+        points: how many, before those that round to the same number are merged.
+
+    Returns:
+        Ascending distinct numbers, int64.
+    """
     return np.unique(np.round(np.geomspace(1, largest, points)).astype(np.int64))
 
 

@@ -157,6 +157,12 @@ def differences(old: Any, new: Any, path: str = "") -> list[str]:
 def load_results(folder: str | Path) -> list[tuple[Point, Result]]:
     """All finished points of a folder, in the order of the sweep.
 
+    Args:
+        folder: the --out folder of a sweep.
+
+    Returns:
+        (point, result) pairs; a point has label, axes, config and key.
+
     Raises:
         InputError: no such folder, no finished point, or a corrupt file.
     """

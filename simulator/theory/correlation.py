@@ -159,6 +159,15 @@ def balance_curve(model: Model, n: Any) -> np.ndarray:
 
     The tokens are in balance where the curve crosses n. NaN at n = 1, where psi's of pairs are
     undefined.
+
+    Args:
+        model: a TokenModel, SumModel or Branches.
+        n: numbers of tokens >= 1.
+
+    Returns:
+        Array shaped like n, float64.
+
+    Source: Li et al. 2025.
     """
     p = psi(model, n)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -171,6 +180,9 @@ def n_balance(model: Model) -> float:
     (1 - psi_equal) / Delta - 1 for constant correlations, Delta = psi_within - psi_cross; infinite
     when Delta = 0, and below -1 when Delta < 0. A value between -1 and 0 can be measured on tokens,
     but no constant-correlation model has it: 1 - psi_equal < Delta is not positive semi-definite.
+
+    Args:
+        model: a TokenModel, SumModel or Branches.
 
     Raises:
         NoExactResult: correlations are not constant over positions; use `balance_curve`.

@@ -101,6 +101,13 @@ def second_moment(model: TokenModel | SumModel, n: Any) -> np.ndarray:
 
     Infinite for Student-t tokens with df <= 2.
 
+    Args:
+        model: a TokenModel or SumModel.
+        n: numbers of tokens >= 1.
+
+    Returns:
+        Array shaped like n, float64.
+
     Source: derived for this project, checked against sampling.
     """
     n = as_counts(n)
@@ -116,12 +123,31 @@ def second_moment(model: TokenModel | SumModel, n: Any) -> np.ndarray:
 
 
 def rms_divergence(model: TokenModel | SumModel, n: Any) -> np.ndarray:
-    """sqrt(E[D(n)^2]), exact for every law; at least E[D(n)] (Jensen)."""
+    """sqrt(E[D(n)^2]), exact for every law; at least E[D(n)] (Jensen).
+
+    Args:
+        model: a TokenModel or SumModel.
+        n: numbers of tokens >= 1.
+
+    Returns:
+        Array shaped like n, float64.
+
+    Source: derived for this project, checked against sampling.
+    """
     return np.sqrt(second_moment(model, n))
 
 
 def divergence_std(model: TokenModel | SumModel, n: Any) -> np.ndarray:
     """Standard deviation of D(n): sqrt(E[D^2] - E[D]^2); infinite where E[D^2] is.
+
+    Args:
+        model: a TokenModel or SumModel.
+        n: numbers of tokens >= 1.
+
+    Returns:
+        Array shaped like n, float64.
+
+    Source: derived for this project, checked against sampling.
 
     Raises:
         NoExactResult: as `expected_divergence`.
@@ -135,6 +161,10 @@ def divergence_covariance(model: TokenModel | SumModel, grid: Any) -> np.ndarray
 
     Prefix sums on the grid have covariance C in n and Sigma over features; with Gaussian tokens
     the joint law of D on the grid depends on nothing else. grid must ascend.
+
+    Args:
+        model: a TokenModel or SumModel.
+        grid: ascending numbers of tokens, (m,).
 
     Source: derived for this project, checked against sampling.
     """

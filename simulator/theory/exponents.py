@@ -51,6 +51,11 @@ def local_exponent(model: Model, n: Any) -> np.ndarray:
 def asymptotic_exponent(model: Model) -> float:
     """Exponent of E[D(n)] as n grows without end, set by the slowest-decaying correlation.
 
+    Args:
+        model: a TokenModel, SumModel or Branches.
+
+    Source: derived for this project, checked against sampling.
+
     Raises:
         NoExactResult: the covariance has finitely many positions or states no exponent.
     """
@@ -83,7 +88,18 @@ def alpha(model: Model, n: Any, beta: float) -> np.ndarray:
 
 
 def alpha_local(model: Model, n: Any, beta: float) -> np.ndarray:
-    """Local exponent of S(n): -d log S / d log n = -beta gamma(n)."""
+    """Local exponent of S(n): -d log S / d log n = -beta gamma(n).
+
+    Args:
+        model: a TokenModel, SumModel or Branches.
+        n: numbers of tokens >= 1.
+        beta: exponent of S proportional to E[D]^beta.
+
+    Returns:
+        Array shaped like n, float64.
+
+    Source: Li et al. 2025.
+    """
     return -beta * local_exponent(model, n)
 
 
@@ -92,6 +108,15 @@ def regime(exponent: Any, width: float = REGIME_WIDTH) -> np.ndarray:
 
     anti-persistent below 1/2 - width, sublinear within width of 1/2, crossover between, linear
     within width of 1, super-linear above 1 + width.
+
+    Args:
+        exponent: local exponents of D, any shape.
+        width: half-width of the sublinear and linear regimes, in units of the exponent.
+
+    Returns:
+        Array of names shaped like exponent.
+
+    Source: the two regimes of Li et al. 2025; the names of the others are ours.
     """
     edges = np.array([0.5 - width, 0.5 + width, 1 - width, 1 + width])
     return np.array(REGIMES)[np.searchsorted(edges, np.asarray(exponent, np.float64))]
