@@ -44,11 +44,11 @@ def sampler(
 ) -> Callable[[], Any]:
     """A call that draws for about `seconds`."""
     prepared = plan(model, grid, name, statistics)
-    prepared.draw(0, 0, 1)
+    prepared.sample(0, 0, 1)
     started = time.perf_counter()
-    prepared.draw(0, 0, 2)
+    prepared.sample(0, 0, 2)
     blocks = max(2, int(2 * seconds / (time.perf_counter() - started)))
-    return lambda: prepared.draw(0, 0, blocks)["divergence"]
+    return lambda: prepared.sample(0, 0, blocks)["divergence"]
 
 
 def work_of_sampler(name: str, n: int, d: int, m: int, slots: int, psi: bool = False) -> Work:

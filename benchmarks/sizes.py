@@ -53,7 +53,7 @@ def builder(sampler: str, n: int, d: int, replicates: int) -> Callable[[], Calla
         model = TokenModel(Branches(Exponential(32.0)), Isotropic(d))
         prepared = plan(model, log_grid(n, 33), sampler)
         blocks = -(-replicates // prepared.block)
-        return lambda: prepared.draw(0, 0, blocks)["divergence"][:replicates]
+        return lambda: prepared.sample(0, 0, blocks)["divergence"][:replicates]
 
     return build
 

@@ -7,6 +7,7 @@ replicate, the stream, the token and the feature only: not on the model, the bat
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -55,16 +56,23 @@ def replicate_keys(seed: int, first: int | jax.Array, count: int, stream: int = 
         count: how many.
         stream: which independent stream of the replicate, in [0, 2^32).
     """
-    low, high = np.uint32(seed & 0xFFFFFFFF), np.uint32((seed >> 32) & 0xFFFFFFFF)
-    return _keys(low, high, jnp.asarray(first, jnp.uint32), np.uint32(stream), count)
+    return _keys(seed_words(seed), jnp.asarray(first, jnp.uint32), count, np.uint32(stream))
 
 
-@partial(jax.jit, static_argnames="count")
-def _keys(
-    low: jax.Array, high: jax.Array, first: jax.Array, stream: jax.Array, count: int
+def seed_words(seed: int) -> tuple[np.uint32, np.uint32]:
+    """The low and high 32 bits of a seed."""
+    return np.uint32(seed & 0xFFFFFFFF), np.uint32((seed >> 32) & 0xFFFFFFFF)
+
+
+def keys_of(
+    words: tuple[Any, Any], first: jax.Array, count: int, stream: int | jax.Array = 0
 ) -> jax.Array:
+    """As `replicate_keys`, inside compiled code, from the words of a seed."""
     replicate = lax.iota(jnp.uint32, count) + first
-    return jnp.stack(threefry2x32((low, high), (replicate, stream)), axis=-1)
+    return jnp.stack(threefry2x32(words, (replicate, jnp.uint32(stream))), axis=-1)
+
+
+_keys = partial(jax.jit, static_argnames="count")(keys_of)
 
 
 def substream(key: jax.Array, number: int | jax.Array) -> jax.Array:

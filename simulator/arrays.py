@@ -16,7 +16,11 @@ def load_array(path: Path, key: str | None = None) -> np.ndarray:
     Raises:
         InputError: the file is missing, corrupt, pickled, or the key is not in it.
     """
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except OSError as error:  # a name that no file can have
+        raise InputError(f"{str(path)[:80]}...: cannot be read ({error.strerror})") from None
+    if not there:
         raise InputError(f"{path}: no such file")
     try:
         if path.suffix == ".npy":

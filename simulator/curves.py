@@ -35,8 +35,10 @@ def read_curves(path: Path | None = None) -> list[Curve]:
             f"{source}: needs columns vision_tokens (or n) and score, but has "
             f"{', '.join(map(str, table.columns))}"
         )
+    if table.empty:
+        raise InputError(f"{source}: holds no rows below its header")
     for column in (count, "score"):
-        numbers = pd.to_numeric(table[column], errors="coerce")
+        numbers = table[column].map(_number)
         if numbers.isna().any():
             row = int(np.argmax(numbers.isna()))
             raise InputError(
@@ -50,6 +52,14 @@ def read_curves(path: Path | None = None) -> list[Curve]:
         (" / ".join(map(str, key)), group[count].to_numpy(float), group["score"].to_numpy(float))
         for key, group in table.groupby(names, sort=False, dropna=False)
     ]
+
+
+def _number(text: object) -> float:
+    """A cell as a number, NaN where it is none."""
+    try:
+        return float(text)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return float("nan")
 
 
 def fit_curves(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class TokenspaceError(Exception):
     """Base of every error that tokenspace raises on purpose."""
@@ -56,3 +58,26 @@ class UnsupportedSampler(TokenspaceError, ValueError):
 
 class InputError(TokenspaceError, ValueError):
     """Data, a file or a configuration that cannot be used; the message says where and why."""
+
+
+class WorkerDied(TokenspaceError, RuntimeError):
+    """A process that computed points ended by itself; what was finished is stored."""
+
+
+class Interrupted(TokenspaceError):
+    """A run was asked to stop; `samples` are what an unfinished experiment had drawn until then."""
+
+    def __init__(self, message: str, samples: dict[str, Any] | None = None) -> None:
+        self.samples = samples or {}
+        super().__init__(message)
+
+    @classmethod
+    def within(cls, samples: dict[str, Any], replicates: int) -> Interrupted:
+        """Between two chunks of one experiment."""
+        done = len(samples["divergence"])
+        return cls(f"stopped after {done:,} of {replicates:,} replicates", samples)
+
+    @classmethod
+    def between(cls, finished: int, points: int) -> Interrupted:
+        """Between two points of a sweep."""
+        return cls(f"stopped after {finished:,} of {points:,} missing points")

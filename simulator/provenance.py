@@ -21,8 +21,9 @@ def versions() -> dict[str, str]:
     return out
 
 
-def device_name() -> str:
-    """Kind and platform of the device that JAX computes on, e.g. "cpu" or "NVIDIA H100 (gpu)"."""
+def device_name(count: int = 1) -> str:
+    """Kind and platform of the devices that JAX computes on, e.g. "cpu" or "NVIDIA H100 (gpu)"."""
     device = jax.devices()[0]
     kind = device.device_kind
-    return device.platform if kind == device.platform else f"{kind} ({device.platform})"
+    name = device.platform if kind == device.platform else f"{kind} ({device.platform})"
+    return name if count == 1 else f"{count} x {name}"

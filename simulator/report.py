@@ -16,7 +16,7 @@ from tokenspace.errors import InputError
 from tokenspace.figures import draw_all, meaning
 from tokenspace.present import VERDICT_COLUMNS, verdict_row
 from tokenspace.provenance import versions
-from tokenspace.store import load_results
+from tokenspace.store import load_results, read_config
 
 
 def write_report(
@@ -51,7 +51,7 @@ def write_report(
         counts={v: sum(c.verdict == v for c in checks) for v in ("PASS", "UNDECIDED", "FAIL")},
         tolerance=tolerance,
         figures=_figures(loaded),
-        configuration=json.dumps(json.loads((folder / "sweep.json").read_text()), indent=1),
+        configuration=json.dumps(read_config(folder), indent=1),
         provenance=_provenance(loaded),
         written_by=f"tokenspace {versions()['tokenspace']}",
     )

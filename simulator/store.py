@@ -7,39 +7,45 @@ not at all: it is written beside its place, synced, and renamed.
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import socket
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import xarray as xr
 
 from tokenspace.config import Point
 from tokenspace.errors import InputError
 from tokenspace.estimate import QUANTILES, Estimate, Moments
+from tokenspace.provenance import device_name, versions
 from tokenspace.result import Result
 
 FORMAT = 2
 HOW = ("sampler", "method", "reason", "kernels", "device", "seed", "seconds", "versions")
 
 
-def _write_atomically(path: Path, write: Any) -> None:
+def _write_atomically(path: Path, data: bytes, only_new: bool = False) -> None:
+    """Write beside the place, sync, rename. With `only_new`, leave a file that is there alone."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(
-            dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"
-        )
+        prefix = f".{os.getpid()}@{socket.gethostname()}@"
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=".tmp")
         try:
             with os.fdopen(handle, "wb") as file:
-                write(file)
+                file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
+            if only_new and _linked(temporary, path):
+                return
             os.replace(temporary, path)
-        except BaseException:
+        finally:
             Path(temporary).unlink(missing_ok=True)
-            raise
     except OSError as error:
         raise InputError(
             f"{path}: cannot be written ({error.strerror or error}); "
@@ -47,9 +53,68 @@ def _write_atomically(path: Path, write: Any) -> None:
         ) from None
 
 
-def save_point(folder: Path, point: Point, result: Result) -> Path:
-    """Write one finished point; returns its file."""
-    path = folder / "points" / f"{point.key}.npz"
+def _linked(temporary: str, path: Path) -> bool:
+    """Put a file in its place unless one is there; False where file systems know no links."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        return True
+    except OSError:
+        return path.exists()
+    return True
+
+
+def sweep_up(folder: Path) -> None:
+    """Remove temporary files of writers that are gone: dead here, or silent for an hour."""
+    for stray in folder.glob(".*@*@*.tmp"):
+        pid, host, _ = stray.name[1:].split("@", 2)
+        here = host == socket.gethostname() and pid.isdecimal()
+        try:
+            silent = time.time() - stray.stat().st_mtime > 3600
+            if silent or (here and not psutil.pid_exists(int(pid))):
+                stray.unlink(missing_ok=True)
+        except OSError:
+            continue  # another process swept it up, or will
+
+
+def point_file(folder: Path, point: Point) -> Path:
+    """Where a finished point is kept."""
+    return folder / "points" / f"{point.key}.npz"
+
+
+def _partial_file(folder: Path, point: Point) -> Path:
+    return folder / "points" / f".{point.key}.partial"
+
+
+def save_partial(folder: Path, point: Point, samples: dict[str, np.ndarray]) -> None:
+    """Keep the samples of a point that is not finished, to go on from."""
+    buffer = io.BytesIO()
+    blob = np.frombuffer(json.dumps(_made_by(point)).encode(), np.uint8)
+    np.savez(buffer, meta=blob, **samples)  # type: ignore[arg-type]
+    _write_atomically(_partial_file(folder, point), buffer.getvalue())
+
+
+def load_partial(folder: Path, point: Point) -> dict[str, np.ndarray] | None:
+    """Samples kept by `save_partial` on this kind of device and with these versions, or None."""
+    path = _partial_file(folder, point)
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            samples = {k: data[k] for k in data.files}
+        if json.loads(samples.pop("meta").tobytes()) == _made_by(point):
+            return samples
+    except FileNotFoundError:
+        return None
+    except Exception:  # whatever is wrong with it, its replicates can be drawn again
+        path.unlink(missing_ok=True)
+    return None
+
+
+def _made_by(point: Point) -> dict[str, Any]:
+    return {"key": point.key, "device": device_name(), "versions": versions()}
+
+
+def encode_point(point: Point, result: Result) -> bytes:
+    """A finished point as the bytes of its file."""
     meta = {
         "format": FORMAT,
         "key": point.key,
@@ -72,7 +137,16 @@ def save_point(folder: Path, point: Point, result: Result) -> Path:
         arrays[f"{name}.mean"] = estimate.mean
         arrays[f"{name}.standard_error"] = estimate.standard_error
     blob = np.frombuffer(json.dumps(meta).encode(), np.uint8)
-    _write_atomically(path, lambda f: np.savez(f, meta=blob, **arrays))
+    buffer = io.BytesIO()
+    np.savez(buffer, meta=blob, **arrays)
+    return buffer.getvalue()
+
+
+def save_point(folder: Path, point: Point, encoded: bytes) -> Path:
+    """Write one finished point (see `encode_point`); returns its file."""
+    path = point_file(folder, point)
+    _write_atomically(path, encoded)
+    _partial_file(folder, point).unlink(missing_ok=True)
     return path
 
 
@@ -119,24 +193,40 @@ def begin(folder: Path, config: dict[str, Any]) -> None:
         InputError: the folder holds another configuration (the differences are listed).
     """
     path = folder / "sweep.json"
-    if path.exists():
-        try:
-            known = json.loads(path.read_text())
-        except (OSError, ValueError) as error:
-            raise InputError(
-                f"{path}: cannot be read ({error}); choose another --out folder"
-            ) from None
-        if known != json.loads(json.dumps(config)):
-            lines = "\n".join(f"  {d}" for d in differences(known, config))
-            raise InputError(
-                f"{folder} holds results of another configuration:\n{lines}\n"
-                "Choose another --out folder, or restore the configuration"
-            )
-        for stray in (folder / "points").glob(".*.tmp"):
-            if stray.stat().st_mtime < path.stat().st_mtime:
-                stray.unlink(missing_ok=True)
-        return
-    _write_atomically(path, lambda f: f.write(json.dumps(config, indent=1).encode()))
+    if not path.exists():  # of several writers that start at once, one creates it
+        _write_atomically(path, json.dumps(config, indent=1).encode(), only_new=True)
+    known = read_config(folder)
+    if known != json.loads(json.dumps(config)):
+        lines = "\n".join(f"  {d}" for d in differences(known, config))
+        raise InputError(
+            f"{folder} holds results of another configuration:\n{lines}\n"
+            "Choose another --out folder, or restore the configuration"
+        )
+    sweep_up(folder)
+    sweep_up(folder / "points")
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The configuration that a folder of results was made with.
+
+    Raises:
+        InputError: there is none, or it cannot be read.
+    """
+    path = folder / "sweep.json"
+    if not path.is_file():
+        raise InputError(
+            f"{folder}: no results here (sweep.json is missing); run `tokenspace sweep`"
+        )
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(config, dict):
+            raise ValueError("it is no table")
+        return config
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(
+            f"{path}: cannot be read ({error}); restore it from the configuration file, or choose "
+            "another --out folder"
+        ) from None
 
 
 def differences(old: Any, new: Any, path: str = "") -> list[str]:
@@ -169,16 +259,8 @@ def load_results(folder: str | Path) -> list[tuple[Point, Result]]:
     from tokenspace.config import points_of
 
     folder = Path(folder)
-    if not (folder / "sweep.json").is_file():
-        raise InputError(
-            f"{folder}: no results here (sweep.json is missing); run `tokenspace sweep`"
-        )
-    order = {
-        p.key: k
-        for k, p in enumerate(
-            points_of(json.loads((folder / "sweep.json").read_text()), str(folder))
-        )
-    }
+    points = points_of(read_config(folder), str(folder))
+    order = {p.key: k for k, p in enumerate(points)}
     found = [load_point(p) for p in sorted((folder / "points").glob("*.npz"))]
     if not found:
         raise InputError(f"{folder}: no finished point yet; run `tokenspace sweep` again to resume")

@@ -1,13 +1,7 @@
-"""Choose a sampler for a model, a grid and the statistics wanted, and compile it.
-
-A `Plan` draws the statistics of any range of replicates. It says which method it uses and why.
-"""
+"""Choose a sampler for a model, a grid and the statistics wanted: the cheapest that is exact."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import jax
@@ -19,81 +13,22 @@ from tokenspace.covariance.cholesky import semidefinite_cholesky
 from tokenspace.errors import UnsupportedSampler
 from tokenspace.kernels.blocks import lay_out
 from tokenspace.kernels.dispatch import DEFAULT, Kernel, kernel
-from tokenspace.kernels.random_bits import replicate_keys
 from tokenspace.sampling.innovations import linear_blocks
-from tokenspace.sampling.scale import pair_scales
-from tokenspace.sampling.tokens import (
-    TOKEN_BLOCK,
-    compiled_statistics,
-    prepare_statistics,
-    statistics_at_grid,
-    whole_divergence,
-)
+from tokenspace.sampling.plan import Divergences, Draw, Plan, Statistics
+from tokenspace.sampling.tokens import TOKEN_BLOCK, prepare_statistics, whole_divergence
 from tokenspace.sampling.whole import dense_factor, whole_factor
 from tokenspace.theory import divergence_covariance
 
 SAMPLERS = ("auto", "dense", "tokens", "partial_sums", "collapsed")
 STATISTICS = ("divergence", "correlations")
-BLOCK_ELEMENTS = 1 << 18  # random numbers in flight: enough to vectorise, small enough for caches
-
-Sample = Callable[[jax.Array, Any], dict[str, jax.Array]]
 
 
-@dataclass(frozen=True)
-class Plan:
-    """A sampler ready to run.
-
-    name: which sampler; method: how it correlates tokens; reason: why it was chosen; kernels: which
-    implementation of the kernels draws;
-    block: replicates drawn together, fixed by the problem and not by the batch, so that results do
-    not depend on the batch; sample: (keys, arrays) -> name -> (R, m).
-    """
-
-    name: str
-    method: str
-    reason: str
-    kernels: str
-    block: int
-    sample: Sample
-    arrays: Any
-
-    def draw(self, seed: int, first: int, blocks: int) -> dict[str, np.ndarray]:
-        """Statistics of replicates first .. first + blocks * block, each (R, m) on the host."""
-        parts = [
-            self.sample(replicate_keys(seed, first + k * self.block, self.block), self.arrays)
-            for k in range(blocks)
-        ]
-        return {name: np.concatenate([np.asarray(p[name]) for p in parts]) for name in parts[0]}
-
-
-def _law_scale(model: TokenModel | SumModel) -> tuple[bool, jax.Array]:
-    """Whether one random number scales a whole replicate, and its degrees of freedom."""
+def _divergences(drawer: Kernel, model: TokenModel | SumModel, arrays: Any) -> tuple[Draw, Any]:
+    """A kernel that gives D at the grid, with what a Student-t law of whole pairs adds to it."""
     law = model.law
     pair = isinstance(law, StudentT) and law.joint_scale
-    return pair, jnp.float32(law.df if isinstance(law, StudentT) else 1.0)
-
-
-def _divergences(
-    draw: Callable[..., jax.Array], pair: bool, keys: jax.Array, arrays: Any, df: jax.Array
-) -> jax.Array:
-    """D of one block of replicates, times the scale of each replicate for Student-t pairs."""
-    d = draw(keys, *arrays)
-    return d * pair_scales(keys, df) if pair else d
-
-
-# Compiled once for all plans of one kernel and shapes, so a sweep compiles only what differs.
-_compiled_divergences = partial(jax.jit, static_argnames=("draw", "pair"))(_divergences)
-
-
-def _grid_sampler(drawer: Kernel, model: TokenModel | SumModel) -> Sample:
-    pair, df = _law_scale(model)
-    run = _compiled_divergences if drawer.compiled else _divergences
-    return lambda keys, arrays: {"divergence": run(drawer.call, pair, keys, arrays, df)}
-
-
-def _chunk(elements_each: int) -> int:
-    """Replicates to draw together, a power of two."""
-    return int(2 ** np.clip(np.floor(np.log2(BLOCK_ELEMENTS / max(elements_each, 1))), 0, 10))
+    df = jnp.float32(law.df if isinstance(law, StudentT) else 1.0)
+    return Divergences(drawer.call, pair), (arrays, df)
 
 
 def _root_eigenvalues(model: TokenModel | SumModel) -> np.ndarray:
@@ -118,9 +53,8 @@ def _collapsed(model: TokenModel | SumModel, grid: np.ndarray, reason: str) -> P
         "Bartlett factors of Wishart matrices",
         reason,
         drawer.implementation,
-        _chunk(len(grid) ** 2),
-        _grid_sampler(drawer, model),
-        (jnp.asarray(factors), jnp.asarray(counts)),
+        len(grid) ** 2,
+        *_divergences(drawer, model, (jnp.asarray(factors), jnp.asarray(counts))),
     )
 
 
@@ -136,9 +70,8 @@ def _partial_sums(model: TokenModel | SumModel, grid: np.ndarray, reason: str) -
         "Cholesky factor of the prefix sums",
         reason,
         drawer.implementation,
-        _chunk(len(grid) * model.dim),
-        _grid_sampler(drawer, model),
-        arrays,
+        len(grid) * model.dim,
+        *_divergences(drawer, model, arrays),
     )
 
 
@@ -173,9 +106,8 @@ def _tokens(
                 "block innovations",
                 reason,
                 drawer.implementation,
-                _chunk(TOKEN_BLOCK * model.dim),
-                _grid_sampler(drawer, model),
-                (rows, jnp.asarray(layout.where)),
+                TOKEN_BLOCK * model.dim,
+                *_divergences(drawer, model, (rows, jnp.asarray(layout.where))),
             )
         make = dense_factor if dense else whole_factor
         factors = [make(d, n) for d in differences]
@@ -185,9 +117,12 @@ def _tokens(
             factors[0].name,
             reason,
             DEFAULT,
-            _chunk(2 * n * model.dim),
-            _grid_sampler(Kernel(DEFAULT, whole_divergence), model),
-            (factors, scales, jnp.asarray(grid - 1)),
+            2 * n * model.dim,
+            *_divergences(
+                Kernel(DEFAULT, whole_divergence),
+                model,
+                (factors, scales, jnp.asarray(grid - 1)),
+            ),
         )
     if isinstance(model, SumModel):
         raise UnsupportedSampler(
@@ -195,13 +130,8 @@ def _tokens(
             "ask for statistics=('divergence',) only"
         )
     drawer, law, arrays, method, elements = prepare_statistics(model, grid, dense)
-    run = compiled_statistics if drawer.compiled else statistics_at_grid
-    psi = "correlations" in statistics
-
-    def sample(keys: jax.Array, arrays: Any) -> dict[str, jax.Array]:
-        return run(drawer.call, law, psi, keys, arrays)
-
-    return Plan(name, method, reason, drawer.implementation, _chunk(elements), sample, arrays)
+    draw = Statistics(drawer.call, law, "correlations" in statistics)
+    return Plan(name, method, reason, drawer.implementation, elements, draw, arrays)
 
 
 def plan(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import jax
@@ -12,11 +11,10 @@ import numpy as np
 from tokenspace.covariance import StudentT, TokenModel, UnitNorm
 from tokenspace.kernels.blocks import lay_out
 from tokenspace.kernels.dispatch import DEFAULT, Kernel, kernel
-from tokenspace.kernels.given_tokens import Reports, measure_block, psi_from_reports, start
+from tokenspace.kernels.given_tokens import Reports, measure_block, start
 from tokenspace.kernels.random_bits import normals, substream
 from tokenspace.kernels.sample_divergence import STREAM_A, STREAM_B, STREAM_TOTAL, law_of_tokens
 from tokenspace.sampling.innovations import token_blocks
-from tokenspace.sampling.scale import pair_scales
 from tokenspace.sampling.whole import dense_factor, whole_factor
 
 TOKEN_BLOCK = 64
@@ -70,21 +68,6 @@ def whole_statistics(
         return jax.tree.map(lambda r: r.reshape(-1)[where], reports)
 
     return jax.vmap(one)(keys)
-
-
-def statistics_at_grid(
-    draw: Any, law: str, psi: bool, keys: jax.Array, arrays: dict[str, Any]
-) -> dict[str, jax.Array]:
-    """D and, if asked for, the realised psi's at the grid, from a kernel's reports."""
-    pair = law == "student pair"
-    names = ("total", "difference", "scale", "ends", "where", "df")
-    reports = draw(keys, *(arrays[k] for k in names), "gaussian" if pair else law)
-    d = jnp.sqrt(reports.squared_divergence)
-    d = d * pair_scales(keys, arrays["df"]) if pair else d
-    return {"divergence": d} | (psi_from_reports(reports, arrays["grid"]) if psi else {})
-
-
-compiled_statistics = partial(jax.jit, static_argnames=("draw", "law", "psi"))(statistics_at_grid)
 
 
 def prepare_statistics(

@@ -15,7 +15,7 @@ SPECTRUM = ts.PowerLawSpectrum(6, 1.0)
 
 def draw(model, sampler, statistics=("divergence",), seed=11, replicates=R):
     prepared = plan(model, GRID, sampler, statistics)
-    out = prepared.draw(seed, 0, -(-replicates // prepared.block))
+    out = prepared.sample(seed, 0, -(-replicates // prepared.block))
     return {k: np.asarray(v[:replicates], float) for k, v in out.items()}
 
 

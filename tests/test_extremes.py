@@ -1,0 +1,99 @@
+"""Large sizes in float32 against float64, and parameters at the edge of what is allowed."""
+
+import numpy as np
+import pytest
+
+import tokenspace as ts
+from oracles import assert_agrees, divergences
+
+MILLION = 1_000_000
+
+
+def test_given_tokens_at_a_million_and_at_many_features():
+    rng = np.random.default_rng(0)
+    for tokens, dim in ((MILLION, 8), (2000, 16_384)):
+        a = rng.standard_normal((tokens, dim), dtype=np.float32) + np.float32(0.3)
+        b = rng.standard_normal((tokens, dim), dtype=np.float32)
+        grid = np.array([1, 1000, tokens])
+        exact = divergences(a.astype(float), b.astype(float), grid)
+        np.testing.assert_allclose(ts.divergence(a, b, grid), exact, rtol=1e-5)
+        u, v = (h.astype(float) / np.linalg.norm(h.astype(float), axis=1)[:, None] for h in (a, b))
+        psi = ts.correlations(a, b, [tokens])
+        pairs = tokens * (tokens - 1.0)
+        within = (np.sum(u.sum(0) ** 2) + np.sum(v.sum(0) ** 2) - 2 * tokens) / (2 * pairs)
+        cross = (u.sum(0) @ v.sum(0) - np.sum(u * v)) / pairs
+        # Each psi is a difference of sums of about n^2 psi: relative to those, 1e-5 of float32 holds.
+        size = np.sum(u.sum(0) ** 2) / pairs + 1 / tokens
+        assert abs(psi["psi_within"][0] - within) < 1e-5 * size
+        assert abs(psi["psi_cross"][0] - cross) < 1e-5 * size
+
+
+BRANCHES = {
+    "equicorrelated": ts.equicorrelated(0.2, 0.3, 0.1),
+    "AR(1)": ts.Branches(ts.Exponential(1000.0)),
+    "power law": ts.Branches(ts.PowerLaw(0.3)),
+    "fGn": ts.Branches(ts.FractionalGaussianNoise(0.9)),
+    "blocks": ts.Branches(ts.Block(4096)),
+}
+
+
+@pytest.mark.parametrize("sampler", ["collapsed", "partial_sums"])
+@pytest.mark.parametrize("name", BRANCHES)
+def test_a_million_tokens_of_many_features(name, sampler):
+    model = ts.TokenModel(BRANCHES[name], ts.Isotropic(16_384))
+    r = ts.simulate(model, ts.log_grid(MILLION, 9), 64, 1, sampler)
+    exact = ts.theory.expected_divergence(model, r.n)
+    assert_agrees(r.mean, np.sqrt(r.standard_error**2 + (1e-6 * exact) ** 2), exact)
+
+
+def test_a_million_tokens_one_by_one():
+    for branches in (BRANCHES["equicorrelated"], BRANCHES["AR(1)"]):
+        model = ts.TokenModel(branches, ts.Isotropic(16))
+        r = ts.simulate(model, ts.log_grid(MILLION, 9), 12, 1, "tokens")
+        assert_agrees(r.mean, r.standard_error, ts.theory.expected_divergence(model, r.n))
+
+
+EDGES = {
+    "psi_within just valid": ts.equicorrelated(0.2, 0.1 + 1e-9, 0.1),
+    "psi_within at 1": ts.equicorrelated(0.0, 1.0, 0.0),
+    "branches almost alike": ts.equicorrelated(1 - 1e-6, 0.5, 0.5 - 1e-7),
+    "negative, just valid": ts.equicorrelated(0.0, -1 / 127 + 1e-9, 0.0),
+    "length near 0": ts.Branches(ts.Exponential(1e-6)),
+    "length far above N": ts.Branches(ts.Exponential(1e9)),
+    "Matern far above N": ts.Branches(ts.Matern(2.5, 1e5)),
+    "squared exponential above N": ts.Branches(ts.SquaredExponential(1e3)),
+    "Hurst near 0": ts.Branches(ts.FractionalGaussianNoise(0.001)),
+    "Hurst near 1": ts.Branches(ts.FractionalGaussianNoise(0.999)),
+    "decay near 0": ts.Branches(ts.PowerLaw(1e-6)),
+    "decay large": ts.Branches(ts.PowerLaw(50.0)),
+    "mixture small": ts.Branches(ts.RationalQuadratic(10.0, 1e-3)),
+    "block of all": ts.Branches(ts.Block(10**9)),
+}
+
+
+@pytest.mark.parametrize("sampler", ["collapsed", "partial_sums", "tokens"])
+@pytest.mark.parametrize("name", EDGES)
+def test_parameters_at_the_edge(name, sampler):
+    """Float32 sampling agrees with float64 theory; errors below 1e-5 of E[D] are rounding."""
+    model = ts.TokenModel(EDGES[name], ts.Isotropic(32))
+    r = ts.simulate(model, ts.log_grid(128, 9), 1500, 2, sampler)
+    exact = ts.theory.expected_divergence(model, r.n)
+    assert_agrees(r.mean, np.sqrt(r.standard_error**2 + (1e-5 * exact) ** 2), exact)
+
+
+def test_heavy_tails():
+    """df near 1: D has a mean and no variance, so the median is compared instead of the mean."""
+    from scipy import stats
+
+    df = 1.05
+    model = ts.TokenModel(BRANCHES["equicorrelated"], ts.Isotropic(512), ts.StudentT(df))
+    r = ts.simulate(model, [64], 20_000, 3)
+    exact = np.sqrt(ts.theory.upsilon(model, 64) * 2 * df / stats.chi2.ppf(0.5, df))
+    median = r.quantiles[r.quantile_levels.index(0.5)]
+    # The norm of 512 features varies by 1/sqrt(2 * 512); the scale has the density of a t variate.
+    scale = np.sqrt(df / stats.chi2.rvs(df, size=200_000, random_state=0))
+    spread = np.diff(np.quantile(scale, [0.49, 0.51]))[0] / np.quantile(scale, 0.5) / 0.02
+    assert_agrees(median / exact, np.array([spread * 0.5 / np.sqrt(20_000)]), 1.0)
+    assert r.mean > 0 and np.isfinite(r.mean).all()
+    check = ts.simulate(model, [8, 64], 100).check()
+    assert check.verdict == "UNDECIDED" and "infinite variance" in check.reason
