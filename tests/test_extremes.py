@@ -47,10 +47,9 @@ def test_a_million_tokens_of_many_features(name, sampler):
 
 
 def test_a_million_tokens_one_by_one():
-    for branches in (BRANCHES["equicorrelated"], BRANCHES["AR(1)"]):
-        model = ts.TokenModel(branches, ts.Isotropic(16))
-        r = ts.simulate(model, ts.log_grid(MILLION, 9), 12, 1, "tokens")
-        assert_agrees(r.mean, r.standard_error, ts.theory.expected_divergence(model, r.n))
+    model = ts.TokenModel(BRANCHES["AR(1)"], ts.Isotropic(16))
+    r = ts.simulate(model, ts.log_grid(MILLION, 9), 256, 1, "tokens")
+    assert_agrees(r.mean, r.standard_error, ts.theory.expected_divergence(model, r.n))
 
 
 EDGES = {

@@ -11,7 +11,7 @@ import pytest
 
 import tokenspace as ts
 from oracles import assert_agrees
-from tokenspace.benchmarks import random_quality
+from tokenspace.benchmarks import random_quality, scaling
 from tokenspace.benchmarks.cases import LENGTH, PSI, all_cases
 from tokenspace.benchmarks.harness import Case, Contestant, Timing, race, slowdowns
 from tokenspace.benchmarks.limits import Work
@@ -127,3 +127,16 @@ def test_gpu_script_runs_in_one_call(tmp_path):
     assert json.loads(latest.read_text())["timings"]
     assert json.loads((latest.parent / "random_quality.json").read_text())["passed"]
     assert (latest.parent / "roofline.png").stat().st_size > 10_000
+
+
+def test_scaling_model():
+    assert scaling.predict(1.0, 0.01, 0.0, 1000, 1) == pytest.approx(11.0)
+    many = scaling.predict(1.0, 0.01, 0.5, 1000, 4)
+    assert many == pytest.approx(1.0 + 2.5 + 2 * 0.5 + 4 * 33 * 1000 / 1e9)
+
+
+def test_scaling_runs_two_processes(tmp_path, capsys):
+    assert scaling.main(tmp_path, replicates=64, repeats=1) == 0
+    saved = json.loads(next(tmp_path.rglob("scaling.json")).read_text())
+    assert set(saved["runs"]) == {"strong 1", "strong 2", "weak 2", "half 1"}
+    assert [row["devices"] for row in saved["predicted"]] == [8, 8, 64, 64, 512, 512]
