@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 OUT ?= demo
 WORKERS ?= 2
 # The editable install links every file, so it is renewed when files come or go.
-FILES := $(shell find simulator kernels sweeps benchmarks -type f ! -name '*.pyc' ! -name '*.json' 2>/dev/null | LC_ALL=C sort | cksum | cut -d' ' -f1)
+FILES := $(shell find simulator kernels sweeps benchmarks -type f ! -name '*.pyc' 2>/dev/null | LC_ALL=C sort | cksum | cut -d' ' -f1)
 INSTALLED := $(VENV)/.installed-$(FILES)
 
 .PHONY: demo test bench notebooks docs lint install clean
@@ -16,7 +16,8 @@ demo: install
 	$(BIN)/tokenspace check $(OUT)/results
 	$(BIN)/tokenspace fit
 	$(BIN)/tokenspace figures --results $(OUT)/results --out $(OUT)/figures
-	@echo "results: $(OUT)/results   figures: $(OUT)/figures   (open $(OUT)/figures/exponent_diagram.png first)"
+	$(BIN)/tokenspace report $(OUT)/results --out $(OUT)/report.html
+	@echo "results: $(OUT)/results   figures: $(OUT)/figures   report: $(OUT)/report.html   (open the report first)"
 
 test: install
 	$(BIN)/python -m pytest -n $(WORKERS)

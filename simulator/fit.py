@@ -123,8 +123,8 @@ _PREDICT: dict[str, Callable[[jax.Array, jax.Array], jax.Array]] = {
 
 def _starts(law: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     slope, intercept = np.polyfit(x, y, 1)
-    if law == "power":
-        return np.array([[intercept, -slope]])
+    if law == "power":  # not from the closed form, which the optimum must then reach by itself
+        return np.array([[y.mean(), 0.0]])
     if law == "crossover":
         return np.array([[intercept, slope, np.log(b)] for b in (1.0, 30.0, 1000.0)])
     return np.array(

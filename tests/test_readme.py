@@ -1,9 +1,13 @@
-"""What the README shows must run."""
+"""What the README shows must run, and its numbers must be those of the project."""
 
+import json
 import re
 from pathlib import Path
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
+from tokenspace.curves import compare_with_least_squares, fit_curves, read_curves
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
 
 
 def test_python_example_runs(capsys):
@@ -17,3 +21,32 @@ def test_every_command_is_listed():
 
     for command in app.registered_commands:
         assert f"`tokenspace {command.callback.__name__}" in README, command.callback.__name__
+
+
+def rows_of_fits():
+    """The reproduction table, a line a curve: least squares in closed form, ours, differences."""
+    curves = read_curves()
+    table = compare_with_least_squares(curves, fit_curves(curves, "power", 0))
+    assert table["c off"].max() < 1e-6 and table["alpha off"].max() < 1e-6
+    for row in table.itertuples(index=False):
+        name, paper_c, c, _, paper_alpha, alpha, _ = row
+        yield f"| {name} | {paper_c:.6g} | {c:.6g} | {paper_alpha:.5f} | {alpha:.5f} | < 1e-6 |"
+
+
+def test_reproduction_table():
+    for row in rows_of_fits():
+        assert row in README, row
+
+
+def test_speeds_are_those_recorded():
+    document = json.loads((ROOT / "benchmarks" / "results" / "cpu" / "latest.json").read_text())
+    at = {(t["case"], t["contestant"]): t["median"] for t in document["timings"]}
+    speeds = README[README.index("On 2 CPU cores") : README.index("## How to read")]
+    for kind, column in (("equicorrelated", 1), ("AR(1)", 2)):
+        case = {c: m for (name, c), m in at.items() if name == f"D(n), {kind}, N = 1024, d = 1024"}
+        wanted = {f"`{s}`": case[s] for s in ("collapsed", "partial_sums", "tokens")}
+        for style in ("structured", "dense"):
+            wanted[style] = min(m for c, m in case.items() if c.endswith(style))
+        for label, median in wanted.items():
+            (row,) = re.findall(rf"^\| {label}[^|]*\|.*$", speeds, re.M)
+            assert row.split("|")[column + 1].strip() == f"{median:.2g}", row
