@@ -1,0 +1,39 @@
+"""The command line: words for people. Results go to stdout, progress and messages to stderr.
+
+Exit status: 0 done, 1 a check that failed or a worker that died, 2 input that cannot be used, 130
+and 143 ended in good order by SIGINT and SIGTERM. One group of commands a file.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from rich.markup import escape
+
+# isort: off
+from tokenspace.cli import experiments, stored, measured, machine  # noqa: F401  (in order of help)
+
+# isort: on
+from tokenspace.cli.common import app, messages
+from tokenspace.errors import TokenspaceError, WorkerDied
+
+__all__ = ["app", "main"]
+
+
+def main() -> None:
+    """Entry point: turns every expected error into one message and exit status 2."""
+    try:
+        app()
+    except WorkerDied as error:
+        messages.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
+        sys.exit(1)
+    except TokenspaceError as error:
+        messages.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
+        sys.exit(2)
+    except MemoryError as error:
+        messages.print(f"[bold red]error:[/] out of memory: {escape(str(error))}", soft_wrap=True)
+        sys.exit(2)
+    except BrokenPipeError:  # the reader of our output went away, e.g. `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
