@@ -107,9 +107,9 @@ def missing_peers() -> list[str]:
     """What could not be compared with, in words."""
     out = []
     if naive.torch is None:
-        out.append("PyTorch is not installed: its peers are skipped (pip install torch)")
+        out.append("PyTorch is not installed: its peers are skipped (extra `peers`)")
     if jax.default_backend() != "cpu" and not find_spec("cupy"):
-        out.append("CuPy is not installed: its peer is skipped (pip install cupy-cuda12x)")
+        out.append("CuPy is not installed: its peer is skipped (extra `peers-gpu`)")
     return out
 
 

@@ -5,6 +5,7 @@ import pytest
 
 import tokenspace as ts
 from oracles import assert_agrees, divergences
+from tokenspace.errors import InputError
 
 MILLION = 1_000_000
 
@@ -96,3 +97,34 @@ def test_heavy_tails():
     assert r.mean > 0 and np.isfinite(r.mean).all()
     check = ts.simulate(model, [8, 64], 100).check()
     assert check.verdict == "UNDECIDED" and "infinite variance" in check.reason
+
+
+@pytest.mark.parametrize(
+    ("branches", "words"),
+    [
+        (ts.Branches(ts.PowerLaw(0.4)), "limited to n = 134,217,728"),
+        (ts.Branches(ts.Block(7) * ts.Exponential(9.0)), "limited to n = 200,000"),
+        (ts.Branches(ts.Exponential(8.0), 0.5 * ts.Exponential(4.0)), "cannot be checked at n"),
+    ],
+)
+def test_sizes_that_would_never_end_are_refused(branches, words):
+    """What would take hours or all memory is refused at once, with the limit."""
+    with pytest.raises(InputError, match=words):
+        ts.simulate(ts.TokenModel(branches, ts.Isotropic(4)), 2**31 - 2, 10)
+
+
+def test_the_largest_size_of_closed_forms():
+    for branches in (BRANCHES["equicorrelated"], BRANCHES["fGn"], BRANCHES["blocks"]):
+        model = ts.TokenModel(branches, ts.Isotropic(16_384))
+        r = ts.simulate(model, ts.log_grid(2**31 - 2, 7), 100, 4)
+        exact = ts.theory.expected_divergence(model, r.n)
+        assert_agrees(r.mean, np.sqrt(r.standard_error**2 + (1e-6 * exact) ** 2), exact)
+
+
+def test_validity_of_a_markov_difference_ends_once_it_repeats():
+    from tokenspace.covariance.innovations import largest_valid_n
+
+    assert largest_valid_n(ts.Exponential(8.0) - 0.5 * ts.Exponential(4.0), 10**9) == 10**9
+    invalid = ts.Exponential(2.0) - 0.5 * ts.Exponential(8.0)
+    dense = np.linalg.eigvalsh(invalid.dense(64))[0]
+    assert dense < 0 and largest_valid_n(invalid, 10**9) < 64

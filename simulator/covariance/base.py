@@ -14,10 +14,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tokenspace.errors import NoExactResult, TooManyTokens
+from tokenspace.errors import InputError, NoExactResult, TooManyTokens
 from tokenspace.parameters import model, parameter
 
 Array = np.ndarray
+LARGEST_SUMMED = 200_000  # tokens of a matrix that is summed element by element
+LARGEST_LAGS = 1 << 27  # lags held at once, 1 GiB in float64
 
 
 class Markov(NamedTuple):
@@ -81,6 +83,12 @@ class Covariance:
         grid = np.asarray(grid)
         largest = int(grid[-1])
         self.require_tokens(largest)
+        if largest > LARGEST_SUMMED:
+            raise InputError(
+                f"{self!r}: sums over n = {largest:,} tokens take n^2 steps without more "
+                f"structure, which is limited to n = {LARGEST_SUMMED:,}; ask for fewer tokens, or "
+                "define prefix_covariance() in the class"
+            )
         columns = np.arange(largest)
         rows_at_once = max(1, 2_000_000 // largest)
         increments = np.zeros((len(grid), largest))
@@ -163,6 +171,11 @@ class Stationary(Covariance):
 def stationary_totals(covariance: Any, n: Array) -> Array:
     """T(n) = n k(0) + 2 sum_{l<n} (n - l) k(l) for every n at once, O(max n)."""
     largest = int(n.max(initial=0))
+    if largest > LARGEST_LAGS:
+        raise InputError(
+            f"{covariance!r}: sums over n = {largest:,} tokens need as many numbers in memory, "
+            f"which is limited to n = {LARGEST_LAGS:,}; ask for fewer tokens"
+        )
     k = np.asarray(covariance.at_lag(np.arange(max(largest, 1))), np.float64)
     k = np.broadcast_to(k, (max(largest, 1),))
     row_sums = 2.0 * np.cumsum(k) - k[0]

@@ -19,6 +19,7 @@ from tokenspace.covariance.base import Covariance
 from tokenspace.covariance.cholesky import NegativePivot, gain_of, semidefinite_cholesky
 
 CHECK_BLOCK = 64
+STEADY = 1e-12  # difference of two blocks, relative to k(0), that is rounding
 
 
 class Innovation(NamedTuple):
@@ -66,9 +67,19 @@ def largest_valid_n(covariance: Covariance, n: int) -> int:
     """Largest number of tokens up to n at which a Markov covariance is valid."""
     if covariance.diagonal(1)[0] < 0:
         return 0
+    before: Innovation | None = None
+    steady = STEADY * float(covariance.diagonal(1)[0])
     try:
-        for _ in innovations(covariance, -(-n // CHECK_BLOCK), CHECK_BLOCK):
-            pass
+        for k, block in enumerate(innovations(covariance, -(-n // CHECK_BLOCK), CHECK_BLOCK)):
+            # Stationary blocks converge geometrically: one that equals the block half as far along
+            # has converged, and all that follow are the same.
+            if not covariance.stationary or k & (k - 1):
+                continue
+            if before is not None:
+                pairs = zip(block, before, strict=True)
+                if all(np.max(abs(x - y), initial=0.0) <= steady for x, y in pairs):
+                    break
+            before = block
     except NegativePivot as error:
         return min(error.row, n)
     return n

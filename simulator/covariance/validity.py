@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tokenspace.covariance import innovations
-from tokenspace.covariance.base import Array, Covariance
+from tokenspace.covariance.base import LARGEST_LAGS, Array, Covariance
 from tokenspace.errors import InputError, NotPositiveSemidefinite
 
 TOLERANCE = 1e-10  # negative eigenvalues below this times k(0) n are rounding
@@ -41,6 +41,11 @@ def require_valid(covariance: Covariance, n: int, what: str) -> None:
 
 
 def _largest_valid_n(covariance: Any, n: int) -> int:
+    if n > LARGEST_LAGS:
+        raise InputError(
+            f"{covariance!r} cannot be checked at n = {n:,} tokens, only up to {LARGEST_LAGS:,}; "
+            "ask for fewer tokens, or build it from sums and products of valid covariances"
+        )
     if covariance.stationary:
         lags = np.asarray(covariance.at_lag(np.arange(n)), np.float64)
         spectrum = np.fft.rfft(np.concatenate([lags, lags[-2:0:-1]])).real
