@@ -9,7 +9,6 @@ from importlib.util import find_spec
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from tokenspace.benchmarks.harness import Case, Contestant
@@ -31,7 +30,7 @@ from tokenspace.covariance import (
 )
 from tokenspace.experiment import simulate
 from tokenspace.grids import log_grid
-from tokenspace.kernels.given_tokens import measure
+from tokenspace.kernels.dispatch import implementations, kernel
 from tokenspace.sampling import plan
 from tokenspace.sampling.tokens import TOKEN_BLOCK
 
@@ -158,8 +157,11 @@ def _given_pair(shape: Shape) -> tuple[np.ndarray, np.ndarray]:
     return a, b
 
 
-def _given(shape: Shape, grid: np.ndarray, psi: bool) -> Callable[[], Any]:
-    a, b = map(jnp.asarray, _given_pair(shape))
+def _given(shape: Shape, grid: np.ndarray, implementation: str, psi: bool) -> Callable[[], Any]:
+    a, b = _given_pair(shape)
+    if implementation == "xla":
+        a, b = jax.device_put(a), jax.device_put(b)
+    measure = kernel("measure", implementation).call
     return lambda: measure(a, b, grid, psi)[0][None]
 
 
@@ -185,10 +187,17 @@ def given_token_cases(use: str) -> list[Case]:
         grid = log_grid(shape.tokens, shape.points)
         work = Work(bytes=2.0 * 4 * shape.tokens * shape.dim)
         contestants = [
-            Contestant("divergence and psi", True, partial(_given, shape, grid, True), work),
-            Contestant("divergence", True, partial(_given, shape, grid, False), work),
-            Contestant("NumPy", False, partial(numpy_given, shape, grid)),
+            Contestant(
+                f"{what}, {implementation}",
+                True,
+                partial(_given, shape, grid, implementation, psi),
+                work,
+            )
+            for implementation in implementations("measure")
+            if implementation != "reference"
+            for what, psi in (("divergence and psi", True), ("divergence", False))
         ]
+        contestants.append(Contestant("NumPy", False, partial(numpy_given, shape, grid)))
         out.append(Case(f"given tokens, N = {shape.tokens}, d = {shape.dim}", contestants))
     return out
 

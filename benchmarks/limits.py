@@ -61,8 +61,9 @@ def copy_bandwidth(size: int) -> float:
     copy = jax.jit(lambda v: v + 1)
     seconds = [median_seconds(lambda: copy(x))]
     if jax.default_backend() == "cpu":
-        # XLA allocates its result anew each time, which costs more than the copy itself.
-        source, target = np.zeros(size, np.float32), np.ones(size, np.float32)
+        # XLA allocates its result anew each time, which costs more than the copy itself. Ones:
+        # zeros never written are one page of the system's, read from cache again and again.
+        source, target = np.ones(size, np.float32), np.ones(size, np.float32)
         parts = np.array_split(np.arange(size), os.cpu_count() or 1)
         slices = [slice(int(p[0]), int(p[-1]) + 1) for p in parts]
         with ThreadPoolExecutor(len(slices)) as pool:

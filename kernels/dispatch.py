@@ -1,9 +1,10 @@
 """Which implementation of a kernel runs.
 
 "xla", plain JAX that XLA fuses, is the default on every platform. "reference" is NumPy in float64.
-An implementation for one kind of device would be one more entry here, kept only where it measures
-faster there. The environment variable TOKENSPACE_KERNELS names another than the default; a kernel
-that lacks it, or does not run on this device, falls back to the default with a warning.
+An implementation for one kind of device is one more entry, kept only where it measures faster
+there: "numba" reads given tokens on a CPU, where the extra `cpu` is installed. The environment
+variable TOKENSPACE_KERNELS names another than the default; a kernel that lacks it, or does not run
+on this device, falls back to the default with a warning.
 """
 
 from __future__ import annotations
@@ -11,7 +12,11 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable
+from functools import cache
+from importlib.util import find_spec
 from typing import Any, NamedTuple
+
+import jax
 
 from tokenspace.kernels import reference
 from tokenspace.kernels.collapsed import collapsed_divergence
@@ -35,14 +40,30 @@ KERNELS: dict[str, dict[str, Callable[..., Any]]] = {
 
 
 class Kernel(NamedTuple):
-    """A kernel and the implementation that was chosen; `compiled` ones go through `jax.jit`."""
+    """A kernel and the implementation that was chosen."""
 
     implementation: str
     call: Callable[..., Any]
 
-    @property
-    def compiled(self) -> bool:
-        return self.implementation != "reference"
+
+@cache
+def _numba_measure() -> Callable[..., Any] | None:
+    """Given tokens read by Numba, None where it is not installed or does not work."""
+    if not find_spec("numba"):
+        return None
+    try:
+        from tokenspace.kernels.given_tokens_cpu import measure
+    except ImportError as error:  # a Numba that does not know this NumPy says so here
+        warnings.warn(f"Numba cannot be used ({error}); {DEFAULT!r} runs instead", stacklevel=4)
+        return None
+    return measure
+
+
+def implementations(name: str) -> dict[str, Callable[..., Any]]:
+    """The implementations of a kernel that run here, the one that runs unless told first."""
+    known = KERNELS[name]
+    numba = _numba_measure() if name == "measure" and jax.default_backend() == "cpu" else None
+    return {"numba": numba, **known} if numba else known
 
 
 def kernel(name: str, implementation: str | None = None) -> Kernel:
@@ -50,15 +71,17 @@ def kernel(name: str, implementation: str | None = None) -> Kernel:
 
     Args:
         name: a key of KERNELS.
-        implementation: "xla", "reference" or None, which asks TOKENSPACE_KERNELS, else the default.
+        implementation: "xla", "numba", "reference" or None, which asks TOKENSPACE_KERNELS, else
+            the default.
     """
-    known = KERNELS[name]
-    wanted = implementation or os.environ.get(VARIABLE) or DEFAULT
+    known = implementations(name)
+    default = next(iter(known))
+    wanted = implementation or os.environ.get(VARIABLE) or default
     if wanted not in known:
         warnings.warn(
-            f"kernel {name} has no implementation {wanted!r} (it has {', '.join(known)}); "
-            f"{DEFAULT!r} runs instead",
+            f"kernel {name} has no implementation {wanted!r} here (it has {', '.join(known)}); "
+            f"{default!r} runs instead",
             stacklevel=2,
         )
-        wanted = DEFAULT
+        wanted = default
     return Kernel(wanted, known[wanted])

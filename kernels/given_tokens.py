@@ -83,12 +83,17 @@ def report(sums: TokenSums) -> Reports:
     )
 
 
+def _inverse(square: jax.Array) -> jax.Array:
+    """One over the root; NaN where the square overflowed, so that nothing goes wrong in silence."""
+    return jnp.where(square < jnp.inf, jax.lax.rsqrt(square), jnp.nan)
+
+
 def masked_sums(mask: jax.Array, a: jax.Array, b: jax.Array) -> TokenSums:
     """Sums over the tokens (size, d) that each row of a mask (rows, size) of booleans lets through.
 
     Unit vectors are never formed: their sum is a product of the tokens with inverse norms.
     """
-    inverse_a, inverse_b = (jax.lax.rsqrt(jnp.sum(h * h, axis=1)) for h in (a, b))
+    inverse_a, inverse_b = (_inverse(jnp.sum(h * h, axis=1)) for h in (a, b))
     cosine = jnp.sum(a * b, axis=1) * inverse_a * inverse_b
     rows, ones = len(mask), mask.astype(jnp.float32)
 
@@ -125,15 +130,18 @@ def measure_block(
     return jax.lax.switch(level, [partial(up_to, k) for k in levels])
 
 
-def psi_from_reports(reports: Reports, grid: jax.Array) -> dict[str, jax.Array]:
+def psi_from_reports(reports: Reports, grid: Any) -> dict[str, Any]:
     """Realised psi's from sums at the grid; averages over pairs are NaN at n = 1.
 
     sum_{i != j} u_i . u_j = ||sum u||^2 - n and
     sum_{i != j} u_i^A . u_j^B = (sum u^A) . (sum u^B) - sum u_i^A . u_i^B.
+
+    Reports of JAX or of NumPy; the psi's are of the same kind.
     """
-    n = jnp.asarray(grid, jnp.float32)
+    xp = reports.equal.__array_namespace__()
+    n = xp.asarray(grid, dtype=reports.equal.dtype)
     n = n.reshape((1,) * (reports.equal.ndim - 1) + n.shape)
-    pairs = jnp.where(n > 1, n * (n - 1), jnp.nan)
+    pairs = xp.where(n > 1, n * (n - 1), xp.nan)
     return {
         "psi_equal": reports.equal / n,
         "psi_cross_AA": (reports.squared_a - n) / pairs,
@@ -208,10 +216,11 @@ def measure(
 
     With `psi` False only D is measured, and the second value is empty.
     """
-    lead, tokens = a.shape[:-2], a.shape[-2]
+    grid = np.asarray(grid)
+    lead, tokens = a.shape[:-2], int(grid[-1])
+    a, b = a[..., :tokens, :], b[..., :tokens, :]
     known = WINDOWS.get(jax.default_backend(), ACCELERATOR_WINDOWS)
     windows = tuple(sorted({min(w, tokens) for w in known}))
-    grid = np.asarray(grid)
     pieces, where = cut(grid, windows)
     out = _measure(jnp.asarray(a), jnp.asarray(b), pieces, where, grid, windows, psi)
     return jax.tree.map(lambda x: x.reshape(*lead, len(grid)), out)

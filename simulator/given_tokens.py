@@ -10,11 +10,12 @@ import numpy as np
 
 from tokenspace.errors import InputError
 from tokenspace.grids import as_grid, log_grid
-from tokenspace.kernels.dispatch import kernel
+from tokenspace.kernels.dispatch import Kernel, kernel
 from tokenspace.provenance import device_name, versions
 from tokenspace.result import Result, summarise, with_psi_within
 
 ORDERS = ("raster", "random")
+FORMATS = ("float32", "bfloat16", "float16")  # others are read as float32
 
 
 def divergence(a: Any, b: Any, grid: int | Sequence[int] | np.ndarray) -> np.ndarray:
@@ -28,11 +29,11 @@ def divergence(a: Any, b: Any, grid: int | Sequence[int] | np.ndarray) -> np.nda
         Shape (..., m), float32.
 
     Raises:
-        InputError: shapes differ, values are not finite, or the grid goes beyond N.
+        InputError: shapes differ, values up to the last n are not finite, or the grid exceeds N.
     """
-    a, b = _checked(a, b, unit=False)
+    a, b = _tokens(a, b)
     n = _checked_grid(grid, a.shape[-2])
-    return np.asarray(kernel("measure").call(a, b, n, psi=False)[0])
+    return _measured(kernel("measure"), a, b, n, psi=False)["divergence"]
 
 
 def correlations(a: Any, b: Any, grid: int | Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
@@ -46,11 +47,12 @@ def correlations(a: Any, b: Any, grid: int | Sequence[int] | np.ndarray) -> dict
         Name -> (..., m), float32; averages over pairs are NaN at n = 1, where they are undefined.
 
     Raises:
-        InputError: shapes differ, values are not finite, a token is zero, or the grid exceeds N.
+        InputError: as `divergence`, or a token up to the last n is zero.
     """
-    a, b = _checked(a, b, unit=True)
+    a, b = _tokens(a, b)
     n = _checked_grid(grid, a.shape[-2])
-    psi = {k: np.asarray(v) for k, v in kernel("measure").call(a, b, n)[1].items()}
+    psi = _measured(kernel("measure"), a, b, n, psi=True)
+    del psi["divergence"]
     return with_psi_within(psi)
 
 
@@ -77,12 +79,11 @@ def measure(
         InputError: as `correlations`, and an order that is no permutation.
     """
     started = time.perf_counter()
-    a, b = checked_pairs(a, b)
+    a, b = _pairs(a, b)
     n = _checked_grid(a.shape[1] if grid is None else grid, a.shape[1])
     a, b = _reordered(a, b, order, seed)
-    measured = kernel("measure")
-    d, psi = measured.call(a, b, n)
-    samples = {"divergence": np.asarray(d), **{k: np.asarray(v) for k, v in psi.items()}}
+    kernel_used = kernel("measure")
+    samples = _measured(kernel_used, a, b, n, psi=True)
     named = order if isinstance(order, str) else "given"
     return summarise(
         n,
@@ -91,7 +92,7 @@ def measure(
         sampler="given tokens",
         method="one pass over the tokens",
         reason=f"{named} order",
-        kernels=measured.implementation,
+        kernels=kernel_used.implementation,
         device=device_name(),
         seed=seed if named == "random" else None,
         seconds=time.perf_counter() - started,
@@ -127,46 +128,79 @@ def checked_pairs(a: Any, b: Any) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         InputError: naming the array, the place and the value.
     """
-    a, b = np.asarray(a), np.asarray(b)
-    if a.ndim == 2 and b.ndim == 2:
-        a, b = a[None], b[None]
-    if a.ndim != 3:
+    a, b = _pairs(a, b)
+    _require_sound(a, b, unit=True)
+    return a, b
+
+
+def _pairs(a: Any, b: Any) -> tuple[np.ndarray, np.ndarray]:
+    a, b = _tokens(a, b)
+    if a.ndim not in (2, 3):
         raise InputError(f"tokens must be (pairs, N, d) or (N, d), but their shape is {a.shape}")
-    return _checked(a, b, unit=True)
+    return (a[None], b[None]) if a.ndim == 2 else (a, b)
 
 
-def _checked(a: Any, b: Any, unit: bool) -> tuple[np.ndarray, np.ndarray]:
+def _tokens(a: Any, b: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Both arrays in one of the formats that kernels read, of one shape (..., N, d)."""
     arrays = []
     for name, h in (("a", np.asarray(a)), ("b", np.asarray(b))):
-        real = h.dtype.kind in "fiu" or h.dtype.name in ("bfloat16", "float16")
-        if not real:
+        if h.dtype.kind not in "fiu" and h.dtype.name != "bfloat16":
             raise InputError(f"tokens {name} have dtype {h.dtype}; real numbers are needed")
         if h.ndim < 2 or 0 in h.shape:
             raise InputError(f"tokens {name} must be (..., N, d), but their shape is {h.shape}")
-        wide = h.dtype.kind in "iu" or h.dtype.itemsize > 4
-        h = h.astype(np.float32) if wide else h
-        finite = np.isfinite(h.astype(np.float32) if h.dtype.itemsize < 4 else h)
+        arrays.append(h)
+    a, b = arrays
+    if a.shape != b.shape:
+        raise InputError(f"both branches need one shape, but a is {a.shape} and b is {b.shape}")
+    if a.dtype == b.dtype and a.dtype.name in FORMATS:
+        return a, b
+    with np.errstate(over="ignore"):  # infinity is reported with its place
+        return a.astype(np.float32), b.astype(np.float32)
+
+
+def _measured(
+    kernel_used: Kernel, a: np.ndarray, b: np.ndarray, n: np.ndarray, psi: bool
+) -> dict[str, np.ndarray]:
+    """What a kernel measures, or the reason why tokens have no such thing.
+
+    Tokens are looked at one by one only if a result is not finite: looking takes far longer than
+    measuring.
+    """
+    with np.errstate(all="ignore"):
+        d, correlations = kernel_used.call(a, b, n, psi=psi)
+    out = {k: np.asarray(v) for k, v in {"divergence": d, **correlations}.items()}
+    defined = {k: v[..., n > 1] if k.startswith("psi_cross") else v for k, v in out.items()}
+    if not all(np.isfinite(v).all() for v in defined.values()):
+        _require_sound(a[..., : n[-1], :], b[..., : n[-1], :], unit=psi)
+        smallest, largest = (
+            float(f([f(np.linalg.norm(h.astype(np.float64), axis=-1)) for h in (a, b)]))
+            for f in (np.min, np.max)
+        )
+        raise InputError(
+            f"norms of tokens lie between {smallest:.3g} and {largest:.3g}; their squares, summed, "
+            "leave the range of float32 (1e-38 to 3e38): multiply the tokens by a constant first"
+        )
+    return out
+
+
+def _require_sound(a: np.ndarray, b: np.ndarray, unit: bool) -> None:
+    """All values finite, and with `unit` no token zero; else an error that says where."""
+    for name, h in (("a", a), ("b", b)):
+        finite = np.isfinite(h.astype(np.float32))
         if not finite.all():
             where = tuple(int(i) for i in np.argwhere(~finite)[0])
             raise InputError(
                 f"tokens {name}[{', '.join(map(str, where))}] = {h[where]} is not finite "
                 f"({int((~finite).sum())} such values)"
             )
-        if unit:
-            empty = ~np.any(h != 0, axis=-1)
-            if empty.any():
-                where = tuple(int(i) for i in np.argwhere(empty)[0])
-                raise InputError(
-                    f"tokens {name}[{', '.join(map(str, where))}] is all zero "
-                    f"({int(empty.sum())} such tokens), so its cosine is undefined; "
-                    "remove padding first"
-                )
-        arrays.append(h)
-    if arrays[0].shape != arrays[1].shape:
-        raise InputError(
-            f"both branches need one shape, but a is {arrays[0].shape} and b is {arrays[1].shape}"
-        )
-    return arrays[0], arrays[1]
+        empty = ~np.any(h != 0, axis=-1)
+        if unit and empty.any():
+            where = tuple(int(i) for i in np.argwhere(empty)[0])
+            raise InputError(
+                f"tokens {name}[{', '.join(map(str, where))}] is all zero "
+                f"({int(empty.sum())} such tokens), so its cosine is undefined; "
+                "remove padding first"
+            )
 
 
 def _checked_grid(grid: Any, tokens: int) -> np.ndarray:

@@ -4,6 +4,8 @@ import pytest
 import tokenspace as ts
 from oracles import realised_psi
 from tokenspace import theory
+from tokenspace.errors import InputError
+from tokenspace.kernels import dispatch
 
 MODEL = ts.TokenModel(ts.equicorrelated(0.2, 0.3, 0.1), ts.Isotropic(64))
 
@@ -81,6 +83,33 @@ def test_given_tokens_take_the_same_path():
     assert not np.allclose(shuffled.mean[0], result.mean[0])
     reverse = ts.measure(a, b, [2, 10, 30], order=np.arange(30)[::-1])
     np.testing.assert_allclose(reverse.mean, ts.measure(a[:, ::-1], b[:, ::-1], [2, 10, 30]).mean)
+
+
+@pytest.mark.parametrize("implementation", dispatch.implementations("measure"))
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (np.nan, "tokens b[1, 61, 3] = nan is not finite (1 such values)"),
+        (-np.inf, "tokens b[1, 61, 3] = -inf is not finite (1 such values)"),
+        (0.0, "tokens b[1, 61] is all zero (1 such tokens)"),
+        (3e30, "leave the range of float32"),
+        (1e-30, "leave the range of float32"),
+    ],
+)
+def test_bad_tokens_are_found_and_named(monkeypatch, implementation, value, words):
+    monkeypatch.setenv(dispatch.VARIABLE, implementation)
+    a, b = np.random.default_rng(0).standard_normal((2, 2, 80, 5), dtype=np.float32)
+    b[1, 61] = 0.0
+    b[1, 61, 3] = value
+    in_float64 = implementation == "reference" and 0 < value < np.inf
+    for measure in (ts.measure, ts.correlations):
+        if in_float64:  # the reference has range to spare
+            measure(a, b, [2, 62, 70])
+            continue
+        with pytest.raises(InputError) as caught:
+            measure(a, b, [2, 62, 70])
+        assert words in str(caught.value)
+    ts.measure(a, b, [2, 61])  # the token is not asked for
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """One suite for every implementation of every kernel: each is held to the reference."""
 
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -19,8 +21,8 @@ EPSILON = np.finfo(np.float32).eps
 SHAPES = shapes("test")
 FAST = [
     (name, implementation)
-    for name, known in dispatch.KERNELS.items()
-    for implementation in known
+    for name in dispatch.KERNELS
+    for implementation in dispatch.implementations(name)
     if implementation != "reference"
 ]
 BRANCHES = {
@@ -148,11 +150,67 @@ def test_given_tokens_do_not_depend_on_the_windows(monkeypatch, windows):
     assert_close(given_tokens.measure(*args), reference.measure(*args), shape.tokens * shape.dim)
 
 
-def test_difference_alone_is_the_same_divergence():
+MEASURES = [implementation for name, implementation in FAST if name == "measure"]
+
+
+@pytest.mark.parametrize("implementation", MEASURES)
+def test_difference_alone_is_the_same_divergence(implementation):
     args = arguments("measure", SHAPES[5], None)
-    alone, nothing = given_tokens.measure(*args, psi=False)
+    measure = dispatch.kernel("measure", implementation).call
+    alone, nothing = measure(*args, psi=False)
     assert nothing == {}
-    assert_close(alone, given_tokens.measure(*args)[0], SHAPES[5].tokens)
+    assert_close(alone, measure(*args)[0], SHAPES[5].tokens)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("implementation", MEASURES)
+def test_tokens_of_16_bits(implementation, dtype):
+    """The reference reads the same rounded tokens in float64; subnormal numbers are among them."""
+    a, b, grid = arguments("measure", SHAPES[5], None)
+    scale = np.geomspace(1e-7, 100, a.shape[1])[:, None]
+    a, b = ((h * scale).astype(dtype) for h in (a, b))
+    got = dispatch.kernel("measure", implementation).call(a, b, grid)
+    assert_close(got, reference.measure(a, b, grid), SHAPES[5].tokens * SHAPES[5].dim)
+
+
+@pytest.mark.parametrize("implementation", MEASURES)
+def test_arrays_that_are_not_contiguous_and_of_any_rank(implementation):
+    rng = np.random.default_rng(3)
+    a, b = rng.standard_normal((2, 2, 3, 40, 12), dtype=np.float32)[..., ::-2, ::3]
+    grid = np.array([1, 3, 17])
+    got = dispatch.kernel("measure", implementation).call(a, b, grid)
+    assert got[0].shape == (2, 3, 3)
+    assert_close(got, reference.measure(a, b, grid), 20 * 4)
+
+
+@pytest.mark.parametrize("implementation", MEASURES)
+def test_tokens_after_the_last_n_are_not_read(implementation):
+    a, b, _ = arguments("measure", SHAPES[5], None)
+    grid = np.array([1, 30, 200])
+    measure = dispatch.kernel("measure", implementation).call
+    clean = measure(a, b, grid)
+    a[:, 200:], b[:, 200:] = np.nan, np.inf
+    for x, y in zip(jax.tree.leaves(measure(a, b, grid)), jax.tree.leaves(clean), strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+@pytest.mark.parametrize(("sequences", "tokens"), [(1, 3000), (3, 1500), (40, 70)])
+def test_given_tokens_do_not_depend_on_the_number_of_threads(monkeypatch, sequences, tokens):
+    numba = pytest.importorskip("tokenspace.kernels.given_tokens_cpu")
+    rng = np.random.default_rng(5)
+    a, b = rng.standard_normal((2, sequences, tokens, 48), dtype=np.float32)
+    grid = ts.log_grid(tokens, 9)
+    monkeypatch.setattr(numba, "BUFFER_BYTES", 5000)  # several turns, even at this size
+    out = []
+    for threads, share in ((1, 1 << 30), (2, 1), (5, 1)):
+        monkeypatch.setattr(numba, "cores", lambda n=threads: n)
+        monkeypatch.setattr(numba, "SHARE", share)
+        out.append(jax.tree.leaves(numba.measure(a, b, grid)))
+    for other in out[1:]:
+        for x, y in zip(out[0], other, strict=True):
+            np.testing.assert_array_equal(x, y)
+    want = reference.measure(a, b, grid)
+    assert_close(numba.measure(a, b, grid), want, tokens * 48)
 
 
 def test_reference_runs_a_whole_experiment(monkeypatch):
@@ -174,4 +232,25 @@ def test_reference_runs_a_whole_experiment(monkeypatch):
 def test_missing_implementation_falls_back_with_a_message(monkeypatch):
     monkeypatch.setenv(dispatch.VARIABLE, "pallas")
     with pytest.warns(UserWarning, match="'pallas'.*'xla' runs instead"):
+        assert dispatch.kernel("sample_divergence").implementation == "xla"
+
+
+@pytest.fixture
+def fresh_dispatch():
+    dispatch._numba_measure.cache_clear()
+    yield
+    dispatch._numba_measure.cache_clear()
+
+
+def test_without_numba_the_default_runs(monkeypatch, fresh_dispatch):
+    monkeypatch.setattr(dispatch, "find_spec", lambda name: None)
+    assert dispatch.kernel("measure").implementation == "xla"
+
+
+def test_numba_that_does_not_know_this_numpy(monkeypatch, fresh_dispatch):
+    pytest.importorskip("numba")
+    monkeypatch.delitem(sys.modules, "tokenspace.kernels.given_tokens_cpu", raising=False)
+    monkeypatch.setitem(sys.modules, "numba", None)  # importing it raises ImportError
+    monkeypatch.setattr(dispatch, "find_spec", lambda name: True)
+    with pytest.warns(UserWarning, match="Numba cannot be used"):
         assert dispatch.kernel("measure").implementation == "xla"
