@@ -214,6 +214,7 @@ def million_token_cases(use: str) -> list[Case]:
         "power law": Branches(PowerLaw(0.4)),
         "fractional Gaussian noise": Branches(FractionalGaussianNoise(0.8)),
         "blocks": Branches(Block(64)),
+        "blocks x Matern 0.8": Branches(Block(64) * Matern(0.8, LENGTH)),
     }
 
     def whole(branches: Branches) -> Callable[[], Any]:

@@ -26,6 +26,7 @@ POSITIONS = {
     "sum": 0.5 * ts.Exponential(5.0) + 0.3 * ts.Constant() + 0.2 * ts.White(),
     "sum of unlike": 0.5 * ts.PowerLaw(0.4) + 0.5 * ts.Block(7),
     "product": ts.Exponential(9.0) * ts.Block(16),
+    "blocks in blocks": ts.PowerLaw(0.3) * ts.Block(5) * ts.Block(12),
     "long memory product": ts.PowerLaw(0.3) * ts.SquaredExponential(12.0),
     "noisy grid": 0.7 * ts.PatchGrid(6, 8, ts.Exponential(3.0), ts.Exponential(2.0))
     + 0.3 * ts.White(),

@@ -35,6 +35,8 @@ BRANCHES = {
     "power law": ts.Branches(ts.PowerLaw(0.3)),
     "fGn": ts.Branches(ts.FractionalGaussianNoise(0.9)),
     "blocks": ts.Branches(ts.Block(4096)),
+    "forgets at blocks": ts.Branches(ts.Block(4096) * ts.Exponential(500.0)),
+    "blocks in blocks": ts.Branches(ts.Block(30) * ts.Block(4096) * ts.PowerLaw(0.4)),
 }
 
 
@@ -99,11 +101,21 @@ def test_heavy_tails():
     assert check.verdict == "UNDECIDED" and "infinite variance" in check.reason
 
 
+class OwnCovariance(ts.Covariance):
+    """One's own class that states K alone, of tokens that forget ever more slowly."""
+
+    valid_by_construction = True
+
+    def __call__(self, i, j):
+        return np.exp(-abs(np.sqrt(i + 1) - np.sqrt(j + 1)))
+
+
 @pytest.mark.parametrize(
     ("branches", "words"),
     [
         (ts.Branches(ts.PowerLaw(0.4)), "limited to n = 134,217,728"),
-        (ts.Branches(ts.Block(7) * ts.Exponential(9.0)), "limited to n = 200,000"),
+        (ts.Branches(ts.Block(7) * ts.Exponential(9.0)), "limited to n = 134,217,728"),
+        (ts.Branches(OwnCovariance()), "limited to n = 200,000"),
         (ts.Branches(ts.Exponential(8.0), 0.5 * ts.Exponential(4.0)), "cannot be checked at n"),
     ],
 )

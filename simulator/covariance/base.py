@@ -68,6 +68,16 @@ class Covariance:
         i = np.arange(n)
         return np.broadcast_to(np.asarray(self(i[:, None], i[None, :]), np.float64), (n, n))
 
+    def cells(self, n: int) -> Array | None:
+        """First tokens, ascending from 0, of runs between which K is zero and inside which it
+        depends on the distance only, or None: one run for a stationary K, blocks for `Block`.
+        """
+        return None
+
+    def at_lag_in_cell(self, lag: Array) -> Array:
+        """K of two tokens of one of the `cells` at a lag >= 0."""
+        raise NotImplementedError(f"{type(self).__name__} must define at_lag_in_cell(lag)")
+
     def diagonal(self, n: int) -> Array:
         """K(i, i) for i < n, shape (n,)."""
         self.require_tokens(n)
@@ -161,25 +171,35 @@ class Stationary(Covariance):
     def __call__(self, i: Array, j: Array) -> Array:
         return self.at_lag(abs(i - j))
 
+    def cells(self, n: int) -> Array:
+        return np.zeros(1, int)
+
+    def at_lag_in_cell(self, lag: Array) -> Array:
+        return self.at_lag(lag)
+
     def totals(self, n: Array) -> Array:
-        return stationary_totals(self, np.asarray(n))
+        return stationary_totals(self, self.at_lag, np.asarray(n))
 
     def prefix_covariance(self, grid: Array) -> Array:
         return stationary_prefix_covariance(self, np.asarray(grid))
 
 
-def stationary_totals(covariance: Any, n: Array) -> Array:
+def stationary_totals(covariance: Any, at_lag: Callable[[Array], Array], n: Array) -> Array:
     """T(n) = n k(0) + 2 sum_{l<n} (n - l) k(l) for every n at once, O(max n)."""
     largest = int(n.max(initial=0))
-    if largest > LARGEST_LAGS:
-        raise InputError(
-            f"{covariance!r}: sums over n = {largest:,} tokens need as many numbers in memory, "
-            f"which is limited to n = {LARGEST_LAGS:,}; ask for fewer tokens"
-        )
-    k = np.asarray(covariance.at_lag(np.arange(max(largest, 1))), np.float64)
+    _require_lags(covariance, largest)
+    k = np.asarray(at_lag(np.arange(max(largest, 1))), np.float64)
     k = np.broadcast_to(k, (max(largest, 1),))
     row_sums = 2.0 * np.cumsum(k) - k[0]
     return np.concatenate([[0.0], np.cumsum(row_sums)])[n]
+
+
+def _require_lags(covariance: Any, n: int) -> None:
+    if n > LARGEST_LAGS:
+        raise InputError(
+            f"{covariance!r}: sums over n = {n:,} tokens need as many numbers in memory, "
+            f"which is limited to n = {LARGEST_LAGS:,}; ask for fewer tokens"
+        )
 
 
 def stationary_prefix_covariance(covariance: Any, grid: Array) -> Array:
@@ -188,6 +208,26 @@ def stationary_prefix_covariance(covariance: Any, grid: Array) -> Array:
     total = covariance.totals(np.concatenate([grid, gaps.ravel()]))
     t, t_gap = total[: len(grid)], total[len(grid) :].reshape(gaps.shape)
     return (t[:, None] + t[None, :] - t_gap) / 2.0
+
+
+def prefix_covariance_of_cells(covariance: Covariance, starts: Array, grid: Array) -> Array:
+    """C[a, b], a <= b: whole cells before a, and of the cell that a ends in, what a and b hold.
+
+    C = sum of T(length) over whole cells + (T(r) + T(s) - T(s - r)) / 2, where r and s are the
+    tokens of that cell below a and below b. O(N).
+    """
+    a = np.minimum(grid[:, None], grid[None, :])
+    b = np.maximum(grid[:, None], grid[None, :])
+    edges = np.append(starts, grid[-1])
+    cell = np.searchsorted(starts, a, side="right") - 1
+    r = a - edges[cell]
+    s = np.minimum(b, edges[cell + 1]) - edges[cell]
+    lengths = np.diff(edges)
+    counts = [lengths, *(x.ravel() for x in (r, s, s - r))]
+    total = stationary_totals(covariance, covariance.at_lag_in_cell, np.concatenate(counts))
+    of_cells, of_r, of_s, of_gap = np.split(total, np.cumsum([len(c) for c in counts[:-1]]))
+    before = np.concatenate([[0.0], np.cumsum(of_cells)])
+    return before[cell] + ((of_r + of_s - of_gap) / 2).reshape(a.shape)
 
 
 @model
@@ -298,13 +338,26 @@ class Product(Covariance):
     def __call__(self, i: Array, j: Array) -> Array:
         return self.left(i, j) * self.right(i, j)
 
+    def cells(self, n: int) -> Array | None:
+        left, right = self.left.cells(n), self.right.cells(n)
+        return None if left is None or right is None else np.union1d(left, right)
+
+    def at_lag_in_cell(self, lag: Array) -> Array:
+        return self.left.at_lag_in_cell(lag) * self.right.at_lag_in_cell(lag)
+
     def totals(self, n: Array) -> Array:
-        return stationary_totals(self, np.asarray(n)) if self.stationary else super().totals(n)
+        n = np.asarray(n)
+        return stationary_totals(self, self.at_lag, n) if self.stationary else super().totals(n)
 
     def prefix_covariance(self, grid: Array) -> Array:
+        grid = np.asarray(grid)
         if self.stationary:
-            return stationary_prefix_covariance(self, np.asarray(grid))
-        return super().prefix_covariance(grid)
+            return stationary_prefix_covariance(self, grid)
+        _require_lags(self, int(grid[-1]))
+        starts = self.cells(int(grid[-1]))
+        if starts is None:
+            return super().prefix_covariance(grid)
+        return prefix_covariance_of_cells(self, starts, grid)
 
     def markov(self) -> Markov | None:
         left, right = self.left.markov(), self.right.markov()

@@ -24,6 +24,12 @@ class Block(Covariance):
     def __call__(self, i: Array, j: Array) -> Array:
         return np.where(i // self.size == j // self.size, 1.0, 0.0)
 
+    def cells(self, n: int) -> Array:
+        return np.arange(0, n, self.size)
+
+    def at_lag_in_cell(self, lag: Array) -> Array:
+        return np.ones(np.shape(lag))
+
     def prefix_covariance(self, grid: Array) -> Array:
         """Pairs in a common block: q size^2 + r min(rest, size) with a = q size + r <= b."""
         a = np.minimum(grid[:, None], grid[None, :])

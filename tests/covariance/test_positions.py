@@ -61,7 +61,7 @@ def test_fractional_gaussian_noise(hurst):
     np.testing.assert_allclose(fgn.at_lag(LAG), direct, atol=3e-13 * 200 ** (2 * hurst))
     n = np.arange(1, 2000)
     np.testing.assert_allclose(
-        ts.covariance.base.stationary_totals(fgn, n), n ** (2 * hurst), rtol=1e-9
+        ts.covariance.base.stationary_totals(fgn, fgn.at_lag, n), n ** (2 * hurst), rtol=1e-9
     )
 
 
