@@ -2,10 +2,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy import stats
+from numpy.polynomial import Chebyshev, Polynomial
+from scipy import special, stats
 
 from oracles import assert_agrees, divergences, realised_psi
 from tokenspace import kernels
+from tokenspace.kernels import random_bits
 from tokenspace.kernels.blocks import lay_out
 from tokenspace.kernels.chi_square import chi_square
 
@@ -23,6 +25,30 @@ def test_threefry_known_answers(key, counter, expected):
         tuple(jnp.uint32(k) for k in key), tuple(jnp.uint32(c) for c in counter)
     )
     assert tuple(int(w) for w in words) == expected
+
+
+def normal_over_uniform(t):
+    """z(u) / u at t = -log(1 - u^2) / NORMAL_HALF - 1, in float64 without cancellation."""
+    w = random_bits.NORMAL_HALF * (np.asarray(t, float) + 1)
+    u = np.sqrt(-np.expm1(-w))
+    z = -special.ndtri(0.5 * np.exp(-w) / (1 + u))
+    return np.where(u < 1e-6, np.sqrt(np.pi / 2), z / np.where(u < 1e-6, 1.0, u))
+
+
+def test_normals_are_the_inverse_of_the_normal_law():
+    """The coefficients are those of the interpolant, and every size of u comes out to 5e-7."""
+    degree = len(random_bits.NORMAL_COEFFICIENTS) - 1
+    fitted = Chebyshev.interpolate(normal_over_uniform, degree).convert(kind=Polynomial)
+    np.testing.assert_allclose(
+        np.float32(random_bits.NORMAL_COEFFICIENTS), np.float32(fitted.coef), rtol=2e-7
+    )
+    inner = np.unique(np.geomspace(1, 2**22, 100_000).astype(np.int64))
+    k = np.concatenate([inner, 2**23 - inner, [0, 2**23 - 1]])  # near 0 and near 1
+    z = random_bits.bits_to_normal(jnp.asarray(k << 8, jnp.uint32))
+    u = (k + 0.5) * 2.0**-23
+    np.testing.assert_allclose(z, -special.ndtri((1 - u) / 2), rtol=5e-7)
+    mirrored = random_bits.bits_to_normal(jnp.asarray((-1 - k) % 2**24 << 8, jnp.uint32))
+    np.testing.assert_array_equal(mirrored, -z)
 
 
 def test_normals_have_the_moments_and_law_of_normals():
