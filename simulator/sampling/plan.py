@@ -20,7 +20,10 @@ from tokenspace.kernels.given_tokens import psi_from_reports
 from tokenspace.kernels.random_bits import keys_of, replicate_keys, seed_words
 from tokenspace.sampling.scale import pair_scales
 
-BLOCK_ELEMENTS = 1 << 18  # random numbers in flight: enough to vectorise, small enough for caches
+# Random numbers in flight: on a CPU enough to vectorise and small enough for caches; an accelerator
+# needs more to be busy, and more than its launches take.
+BLOCK_ELEMENTS = {"cpu": 1 << 18}
+ACCELERATOR_BLOCK_ELEMENTS = 1 << 22
 LARGEST_BLOCK = 1024
 COPIES = 8  # float32 arrays of that size alive at once, in the samplers that keep most
 
@@ -90,7 +93,8 @@ class Plan:
     @property
     def block(self) -> int:
         """Replicates drawn together, a power of two, set by the problem and not by the batch."""
-        fitting = max(1, BLOCK_ELEMENTS // max(self.elements, 1))
+        elements = BLOCK_ELEMENTS.get(jax.default_backend(), ACCELERATOR_BLOCK_ELEMENTS)
+        fitting = max(1, elements // max(self.elements, 1))
         return min(1 << (fitting.bit_length() - 1), self.most)
 
     @property

@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 
@@ -102,6 +104,20 @@ def test_statistics_path_draws_the_same_divergence():
     alone = draw(model, "tokens", replicates=16)["divergence"]
     with_psi = draw(model, "tokens", ("correlations",), replicates=16)["divergence"]
     np.testing.assert_allclose(alone, with_psi, rtol=3e-5)
+
+
+@pytest.mark.parametrize("sampler", ["tokens", "dense", "partial_sums", "collapsed"])
+def test_blocks_of_an_accelerator_draw_the_same(monkeypatch, sampler):
+    """More replicates at once, as on a GPU, from the same keys."""
+    of_plan = sys.modules["tokenspace.sampling.plan"]
+    model = ts.TokenModel(BRANCHES["exponential"], ts.Isotropic(300))
+    prepared = plan(model, GRID, sampler)
+    block = prepared.block
+    few = prepared.sample(5, 0, -(-64 // block))["divergence"]
+    monkeypatch.setattr(of_plan, "BLOCK_ELEMENTS", {})
+    assert prepared.block > block or block == of_plan.LARGEST_BLOCK
+    at_once = prepared.sample(5, 0, 1)["divergence"]
+    np.testing.assert_allclose(at_once[:64], few[:64], rtol=1e-5)
 
 
 def test_sum_of_terms():
