@@ -16,7 +16,7 @@ def upper_normals(key: jax.Array, m: int) -> jax.Array:
     m - 1 - r use different numbers of the same drawn row.
     """
     # One row more than half, so that both parts differ in shape: where they do not, XLA on a CPU
-    # computes the noise anew for each, up to 7 times slower.
+    # computes the noise anew for each, which takes far longer.
     rows = m // 2 + 1
     half = normals(key, 0, rows, m)
     return jnp.concatenate([half, half[::-1, ::-1][2 * rows - m :]])
