@@ -198,7 +198,8 @@ def given_token_cases(use: str) -> list[Case]:
             for what, psi in (("divergence and psi", True), ("divergence", False))
         ]
         contestants.append(Contestant("NumPy", False, partial(numpy_given, shape, grid)))
-        out.append(Case(f"given tokens, N = {shape.tokens}, d = {shape.dim}", contestants))
+        name = f"given tokens, N = {shape.tokens}, d = {shape.dim}"
+        out.append(Case(name, contestants, 3 if use == "quick" else 15))
     return out
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from tokenspace.benchmarks.limits import Work
+from tokenspace.benchmarks.limits import Probe, Work
 from tokenspace.errors import InputError
 from tokenspace.provenance import device_name, versions
 
@@ -47,8 +47,8 @@ class Timing:
     """Seconds per replicate (or per pass) of one contestant in one case.
 
     low and high are the quartiles; first_call is in seconds, compilation included; floor is the
-    least time at the machine's limits and floor_by the resource that sets it; peak_mib is what a
-    process of its own needs above an idle one.
+    least time at the machine's limits during the case and floor_by the resource that sets it;
+    peak_mib is what a process of its own needs above an idle one.
     """
 
     case: str
@@ -76,15 +76,19 @@ def timed(call: Callable[[], Any]) -> tuple[float, int]:
     return time.perf_counter() - started, len(result)
 
 
-def race(case: Case, limits: dict[str, float]) -> list[Timing]:
-    """Time all contestants of a case, one call of each in turn."""
+def race(case: Case, probes: list[Probe]) -> tuple[list[Timing], dict[str, float]]:
+    """Time all contestants of a case and the machine's limits, one call of each in turn."""
     calls = {c.name: c.build() for c in case.contestants}
     first = {name: timed(call)[0] for name, call in calls.items()}
     seconds: dict[str, list[float]] = {name: [] for name in calls}
+    reached: dict[str, list[float]] = {p.limit: [] for p in probes}
     for _ in range(case.repeats):
+        for p in probes:
+            reached[p.limit].append(p.amount / timed(p.call)[0])
         for name, call in calls.items():
             took, count = timed(call)
             seconds[name].append(took / count)
+    limits = {name: float(np.median(rates)) for name, rates in reached.items()}
     out = []
     for c in case.contestants:
         low, median, high = (float(q) for q in np.quantile(seconds[c.name], [0.25, 0.5, 0.75]))
@@ -103,7 +107,7 @@ def race(case: Case, limits: dict[str, float]) -> list[Timing]:
                 by,
             )
         )
-    return out
+    return out, limits
 
 
 def commit() -> str:

@@ -44,6 +44,18 @@ class Work:
         return seconds[most], most
 
 
+@dataclass(frozen=True)
+class Probe:
+    """A call that does nothing but reach for one limit; amount: what it does, in the limit's unit.
+
+    Probes run in turn with the contestants, since the limits of a shared machine wander.
+    """
+
+    limit: str
+    call: Callable[[], Any]
+    amount: float
+
+
 def median_seconds(call: Callable[[], Any], repeats: int = 9) -> float:
     """Median time of a call after one to warm up."""
     jax.block_until_ready(call())
@@ -55,50 +67,51 @@ def median_seconds(call: Callable[[], Any], repeats: int = 9) -> float:
     return float(np.median(times))
 
 
-def copy_bandwidth(size: int) -> float:
+def fastest(calls: list[Callable[[], Any]]) -> Callable[[], Any]:
+    """The call of least median time."""
+    return min(calls, key=median_seconds)
+
+
+def copy_probe(size: int) -> Probe:
     """GB/s read and written by the best copy of float32 numbers that we know of."""
     x = jnp.zeros(size, jnp.float32)
     copy = jax.jit(lambda v: v + 1)
-    seconds = [median_seconds(lambda: copy(x))]
+    calls: list[Callable[[], Any]] = [lambda: copy(x)]
     if jax.default_backend() == "cpu":
         # XLA allocates its result anew each time, which costs more than the copy itself. Ones:
         # zeros never written are one page of the system's, read from cache again and again.
         source, target = np.ones(size, np.float32), np.ones(size, np.float32)
         parts = np.array_split(np.arange(size), os.cpu_count() or 1)
         slices = [slice(int(p[0]), int(p[-1]) + 1) for p in parts]
-        with ThreadPoolExecutor(len(slices)) as pool:
-            seconds.append(
-                median_seconds(
-                    lambda: list(pool.map(lambda s: np.copyto(target[s], source[s]), slices))
-                )
-            )
-    return 8 * size / min(seconds) / 1e9
+        pool = ThreadPoolExecutor(len(slices))
+        calls.append(lambda: list(pool.map(lambda s: np.copyto(target[s], source[s]), slices)))
+    return Probe("copy_gb_per_s", fastest(calls), 8 * size / 1e9)
 
 
-def matrix_rate(size: int) -> float:
+def matrix_probe(size: int) -> Probe:
     """GFLOP/s of a float32 matrix product at full precision."""
     matrix = jnp.ones((size, size), jnp.float32)
     multiply = jax.jit(lambda m: jnp.matmul(m, m, precision=jax.lax.Precision.HIGHEST))
-    return 2 * size**3 / median_seconds(lambda: multiply(matrix)) / 1e9
+    return Probe("matrix_gflop_per_s", lambda: multiply(matrix), 2 * size**3 / 1e9)
 
 
-def normals_rate(replicates: int, dim: int) -> float:
+def normals_probe(replicates: int, dim: int) -> Probe:
     """Normals per second of our generator at its best: stored, or summed over 64 tokens."""
     keys = replicate_keys(0, 0, replicates)
 
-    def seconds(use: Callable[[jax.Array], jax.Array]) -> float:
-        draw = jax.jit(jax.vmap(lambda key: use(normals(key, 0, 64, dim))))
-        return median_seconds(lambda: draw(keys))
+    def draw(use: Callable[[jax.Array], jax.Array]) -> Callable[[], Any]:
+        compiled = jax.jit(jax.vmap(lambda key: use(normals(key, 0, 64, dim))))
+        return lambda: compiled(keys)
 
-    fastest = min(seconds(lambda z: z), seconds(lambda z: jnp.sum(z, axis=0)))
-    return replicates * 64 * dim / fastest
+    calls = [draw(lambda z: z), draw(lambda z: jnp.sum(z, axis=0))]
+    return Probe("normals_per_s", fastest(calls), replicates * 64 * dim)
 
 
-def measure_limits(quick: bool) -> dict[str, float]:
-    """The three limits of the device that JAX computes on."""
+def probes(quick: bool) -> list[Probe]:
+    """One probe a limit of the device that JAX computes on."""
     accelerator = jax.default_backend() != "cpu"
-    return {
-        "copy_gb_per_s": copy_bandwidth(1 << (20 if quick else 28 if accelerator else 25)),
-        "matrix_gflop_per_s": matrix_rate(256 if quick else 8192 if accelerator else 2048),
-        "normals_per_s": normals_rate(8 if quick else 4096 if accelerator else 16, 1024),
-    }
+    return [
+        copy_probe(1 << (20 if quick else 28 if accelerator else 25)),
+        matrix_probe(256 if quick else 8192 if accelerator else 2048),
+        normals_probe(8 if quick else 4096 if accelerator else 16, 1024),
+    ]

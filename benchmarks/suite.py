@@ -7,16 +7,20 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tokenspace.benchmarks.cases import all_cases, missing_peers
 from tokenspace.benchmarks.harness import Timing, race, save
-from tokenspace.benchmarks.limits import measure_limits
+from tokenspace.benchmarks.limits import probes
 from tokenspace.benchmarks.memory import peak_mib
 from tokenspace.benchmarks.sizes import Size, Slope, measure_sizes, slopes
 
 
 @dataclass(frozen=True)
 class Suite:
-    """What a run measured; skipped says in words what could not be compared with."""
+    """What a run measured; limits are medians over the cases, skipped says in words what could not
+    be compared with.
+    """
 
     limits: dict[str, float]
     timings: list[Timing]
@@ -35,16 +39,20 @@ def run_suite(quick: bool, memory: bool, progress: Callable[[str], Any]) -> Suit
     """
     use = "quick" if quick else "full"
     progress("limits of the machine")
-    limits = measure_limits(quick)
+    known = probes(quick)
     timings = []
+    of_cases = []
     for case in all_cases(use):
         progress(case.name)
-        timings += race(case, limits)
+        raced, limits = race(case, known)
+        timings += raced
+        of_cases.append(limits)
     if memory:
         for k, t in enumerate(timings):
             progress(f"memory: {t.case}, {t.contestant}")
             timings[k] = replace(t, peak_mib=peak_mib("case", use, t.case, t.contestant))
     sizes = measure_sizes(quick, memory, progress)
+    limits = {name: float(np.median([c[name] for c in of_cases])) for name in of_cases[0]}
     return Suite(limits, timings, sizes, slopes(sizes), missing_peers())
 
 

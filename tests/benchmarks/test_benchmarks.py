@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from oracles import assert_agrees
 from tokenspace.benchmarks import random_quality, scaling
 from tokenspace.benchmarks.cases import LENGTH, PSI, all_cases
 from tokenspace.benchmarks.harness import Case, Contestant, Timing, race, slowdowns
-from tokenspace.benchmarks.limits import Work
+from tokenspace.benchmarks.limits import RATES, Probe, Work
 from tokenspace.benchmarks.memory import peak_mib
 from tokenspace.benchmarks.peers import naive, structured
 from tokenspace.benchmarks.sizes import Size, slopes
@@ -78,11 +79,17 @@ def test_slopes_of_power_laws():
 
 
 def test_race_counts_replicates_and_compares():
-    limits = {"copy_gb_per_s": 1.0, "matrix_gflop_per_s": 1.0, "normals_per_s": 1e9}
+    def probe() -> list[int]:
+        time.sleep(0.01)
+        return [0]
+
+    probes = [Probe(name, probe, 1e6) for name in RATES]
     ours = Contestant("ours", True, lambda: lambda: np.zeros(10), Work(normals=1.0))
-    (timing,) = race(Case("case", [ours], 3), limits)
+    (timing,), limits = race(Case("case", [ours], 3), probes)
     assert timing.repeats == 3 and timing.low <= timing.median <= timing.high
-    assert timing.floor == 1e-9 and timing.fraction == 1e-9 / timing.median
+    assert 0 < limits["normals_per_s"] <= 1e6 / 0.01
+    assert timing.floor == 1 / limits["normals_per_s"]
+    assert timing.fraction == timing.floor / timing.median
     before = Timing("case", "ours", True, 1e-12, 1e-12, 2e-12, 0.0, 3)
     (line,) = slowdowns({"timings": [vars(before)]}, [timing])
     assert "ours takes" in line
