@@ -67,6 +67,7 @@ def roofline(document: dict[str, Any]) -> Any:
         axes.text(share, row, f" {share:.0%}", va="center", fontsize=9)
     axes.set_yticks(range(len(ours)), [f"{t['case']}: {t['contestant']}" for t in reversed(ours)])
     axes.axvline(1, color="black", linestyle="--")
+    axes.margins(x=0.12)
     axes.set(xlabel="share of the machine's limit", title=f"Roofline on {document['device']}")
     axes.tick_params(axis="y", labelsize=8)
     axes.legend(loc="lower right", fontsize=9)
