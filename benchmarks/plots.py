@@ -68,9 +68,10 @@ def roofline(document: dict[str, Any]) -> Any:
     axes.set_yticks(range(len(ours)), [f"{t['case']}: {t['contestant']}" for t in reversed(ours)])
     axes.axvline(1, color="black", linestyle="--")
     axes.margins(x=0.12)
-    axes.set(xlabel="share of the machine's limit", title=f"Roofline on {document['device']}")
+    axes.set_xlabel("share of the machine's limit")
+    axes.set_title(f"Roofline on {document['device']}", loc="left")
     axes.tick_params(axis="y", labelsize=8)
-    axes.legend(loc="lower right", fontsize=9)
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(labelled), frameon=False)
     figure.tight_layout()
     return figure
 

@@ -50,3 +50,12 @@ def test_speeds_are_those_recorded():
         for label, median in wanted.items():
             (row,) = re.findall(rf"^\| {label}[^|]*\|.*$", speeds, re.M)
             assert row.split("|")[column + 1].strip() == f"{median:.2g}", row
+
+
+def test_speeds_of_given_tokens_are_those_recorded():
+    document = json.loads((ROOT / "benchmarks" / "results" / "cpu" / "latest.json").read_text())
+    at = {(t["case"], t["contestant"]): t["median"] for t in document["timings"]}
+    case = "given tokens, N = 16384, d = 1024"
+    fast, slow = (1e3 * at[case, f"divergence and psi, {k}"] for k in ("numba", "xla"))
+    assert f"take {fast:.0f} ms on the same cores." in README
+    assert f"runs without it, takes {slow:.0f} ms" in README
