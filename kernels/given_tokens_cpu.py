@@ -21,7 +21,7 @@ from numba import njit
 
 from tokenspace.kernels.given_tokens import Pieces, Reports, cut, psi_from_reports
 
-LONGEST_PIECE = 512  # tokens whose float32 sums are still exact to 1e-6
+LONGEST_PIECE = 512  # tokens: their float32 sums round by about 1e-6
 BUFFER_BYTES = 1 << 24  # for the sums of pieces that await their turn
 SHARE = 1 << 19  # bytes of a branch below which a thread costs more than it saves
 

@@ -81,7 +81,9 @@ def measure(
     started = time.perf_counter()
     a, b = _pairs(a, b)
     n = _checked_grid(a.shape[1] if grid is None else grid, a.shape[1])
-    a, b = _reordered(a, b, order, seed)
+    if not (isinstance(order, str) and order == "raster"):
+        _require_sound(a, b, unit=True)  # now, while places are those of the caller
+        a, b = _reordered(a, b, order, seed)
     kernel_used = kernel("measure")
     samples = _measured(kernel_used, a, b, n, psi=True)
     named = order if isinstance(order, str) else "given"
@@ -105,8 +107,6 @@ def _reordered(
 ) -> tuple[np.ndarray, np.ndarray]:
     tokens = a.shape[1]
     if isinstance(order, str):
-        if order == "raster":
-            return a, b
         if order == "random":
             rng = np.random.default_rng(seed)
             orders = np.stack([rng.permutation(tokens) for _ in range(len(a))])[:, :, None]

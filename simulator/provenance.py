@@ -13,11 +13,12 @@ import jax
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that decide numbers."""
     out = {"python": platform.python_version()}
-    for name in ("tokenspace", "jax", "jaxlib", "numpy", "scipy"):
+    for name in ("tokenspace", "jax", "jaxlib", "numpy", "scipy", "numba"):
         try:
             out[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
-            out[name] = "unknown"
+            if name != "numba":  # optional
+                out[name] = "unknown"
     return out
 
 

@@ -110,6 +110,10 @@ def test_bad_tokens_are_found_and_named(monkeypatch, implementation, value, word
             measure(a, b, [2, 62, 70])
         assert words in str(caught.value)
     ts.measure(a, b, [2, 61])  # the token is not asked for
+    if words.startswith("tokens"):
+        with pytest.raises(InputError) as caught:
+            ts.measure(a, b, order="random")
+        assert words in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -108,14 +108,17 @@ def doctor(as_json: Json = False) -> None:
     """Show devices, versions and what would run."""
     import jax
 
+    from tokenspace.kernels.dispatch import kernel
     from tokenspace.provenance import device_name, versions
 
+    given = kernel("measure").implementation
     devices = [f"{d.device_kind} ({d.platform}:{d.id})" for d in jax.devices()]
     facts = {
         "computes_on": device_name(),
         "devices": devices,
         "versions": versions(),
         "cores": os.cpu_count(),
+        "given_tokens": given,
     }
     if as_json:
         document(facts)
@@ -123,7 +126,10 @@ def doctor(as_json: Json = False) -> None:
     print(f"computes on: {facts['computes_on']}   all devices: {', '.join(devices)}")
     print("versions: " + ", ".join(f"{k} {v}" for k, v in versions().items()))
     print(
-        "would run: plain JAX kernels compiled by XLA for that device; samplers chosen by structure"
+        "would run: plain JAX kernels compiled by XLA for that device; samplers chosen by "
+        f"structure; given tokens by {given}"
     )
     if jax.devices()[0].platform == "cpu":
         print("no accelerator in use; extras tokenspace[cuda12], [cuda13] and [tpu] bring support")
+        if "numba" not in versions():
+            print("extra tokenspace[cpu] (Numba) reads given tokens at the rate of memory")
