@@ -6,25 +6,30 @@ import pytest
 import tokenspace as ts
 from oracles import assert_agrees, divergences
 from tokenspace.errors import InputError
+from tokenspace.kernels import dispatch
 
 MILLION = 1_000_000
 
 
-def test_given_tokens_at_a_million_and_at_many_features():
+@pytest.mark.parametrize(("tokens", "dim"), [(MILLION, 8), (2000, 16_384)])
+def test_given_tokens_at_a_million_and_at_many_features(monkeypatch, tokens, dim):
     rng = np.random.default_rng(0)
-    for tokens, dim in ((MILLION, 8), (2000, 16_384)):
-        a = rng.standard_normal((tokens, dim), dtype=np.float32) + np.float32(0.3)
-        b = rng.standard_normal((tokens, dim), dtype=np.float32)
-        grid = np.array([1, 1000, tokens])
-        exact = divergences(a.astype(float), b.astype(float), grid)
+    a = rng.standard_normal((tokens, dim), dtype=np.float32) + np.float32(0.3)
+    b = rng.standard_normal((tokens, dim), dtype=np.float32)
+    grid = np.array([1, 1000, tokens])
+    exact = divergences(a.astype(float), b.astype(float), grid)
+    u, v = (h.astype(float) / np.linalg.norm(h.astype(float), axis=1)[:, None] for h in (a, b))
+    pairs = tokens * (tokens - 1.0)
+    within = (np.sum(u.sum(0) ** 2) + np.sum(v.sum(0) ** 2) - 2 * tokens) / (2 * pairs)
+    cross = (u.sum(0) @ v.sum(0) - np.sum(u * v)) / pairs
+    # Each psi is a difference of sums of about n^2 psi: relative to those, 1e-5 of float32 holds.
+    size = np.sum(u.sum(0) ** 2) / pairs + 1 / tokens
+    for implementation in dispatch.implementations("measure"):
+        if implementation == "reference":
+            continue
+        monkeypatch.setenv(dispatch.VARIABLE, implementation)
         np.testing.assert_allclose(ts.divergence(a, b, grid), exact, rtol=1e-5)
-        u, v = (h.astype(float) / np.linalg.norm(h.astype(float), axis=1)[:, None] for h in (a, b))
         psi = ts.correlations(a, b, [tokens])
-        pairs = tokens * (tokens - 1.0)
-        within = (np.sum(u.sum(0) ** 2) + np.sum(v.sum(0) ** 2) - 2 * tokens) / (2 * pairs)
-        cross = (u.sum(0) @ v.sum(0) - np.sum(u * v)) / pairs
-        # Each psi is a difference of sums of about n^2 psi: relative to those, 1e-5 of float32 holds.
-        size = np.sum(u.sum(0) ** 2) / pairs + 1 / tokens
         assert abs(psi["psi_within"][0] - within) < 1e-5 * size
         assert abs(psi["psi_cross"][0] - cross) < 1e-5 * size
 
