@@ -22,7 +22,7 @@ from tokenspace.sampling.scale import pair_scales
 
 # Random numbers in flight: on a CPU enough to vectorise and small enough for caches; an accelerator
 # needs more to be busy, and more than its launches take.
-BLOCK_ELEMENTS = {"cpu": 1 << 18}
+BLOCK_ELEMENTS = {"cpu": 1 << 19}
 ACCELERATOR_BLOCK_ELEMENTS = 1 << 22
 LARGEST_BLOCK = 1024
 COPIES = 8  # float32 arrays of that size alive at once, in the samplers that keep most
