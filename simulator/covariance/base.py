@@ -14,12 +14,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tokenspace.covariance.sums import (
+    prefix_covariance_of_cells,
+    require_lags,
+    stationary_prefix_covariance,
+    stationary_totals,
+)
 from tokenspace.errors import InputError, NoExactResult, TooManyTokens
 from tokenspace.parameters import model, parameter
 
 Array = np.ndarray
 LARGEST_SUMMED = 200_000  # tokens of a matrix that is summed element by element
-LARGEST_LAGS = 1 << 27  # lags held at once, 1 GiB in float64
 
 
 class Markov(NamedTuple):
@@ -184,52 +189,6 @@ class Stationary(Covariance):
         return stationary_prefix_covariance(self, np.asarray(grid))
 
 
-def stationary_totals(covariance: Any, at_lag: Callable[[Array], Array], n: Array) -> Array:
-    """T(n) = n k(0) + 2 sum_{l<n} (n - l) k(l) for every n at once, O(max n)."""
-    largest = int(n.max(initial=0))
-    _require_lags(covariance, largest)
-    k = np.asarray(at_lag(np.arange(max(largest, 1))), np.float64)
-    k = np.broadcast_to(k, (max(largest, 1),))
-    row_sums = 2.0 * np.cumsum(k) - k[0]
-    return np.concatenate([[0.0], np.cumsum(row_sums)])[n]
-
-
-def _require_lags(covariance: Any, n: int) -> None:
-    if n > LARGEST_LAGS:
-        raise InputError(
-            f"{covariance!r}: sums over n = {n:,} tokens need as many numbers in memory, "
-            f"which is limited to n = {LARGEST_LAGS:,}; ask for fewer tokens"
-        )
-
-
-def stationary_prefix_covariance(covariance: Any, grid: Array) -> Array:
-    """C[a, b] = (T(a) + T(b) - T(|a - b|)) / 2: the increments are stationary."""
-    gaps = abs(grid[:, None] - grid[None, :])
-    total = covariance.totals(np.concatenate([grid, gaps.ravel()]))
-    t, t_gap = total[: len(grid)], total[len(grid) :].reshape(gaps.shape)
-    return (t[:, None] + t[None, :] - t_gap) / 2.0
-
-
-def prefix_covariance_of_cells(covariance: Covariance, starts: Array, grid: Array) -> Array:
-    """C[a, b], a <= b: whole cells before a, and of the cell that a ends in, what a and b hold.
-
-    C = sum of T(length) over whole cells + (T(r) + T(s) - T(s - r)) / 2, where r and s are the
-    tokens of that cell below a and below b. O(N).
-    """
-    a = np.minimum(grid[:, None], grid[None, :])
-    b = np.maximum(grid[:, None], grid[None, :])
-    edges = np.append(starts, grid[-1])
-    cell = np.searchsorted(starts, a, side="right") - 1
-    r = a - edges[cell]
-    s = np.minimum(b, edges[cell + 1]) - edges[cell]
-    lengths = np.diff(edges)
-    counts = [lengths, *(x.ravel() for x in (r, s, s - r))]
-    total = stationary_totals(covariance, covariance.at_lag_in_cell, np.concatenate(counts))
-    of_cells, of_r, of_s, of_gap = np.split(total, np.cumsum([len(c) for c in counts[:-1]]))
-    before = np.concatenate([[0.0], np.cumsum(of_cells)])
-    return before[cell] + ((of_r + of_s - of_gap) / 2).reshape(a.shape)
-
-
 @model
 class Combination(Covariance):
     """sum_q weight_q K_q, the result of adding, subtracting and scaling covariances."""
@@ -353,7 +312,7 @@ class Product(Covariance):
         grid = np.asarray(grid)
         if self.stationary:
             return stationary_prefix_covariance(self, grid)
-        _require_lags(self, int(grid[-1]))
+        require_lags(self, int(grid[-1]))
         starts = self.cells(int(grid[-1]))
         if starts is None:
             return super().prefix_covariance(grid)

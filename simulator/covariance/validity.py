@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from tokenspace.covariance import innovations
-from tokenspace.covariance.base import LARGEST_LAGS, Array, Covariance
+from tokenspace.covariance.base import Array, Covariance
+from tokenspace.covariance.sums import LARGEST_LAGS
 from tokenspace.errors import InputError, NotPositiveSemidefinite
 
 TOLERANCE = 1e-10  # negative eigenvalues below this times k(0) n are rounding
