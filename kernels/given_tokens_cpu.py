@@ -185,7 +185,7 @@ def measure_long(
     count, dim = len(pieces.length), a.shape[1]
     at_once = min(count, max(1, BUFFER_BYTES // (12 * dim)))
     sums = np.empty((at_once, 3, dim), np.float32)
-    total, products, cosines = np.zeros((3, dim)), np.zeros((count, 4)), np.empty(count)
+    total, products, cosines = np.zeros((3, dim)), np.zeros((count, 4)), np.zeros(count)
     for begin in range(0, count, at_once):
         now = slice(begin, begin + at_once)
         first, length, equal = pieces.first[now], pieces.length[now], cosines[now]
@@ -233,7 +233,7 @@ def measure(
     def short(s: slice) -> None:
         measure_short(a[s], b[s], first, length, as_float32, psi, products[s], cosines[s])
 
-    with ThreadPoolExecutor() as pool:  # no thread starts before it has work
+    with ThreadPoolExecutor(cores()) as pool:  # no thread starts before it has work
         workers = Workers(cores(), pool)
         if a.nbytes < workers.number * SHARE:
             short(slice(0, len(a)))
