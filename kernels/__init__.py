@@ -1,4 +1,5 @@
-"""Compiled inner loops: random numbers, sampling and distances on a device, in plain JAX.
+"""Compiled inner loops: random numbers, sampling and distances on a device, in plain JAX, and in
+Numba where a CPU is faster with it.
 
 One kernel a file; `reference` has each in a few lines of NumPy, `dispatch` says which one runs.
 """

@@ -95,8 +95,8 @@ def bits_to_normal(bits: jax.Array) -> jax.Array:
     """Standard normal float32 from 32 random bits: sqrt(2) erfinv(u), u uniform on 2^24 midpoints.
 
     u = (k + 1/2) 2^-23 - 1 for the top 24 bits k, so |z| <= 5.42 and the mean is exactly 0. One
-    polynomial, without branches, to a relative error below 5e-7: `lax.erf_inv` is slower and has
-    6e-6 in the tails.
+    polynomial, without branches, to a relative error below 5e-7; `lax.erf_inv` has two, and is less
+    exact in the tails.
     """
     signed = lax.bitcast_convert_type(bits, jnp.int32) >> 8  # -2^23 .. 2^23 - 1
     u = (signed.astype(jnp.float32) + np.float32(0.5)) * np.float32(2.0**-23)
