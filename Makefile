@@ -5,9 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo
 WORKERS ?= 2
-# The editable install links every file, so it is renewed when files come or go.
-FILES := $(shell find simulator kernels sweeps benchmarks -type f ! -name '*.pyc' 2>/dev/null | LC_ALL=C sort | cksum | cut -d' ' -f1)
-INSTALLED := $(VENV)/.installed-$(FILES)
+INSTALLED := $(VENV)/.installed
 
 .PHONY: demo test bench notebooks docs lint install clean
 
@@ -39,8 +37,7 @@ install: $(INSTALLED)
 
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	rm -rf build $(VENV)/.installed-*
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]' --config-settings editable_mode=strict
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
 clean:

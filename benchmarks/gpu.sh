@@ -13,5 +13,5 @@ status=0
 "$python" -m tokenspace doctor
 timeout 150 "$python" -m pytest tests -m gpu -p no:cacheprovider || status=1
 timeout 330 "$python" -m tokenspace bench --out "$out" $quick || status=1
-timeout 60 "$python" -m tokenspace.benchmarks.random_quality "${DRAWS:-1000000000}" "$out" || status=1
+timeout 60 "$python" -m tokenspace_benchmarks.random_quality "${DRAWS:-1000000000}" "$out" || status=1
 exit $status

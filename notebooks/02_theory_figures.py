@@ -10,7 +10,7 @@ from pathlib import Path
 
 import tokenspace as ts
 from tokenspace import figures
-from tokenspace.config import demo_file
+from tokenspace.experiments.config import demo_file
 
 folder = Path("results/demo")
 computed, points = ts.run_sweep(demo_file(), folder)

@@ -8,8 +8,8 @@
 # %%
 import pandas as pd
 
-from tokenspace.benchmarks import plots
-from tokenspace.benchmarks.harness import recorded
+from tokenspace_benchmarks import plots
+from tokenspace_benchmarks.harness import recorded
 
 files = recorded()
 for device, document in files.items():

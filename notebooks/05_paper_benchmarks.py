@@ -10,7 +10,7 @@
 import pandas as pd
 
 from tokenspace import figures
-from tokenspace.curves import compare_with_least_squares, fit_curves, read_curves
+from tokenspace.scaling.curves import compare_with_least_squares, fit_curves, read_curves
 
 curves = read_curves()
 fits = fit_curves(curves, bootstrap=400)

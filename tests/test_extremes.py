@@ -6,7 +6,7 @@ import pytest
 import tokenspace as ts
 from oracles import assert_agrees, divergences
 from tokenspace.errors import InputError
-from tokenspace.kernels import dispatch
+from tokenspace_kernels import dispatch
 
 MILLION = 1_000_000
 

@@ -13,7 +13,10 @@ from contextlib import redirect_stderr, redirect_stdout
 import numpy as np
 import pytest
 
-from tokenspace import cli, curves, fit, given_tokens, sweep
+from tokenspace import cli
+from tokenspace.experiments import sweep
+from tokenspace.scaling import curves, fit
+from tokenspace.tokens import measure as given_tokens
 
 SECONDS = 20  # a case that takes longer hangs
 

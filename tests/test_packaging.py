@@ -29,10 +29,10 @@ def test_wheel_installs_and_runs(tmp_path):
     # Dependencies come from this environment's packages; its own tokenspace is a .pth, not seen.
     environment = {**os.environ, "PYTHONPATH": sysconfig.get_path("purelib")}
     code = (
-        "import tokenspace as ts, tokenspace.kernels as k, sys;"
+        "import tokenspace as ts, tokenspace_kernels as k, sys;"
         "assert ts.__file__.startswith(sys.prefix), ts.__file__;"
         "r = ts.simulate(ts.TokenModel(ts.equicorrelated(.2, .3, .1), ts.Isotropic(8)), 16, 200);"
-        "from tokenspace.curves import read_curves; assert len(read_curves()) == 36;"
+        "from tokenspace.scaling.curves import read_curves; assert len(read_curves()) == 36;"
         "import importlib.util as u; assert u.find_spec('kernels') is None"
     )
     subprocess.run([python, "-c", code], check=True, env=environment, cwd=tmp_path)

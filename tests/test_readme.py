@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-from tokenspace.curves import compare_with_least_squares, fit_curves, read_curves
+from tokenspace.scaling.curves import compare_with_least_squares, fit_curves, read_curves
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

@@ -12,13 +12,13 @@ import pytest
 
 import tokenspace as ts
 from oracles import assert_agrees
-from tokenspace.benchmarks import random_quality, scaling
-from tokenspace.benchmarks.cases import LENGTH, PSI, all_cases
-from tokenspace.benchmarks.harness import Case, Contestant, Timing, race, slowdowns
-from tokenspace.benchmarks.limits import RATES, Probe, Work
-from tokenspace.benchmarks.memory import peak_mib
-from tokenspace.benchmarks.peers import naive, structured
-from tokenspace.benchmarks.sizes import Size, slopes
+from tokenspace_benchmarks import random_quality, scaling
+from tokenspace_benchmarks.cases import LENGTH, PSI, all_cases
+from tokenspace_benchmarks.harness import Case, Contestant, Timing, race, slowdowns
+from tokenspace_benchmarks.limits import RATES, Probe, Work
+from tokenspace_benchmarks.memory import peak_mib
+from tokenspace_benchmarks.peers import naive, structured
+from tokenspace_benchmarks.sizes import Size, slopes
 
 ROOT = Path(__file__).parents[2]
 N, DIM = 64, 8

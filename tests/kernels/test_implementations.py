@@ -9,12 +9,12 @@ import pytest
 
 import tokenspace as ts
 from tokenspace import kernels
-from tokenspace.benchmarks.shapes import shapes
-from tokenspace.kernels import dispatch, given_tokens, reference
-from tokenspace.kernels.blocks import lay_out
 from tokenspace.sampling.innovations import linear_blocks
 from tokenspace.sampling.tokens import prepare_statistics
 from tokenspace.theory import divergence_covariance
+from tokenspace_benchmarks.shapes import shapes
+from tokenspace_kernels import dispatch, given_tokens, reference
+from tokenspace_kernels.blocks import lay_out
 
 HAS_GPU = any(d.platform == "gpu" for d in jax.devices())
 EPSILON = np.finfo(np.float32).eps
@@ -196,7 +196,7 @@ def test_tokens_after_the_last_n_are_not_read(implementation):
 
 @pytest.mark.parametrize(("sequences", "tokens"), [(1, 3000), (3, 1500), (40, 70)])
 def test_given_tokens_do_not_depend_on_the_number_of_threads(monkeypatch, sequences, tokens):
-    numba = pytest.importorskip("tokenspace.kernels.given_tokens_cpu")
+    numba = pytest.importorskip("tokenspace_kernels.given_tokens_cpu")
     rng = np.random.default_rng(5)
     a, b = rng.standard_normal((2, sequences, tokens, 48), dtype=np.float32)
     grid = ts.log_grid(tokens, 9)
@@ -249,7 +249,7 @@ def test_without_numba_the_default_runs(monkeypatch, fresh_dispatch):
 
 def test_numba_that_does_not_know_this_numpy(monkeypatch, fresh_dispatch):
     pytest.importorskip("numba")
-    monkeypatch.delitem(sys.modules, "tokenspace.kernels.given_tokens_cpu", raising=False)
+    monkeypatch.delitem(sys.modules, "tokenspace_kernels.given_tokens_cpu", raising=False)
     monkeypatch.setitem(sys.modules, "numba", None)  # importing it raises ImportError
     monkeypatch.setattr(dispatch, "find_spec", lambda name: True)
     with pytest.warns(UserWarning, match="Numba cannot be used"):

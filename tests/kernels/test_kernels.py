@@ -7,9 +7,9 @@ from scipy import special, stats
 
 from oracles import assert_agrees, divergences, realised_psi
 from tokenspace import kernels
-from tokenspace.kernels import random_bits
-from tokenspace.kernels.blocks import lay_out
-from tokenspace.kernels.chi_square import chi_square
+from tokenspace_kernels import random_bits
+from tokenspace_kernels.blocks import lay_out
+from tokenspace_kernels.chi_square import chi_square
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,184 @@
+"""Timing: warm-up first, compile time apart, contestants interleaved, medians and spread."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from tokenspace.errors import InputError
+from tokenspace.provenance import device_name, versions
+from tokenspace_benchmarks.limits import Probe, Work
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """One way to do a case.
+
+    build: prepares it and returns a call that gives an array whose first axis counts what was done
+    (replicates, or passes over given tokens), on the host or on the device; work: of one of those.
+    """
+
+    name: str
+    ours: bool
+    build: Callable[[], Callable[[], Any]]
+    work: Work | None = None
+
+
+@dataclass(frozen=True)
+class Case:
+    """Contestants that do the same thing; one call of each in turn, `repeats` times."""
+
+    name: str
+    contestants: list[Contestant]
+    repeats: int = 9
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds per replicate (or per pass) of one contestant in one case.
+
+    low and high are the quartiles; first_call is in seconds, compilation included; floor is the
+    least time at the machine's limits during the case and floor_by the resource that sets it;
+    peak_mib is what a process of its own needs above an idle one.
+    """
+
+    case: str
+    contestant: str
+    ours: bool
+    median: float
+    low: float
+    high: float
+    first_call: float
+    repeats: int
+    floor: float | None = None
+    floor_by: str | None = None
+    peak_mib: float | None = None
+
+    @property
+    def fraction(self) -> float | None:
+        """Share of the machine's limit that is reached."""
+        return None if self.floor is None else self.floor / self.median
+
+
+def timed(call: Callable[[], Any]) -> tuple[float, int]:
+    """Seconds of a call until its result is ready, and how many replicates it did."""
+    started = time.perf_counter()
+    result = jax.block_until_ready(call())
+    return time.perf_counter() - started, len(result)
+
+
+def race(case: Case, probes: list[Probe]) -> tuple[list[Timing], dict[str, float]]:
+    """Time all contestants of a case and the machine's limits, one call of each in turn."""
+    calls = {c.name: c.build() for c in case.contestants}
+    first = {name: timed(call)[0] for name, call in calls.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    reached: dict[str, list[float]] = {p.limit: [] for p in probes}
+    for _ in range(case.repeats):
+        for p in probes:
+            reached[p.limit].append(p.amount / timed(p.call)[0])
+        for name, call in calls.items():
+            took, count = timed(call)
+            seconds[name].append(took / count)
+    limits = {name: float(np.median(rates)) for name, rates in reached.items()}
+    out = []
+    for c in case.contestants:
+        low, median, high = (float(q) for q in np.quantile(seconds[c.name], [0.25, 0.5, 0.75]))
+        floor, by = c.work.floor(limits) if c.work is not None else (None, None)
+        out.append(
+            Timing(
+                case.name,
+                c.name,
+                c.ours,
+                median,
+                low,
+                high,
+                first[c.name],
+                case.repeats,
+                floor,
+                by,
+            )
+        )
+    return out, limits
+
+
+def commit() -> str:
+    """The commit that runs, with "+" when files differ from it."""
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--dirty=+"], capture_output=True, text=True, check=True
+        )
+        return described.stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def device_folder(folder: Path) -> Path:
+    """The sub-folder of the device that JAX computes on, created when missing."""
+    safe = "".join(c if c.isalnum() else "-" for c in device_name()).strip("-").lower()
+    try:
+        (folder / safe).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written ({error.strerror or error})") from None
+    return folder / safe
+
+
+def save(timings: list[Timing], folder: Path, **more: Any) -> Path:
+    """Write a result file with device, versions and commit; returns its path."""
+    path = device_folder(folder) / "latest.json"
+    document = {
+        "device": device_name(),
+        "versions": versions(),
+        "commit": commit(),
+        **more,
+        "timings": [asdict(t) for t in timings],
+    }
+    try:
+        path.write_text(json.dumps(document, indent=1) + "\n")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
+    return path
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read a result file.
+
+    Raises:
+        InputError: missing, or not one of ours.
+    """
+    try:
+        document = json.loads(path.read_text())
+        if not {"device", "limits", "timings"} <= set(document):
+            raise ValueError("no timings in it")
+        for t in document["timings"]:
+            Timing(**t)
+        return dict(document)
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"{path}: not a benchmark result ({error})") from None
+
+
+def recorded() -> dict[str, dict[str, Any]]:
+    """The result files that come with the package, by device."""
+    package = Path(__file__).parent
+    installed = package / "results"  # in a wheel; a checkout has them in benchmarks/results/
+    folder = installed if installed.exists() else package.parent / "results"
+    return {p.parent.name: load(p) for p in sorted(folder.glob("*/latest.json"))}
+
+
+def slowdowns(old: dict[str, Any], new: list[Timing]) -> list[str]:
+    """Our contestants whose lower quartile is above the old upper quartile, in words."""
+    known = {(t["case"], t["contestant"]): t for t in old["timings"]}
+    out = []
+    for t in new:
+        before = known.get((t.case, t.contestant))
+        if t.ours and before and t.low > before["high"]:
+            ratio = t.median / before["median"]
+            out.append(f"{t.case}: {t.contestant} takes {ratio:.2f} times as long as before")
+    return out

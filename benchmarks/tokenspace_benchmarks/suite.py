@@ -1,0 +1,68 @@
+"""All benchmarks in one run: limits of the machine, cases with their peers, growth with size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tokenspace_benchmarks.cases import all_cases, missing_peers
+from tokenspace_benchmarks.harness import Timing, race, save
+from tokenspace_benchmarks.limits import probes
+from tokenspace_benchmarks.memory import peak_mib
+from tokenspace_benchmarks.sizes import Size, Slope, measure_sizes, slopes
+
+
+@dataclass(frozen=True)
+class Suite:
+    """What a run measured; limits are medians over the cases, skipped says in words what could not
+    be compared with.
+    """
+
+    limits: dict[str, float]
+    timings: list[Timing]
+    sizes: list[Size]
+    slopes: list[Slope]
+    skipped: list[str]
+
+
+def run_suite(quick: bool, memory: bool, progress: Callable[[str], Any]) -> Suite:
+    """Measure everything on the device that JAX computes on.
+
+    Args:
+        quick: small shapes only, for a smoke test.
+        memory: measure peak memory too, each contestant in a process of its own.
+        progress: called with what is being measured.
+    """
+    use = "quick" if quick else "full"
+    progress("limits of the machine")
+    known = probes(quick)
+    timings = []
+    of_cases = []
+    for case in all_cases(use):
+        progress(case.name)
+        raced, limits = race(case, known)
+        timings += raced
+        of_cases.append(limits)
+    if memory:
+        for k, t in enumerate(timings):
+            progress(f"memory: {t.case}, {t.contestant}")
+            timings[k] = replace(t, peak_mib=peak_mib("case", use, t.case, t.contestant))
+    sizes = measure_sizes(quick, memory, progress)
+    limits = {name: float(np.median([c[name] for c in of_cases])) for name in of_cases[0]}
+    return Suite(limits, timings, sizes, slopes(sizes), missing_peers())
+
+
+def save_suite(suite: Suite, folder: Path) -> Path:
+    """Write the result file of a run; returns its path."""
+    return save(
+        suite.timings,
+        folder,
+        limits=suite.limits,
+        sizes=[asdict(s) for s in suite.sizes],
+        slopes=[asdict(s) for s in suite.slopes],
+        skipped=suite.skipped,
+    )

@@ -1,1 +1,0 @@
-"""Measured data that ships with the package; benchmark_scores.md says where it is from."""

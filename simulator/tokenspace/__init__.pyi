@@ -1,0 +1,96 @@
+# Public names: `__init__.py` loads each when it is first used; editors and type checkers look here.
+from . import errors, kernels, theory
+from .covariance import (
+    Block,
+    Branches,
+    Combination,
+    Constant,
+    Covariance,
+    Empirical,
+    Exponential,
+    Features,
+    FractionalGaussianNoise,
+    Gaussian,
+    Isotropic,
+    Markov,
+    Matern,
+    PatchGrid,
+    PowerLaw,
+    PowerLawSpectrum,
+    Product,
+    RationalQuadratic,
+    Spectrum,
+    Spiked,
+    SquaredExponential,
+    Stationary,
+    StudentT,
+    SumModel,
+    TokenLaw,
+    TokenModel,
+    UnitNorm,
+    White,
+    equicorrelated,
+    shared_context,
+)
+from .errors import TokenspaceError
+from .experiments.experiment import simulate
+from .experiments.store import load_results, open_results
+from .experiments.sweep import run_sweep
+from .grids import log_grid
+from .parameters import model, parameter
+from .scaling.fit import fit_scaling
+from .statistics.estimate import Estimate
+from .statistics.result import Result
+from .tokens.fit import fit_tokens
+from .tokens.measure import correlations, divergence, measure
+
+__all__ = [
+    "Block",
+    "Branches",
+    "Combination",
+    "Constant",
+    "Covariance",
+    "Empirical",
+    "Estimate",
+    "Exponential",
+    "Features",
+    "FractionalGaussianNoise",
+    "Gaussian",
+    "Isotropic",
+    "Markov",
+    "Matern",
+    "PatchGrid",
+    "PowerLaw",
+    "PowerLawSpectrum",
+    "Product",
+    "RationalQuadratic",
+    "Result",
+    "Spectrum",
+    "Spiked",
+    "SquaredExponential",
+    "Stationary",
+    "StudentT",
+    "SumModel",
+    "TokenLaw",
+    "TokenModel",
+    "TokenspaceError",
+    "UnitNorm",
+    "White",
+    "correlations",
+    "divergence",
+    "equicorrelated",
+    "errors",
+    "fit_scaling",
+    "fit_tokens",
+    "kernels",
+    "load_results",
+    "log_grid",
+    "measure",
+    "model",
+    "open_results",
+    "parameter",
+    "run_sweep",
+    "shared_context",
+    "simulate",
+    "theory",
+]

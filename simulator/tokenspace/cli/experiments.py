@@ -1,0 +1,185 @@
+"""Commands that simulate: `run` one point, `sweep` many, on one device or many hosts."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from tokenspace.cli.common import Config, Json, Tolerance, app, messages, progress_bar
+from tokenspace.cli.present import document, summary
+from tokenspace.errors import InputError, Interrupted
+
+Devices = Annotated[
+    int | None, typer.Option(help="Devices that share the replicates; all of them when left out.")
+]
+MaxMemory = Annotated[
+    str | None, typer.Option(help="Most that sampling may use on a device, e.g. 4GB or 512MB.")
+]
+Distributed = Annotated[
+    bool, typer.Option("--distributed", help="One of many processes of one run (jax.distributed).")
+]
+Coordinator = Annotated[
+    str | None, typer.Option(help="HOST:PORT of process 0; found by itself under Slurm and others.")
+]
+Processes = Annotated[int | None, typer.Option(min=1, help="How many processes there are.")]
+ProcessId = Annotated[int | None, typer.Option(min=0, help="Which of them this is, from 0 on.")]
+
+
+def _bytes(text: str | None) -> float | None:
+    """ "4GB" as a number of bytes."""
+    units = {"B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}
+    if text is None:
+        return None
+    found = re.fullmatch(r"\s*(\d{1,12}(?:\.\d{1,9})?)\s*([KMGT]?B)\s*", text.upper())
+    if found is None or float(found[1]) == 0:
+        raise InputError(f"--max-memory {text!r} is not allowed; it must be like 4GB or 512MB")
+    return float(found[1]) * units[found[2]]
+
+
+def _join(distributed: bool, *where: Any) -> None:
+    """Become one of many processes of a run when asked to."""
+    from tokenspace.experiments import hosts
+
+    if not distributed:
+        if any(w is not None for w in where):
+            raise InputError("--coordinator, --processes and --process-id need --distributed")
+        return
+    status = hosts.supervise()
+    if status is not None:
+        raise typer.Exit(status)
+    hosts.start(*where)
+
+
+def _stopped(asked: Any, error: Interrupted, command: str) -> typer.Exit:
+    """What is said when a signal ended a run in good order."""
+    name = asked.signal.name if asked.signal else "stop"
+    messages.print(f"[yellow]{name}:[/] {escape(str(error))}. {escape(command)}", soft_wrap=True)
+    return typer.Exit(asked.status)
+
+
+@app.command()
+def run(
+    config: Config,
+    tolerance: Tolerance = 0.02,
+    devices: Devices = None,
+    max_memory: MaxMemory = None,
+    distributed: Distributed = False,
+    coordinator: Coordinator = None,
+    processes: Processes = None,
+    process_id: ProcessId = None,
+    as_json: Json = False,
+) -> None:
+    """Simulate one configuration and print D(n) beside the theory, with a verdict."""
+    from tokenspace.experiments import hosts
+    from tokenspace.experiments.config import load
+    from tokenspace.experiments.interrupt import graceful
+    from tokenspace.experiments.sweep import Options, run_point
+
+    options = Options(devices, _bytes(max_memory))
+    points, _ = load(config)
+    if len(points) > 1:
+        raise InputError(
+            f"{config}: describes {len(points)} points; use `tokenspace sweep {config} --out DIR`"
+        )
+    _join(distributed, coordinator, processes, process_id)
+    with graceful() as asked, progress_bar(hosts.is_writer()) as bar:
+        task = bar.add_task("replicates", total=points[0].run().replicates)
+
+        def progress(done: int, total: int) -> None:
+            bar.update(task, completed=done)
+
+        try:
+            result = run_point(points[0], options, progress=progress, stop=asked)
+        except Interrupted as error:
+            again = f"`run` keeps nothing; `tokenspace sweep {config} --out DIR` resumes"
+            raise _stopped(asked, error, again) from None
+    check = result.check(tolerance) if len(result.n) > 1 and result.replicates > 1 else None
+    if not hosts.is_writer():
+        return
+    if as_json:
+        document(summary(points[0].label, result, check))
+    else:
+        print(f"{result.model!r}")
+        features = result.model.features
+        print(
+            f"d = {features.dim} features, effective dimension {features.effective_dimension:.4g}"
+        )
+        print(f"sampler: {result.sampler} ({result.method}): {result.reason}")
+        print(f"{result.kernels} kernels on {result.device}")
+        for note in result.notes:
+            print(note)
+        print(check if check is not None else result)
+        if len(result.n) >= 3 and result.replicates >= 2:
+            print(result.n_balance())
+    if check is not None and check.verdict == "FAIL":
+        raise typer.Exit(1)
+
+
+@app.command()
+def sweep(
+    config: Config,
+    out: Annotated[
+        Path, typer.Option(help="Folder of the results; an interrupted sweep resumes there.")
+    ],
+    workers: Annotated[int, typer.Option(min=1, help="Processes on this machine.")] = 1,
+    shard: Annotated[
+        str | None, typer.Option(help="i/N: only the i-th of N parts, for arrays of batch jobs.")
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of a Dask scheduler, e.g. tcp://host:8786.")
+    ] = None,
+    devices: Devices = None,
+    max_memory: MaxMemory = None,
+    distributed: Distributed = False,
+    coordinator: Coordinator = None,
+    processes: Processes = None,
+    process_id: ProcessId = None,
+    as_json: Json = False,
+) -> None:
+    """Run every point of a configuration, storing each as it finishes."""
+    from tokenspace.experiments import hosts
+    from tokenspace.experiments.interrupt import graceful
+    from tokenspace.experiments.sweep import run_sweep
+
+    limit = _bytes(max_memory)
+    if distributed and (workers > 1 or scheduler is not None):
+        raise InputError("--distributed excludes --workers and --scheduler")
+    _join(distributed, coordinator, processes, process_id)
+    with graceful() as asked, progress_bar(hosts.is_writer()) as bar:
+        task = bar.add_task("points", total=None)
+
+        def progress(done: int, total: int, point: Any) -> None:
+            bar.update(task, completed=done, total=total, description=escape(point.label[:40]))
+
+        try:
+            computed, points = run_sweep(
+                config,
+                out,
+                progress,
+                shard=shard,
+                workers=workers,
+                scheduler=scheduler,
+                devices=devices,
+                max_memory=limit,
+                stop=asked,
+            )
+        except Interrupted as error:
+            again = f"What was drawn is kept; resume with: {shlex.join(_command())}"
+            raise _stopped(asked, error, again) from None
+    if not hosts.is_writer():
+        return
+    if as_json:
+        document({"out": str(out), "points": points, "computed": computed})
+    else:
+        print(f"{computed} of {points} points computed, {points - computed} were there")
+        print(f"results: {out}   next: tokenspace check {out}")
+
+
+def _command() -> list[str]:
+    return ["tokenspace", *sys.argv[1:]]

@@ -1,0 +1,80 @@
+"""Commands that read a finished sweep: `check`, `figures`, `report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tokenspace.cli.common import Json, Tolerance, app
+from tokenspace.cli.present import document, stdout, summary, verdict_table
+
+
+def _show_checks(rows: list[tuple[str, Any, Any]], as_json: bool) -> None:
+    if as_json:
+        document([summary(*row) for row in rows])
+    else:
+        stdout().print(verdict_table(rows))
+        for label, _, check in rows:
+            if check.verdict != "PASS":
+                print(f"{label}: {check.verdict}: {check.reason}")
+    if any(check.verdict == "FAIL" for *_, check in rows):
+        raise typer.Exit(1)
+
+
+@app.command()
+def check(
+    folder: Annotated[Path, typer.Argument(help="Folder of a sweep.")],
+    tolerance: Tolerance = 0.02,
+    as_json: Json = False,
+) -> None:
+    """Compare every stored point with the theory; exit status 1 when one fails."""
+    from tokenspace.experiments.store import load_results
+
+    rows = [(p.label, r, r.check(tolerance)) for p, r in load_results(folder)]
+    _show_checks(rows, as_json)
+
+
+@app.command()
+def figures(
+    out: Annotated[Path, typer.Option(help="Folder for the figures.")],
+    results: Annotated[
+        Path | None, typer.Option(help="Folder of a sweep; the demo sweep is run when left out.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Draw the theory figures from stored results, as PNG and SVG."""
+    from tokenspace.experiments.config import demo_file
+    from tokenspace.experiments.store import load_results
+    from tokenspace.experiments.sweep import run_sweep
+    from tokenspace.figures import draw_all
+
+    if results is None:
+        results = out / "results"
+        run_sweep(demo_file(), results)
+    written = draw_all(load_results(results), out)
+    if as_json:
+        document({"figures": [str(p) for p in written]})
+    else:
+        for path in written:
+            print(path)
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="Folder of a finished sweep.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The HTML file; FOLDER/report.html when left out.")
+    ] = None,
+    tolerance: Tolerance = 0.02,
+    as_json: Json = False,
+) -> None:
+    """Write one self-contained HTML file: verdicts, figures, configuration, provenance."""
+    from tokenspace.report.html import write_report
+
+    written = write_report(folder, out, tolerance)
+    if as_json:
+        document({"report": str(written)})
+    else:
+        print(written)

@@ -1,0 +1,79 @@
+"""Points of a sweep in several processes of one machine, each storing what it finishes."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any
+
+from tokenspace.errors import Interrupted, WorkerDied
+from tokenspace.experiments.config import Point
+from tokenspace.experiments.interrupt import graceful
+from tokenspace.experiments.sweep import Options, complete_point
+
+_told: Any = None  # in a worker: the event by which the parent asks to stop
+
+
+def _start(event: Any) -> None:
+    global _told
+    _told = event
+
+
+def _work(folder: Path, point: Point, options: Options) -> bool:
+    """Complete a point; False when asked to stop before it was finished."""
+    with graceful() as asked:
+        try:
+            complete_point(folder, point, options, lambda: asked() or _told.is_set())
+            return True
+        except Interrupted:
+            return False
+
+
+def run_in_pool(
+    folder: Path,
+    points: list[Point],
+    options: Options,
+    workers: int,
+    tell: Callable[[int, Point], None],
+    stop: Callable[[], bool] | None,
+) -> None:
+    """Complete the points in `workers` spawned processes (a fork after JAX started would hang).
+
+    Raises:
+        WorkerDied: one ended by itself, e.g. for want of memory.
+        Interrupted: `stop` said so, after the workers have kept what they drew.
+    """
+    context = multiprocessing.get_context("spawn")
+    event = context.Event()
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # they share the devices
+    finished = 0
+    with ProcessPoolExecutor(workers, context, _start, (event,)) as pool:
+        pending: dict[Future[bool], Point] = {
+            pool.submit(_work, folder, point, options): point for point in points
+        }
+        try:
+            while pending:
+                for future in wait(pending, timeout=0.2, return_when=FIRST_COMPLETED).done:
+                    point = pending.pop(future)
+                    if not future.cancelled() and future.result():
+                        finished += 1
+                        tell(finished, point)
+                if stop is not None and stop() and not event.is_set():
+                    event.set()
+                    for future in pending:
+                        future.cancel()
+        except BrokenProcessPool:
+            raise WorkerDied(
+                f"a worker process died (out of memory?) with {finished} of {len(points)} points "
+                "finished and stored; run the sweep again to resume, perhaps with fewer --workers"
+            ) from None
+        except BaseException:
+            event.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    if finished < len(points):
+        raise Interrupted.between(finished, len(points))

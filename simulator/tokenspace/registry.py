@@ -1,0 +1,213 @@
+"""Classes by name: those of tokenspace, those of installed packages, those that the user names.
+
+A configuration or a stored result says "exponential"; this is the only place that knows which class
+that is. Nothing is ever imported because a file says so: a name is looked up among
+
+- the modules of a room's own package (a new file there is found by itself),
+- entry points of installed packages, group "tokenspace.<room>", loaded when they are named,
+- classes registered by `register`, in a module that the person at the keyboard named (`--plugin`).
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import importlib
+import inspect
+import os
+import pkgutil
+import re
+import sys
+from collections.abc import Callable, Iterator
+from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
+from typing import Any, TypeVar, overload
+
+from tokenspace.errors import InputError
+
+Item = TypeVar("Item", bound=Callable[..., Any])
+
+OURS = ("tokenspace", "tokenspace_kernels", "tokenspace_benchmarks")
+
+
+class Registry:
+    """One room: a kind of class ("position", "law", ...) and the package that holds ours."""
+
+    def __init__(self, room: str, package: str) -> None:
+        self.room, self.package = room, package
+        self._items: dict[str, Callable[..., Any]] = {}
+        self._complete = False
+
+    def add(self, name: str, item: Callable[..., Any]) -> None:
+        """Make an item known under a name.
+
+        Raises:
+            InputError: the name belongs to another class already.
+        """
+        known = self._items.get(name)
+        if known is not None and _place(known) != _place(item):
+            raise InputError(
+                f"the {self.room} name {name!r} belongs to {'.'.join(_place(known))} already; "
+                f"register {'.'.join(_place(item))} under another name"
+            )
+        self._items[name] = item
+
+    def names(self) -> tuple[str, ...]:
+        """Every name that can be asked for: ours, those of plugins, those of installed packages."""
+        self._load_ours()
+        return tuple(dict.fromkeys([*self._items, *self._entry_points()]))
+
+    def find(self, name: str) -> Any:
+        """The class (or function) of that name.
+
+        Raises:
+            InputError: no such name, with the nearest and all that are known; or an installed
+                package that offers it cannot be imported.
+        """
+        self._load_ours()
+        if name not in self._items and name in (offered := self._entry_points()):
+            try:
+                self.add(name, offered[name].load())
+            except Exception as error:
+                raise InputError(
+                    f"{self.room} model {name!r} of the installed package "
+                    f"{offered[name].value!r} cannot be loaded: {error}"
+                ) from None
+        if name not in self._items:
+            raise InputError(self._unknown(name))
+        return self._items[name]
+
+    def items(self) -> Iterator[tuple[str, Any]]:
+        """(name, class) of everything that is known."""
+        return ((name, self.find(name)) for name in self.names())
+
+    def name_of(self, item: Any) -> str | None:
+        """The name under which a class is registered, None when it is not."""
+        self._load_ours()
+        return next((k for k, v in self._items.items() if v is item), None)
+
+    def _unknown(self, name: str) -> str:
+        near = difflib.get_close_matches(name, self.names(), n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else "."
+        text = f"{name!r} is not a {self.room} model{hint} Known: {', '.join(self.names())}"
+        if ":" in name:
+            text += (
+                ". A class of your own is named by what @tokenspace.register calls it, and its "
+                "module by --plugin MODULE on the command line; files name no code to run"
+            )
+        return text
+
+    def _load_ours(self) -> None:
+        if self._complete:
+            return
+        self._complete = True  # first, since the modules register themselves while they load
+        package = importlib.import_module(self.package)
+        for module in pkgutil.iter_modules(package.__path__):
+            importlib.import_module(f"{self.package}.{module.name}")
+
+    def _entry_points(self) -> dict[str, EntryPoint]:
+        return {e.name: e for e in entry_points(group=f"tokenspace.{self.room}")}
+
+
+ROOMS: dict[str, Registry] = {
+    "position": Registry("position", "tokenspace.covariance.positions"),
+    "branches": Registry("branches", "tokenspace.covariance.branches"),
+    "features": Registry("features", "tokenspace.covariance.features"),
+    "law": Registry("law", "tokenspace.covariance.laws"),
+    "sampler": Registry("sampler", "tokenspace.sampling.samplers"),
+    "scaling": Registry("scaling", "tokenspace.scaling.laws"),
+    "figure": Registry("figure", "tokenspace.figures.library"),
+}
+
+
+@overload
+def register(item: Item) -> Item: ...
+@overload
+def register(
+    item: None = None, *, name: str | None = None, room: str | None = None
+) -> Callable[[Item], Item]: ...
+
+
+def register(
+    item: Item | None = None, *, name: str | None = None, room: str | None = None
+) -> Item | Callable[[Item], Item]:
+    """Decorator that makes a class known by a name, to configurations and the command line.
+
+    Args:
+        item: the class; left out when name or room are given.
+        name: by default the class's name in lower case with underscores.
+        room: one of ROOMS; by default the `room` of the class (a `Covariance` is a "position").
+
+    Raises:
+        InputError: it belongs to no room, or the name is taken by another class.
+    """
+
+    def add(what: Item) -> Item:
+        where = room or getattr(what, "room", None)
+        if where not in ROOMS:
+            raise InputError(
+                f"register: {what!r} belongs to no room; subclass Covariance, Features or "
+                f"TokenLaw, or say room=, one of {', '.join(ROOMS)}"
+            )
+        ROOMS[where].add(name or _snake(what.__name__), what)
+        return what
+
+    return add if item is None else add(item)
+
+
+_plugins: list[str] = []
+
+
+def load_plugin(module: str) -> ModuleType:
+    """Import a module that the user named, so that the classes it registers are known.
+
+    It may lie in the folder where the command is given.
+
+    Raises:
+        InputError: it cannot be imported.
+    """
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        loaded = importlib.import_module(module)
+    except Exception as error:
+        raise InputError(f"plugin {module!r} cannot be imported: {error}") from None
+    if module not in _plugins:
+        _plugins.append(module)
+    return loaded
+
+
+def plugins() -> tuple[str, ...]:
+    """Modules loaded by `load_plugin`, which worker processes load too."""
+    return tuple(_plugins)
+
+
+def is_ours(item: Any) -> bool:
+    """Whether a class is defined in tokenspace itself."""
+    return item.__module__.partition(".")[0] in OURS
+
+
+def source_digest(item: Any) -> str:
+    """Hash of the source of the module that defines a class: it changes when the class may have.
+
+    A class typed at a prompt has no file; then the code of its methods is hashed.
+    """
+    try:
+        text = inspect.getsource(sys.modules[item.__module__])
+    except (OSError, TypeError, KeyError):
+        text = repr(
+            [
+                (k, v.__code__.co_code.hex(), v.__code__.co_consts)
+                for k, v in sorted(vars(item).items())
+                if hasattr(v, "__code__")
+            ]
+        )
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def _place(item: Any) -> tuple[str, str]:
+    return item.__module__, item.__qualname__

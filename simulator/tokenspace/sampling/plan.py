@@ -1,0 +1,146 @@
+"""A sampler ready to run, and how it runs: blocks of replicates, compiled once, on many devices.
+
+Replicates are drawn in blocks of fixed size, each from keys that depend on the number of the
+replicate only. Devices take whole blocks, so neither the batch nor their number changes a result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from tokenspace.experiments.hosts import gather
+from tokenspace.sampling.scale import pair_scales
+from tokenspace_kernels.given_tokens import psi_from_reports
+from tokenspace_kernels.random_bits import keys_of, replicate_keys, seed_words
+
+# Random numbers in flight: on a CPU enough to vectorise and small enough for caches; an accelerator
+# needs more to be busy, and more than its launches take.
+BLOCK_ELEMENTS = {"cpu": 1 << 19}
+ACCELERATOR_BLOCK_ELEMENTS = 1 << 22
+LARGEST_BLOCK = 1024
+COPIES = 8  # float32 arrays of that size alive at once, in the samplers that keep most
+
+
+@dataclass(frozen=True)
+class Divergences:
+    """Draw D at the grid; with `pair`, a Student-t law scales each replicate as a whole."""
+
+    draw: Callable[..., jax.Array]
+    pair: bool
+
+    def __call__(self, keys: jax.Array, arrays: Any) -> dict[str, jax.Array]:
+        of_kernel, df = arrays
+        d = self.draw(keys, *of_kernel)
+        return {"divergence": d * pair_scales(keys, df) if self.pair else d}
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Draw D and, with `psi`, the realised psi's at the grid from a kernel's reports."""
+
+    draw: Callable[..., Any]
+    law: str
+    psi: bool
+
+    def __call__(self, keys: jax.Array, arrays: dict[str, Any]) -> dict[str, jax.Array]:
+        pair = self.law == "student pair"
+        names = ("total", "difference", "scale", "ends", "where", "df")
+        reports = self.draw(keys, *(arrays[k] for k in names), "gaussian" if pair else self.law)
+        d = jnp.sqrt(reports.squared_divergence)
+        d = d * pair_scales(keys, arrays["df"]) if pair else d
+        return {"divergence": d} | (psi_from_reports(reports, arrays["grid"]) if self.psi else {})
+
+
+Draw = Divergences | Statistics
+
+
+@partial(jax.jit, static_argnames=("draw", "block"))
+def _draw_block(
+    draw: Draw, block: int, words: tuple[Any, Any], first: Any, arrays: Any
+) -> dict[str, jax.Array]:
+    """Statistics (block, m) of the replicates from `first` on.
+
+    Compiled once for all plans of one kernel and shapes, so a sweep compiles only what differs.
+    """
+    return draw(keys_of(words, first, block), arrays)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A sampler ready to run.
+
+    name: which sampler; method: how it correlates tokens; reason: why it was chosen; kernels: which
+    implementation of the kernels draws; elements: random numbers of a replicate in flight; draw:
+    (keys, arrays) -> name -> (block, m); most: a cap on the block, below what the problem sets.
+    """
+
+    name: str
+    method: str
+    reason: str
+    kernels: str
+    elements: int
+    draw: Draw
+    arrays: Any
+    most: int = LARGEST_BLOCK
+
+    @property
+    def block(self) -> int:
+        """Replicates drawn together, a power of two, set by the problem and not by the batch."""
+        elements = BLOCK_ELEMENTS.get(jax.default_backend(), ACCELERATOR_BLOCK_ELEMENTS)
+        fitting = max(1, elements // max(self.elements, 1))
+        return min(1 << (fitting.bit_length() - 1), self.most)
+
+    @property
+    def bytes_of_block(self) -> int:
+        """Working memory of a block on its device, an upper estimate."""
+        return 4 * COPIES * self.block * self.elements
+
+    def with_block(self, most: int) -> Plan:
+        """The same with blocks of at most that many replicates, for less memory."""
+        return replace(self, most=max(1, most))
+
+    def sample(
+        self, seed: int, first: int, blocks: int, devices: Sequence[Any] | None = None
+    ) -> dict[str, np.ndarray]:
+        """Statistics of replicates first .. first + blocks * block, each (R, m) on every host.
+
+        Devices, of one host or of many, take blocks in turn; without any the first one draws all.
+        Each runs the very program of a single device: one that XLA partitions itself (shard_map)
+        rounds differently in the last bit.
+        """
+        devices = jax.local_devices()[:1] if devices is None else devices
+        if self.kernels == "reference":
+            keys = replicate_keys(seed, first, blocks * self.block)
+            return {k: np.asarray(v) for k, v in self.draw(keys, self.arrays).items()}
+        here = [(k, d) for k, d in enumerate(devices) if d.process_index == jax.process_index()]
+        arrays = {k: jax.device_put(self.arrays, device) for k, device in here}
+        starts = range(first, first + blocks * self.block, len(devices) * self.block)
+        drawn = [  # dispatched at once, computed side by side
+            _draw_block(
+                self.draw,
+                self.block,
+                seed_words(seed),
+                jax.device_put(np.uint32(start + k * self.block), device),
+                arrays[k],
+            )
+            for start in starts
+            for k, device in here
+            if start + k * self.block < first + blocks * self.block or jax.process_count() > 1
+        ]
+        out = {k: np.stack([np.asarray(d[k]) for d in drawn]) for k in drawn[0]}
+        if jax.process_count() > 1:
+            out = {k: _gathered(v, len(starts)) for k, v in out.items()}
+        return {k: v.reshape(-1, v.shape[-1])[: blocks * self.block] for k, v in out.items()}
+
+
+def _gathered(x: np.ndarray, turns: int) -> np.ndarray:
+    """Blocks of every host (turns * own devices, block, m) in the order of replicates."""
+    whole = gather(x.reshape(turns, -1, *x.shape[1:]))
+    return np.moveaxis(whole, 0, 1)

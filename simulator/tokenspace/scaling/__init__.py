@@ -1,0 +1,1 @@
+"""Scaling laws S(n) of measured scores, and their fits."""

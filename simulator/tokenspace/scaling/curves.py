@@ -1,0 +1,95 @@
+"""Measured score curves: the paper's 36, or a user's CSV, and their fits."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tokenspace.errors import InputError
+from tokenspace.scaling.fit import ScalingFit, fit_scaling
+
+Curve = tuple[str, np.ndarray, np.ndarray]
+
+
+def read_curves(path: Path | None = None) -> list[Curve]:
+    """(name, n, score) of every curve in a CSV; the paper's measured curves without a path.
+
+    The file needs columns vision_tokens (or n) and score; the remaining columns name the curve.
+
+    Raises:
+        InputError: missing file or columns, or values that are not numbers.
+    """
+    paper = files("tokenspace") / "data" / "benchmark_scores.csv"
+    source = Path(str(paper)) if path is None else path
+    try:
+        table = pd.read_csv(source)
+    except FileNotFoundError:
+        raise InputError(f"{source}: no such file") from None
+    except (OSError, ValueError, pd.errors.ParserError) as error:
+        raise InputError(f"{source}: cannot be read as CSV: {error}") from None
+    count = next((c for c in ("vision_tokens", "n") if c in table), None)
+    if count is None or "score" not in table:
+        raise InputError(
+            f"{source}: needs columns vision_tokens (or n) and score, but has "
+            f"{', '.join(map(str, table.columns))}"
+        )
+    if table.empty:
+        raise InputError(f"{source}: holds no rows below its header")
+    for column in (count, "score"):
+        numbers = table[column].map(_number)
+        if numbers.isna().any():
+            row = int(np.argmax(numbers.isna()))
+            raise InputError(
+                f"{source}: line {row + 2}: {column} = {table[column].iloc[row]!r} is not a number"
+            )
+        table[column] = numbers
+    names = [c for c in table.columns if c not in (count, "score")]
+    if not names:
+        return [("curve", table[count].to_numpy(float), table["score"].to_numpy(float))]
+    return [
+        (" / ".join(map(str, key)), group[count].to_numpy(float), group["score"].to_numpy(float))
+        for key, group in table.groupby(names, sort=False, dropna=False)
+    ]
+
+
+def _number(text: object) -> float:
+    """A cell as a number, NaN where it is none."""
+    try:
+        return float(text)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return float("nan")
+
+
+def fit_curves(
+    curves: list[Curve], law: str = "auto", bootstrap: int = 1000
+) -> list[tuple[str, ScalingFit]]:
+    """Fit every curve; an error names the curve."""
+    out = []
+    for name, n, score in curves:
+        try:
+            out.append((name, fit_scaling(n, score, law, bootstrap)))
+        except InputError as error:
+            raise InputError(f"{name}: {error}") from None
+    return out
+
+
+def compare_with_least_squares(
+    curves: list[Curve], fits: list[tuple[str, ScalingFit]]
+) -> pd.DataFrame:
+    """The power law that the paper draws beside ours, a row a curve.
+
+    The paper's is ordinary least squares of log S on log n in closed form; "c off" is relative,
+    "alpha off" absolute.
+    """
+    rows = []
+    for (name, n, score), (_, fit) in zip(curves, fits, strict=True):
+        slope, intercept = np.polyfit(np.log(n), np.log(score), 1)
+        ours = fit.fits["power"].parameters
+        c = np.exp(intercept)
+        off = abs(ours["c"] / c - 1), abs(ours["alpha"] + slope)
+        rows.append([name, c, ours["c"], off[0], -slope, ours["alpha"], off[1]])
+    columns = ["curve", "c (paper)", "c", "c off", "alpha (paper)", "alpha", "alpha off"]
+    return pd.DataFrame(rows, columns=columns)

@@ -1,0 +1,241 @@
+"""Whether an experiment agrees with the theory: z-scores, an equivalence test and a plain verdict.
+
+PASS: every amplitude and exponent lies within the tolerance of the theory, and the data are good
+enough to exclude a larger deviation (two one-sided tests at level 5 % each, which need no
+correction because all must pass). FAIL: some deviation exceeds the tolerance (level 5 % over all
+tests together). UNDECIDED: neither can be said; more replicates are needed.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from tokenspace import theory
+from tokenspace.covariance import StudentT
+from tokenspace.errors import InputError
+from tokenspace.statistics.exponent import adjacent_slopes
+
+LEVEL = 0.05
+Z_PASS = float(stats.norm.ppf(1 - LEVEL))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One quantity at several n: empirical against theoretical, and the tests of it.
+
+    deviation is relative for amplitudes and absolute for exponents; z is deviation over its
+    standard error; verdicts are "PASS", "FAIL" or "UNDECIDED" at each n.
+    """
+
+    name: str
+    n: np.ndarray
+    empirical: np.ndarray
+    standard_error: np.ndarray
+    theoretical: np.ndarray
+    deviation: np.ndarray
+    deviation_error: np.ndarray
+    verdicts: np.ndarray
+
+    @property
+    def z(self) -> np.ndarray:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self.deviation / self.deviation_error
+
+
+@dataclass(frozen=True)
+class Check:
+    """Outcome of `Result.check`.
+
+    verdict: "PASS", "FAIL" or "UNDECIDED"; reason: in words; amplitude, exponent: the comparisons;
+    regimes_empirical, regimes_theoretical: names at each mid-point of the grid (an undecided
+    empirical regime lists what it may be, joined by "/"); p_value: smallest two-sided p-value
+    over all tests, Bonferroni-corrected; replicates_needed: how many would decide, or None.
+    """
+
+    verdict: str
+    reason: str
+    tolerance: float
+    replicates: int
+    replicates_needed: int | None
+    amplitude: Comparison
+    exponent: Comparison
+    regimes_empirical: np.ndarray
+    regimes_theoretical: np.ndarray
+    p_value: float
+
+    @property
+    def passed(self) -> bool:
+        return self.verdict == "PASS"
+
+    def __str__(self) -> str:
+        a, e = self.amplitude, self.exponent
+        lines = [
+            f"{'n':>9} {a.name:>12} {'± s.e.':>9} {'theory':>12} {'z':>6}"
+            f" | {'n':>9} {'exponent':>9} {'± s.e.':>8} {'theory':>8} {'z':>6}  regime"
+        ]
+        for k in range(len(a.n)):
+            left = (
+                f"{a.n[k]:>9.0f} {a.empirical[k]:>12.6g} {a.standard_error[k]:>9.2g} "
+                f"{a.theoretical[k]:>12.6g} {a.z[k]:>6.2f}"
+            )
+            right = ""
+            if k < len(e.n):
+                right = (
+                    f" | {e.n[k]:>9.1f} {e.empirical[k]:>9.4f} {e.standard_error[k]:>8.2g} "
+                    f"{e.theoretical[k]:>8.4f} {e.z[k]:>6.2f}  {self.regimes_empirical[k]}"
+                )
+            lines.append(left + right)
+        lines.append(f"{self.verdict}: {self.reason}")
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain lists and numbers, for JSON."""
+
+        def table(c: Comparison) -> dict[str, Any]:
+            names = ("n", "empirical", "standard_error", "theoretical", "z")
+            return {k: np.asarray(getattr(c, k)).tolist() for k in names} | {"name": c.name}
+
+        return {
+            "verdict": self.verdict,
+            "reason": self.reason,
+            "tolerance": self.tolerance,
+            "replicates": self.replicates,
+            "replicates_needed": self.replicates_needed,
+            "p_value": self.p_value,
+            "amplitude": table(self.amplitude),
+            "exponent": table(self.exponent),
+            "regimes_empirical": self.regimes_empirical.tolist(),
+            "regimes_theoretical": self.regimes_theoretical.tolist(),
+        }
+
+
+def theoretical_amplitude(model: Any, n: np.ndarray) -> np.ndarray:
+    """E[D(n)] where it is exact, else the root of E[D^2]: what `Result.amplitude` estimates."""
+    exact = model.law.joint_scale
+    return theory.expected_divergence(model, n) if exact else theory.rms_divergence(model, n)
+
+
+def check(result: Any, tolerance: float = 0.02) -> Check:
+    """Compare a Result with the theory of its model. See the module for what a verdict means.
+
+    Args:
+        result: the outcome of `simulate`.
+        tolerance: largest deviation that counts as agreement: relative for the amplitude, absolute
+            for the exponent; > 0.
+
+    Raises:
+        InputError: the result has no model, fewer than two replicates or one grid point.
+    """
+    if result.model is None:
+        raise InputError("check needs a model; these results were measured on given tokens")
+    if not (isinstance(tolerance, (int, float)) and 0 < tolerance < math.inf):
+        raise InputError(f"tolerance = {tolerance!r} is not allowed; it must be a number > 0")
+    if result.replicates < 2 or len(result.n) < 2:
+        raise InputError("check needs at least 2 replicates and 2 grid points")
+    name, amplitude = result.amplitude()
+    expected = theoretical_amplitude(result.model, result.n)
+    _, to_slopes = adjacent_slopes(result.n)
+    slopes = result.local_exponent()
+    expected_slopes = to_slopes @ np.log(expected)
+    tests = 2 * len(result.n) - 1
+    z_fail = float(stats.norm.ppf(1 - LEVEL / (2 * tests)))
+
+    def compare(
+        name: str,
+        n: np.ndarray,
+        empirical: np.ndarray,
+        error: np.ndarray,
+        target: np.ndarray,
+        unit: np.ndarray | float,
+    ) -> Comparison:
+        deviation = (empirical - target) / unit
+        deviation_error = error / unit
+        size = abs(deviation)
+        verdicts = np.where(
+            size + Z_PASS * deviation_error < tolerance,
+            "PASS",
+            np.where(size - z_fail * deviation_error > tolerance, "FAIL", "UNDECIDED"),
+        )
+        return Comparison(name, n, empirical, error, target, deviation, deviation_error, verdicts)
+
+    compared = compare(name, result.n, amplitude.mean, amplitude.standard_error, expected, expected)
+    exponents = compare(
+        "exponent", slopes.n, slopes.mean, slopes.standard_error, expected_slopes, 1.0
+    )
+    every = np.concatenate([compared.verdicts, exponents.verdicts])
+    errors = np.concatenate([compared.deviation_error, exponents.deviation_error])
+    z = np.concatenate([compared.z, exponents.z])
+    p_value = float(min(1.0, 2 * tests * stats.norm.sf(np.nanmax(abs(z)))))
+    verdict, reason, needed = _overall(every, errors, tolerance, result.replicates, p_value)
+    heavy = _infinite_variance(result.model)
+    if heavy:
+        verdict, reason, needed = "UNDECIDED", heavy, None
+    return Check(
+        verdict,
+        reason,
+        tolerance,
+        result.replicates,
+        needed,
+        compared,
+        exponents,
+        _empirical_regimes(exponents),
+        theory.regime(expected_slopes),
+        p_value,
+    )
+
+
+def _overall(
+    verdicts: np.ndarray, errors: np.ndarray, tolerance: float, replicates: int, p_value: float
+) -> tuple[str, str, int | None]:
+    total = len(verdicts)
+    if np.any(verdicts == "FAIL"):
+        count = int(np.sum(verdicts == "FAIL"))
+        return "FAIL", f"{count} of {total} values lie more than {tolerance:g} off the theory", None
+    if np.all(verdicts == "PASS"):
+        reason = f"all {total} values within {tolerance:g} of the theory"
+        if p_value < 1e-3:
+            reason += f" (though the difference is significant, p = {p_value:.1g})"
+        return "PASS", reason, None
+    # Enough for a true theory: a deviation of two standard errors must still pass.
+    worst = float(np.max(errors)) * (Z_PASS + 2) / tolerance
+    needed = max(math.ceil(replicates * worst**2), 2 * replicates)
+    undecided = int(np.sum(verdicts == "UNDECIDED"))
+    return (
+        "UNDECIDED",
+        f"too few replicates to tell for {undecided} of {total} values; "
+        f"about {needed:,} replicates would do",
+        needed,
+    )
+
+
+def _infinite_variance(model: Any) -> str | None:
+    law = model.law
+    if not isinstance(law, StudentT):
+        return None
+    limit = 2 if law.joint_scale else 4
+    if law.df > limit:
+        return None
+    what = "D" if law.joint_scale else "D^2"
+    return (
+        f"Student-t tokens with df = {law.df:g} <= {limit} give {what} infinite variance, "
+        "so a mean over replicates has no standard error"
+    )
+
+
+def _empirical_regimes(exponents: Comparison) -> np.ndarray:
+    """The regime at each n, or the range of regimes that a 95 % interval allows."""
+    reach = 1.96 * exponents.standard_error
+    low, high = (
+        theory.regime(exponents.empirical - reach),
+        theory.regime(exponents.empirical + reach),
+    )
+    order = list(theory.REGIMES)
+    names = []
+    for a, b in zip(low, high, strict=True):
+        names.append("/".join(order[order.index(a) : order.index(b) + 1]))
+    return np.array(names)

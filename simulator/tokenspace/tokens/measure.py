@@ -1,0 +1,210 @@
+"""The same quantities on token arrays that are given: hidden states of a model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tokenspace.errors import InputError
+from tokenspace.grids import as_grid, log_grid
+from tokenspace.provenance import device_name, versions
+from tokenspace.statistics.result import Result, summarise, with_psi_within
+from tokenspace_kernels.dispatch import Kernel, kernel
+
+ORDERS = ("raster", "random")
+FORMATS = ("float32", "bfloat16", "float16")  # others are read as float32
+
+
+def divergence(a: Any, b: Any, grid: int | Sequence[int] | np.ndarray) -> np.ndarray:
+    """D(n) = ||sum_{i<=n} (a_i - b_i)||_2 of given tokens.
+
+    Args:
+        a, b: arrays of shape (..., N, d).
+        grid: token counts, or one N for a logarithmic grid.
+
+    Returns:
+        Shape (..., m), float32.
+
+    Raises:
+        InputError: shapes differ, values up to the last n are not finite, or the grid exceeds N.
+    """
+    a, b = _tokens(a, b)
+    n = _checked_grid(grid, a.shape[-2])
+    return _measured(kernel("measure"), a, b, n, psi=False)["divergence"]
+
+
+def correlations(a: Any, b: Any, grid: int | Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
+    """Realised psi's of given tokens: psi_equal, psi_within, psi_cross, psi_cross_AA, psi_cross_BB.
+
+    Args:
+        a, b: arrays of shape (..., N, d), no token zero.
+        grid: token counts, or one N for a logarithmic grid.
+
+    Returns:
+        Name -> (..., m), float32; averages over pairs are NaN at n = 1, where they are undefined.
+
+    Raises:
+        InputError: as `divergence`, or a token up to the last n is zero.
+    """
+    a, b = _tokens(a, b)
+    n = _checked_grid(grid, a.shape[-2])
+    psi = _measured(kernel("measure"), a, b, n, psi=True)
+    del psi["divergence"]
+    return with_psi_within(psi)
+
+
+def measure(
+    a: Any,
+    b: Any,
+    grid: int | Sequence[int] | np.ndarray | None = None,
+    order: str | np.ndarray = "raster",
+    seed: int = 0,
+) -> Result:
+    """D(n) and realised psi's of many pairs of sequences, with errors over the pairs.
+
+    Args:
+        a, b: tokens, (pairs, N, d) or (N, d) for one pair.
+        grid: token counts; by default a logarithmic grid up to N.
+        order: "raster" keeps the order given, "random" shuffles positions (one permutation a
+            pair, the same in both branches), an integer array (N,) gives the order.
+        seed: of the random order.
+
+    Returns:
+        A `Result` without a model; each pair counts as a replicate.
+
+    Raises:
+        InputError: as `correlations`, and an order that is no permutation.
+    """
+    started = time.perf_counter()
+    a, b = _pairs(a, b)
+    n = _checked_grid(a.shape[1] if grid is None else grid, a.shape[1])
+    if not (isinstance(order, str) and order == "raster"):
+        _require_sound(a, b, unit=True)  # now, while places are those of the caller
+        a, b = _reordered(a, b, order, seed)
+    kernel_used = kernel("measure")
+    samples = _measured(kernel_used, a, b, n, psi=True)
+    named = order if isinstance(order, str) else "given"
+    return summarise(
+        n,
+        samples,
+        model=None,
+        sampler="given tokens",
+        method="one pass over the tokens",
+        reason=f"{named} order",
+        kernels=kernel_used.implementation,
+        device=device_name(),
+        seed=seed if named == "random" else None,
+        seconds=time.perf_counter() - started,
+        versions=versions(),
+    )
+
+
+def _reordered(
+    a: np.ndarray, b: np.ndarray, order: str | np.ndarray, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    tokens = a.shape[1]
+    if isinstance(order, str):
+        if order == "random":
+            rng = np.random.default_rng(seed)
+            orders = np.stack([rng.permutation(tokens) for _ in range(len(a))])[:, :, None]
+            return np.take_along_axis(a, orders, 1), np.take_along_axis(b, orders, 1)
+        raise InputError(
+            f"order = {order!r} is not allowed; it must be one of {', '.join(ORDERS)} or an array"
+        )
+    permutation = np.asarray(order)
+    if permutation.shape != (tokens,) or not np.array_equal(
+        np.sort(permutation), np.arange(tokens)
+    ):
+        raise InputError(f"order must hold each of 0..{tokens - 1} once, shape ({tokens},)")
+    return a[:, permutation], b[:, permutation]
+
+
+def checked_pairs(a: Any, b: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Tokens of both branches as (pairs, N, d), real, finite and without empty tokens.
+
+    Raises:
+        InputError: naming the array, the place and the value.
+    """
+    a, b = _pairs(a, b)
+    _require_sound(a, b, unit=True)
+    return a, b
+
+
+def _pairs(a: Any, b: Any) -> tuple[np.ndarray, np.ndarray]:
+    a, b = _tokens(a, b)
+    if a.ndim not in (2, 3):
+        raise InputError(f"tokens must be (pairs, N, d) or (N, d), but their shape is {a.shape}")
+    return (a[None], b[None]) if a.ndim == 2 else (a, b)
+
+
+def _tokens(a: Any, b: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Both arrays in one of the formats that kernels read, of one shape (..., N, d)."""
+    arrays = []
+    for name, h in (("a", np.asarray(a)), ("b", np.asarray(b))):
+        if h.dtype.kind not in "fiu" and h.dtype.name != "bfloat16":
+            raise InputError(f"tokens {name} have dtype {h.dtype}; real numbers are needed")
+        if h.ndim < 2 or 0 in h.shape:
+            raise InputError(f"tokens {name} must be (..., N, d), but their shape is {h.shape}")
+        arrays.append(h)
+    a, b = arrays
+    if a.shape != b.shape:
+        raise InputError(f"both branches need one shape, but a is {a.shape} and b is {b.shape}")
+    if a.dtype == b.dtype and a.dtype.name in FORMATS:
+        return a, b
+    with np.errstate(over="ignore"):  # infinity is reported with its place
+        return a.astype(np.float32), b.astype(np.float32)
+
+
+def _measured(
+    kernel_used: Kernel, a: np.ndarray, b: np.ndarray, n: np.ndarray, psi: bool
+) -> dict[str, np.ndarray]:
+    """What a kernel measures, or the reason why tokens have no such thing.
+
+    Tokens are looked at one by one only if a result is not finite: looking takes far longer than
+    measuring.
+    """
+    with np.errstate(all="ignore"):
+        d, correlations = kernel_used.call(a, b, n, psi=psi)
+    out = {k: np.asarray(v) for k, v in {"divergence": d, **correlations}.items()}
+    defined = {k: v[..., n > 1] if k.startswith("psi_cross") else v for k, v in out.items()}
+    if not all(np.isfinite(v).all() for v in defined.values()):
+        _require_sound(a[..., : n[-1], :], b[..., : n[-1], :], unit=psi)
+        smallest, largest = (
+            float(f([f(np.linalg.norm(h.astype(np.float64), axis=-1)) for h in (a, b)]))
+            for f in (np.min, np.max)
+        )
+        raise InputError(
+            f"norms of tokens lie between {smallest:.3g} and {largest:.3g}; their squares, summed, "
+            "leave the range of float32 (1e-38 to 3e38): multiply the tokens by a constant first"
+        )
+    return out
+
+
+def _require_sound(a: np.ndarray, b: np.ndarray, unit: bool) -> None:
+    """All values finite, and with `unit` no token zero; else an error that says where."""
+    for name, h in (("a", a), ("b", b)):
+        finite = np.isfinite(h.astype(np.float32))
+        if not finite.all():
+            where = tuple(int(i) for i in np.argwhere(~finite)[0])
+            raise InputError(
+                f"tokens {name}[{', '.join(map(str, where))}] = {h[where]} is not finite "
+                f"({int((~finite).sum())} such values)"
+            )
+        empty = ~np.any(h != 0, axis=-1)
+        if unit and empty.any():
+            where = tuple(int(i) for i in np.argwhere(empty)[0])
+            raise InputError(
+                f"tokens {name}[{', '.join(map(str, where))}] is all zero "
+                f"({int(empty.sum())} such tokens), so its cosine is undefined; "
+                "remove padding first"
+            )
+
+
+def _checked_grid(grid: Any, tokens: int) -> np.ndarray:
+    n = log_grid(int(grid)) if np.ndim(grid) == 0 and grid == tokens else as_grid(grid)
+    if n[-1] > tokens:
+        raise InputError(f"grid goes up to n = {n[-1]}, but there are {tokens} tokens")
+    return n

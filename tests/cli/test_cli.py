@@ -1,0 +1,327 @@
+"""The command line as a user meets it: every command, every kind of mistake."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.numpy import save_file
+
+import tokenspace as ts
+from tokenspace import cli
+from tokenspace.experiments.config import ConfigError, points_of
+
+CONFIG = """
+[tokens]
+count = 256
+points = 12
+[features]
+model = "isotropic"
+dim = 64
+[branches]
+model = "equicorrelated"
+psi_equal = 0.2
+psi_within = 0.3
+psi_cross = 0.1
+[run]
+replicates = 3000
+"""
+SWEPT = CONFIG.replace("psi_within = 0.3", "psi_within = { sweep = [0.2, 0.3, 0.5] }")
+
+
+def call(capfd, *arguments):
+    """Exit status, stdout and stderr of a command, in this process."""
+    old = sys.argv
+    sys.argv = ["tokenspace", *map(str, arguments)]
+    try:
+        cli.main()
+        status = 0
+    except SystemExit as stop:
+        status = stop.code or 0
+    finally:
+        sys.argv = old
+    out, err = capfd.readouterr()
+    assert "Traceback" not in out + err
+    return status, out, err
+
+
+@pytest.fixture
+def write(tmp_path):
+    def make(text, name="run.toml"):
+        path = tmp_path / name
+        path.write_text(text)
+        return path
+
+    return make
+
+
+def test_run_prints_a_verdict(capfd, write):
+    status, out, _ = call(capfd, "run", write(CONFIG))
+    assert status == 0 and "PASS" in out and "n_balance" in out
+    status, out, _ = call(capfd, "run", write(CONFIG), "--json")
+    document = json.loads(out)
+    assert document["check"]["verdict"] == "PASS" and document["sampler"] == "collapsed"
+
+
+def test_failed_check_exits_1(capfd, write, tmp_path):
+    call(capfd, "sweep", write(CONFIG), "--out", tmp_path / "r")
+    point = next((tmp_path / "r" / "points").glob("*.npz"))
+    with np.load(point) as data:
+        arrays = dict(data)
+    arrays["mean"] = arrays["mean"] * 1.2
+    np.savez(point, **arrays)
+    status, out, _ = call(capfd, "check", tmp_path / "r")
+    assert status == 1 and "FAIL" in out
+
+
+def test_sweep_resumes_and_opens(capfd, write, tmp_path):
+    out_folder = tmp_path / "r"
+    assert "3 of 3 points computed" in call(capfd, "sweep", write(SWEPT), "--out", out_folder)[1]
+    next((out_folder / "points").glob("*.npz")).unlink()
+    assert "1 of 3 points computed" in call(capfd, "sweep", write(SWEPT), "--out", out_folder)[1]
+    status, out, _ = call(capfd, "check", out_folder, "--json")
+    assert status == 0 and len(json.loads(out)) == 3
+    dataset = ts.open_results(out_folder)
+    assert dataset.sizes["point"] == 3
+    assert list(dataset["branches.psi_within"].values) == [0.2, 0.3, 0.5]
+    np.testing.assert_allclose(dataset["mean"], dataset["theory"], rtol=0.02)
+    assert {"mean", "standard_error"} <= set(dataset.to_dataframe().columns)
+    status, _, err = call(capfd, "sweep", write(SWEPT.replace("3000", "2000")), "--out", out_folder)
+    assert status == 2 and "run.replicates: 3000 in the folder, 2000 now" in err
+
+
+def test_killed_sweep_loses_nothing(write, tmp_path):
+    values = ", ".join(f"{v:.3f}" for v in np.linspace(0.15, 0.6, 12))
+    config = write(CONFIG.replace("psi_within = 0.3", f"psi_within = {{ sweep = [{values}] }}"))
+    folder = tmp_path / "r"
+    command = [sys.executable, "-m", "tokenspace", "sweep", str(config), "--out", str(folder)]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    deadline = time.time() + 120
+    while len(list(folder.glob("points/*.npz"))) < 3 and time.time() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    done = {p.name: p.stat().st_mtime_ns for p in folder.glob("points/*.npz")}
+    assert len(done) >= 3
+    finished = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert f"{12 - len(done)} of 12 points computed" in finished.stdout
+    for name, written in done.items():  # nothing finished was computed twice
+        assert (folder / "points" / name).stat().st_mtime_ns == written
+    assert ts.open_results(folder).sizes["point"] == 12
+
+
+def test_corrupt_point_is_named(capfd, write, tmp_path):
+    call(capfd, "sweep", write(CONFIG), "--out", tmp_path / "r")
+    point = next((tmp_path / "r" / "points").glob("*.npz"))
+    point.write_bytes(point.read_bytes()[:200])
+    for command in (("check", tmp_path / "r"), ("sweep", write(CONFIG), "--out", tmp_path / "r")):
+        status, _, err = call(capfd, *command)
+        assert status == 2 and point.name in err.replace("\n", "") and "delete it" in err
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("psi_within = 0.3", "psi_within = 3.0", "branches.psi_within: 3.0 is not allowed"),
+        ("psi_within", "psi_witin", "did you mean 'psi_within'?"),
+        ("psi_within = 0.3", "", "branches.psi_within: missing"),
+        ("psi_within = 0.3", "psi_within = 0.05", "valid up to n = "),
+        ('"equicorrelated"', '"equicorelated"', "did you mean 'equicorrelated'?"),
+        ('"equicorrelated"', '"nowhere:Thing"', "cannot be imported"),
+        ("dim = 64", "dim = 64.5", "features.dim: 64.5 is not allowed; it must be an integer >= 1"),
+        ("dim = 64", 'dim = "many"', "features.dim: 'many'"),
+        ("count = 256", "count = 0", "tokens.count: 0 is not allowed"),
+        ("replicates = 3000", "replicates = true", "run.replicates"),
+        ("replicates = 3000", "replicates = 3000\nsampler = 'fast'", "run.sampler"),
+        ("[run]", "[runs]", "did you mean 'run'?"),
+        ("count = 256", "count = 256\ngrid = [5, 3]", "tokens.grid"),
+        ("[tokens]", "[tokens", "not valid TOML"),
+        ("psi_within = 0.3", "psi_within = { sweep = [] }", "at least one value"),
+    ],
+)
+def test_bad_configuration(capfd, write, old, new, words):
+    path = write(CONFIG.replace(old, new, 1))
+    status, out, err = call(capfd, "run", path)
+    assert status == 2 and out == ""
+    assert str(path) in err.replace("\n", "") and words in err
+
+
+def test_all_problems_are_listed_at_once(capfd, write):
+    bad = CONFIG.replace("dim = 64", "dim = 0").replace("psi_cross = 0.1", "psi_cross = 2")
+    _, _, err = call(capfd, "run", write(bad))
+    assert "features.dim" in err and "branches.psi_cross" in err
+
+
+def test_zip_cases_and_algebra(write):
+    import tomllib
+
+    raw = tomllib.loads(SWEPT.replace("dim = 64", "dim = { sweep = [2, 3, 4] }"))
+    assert len(points_of(raw)) == 9
+    assert len(points_of(raw | {"sweep": {"mode": "zip"}})) == 3
+    with pytest.raises(ConfigError, match="one length"):
+        points_of(raw | {"sweep": {"mode": "zip"}, "run": {"replicates": {"sweep": [1, 2]}}})
+    within = {
+        "sum": [
+            {"model": "exponential", "length": 4, "scale": 0.5},
+            {"model": "block", "size": 2, "scale": 0.5},
+        ]
+    }
+    case = {"name": "both", "branches": {"model": "branches", "within": within}}
+    (point,) = points_of(tomllib.loads(CONFIG) | {"case": [case]})
+    assert point.label == "both"
+    assert point.model().branches.within == 0.5 * ts.Exponential(4) + 0.5 * ts.Block(2)
+
+
+scalars = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-5, 2**70),
+    st.floats(),
+    st.text(max_size=8),
+    st.sampled_from(["exponential", "isotropic", "equicorrelated"]),
+)
+junk = st.recursive(
+    scalars,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(
+            st.sampled_from(["model", "sweep", "sum", "length", "x"]), inner, max_size=3
+        ),
+    ),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=300)
+@given(
+    st.sampled_from(["tokens", "features", "branches", "law", "run", "sweep", "case", "x"]),
+    st.sampled_from(
+        [None, "count", "model", "dim", "psi_equal", "psi_within", "replicates", "mode"]
+    ),
+    junk,
+)
+def test_any_junk_gives_a_config_error_or_points(table, key, value):
+    import tomllib
+
+    raw = tomllib.loads(CONFIG)
+    if key is None:
+        raw[table] = value
+    else:
+        raw.setdefault(table, {})[key] = value
+    try:
+        points_of(raw)
+    except ConfigError as error:
+        assert error.problems
+
+
+def test_models_doctor_and_version_of_everything(capfd):
+    status, out, _ = call(capfd, "models")
+    assert status == 0 and "patch_grid" in out and "hurst" in out.lower()
+    listing = json.loads(call(capfd, "models", "--json")[1])
+    assert listing["position"]["exponential"]["parameters"]["length"]["allowed"] == "a number > 0"
+    assert json.loads(call(capfd, "doctor", "--json")[1])["versions"]["jax"]
+
+
+def test_fit(capfd, write, tmp_path):
+    csv = write("model,vision_tokens,score\na,1,2\na,4,4\na,16,8\na,64,16.1\n", "c.csv")
+    status, out, _ = call(capfd, "fit", csv, "--bootstrap", 10, "--json")
+    (curve,) = json.loads(out)
+    assert status == 0 and curve["laws"]["power"]["parameters"]["alpha"] == pytest.approx(
+        -0.5, abs=0.01
+    )
+    for text, words in (("a,b\n1,2\n", "needs columns"), ("n,score\n1,x\n", "line 2")):
+        status, _, err = call(capfd, "fit", write(text, "bad.csv"))
+        assert status == 2 and words in err
+    assert call(capfd, "fit", tmp_path / "none.csv")[0] == 2
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".safetensors"])
+def test_measure(capfd, tmp_path, suffix):
+    rng = np.random.default_rng(0)
+    paths = []
+    for name in "ab":
+        path, tokens = tmp_path / f"{name}{suffix}", rng.standard_normal((3, 40, 8)).astype("f4")
+        if suffix == ".npy":
+            np.save(path, tokens)
+        elif suffix == ".npz":
+            np.savez(path, tokens=tokens)
+        else:
+            save_file({"tokens": tokens}, path)
+        paths.append(path)
+    status, out, _ = call(capfd, "measure", *paths, "--order", "random", "--json")
+    document = json.loads(out)
+    assert status == 0 and document["lambda"] > 0 and document["replicates"] == 3
+    status, out, _ = call(capfd, "measure", *paths)
+    assert status == 0 and "sqrt(Upsilon)" in out
+    status, _, err = call(capfd, "measure", *paths, "--order", "zigzag")
+    assert status == 2 and "zigzag" in err
+
+
+class Bomb:
+    def __reduce__(self):
+        return os.system, ("touch exploded",)
+
+
+def test_pickles_are_never_run(capfd, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.save("bomb.npy", np.array([Bomb()], dtype=object), allow_pickle=True)
+    status, _, err = call(capfd, "measure", "bomb.npy", "bomb.npy")
+    assert status == 2 and "cannot be read" in err and not os.path.exists("exploded")
+
+
+def test_figures(capfd, write, tmp_path):
+    config = CONFIG.replace("[run]", '[run]\nstatistics = ["correlations"]').replace("3000", "200")
+    call(capfd, "sweep", write(config), "--out", tmp_path / "r")
+    status, out, _ = call(capfd, "figures", "--results", tmp_path / "r", "--out", tmp_path / "f")
+    files = sorted(p.name for p in (tmp_path / "f").iterdir())
+    assert status == 0 and len(files) == 14 and "exponent_diagram.svg" in files
+    for path in (tmp_path / "f").iterdir():
+        start = path.read_bytes()[:200]
+        assert start.startswith(b"\x89PNG") if path.suffix == ".png" else b"<?xml" in start
+        assert path.stat().st_size > 10_000
+
+
+def test_own_class_from_the_command_line(capfd, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(
+        "import numpy as np, tokenspace as ts\n"
+        "@ts.model\n"
+        "class Triangle(ts.Stationary):\n"
+        "    width: float = ts.parameter('width in tokens', above=0)\n"
+        "    def at_lag(self, lag):\n"
+        "        return np.maximum(1 - lag / self.width, 0.0)\n"
+    )
+    own = 'model = "branches"\nwithin = { model = "mine:Triangle", width = 5.0 }\n[run]'
+    start = CONFIG[: CONFIG.index('model = "equicorrelated"')]
+    text = start + own + CONFIG[CONFIG.index("[run]") + 5 :]
+    (tmp_path / "own.toml").write_text(text)
+    status, out, _ = call(capfd, "run", "own.toml")
+    assert status == 0 and "PASS" in out
+    (tmp_path / "bad.toml").write_text(text.replace("5.0", "-5.0"))
+    status, _, err = call(capfd, "run", "bad.toml")
+    assert status == 2 and "branches.within.width: -5.0 is not allowed" in err
+
+
+def test_bench(capfd, tmp_path):
+    status, out, _ = call(capfd, "bench", "--quick", "--no-memory", "--out", tmp_path, "--json")
+    document = json.loads(out)
+    assert status == 0 and document["limits"]["normals_per_s"] > 0
+    file = next(tmp_path.rglob("latest.json"))
+    saved = json.loads(file.read_text())
+    assert saved["versions"]["jax"] and saved["device"]
+    assert {"tokens", "NumPy, dense"} <= {t["contestant"] for t in saved["timings"]}
+    for timing in saved["timings"]:  # as if everything had been a thousand times faster
+        for name in ("median", "low", "high"):
+            timing[name] /= 1000
+    file.write_text(json.dumps(saved))
+    options = ("--quick", "--no-memory", "--out", tmp_path / "new", "--compare", file)
+    status, out, err = call(capfd, "bench", *options)
+    assert status == 1 and "slower" in err and "of the limit" in out
+    status, _, err = call(capfd, "bench", "--compare", tmp_path / "none.json")
+    assert status == 2 and "none.json" in err

@@ -1,0 +1,213 @@
+"""The store under kill -9, full and read-only disks, several writers, and damaged files."""
+
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from processes import COMMAND, call, environment, start, sweep_file
+
+import tokenspace as ts
+from tokenspace.errors import InputError
+from tokenspace.experiments.config import load
+from tokenspace.experiments.store import (
+    begin,
+    encode_point,
+    load_partial,
+    load_point,
+    save_partial,
+    save_point,
+)
+
+HERE = Path(__file__).parents[1]
+
+# Forks a process that stores points as fast as it can, and kills it at a random moment, 50 times.
+# Points are not simulated anew: what is tested is how they are kept.
+KILLER = """
+import os, random, signal, sys, time
+from pathlib import Path
+from tokenspace.experiments import sweep
+from tokenspace.experiments.store import load_point
+
+config, template, folder = map(Path, sys.argv[1:])
+point, result = load_point(template)
+rng = random.Random(1)
+for attempt in range(50):
+    child = os.fork()
+    if child == 0:
+        sweep.run_point = lambda point, options, **hooks: result
+        sweep.run_sweep(config, folder / str(attempt // 10))
+        os._exit(0)
+    time.sleep(rng.uniform(0.05, 1.2))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+"""
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    """A configuration of one point, and its file."""
+    folder = tmp_path_factory.mktemp("template")
+    config = sweep_file(folder / "one.toml", 1)
+    ts.run_sweep(config, folder / "r")
+    (file,) = (folder / "r" / "points").glob("*.npz")
+    return file
+
+
+def test_fifty_kills_lose_nothing(tmp_path, template):
+    config = sweep_file(tmp_path / "c.toml", 150)
+    command = [sys.executable, "-c", KILLER, config, template, tmp_path / "r"]
+    subprocess.run(command, check=True, env=environment(), timeout=300)
+    want = load_point(template)[1]
+    stored = list((tmp_path / "r").glob("*/points/*.npz"))
+    assert len(stored) > 50  # kills came in the middle of much work
+    for path in stored:
+        assert path.stem == load_point(path)[0].key
+        np.testing.assert_array_equal(load_point(path)[1].mean, want.mean)
+    before = {p: p.stat().st_mtime_ns for p in stored}
+    status, out = call("sweep", config, "--out", tmp_path / "r" / "0")
+    assert status == 0 and ts.open_results(tmp_path / "r" / "0").sizes["point"] == 150, out
+    assert not list((tmp_path / "r" / "0").rglob("*.tmp"))  # strays were swept up
+    for path, written in before.items():  # nothing finished was computed twice
+        assert path.stat().st_mtime_ns == written
+
+
+def test_a_file_too_large_for_the_disk(tmp_path):
+    """EFBIG stands for any refusal to write: no traceback, nothing half written, resumes."""
+    config, folder = sweep_file(tmp_path / "c.toml", 2), tmp_path / "r"
+    limited = ["bash", "-c", 'ulimit -f 2; exec "$@"', "bash"]  # KiB a file
+    done = subprocess.run(
+        [*limited, *COMMAND, "sweep", config, "--out", folder],
+        capture_output=True,
+        text=True,
+        env=environment(),
+    )
+    assert done.returncode == 2 and "cannot be written" in done.stderr, done.stderr
+    assert "free space" in done.stderr and "Traceback" not in done.stderr
+    assert not list(folder.rglob("*.npz")) and not list(folder.rglob("*.tmp"))
+    assert call("sweep", config, "--out", folder)[0] == 0
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 64 KiB, where this process may mount one."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)]
+    try:
+        done = subprocess.run(mount, capture_output=True)
+    except OSError:
+        pytest.skip("no mount command")
+    if done.returncode:
+        pytest.skip("file systems cannot be mounted here")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def test_full_and_read_only_disk(small_disk, tmp_path):
+    config, folder = sweep_file(tmp_path / "c.toml", 60), small_disk / "r"
+    status, out = call("sweep", config, "--out", folder)
+    assert status == 2 and "No space left" in out and "Traceback" not in out
+    finished = sorted(folder.rglob("*.npz"))
+    assert finished and not list(folder.rglob("*.tmp"))
+    for path in finished:
+        load_point(path)
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    status, out = call("sweep", config, "--out", folder)
+    assert status == 2 and "Read-only" in out and "choose another --out folder" in out
+    assert ts.open_results(folder).sizes["point"] == len(finished)
+
+
+def test_folder_that_is_a_file(tmp_path):
+    (tmp_path / "r").write_text("")
+    status, out = call("sweep", sweep_file(tmp_path / "c.toml", 1), "--out", tmp_path / "r")
+    assert status == 2 and "cannot be written" in out and "Traceback" not in out
+
+
+def test_two_writers_of_one_sweep(tmp_path):
+    config, folder = sweep_file(tmp_path / "c.toml", 12), tmp_path / "r"
+    both = [start("sweep", config, "--out", folder) for _ in range(2)]
+    outs = [p.communicate(timeout=120)[0] for p in both]
+    assert [p.returncode for p in both] == [0, 0], outs
+    assert ts.open_results(folder).sizes["point"] == 12
+
+
+def test_two_sweeps_on_one_folder(tmp_path):
+    """One wins, the other is told what differs; never a mixture."""
+    one = sweep_file(tmp_path / "a.toml", 3)
+    other = sweep_file(tmp_path / "b.toml", 3, dim=9)
+    for attempt in range(3):
+        folder = tmp_path / str(attempt)
+        both = [start("sweep", c, "--out", folder) for c in (one, other)]
+        outs = [p.communicate(timeout=120)[0] for p in both]
+        assert sorted(p.returncode for p in both) == [0, 2], outs
+        assert "features.dim" in outs[[p.returncode for p in both].index(2)]
+        assert len({r.model.dim for _, r in ts.load_results(folder)}) == 1
+
+
+def test_first_writer_wins(tmp_path):
+    begin(tmp_path, {"a": 1})
+    with pytest.raises(InputError, match="a: 1 in the folder, 2 now"):
+        begin(tmp_path, {"a": 2})
+    begin(tmp_path, {"a": 1})
+
+
+def test_damaged_files_are_refused_or_read_right(tmp_path, template):
+    want, rng = load_point(template)[1], random.Random(0)
+    whole, refused = template.read_bytes(), 0
+    path = tmp_path / template.name
+    for attempt in range(600):
+        damaged = bytearray(whole)
+        if attempt % 3 == 0:
+            damaged = damaged[: rng.randrange(len(whole))]
+        else:
+            for _ in range(rng.choice((1, 1, 5))):
+                damaged[rng.randrange(len(damaged))] ^= 1 << rng.randrange(8)
+        path.write_bytes(damaged)
+        try:
+            got = load_point(path)[1]
+        except InputError as error:
+            assert path.name in str(error) and "delete it" in str(error)
+            refused += 1
+            continue
+        for field in ("mean", "covariance", "n"):
+            np.testing.assert_array_equal(getattr(got, field), getattr(want, field))
+        np.testing.assert_array_equal(got.quantiles, want.quantiles)
+        assert got.replicates == want.replicates and got.seed == want.seed
+    assert refused > 400
+
+
+def test_partial_samples(tmp_path):
+    (point, *_), _ = load(sweep_file(tmp_path / "c.toml", 1))
+    samples = {"divergence": np.arange(6, dtype=np.float32).reshape(2, 3)}
+    assert load_partial(tmp_path, point) is None
+    save_partial(tmp_path, point, samples)
+    np.testing.assert_array_equal(
+        load_partial(tmp_path, point)["divergence"], samples["divergence"]
+    )
+    (file,) = (tmp_path / "points").glob(".*.partial")
+    file.write_bytes(file.read_bytes()[:100])  # damaged: drawn again, never trusted
+    assert load_partial(tmp_path, point) is None and not file.exists()
+    save_partial(tmp_path, point, samples)
+    result = ts.simulate(point.model(), point.grid(), 5)
+    save_point(tmp_path, point, encode_point(point, result))
+    assert not file.exists()
+
+
+def test_strays_of_the_living_are_left_alone(tmp_path):
+    import socket
+
+    begin(tmp_path, {})
+    mine = tmp_path / f".{os.getpid()}@{socket.gethostname()}@x.tmp"
+    dead = tmp_path / f".999999999@{socket.gethostname()}@x.tmp"
+    elsewhere = tmp_path / ".1@some.other.host@x.tmp"
+    for path in (mine, dead, elsewhere):
+        path.write_text("")
+    old = tmp_path / ".1@some.other.host@y.tmp"
+    old.write_text("")
+    os.utime(old, (0, 0))
+    begin(tmp_path, {})
+    assert mine.exists() and elsewhere.exists() and not dead.exists() and not old.exists()

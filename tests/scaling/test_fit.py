@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+from scipy import optimize
+
+import tokenspace as ts
+from tokenspace import theory
+from tokenspace.scaling.curves import read_curves
+
+CURVES = read_curves()
+N = np.array([1, 8, 16, 32, 64, 128, 256, 384, 512, 768])
+
+
+def test_the_papers_36_curves_are_there():
+    assert len(CURVES) == 36 and all(len(n) == 10 for _, n, _ in CURVES)
+
+
+@pytest.mark.parametrize("curve", CURVES, ids=[c[0] for c in CURVES])
+def test_power_law_is_ordinary_least_squares(curve):
+    _, n, score = curve
+    slope, intercept = np.polyfit(np.log(n), np.log(score), 1)
+    fit = ts.fit_scaling(n, score, "power", bootstrap=0).best.parameters
+    assert fit["c"] == pytest.approx(np.exp(intercept), rel=1e-6)
+    assert fit["alpha"] == pytest.approx(-slope, rel=1e-6, abs=1e-8)
+
+
+def test_crossover_recovers_the_theory():
+    branches = ts.equicorrelated(0.0, 1 / 31, 0.0)  # n_balance = 30
+    score = 5.0 * N ** -theory.alpha(branches, N, 0.4)
+    fit = ts.fit_scaling(N, score, bootstrap=20)
+    assert fit.winner == "crossover"
+    assert fit.best.parameters["n_balance"] == pytest.approx(30, rel=1e-3)
+    assert fit.best.parameters["beta"] == pytest.approx(0.4, rel=1e-3)
+    np.testing.assert_allclose(fit.best.predict(N), score, rtol=1e-5)
+
+
+def test_saturating_recovers_itself():
+    score = 80 * (1 - 0.6 * N**-0.5)
+    fit = ts.fit_scaling(N, score, bootstrap=0)
+    assert fit.winner == "saturating"
+    for name, value in (("limit", 80), ("q", 0.6), ("g", 0.5)):
+        assert fit.best.parameters[name] == pytest.approx(value, rel=1e-3)
+
+
+@pytest.mark.parametrize("k", [0, 4, 7, 35])
+def test_optimum_is_that_of_scipy(k):
+    _, n, score = CURVES[k]
+    fit = ts.fit_scaling(n, score, "saturating", bootstrap=0).best
+    x, y = np.log(n), np.log(score)
+
+    def loss(p):
+        return np.sum((np.log(p[0] * (1 - p[1] * np.exp(-p[2] * x))) - y) ** 2)
+
+    bounds = [(1e-6, None), (-50, 1 - 1e-9), (0.01, 10)]
+    starts = [
+        (top * score.max(), q, g) for top in (1.02, 1.5) for q in (0.3, 0.8) for g in (0.1, 0.5)
+    ]
+    best = min(
+        optimize.minimize(
+            loss, start, bounds=bounds, method="L-BFGS-B", options={"ftol": 1e-15}
+        ).fun
+        for start in starts
+    )
+    assert loss(list(fit.parameters.values())) <= best * (1 + 1e-4)
+
+
+def test_intervals_cover():
+    """95 % intervals of alpha cover the truth about 95 % of the time."""
+    rng = np.random.default_rng(0)
+    covered = 0
+    for _ in range(60):
+        score = 3 * N**0.2 * np.exp(0.05 * rng.standard_normal(len(N)))
+        low, high = ts.fit_scaling(N, score, "power", bootstrap=400).best.intervals["alpha"]
+        covered += low < -0.2 < high
+    assert covered >= 49  # P(fewer | true coverage 0.92) < 0.002
+
+
+@pytest.mark.parametrize(
+    ("n", "score", "words"),
+    [
+        ([1, 2, 3], [1, 2], "3 values but score has 2"),
+        ([1, 2, 3], [1, -2, 3], "score[1] = -2"),
+        ([0, 2, 3], [1, 2, 3], "n[0] = 0"),
+        ([1, 1, 2], [1, 2, 3], "at least 3 different"),
+        (["a", 1, 2], [1, 2, 3], "list of numbers"),
+    ],
+)
+def test_refuses(n, score, words):
+    with pytest.raises(ts.TokenspaceError) as caught:
+        ts.fit_scaling(n, score)
+    assert words in str(caught.value)
+    with pytest.raises(ts.TokenspaceError, match="law = 'cubic'"):
+        ts.fit_scaling([1, 2, 3], [1, 2, 3], "cubic")
