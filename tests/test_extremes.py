@@ -109,7 +109,7 @@ def test_heavy_tails():
 class OwnCovariance(ts.Covariance):
     """One's own class that states K alone, of tokens that forget ever more slowly."""
 
-    valid_by_construction = True
+    structure = ts.covariance.Structure(valid=True)
 
     def __call__(self, i, j):
         return np.exp(-abs(np.sqrt(i + 1) - np.sqrt(j + 1)))

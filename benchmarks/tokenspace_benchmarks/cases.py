@@ -26,8 +26,7 @@ from tokenspace.covariance import (
 )
 from tokenspace.experiments.experiment import simulate
 from tokenspace.grids import log_grid
-from tokenspace.sampling import plan
-from tokenspace.sampling.tokens import TOKEN_BLOCK
+from tokenspace.sampling import Choice, choose, plan
 from tokenspace_benchmarks.harness import Case, Contestant
 from tokenspace_benchmarks.limits import Work
 from tokenspace_benchmarks.peers import naive, structured
@@ -50,29 +49,23 @@ def sampler(
     return lambda: prepared.sample(0, 0, blocks)["divergence"]
 
 
-def work_of_sampler(name: str, n: int, d: int, m: int, slots: int, psi: bool = False) -> Work:
-    """Normals and operations of one replicate; see each sampler for the operations it needs."""
-    if name == "collapsed":  # product of two lower triangles
-        return Work(operations=m**3 / 3, normals=m**2 / 2)
-    if name == "partial_sums":
-        return Work(operations=m**2 * d, normals=m * d)
-    if psi:  # two lower triangles a block of tokens, norms and products of two branches
-        return Work(operations=(2 * TOKEN_BLOCK + 14) * n * d, normals=2 * n * d)
-    return Work(operations=2 * (slots + 2) * n * d, normals=n * d)
+def work_of(choice: Choice) -> Work:
+    """Normals and operations of one replicate, as the sampler itself counts them."""
+    normals, multiply_adds = choice.cost
+    return Work(operations=2 * multiply_adds, normals=normals)
 
 
 def _ours(
     model: TokenModel, shape: Shape, names: tuple[str, ...], quick: bool, psi: bool = False
 ) -> list[Contestant]:
     grid = log_grid(shape.tokens, shape.points)
-    slots = int(np.bincount((grid - 1) // TOKEN_BLOCK).max())
     statistics = ("divergence", "correlations") if psi else ("divergence",)
     return [
         Contestant(
             name,
             True,
             partial(sampler, model, grid, name, statistics, 0.05 if quick else 0.3),
-            work_of_sampler(name, shape.tokens, shape.dim, len(grid), slots, psi),
+            work_of(choose(model, grid, statistics, name)),
         )
         for name in names
     ]

@@ -22,7 +22,7 @@ from scipy import stats
 from tokenspace.provenance import device_name, versions
 from tokenspace_benchmarks.harness import commit, device_folder
 from tokenspace_kernels.random_bits import normals, replicate_keys, substream
-from tokenspace_kernels.sample_divergence import STREAM_TOTAL
+from tokenspace_kernels.streams import TOTAL
 
 TOKENS, DIM, BATCH = 256, 1024, 16
 TAILS = (1.0, 2.0, 3.0, 4.0, 5.0)
@@ -33,7 +33,7 @@ LEVEL = 1e-3
 def sums(keys: jax.Array) -> dict[str, jax.Array]:
     """Sums over a batch of replicates; each is of float32 numbers, added up in float32 by rows."""
     z = jax.vmap(lambda k: normals(k, 0, TOKENS, DIM))(keys)
-    other = jax.vmap(lambda k: normals(substream(k, STREAM_TOTAL), 0, TOKENS, DIM))(keys)
+    other = jax.vmap(lambda k: normals(substream(k, TOTAL), 0, TOKENS, DIM))(keys)
 
     def total(x: jax.Array) -> jax.Array:
         return jnp.sum(x, axis=-1).reshape(-1)

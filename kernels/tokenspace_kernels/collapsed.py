@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from tokenspace_kernels.chi_square import chi_square
 from tokenspace_kernels.random_bits import normals, substream
+from tokenspace_kernels.streams import CHI, numbered
 
 
 def upper_normals(key: jax.Array, m: int) -> jax.Array:
@@ -45,18 +46,18 @@ def collapsed_divergence(keys: jax.Array, factors: jax.Array, freedom: jax.Array
     safe = jnp.where(filled, degrees, 1.0)
 
     def one(key: jax.Array) -> jax.Array:
-        chi = jnp.sqrt(chi_square(substream(key, 0), safe))
+        chi = jnp.sqrt(chi_square(substream(key, CHI), safe))
 
         def add(squared: jax.Array, group: tuple[jax.Array, ...]) -> tuple[jax.Array, None]:
             number, factor, chi_g, filled_g = group
-            above = jnp.triu(upper_normals(substream(key, 1 + number), m), 1)
+            above = jnp.triu(upper_normals(substream(key, numbered(1 + number)), m), 1)
             # Transposed, so that all replicates share one product with the same factor.
             bartlett = jnp.where(filled_g[:, None], above + jnp.diag(chi_g), 0.0)
             columns = jnp.matmul(bartlett, factor.T, precision=jax.lax.Precision.HIGHEST)
             return squared + jnp.sum(columns**2, axis=0), None
 
-        numbered = (jnp.arange(groups, dtype=jnp.uint32), factors, chi, filled)
-        squared, _ = jax.lax.scan(add, jnp.zeros(m, jnp.float32), numbered)
+        each = (jnp.arange(groups, dtype=jnp.uint32), factors, chi, filled)
+        squared, _ = jax.lax.scan(add, jnp.zeros(m, jnp.float32), each)
         return jnp.sqrt(squared)
 
     return jax.vmap(one)(keys)

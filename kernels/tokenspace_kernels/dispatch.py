@@ -66,6 +66,16 @@ def implementations(name: str) -> dict[str, Callable[..., Any]]:
     return {"numba": numba, **known} if numba else known
 
 
+def sole(what: str, call: Callable[..., Any]) -> Kernel:
+    """A device program that has one implementation; warns where another is asked for."""
+    wanted = os.environ.get(VARIABLE, DEFAULT)
+    if wanted != DEFAULT:
+        warnings.warn(
+            f"{what} has no implementation {wanted!r}; {DEFAULT!r} runs instead", stacklevel=2
+        )
+    return Kernel(DEFAULT, call)
+
+
 def kernel(name: str, implementation: str | None = None) -> Kernel:
     """The implementation of a kernel that runs here.
 

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from tokenspace_kernels.random_bits import normals, substream
+from tokenspace_kernels.streams import numbered
 
 
 def partial_sum_divergence(keys: jax.Array, factors: jax.Array, scales: jax.Array) -> jax.Array:
@@ -27,7 +28,7 @@ def partial_sum_divergence(keys: jax.Array, factors: jax.Array, scales: jax.Arra
     def one(key: jax.Array) -> jax.Array:
         total = jnp.zeros((m, dim), jnp.float32)
         for q in range(terms):
-            stream = key if q == 0 else substream(key, q)
+            stream = key if q == 0 else substream(key, numbered(q))
             noise = normals(stream, 0, m, dim)
             rows = jnp.matmul(factors[q], noise, precision=jax.lax.Precision.HIGHEST)
             total = total + rows * scales[q][None, :]

@@ -13,13 +13,8 @@ import numpy as np
 from tokenspace_kernels import given_tokens, random_bits
 from tokenspace_kernels.chi_square import chi_square
 from tokenspace_kernels.random_bits import substream
-from tokenspace_kernels.sample_divergence import (
-    STREAM_A,
-    STREAM_B,
-    STREAM_TOTAL,
-    LinearBlocks,
-    TokenBlocks,
-)
+from tokenspace_kernels.sample_divergence import LinearBlocks, TokenBlocks, TokenLaw
+from tokenspace_kernels.streams import CHI, SCALES_A, SCALES_B, TOTAL, numbered
 
 Array = np.ndarray
 
@@ -56,7 +51,7 @@ def partial_sum_divergence(keys: Any, factors: Any, scales: Any) -> Array:
     factors, scales = _float64((factors, scales))
     out = []
     for key in keys:
-        streams = [key if q == 0 else substream(key, q) for q in range(len(factors))]
+        streams = [key if q == 0 else substream(key, numbered(q)) for q in range(len(factors))]
         noise = [_noise(s, factors.shape[2], scales.shape[1]) for s in streams]
         total = sum(f @ z * c for f, z, c in zip(factors, noise, scales, strict=True))
         out.append(np.linalg.norm(total, axis=1))
@@ -69,10 +64,10 @@ def collapsed_divergence(keys: Any, factors: Any, freedom: Any) -> Array:
     out = []
     for key in keys:
         degrees = np.asarray(freedom, float)[:, None] - np.arange(m)
-        chi2 = chi_square(substream(key, 0), jnp.asarray(np.where(degrees > 0, degrees, 1.0)))
+        chi2 = chi_square(substream(key, CHI), jnp.asarray(np.where(degrees > 0, degrees, 1.0)))
         squared = np.zeros(m)
         for g, factor in enumerate(_float64(factors)):
-            half = _noise(substream(key, 1 + g), m // 2 + 1, m)
+            half = _noise(substream(key, numbered(1 + g)), m // 2 + 1, m)
             bartlett = np.zeros((m, m))
             for k in range(m):  # column k of A: chi on the diagonal, normals below
                 row = half[k] if k < len(half) else half[m - 1 - k, ::-1]
@@ -93,7 +88,7 @@ def sample_divergence(keys: Any, terms: tuple[LinearBlocks, ...], where: Any) ->
         at_slots = 0.0
         for q, term in enumerate(terms):
             weights, feedback, scale = _float64(term)
-            stream = key if q == 0 else substream(key, q)
+            stream = key if q == 0 else substream(key, numbered(q))
             noise = _noise(stream, blocks * size, len(scale)).reshape(blocks, size, -1)
             prefix, state = 0.0, np.zeros((feedback.shape[2], len(scale)))
             reports = []
@@ -116,14 +111,11 @@ def _markov_tokens(parts: TokenBlocks, stream: Any, dim: int) -> Array:
     return np.concatenate(tokens)
 
 
-def _with_law(tokens: Array, law: str, df: Any, stream: Any, size: int) -> Array:
-    if law == "unit":
-        return tokens / np.linalg.norm(tokens, axis=1, keepdims=True)
-    if law == "student":
-        streams = [substream(stream, block) for block in range(len(tokens) // size)]
-        chi2 = np.concatenate(_float64(chi_square(k, jnp.full(size, df)) for k in streams))
-        return tokens * np.sqrt(float(df) / chi2)[:, None]
-    return tokens
+def _with_law(tokens: Array, law: TokenLaw, stream: Any, size: int) -> Array:
+    """The law's own formula, block by block; what it does is tested beside the law."""
+    blocks = enumerate(np.split(tokens, len(tokens) // size))
+    changed = [law.of_tokens(jnp.asarray(g), substream(stream, block)) for block, g in blocks]
+    return np.concatenate(_float64(changed))
 
 
 def sample_statistics(
@@ -133,18 +125,17 @@ def sample_statistics(
     scale: Any,
     ends: Any,
     where: Any,
-    df: Any,
-    law: str,
+    law: TokenLaw,
 ) -> given_tokens.Reports:
     """Tokens of both branches formed whole, then sums up to the grid."""
     blocks, size = total.factor.shape[:2]
     root = np.sqrt(0.5) * np.asarray(scale, float)
     columns = []
     for key in keys:
-        s = _markov_tokens(total, substream(key, STREAM_TOTAL), len(root))
+        s = _markov_tokens(total, substream(key, TOTAL), len(root))
         m = _markov_tokens(difference, key, len(root))
-        a = _with_law((s + m) * root, law, df, substream(key, STREAM_A), size)
-        b = _with_law((s - m) * root, law, df, substream(key, STREAM_B), size)
+        a = _with_law((s + m) * root, law, substream(key, SCALES_A), size)
+        b = _with_law((s - m) * root, law, substream(key, SCALES_B), size)
         u, v = (h / np.linalg.norm(h, axis=1, keepdims=True) for h in (a, b))
         sums = given_tokens.TokenSums(a - b, u, v, np.sum(u * v, axis=1))
         prefix = [np.concatenate([0 * x[:1], np.cumsum(x, axis=0)]) for x in sums]

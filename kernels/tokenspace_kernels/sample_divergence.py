@@ -9,17 +9,14 @@ block, for the psi's and for laws that change tokens one by one.
 from __future__ import annotations
 
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 
-from tokenspace_kernels.chi_square import chi_square
-from tokenspace_kernels.given_tokens import Reports, measure_block, start, unit_vectors
+from tokenspace_kernels.given_tokens import Reports, measure_block, start
 from tokenspace_kernels.random_bits import normals, substream
-
-# Streams of a replicate beside the difference, which has its own key: the sum, scales of A and B.
-STREAM_TOTAL, STREAM_A, STREAM_B = 1001, 1002, 1003
+from tokenspace_kernels.streams import SCALES_A, SCALES_B, TOTAL, numbered
 
 matmul = partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
 
@@ -68,7 +65,7 @@ def sample_divergence(
     dim = terms[0].scale.shape[0]
 
     def one(key: jax.Array) -> jax.Array:
-        streams = [key if q == 0 else substream(key, q) for q in range(len(terms))]
+        streams = [key if q == 0 else substream(key, numbered(q)) for q in range(len(terms))]
 
         def step(
             carry: tuple[jax.Array, list[jax.Array]], block: tuple[jax.Array, list[LinearBlocks]]
@@ -95,14 +92,11 @@ def sample_divergence(
     return jax.vmap(one)(keys)
 
 
-def law_of_tokens(g: jax.Array, law: str, df: jax.Array, key: jax.Array) -> jax.Array:
-    """Apply a token law to Gaussian tokens (size, d): "unit", "student" or "gaussian"."""
-    if law == "unit":
-        return unit_vectors(g)
-    if law == "student":
-        chi2 = chi_square(key, jnp.full(g.shape[0], df))
-        return g * jnp.sqrt(df / chi2)[:, None]
-    return g
+class TokenLaw(Protocol):
+    """What is done to tokens; a PyTree whose numbers are traced."""
+
+    def of_tokens(self, g: jax.Array, key: jax.Array) -> jax.Array:
+        """Tokens (size, d) of one branch from Gaussian ones, with a key (2,) of their own."""
 
 
 def sample_statistics(
@@ -112,8 +106,7 @@ def sample_statistics(
     scale: jax.Array,
     ends: jax.Array,
     where: jax.Array,
-    df: jax.Array,
-    law: str,
+    law: TokenLaw,
 ) -> Reports:
     """Sums for D and the psi's of sampled tokens of both branches at the grid, each (R, m).
 
@@ -124,14 +117,14 @@ def sample_statistics(
         scale: (d,) square roots of eigenvalues.
         ends: (blocks, slots) tokens into the block at which to report.
         where: (m,) index of each grid point among blocks * slots.
-        df, law: token law, see `law_of_tokens`.
+        law: what is done to the Gaussian tokens of each branch, block by block.
     """
     size, dim = total.factor.shape[1], scale.shape[0]
     root_half = jnp.float32(0.5**0.5)
 
     def one(key: jax.Array) -> Reports:
         reports: Reports
-        streams = (STREAM_TOTAL, STREAM_A, STREAM_B)
+        streams = (TOTAL, SCALES_A, SCALES_B)
         stream_total, scales_a, scales_b = (substream(key, k) for k in streams)
 
         def draw(
@@ -151,8 +144,8 @@ def sample_statistics(
             m, state_m = draw(blocks_m, state_m, key, index)
             a = (s + m) * (root_half * scale)[None, :]
             b = (s - m) * (root_half * scale)[None, :]
-            a = law_of_tokens(a, law, df, substream(scales_a, index))
-            b = law_of_tokens(b, law, df, substream(scales_b, index))
+            a = law.of_tokens(a, substream(scales_a, index))
+            b = law.of_tokens(b, substream(scales_b, index))
             sums, reports = measure_block(sums, a, b, block_ends)
             return (sums, state_s, state_m), reports
 

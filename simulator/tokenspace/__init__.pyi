@@ -12,6 +12,7 @@ from .covariance import (
     FractionalGaussianNoise,
     Gaussian,
     Isotropic,
+    Laplace,
     Markov,
     Matern,
     PatchGrid,
@@ -23,6 +24,7 @@ from .covariance import (
     Spiked,
     SquaredExponential,
     Stationary,
+    Structure,
     StudentT,
     SumModel,
     TokenLaw,
@@ -38,6 +40,8 @@ from .experiments.store import load_results, open_results
 from .experiments.sweep import run_sweep
 from .grids import log_grid
 from .parameters import model, parameter
+from .registry import register
+from .sampling.choose import choose
 from .scaling.fit import fit_scaling
 from .statistics.estimate import Estimate
 from .statistics.result import Result
@@ -57,6 +61,7 @@ __all__ = [
     "FractionalGaussianNoise",
     "Gaussian",
     "Isotropic",
+    "Laplace",
     "Markov",
     "Matern",
     "PatchGrid",
@@ -69,6 +74,7 @@ __all__ = [
     "Spiked",
     "SquaredExponential",
     "Stationary",
+    "Structure",
     "StudentT",
     "SumModel",
     "TokenLaw",
@@ -76,6 +82,7 @@ __all__ = [
     "TokenspaceError",
     "UnitNorm",
     "White",
+    "choose",
     "correlations",
     "divergence",
     "equicorrelated",
@@ -89,6 +96,7 @@ __all__ = [
     "model",
     "open_results",
     "parameter",
+    "register",
     "run_sweep",
     "shared_context",
     "simulate",

@@ -52,20 +52,28 @@ class Parameter:
         return f"{kind} {' and '.join(words)}" if words else f"{kind}, finite"
 
     def accepts(self, value: Any) -> bool:
-        """Whether a concrete value lies in the range."""
+        """Whether a value lies in the range; of an array (models stacked for vmap) every element.
+
+        What JAX puts in place of a number while it traces has no value yet and is let through.
+        """
         if self.choices:
-            return value in self.choices
-        if not self.number:
+            return isinstance(value, str) and value in self.choices
+        if not self.number or is_traced(value):
             return True
-        if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
-            array = value if isinstance(value, (jax.Array, np.ndarray)) else None
-            if array is None or array.shape != () or array.dtype.kind not in "iuf":
-                return False
-            value = array.item()
-        if not math.isfinite(value) or (self.integer and value != int(value)):
+        if isinstance(value, (bool, np.bool_)):
             return False
+        if isinstance(value, numbers.Real):
+            return self._contains(float(value))
+        if not isinstance(value, (jax.Array, np.ndarray)) or value.dtype.kind not in "iuf":
+            return False
+        array = np.asarray(value, np.float64)
+        return all(map(self._contains, array.ravel().tolist()))
+
+    def _contains(self, value: float) -> bool:
         return (
-            (self.above is None or value > self.above)
+            math.isfinite(value)
+            and (value == math.floor(value) or not self.integer)
+            and (self.above is None or value > self.above)
             and (self.at_least is None or value >= self.at_least)
             and (self.below is None or value < self.below)
             and (self.at_most is None or value <= self.at_most)
@@ -111,22 +119,52 @@ def parameters_of(cls: type) -> dict[str, tuple[Parameter, Any]]:
     }
 
 
-def is_abstract(value: Any) -> bool:
-    """True for what JAX puts in place of numbers while it traces or rebuilds a PyTree."""
-    return (
-        isinstance(value, (jax.core.Tracer, jax.ShapeDtypeStruct))
-        or type(value) is object
-        or value is None
-        or (isinstance(value, jax.Array) and value.ndim > 0)  # stacked by vmap
-    )
+def described(**parameters: Parameter) -> Callable[[Any], Any]:
+    """Decorator that states the parameters of a function which builds a model."""
+
+    def add(function: Any) -> Any:
+        function.parameters = parameters
+        return function
+
+    return add
+
+
+def describe(make: Callable[..., Any]) -> dict[str, tuple[Parameter, bool]]:
+    """Name -> (meaning and range, whether it must be given) of what builds a model."""
+    if isinstance(make, type) and dataclasses.is_dataclass(make):
+        known = parameters_of(make).items()
+        return {k: (spec, default is dataclasses.MISSING) for k, (spec, default) in known}
+    return {k: (spec, True) for k, spec in getattr(make, "parameters", {}).items()}
+
+
+def check_arguments(function: Any, values: dict[str, Any]) -> None:
+    """Raise `ParameterError` for the first argument of a `described` function out of its range."""
+    for name, spec in function.parameters.items():
+        if not spec.accepts(values[name]):
+            raise ParameterError(function.__name__, name, values[name], spec.allowed())
+
+
+def is_traced(value: Any) -> bool:
+    """Whether JAX stands in for a number here, which has no value yet."""
+    return isinstance(value, (jax.core.Tracer, jax.ShapeDtypeStruct))
+
+
+def as_float(value: Any) -> Any:
+    """A plain float, or what JAX has in its place while it traces."""
+    return value if is_traced(value) else float(value)
 
 
 def validate(instance: Any) -> None:
-    """Raise `ParameterError` for the first declared parameter outside its range."""
+    """Raise `ParameterError` for the first declared parameter outside its range.
+
+    Whole numbers given as floats become integers.
+    """
     for name, (spec, _) in parameters_of(type(instance)).items():
         value = getattr(instance, name)
-        if not is_abstract(value) and not spec.accepts(value):
+        if not spec.accepts(value):
             raise ParameterError(type(instance).__name__, name, value, spec.allowed())
+        if spec.integer and not is_traced(value) and np.ndim(value) == 0:
+            object.__setattr__(instance, name, int(value))
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(parameter, dataclasses.field))
@@ -134,24 +172,77 @@ def model(cls: Cls) -> Cls:
     """Make a class a frozen dataclass, a JAX PyTree, and checked when it is built.
 
     A method `check_parameters(self)` is called after the ranges were checked, for conditions
-    that involve several parameters.
+    that involve several parameters; not while JAX traces. Two models are equal when their types
+    and parameters are, arrays by their elements.
     """
     own_check: Callable[[Any], None] | None = getattr(cls, "check_parameters", None)
 
     def __post_init__(self: Any) -> None:
         validate(self)
-        if own_check is not None and not any(is_abstract(v) for v in vars(self).values()):
+        if own_check is not None and not any(map(is_traced, jax.tree.leaves(self))):
             own_check(self)
 
     cls.__post_init__ = __post_init__  # type: ignore[attr-defined]
-    dataclasses.dataclass(frozen=True)(cls)
-    fields = dataclasses.fields(cls)
-    jax.tree_util.register_dataclass(
-        cls,
-        data_fields=[f.name for f in fields if not f.metadata.get("static", False)],
-        meta_fields=[f.name for f in fields if f.metadata.get("static", False)],
-    )
+    own = {"__eq__": _equal, "__hash__": _hash, "__getstate__": _state}
+    for name, method in own.items():
+        if name not in vars(cls):
+            setattr(cls, name, method)
+    dataclasses.dataclass(frozen=True, eq=False)(cls)
+    _register_pytree(cls)
     return cls
+
+
+def _register_pytree(cls: type) -> None:
+    """As `jax.tree_util.register_dataclass`, but rebuilt without checks.
+
+    While JAX transforms a tree it puts anything in place of the numbers; whatever reaches a model
+    through JAX was checked when that was built.
+    """
+    fields = dataclasses.fields(cls)
+    data = [f.name for f in fields if not f.metadata.get("static", False)]
+    static = [f.name for f in fields if f.metadata.get("static", False)]
+
+    def flatten(x: Any) -> tuple[Any, Any]:
+        keyed = [(jax.tree_util.GetAttrKey(k), getattr(x, k)) for k in data]
+        return keyed, tuple(getattr(x, k) for k in static)
+
+    def unflatten(fixed: Any, values: Any) -> Any:
+        new: Any = object.__new__(cls)
+        for name, value in zip((*data, *static), (*values, *fixed), strict=True):
+            object.__setattr__(new, name, value)
+        return new
+
+    jax.tree_util.register_pytree_with_keys(cls, flatten, unflatten)
+
+
+def _values(x: Any) -> list[Any]:
+    return [getattr(x, f.name) for f in dataclasses.fields(x)]
+
+
+def _same(x: Any, y: Any) -> bool:
+    if x is y:
+        return True
+    if is_traced(x) or is_traced(y):
+        return False
+    arrays = (np.ndarray, jax.Array)
+    return np.array_equal(x, y) if isinstance(x, arrays) or isinstance(y, arrays) else bool(x == y)
+
+
+def _equal(self: Any, other: Any) -> bool:
+    if type(self) is not type(other):
+        return NotImplemented
+    return all(map(_same, _values(self), _values(other)))
+
+
+def _hash(self: Any) -> int:
+    arrays = (np.ndarray, jax.Array)
+    values = (np.asarray(x).tobytes() if isinstance(x, arrays) else x for x in _values(self))
+    return hash((type(self), *values))
+
+
+def _state(self: Any) -> dict[str, Any]:
+    """What is pickled: the parameters, and nothing that is derived from them."""
+    return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
 
 
 def array_namespace(*values: Any) -> Any:
@@ -160,3 +251,12 @@ def array_namespace(*values: Any) -> Any:
     Lets one formula serve the float64 theory and differentiation through JAX.
     """
     return jax.numpy if any(isinstance(v, jax.Array) for v in values) else np
+
+
+def special_functions(*values: Any) -> tuple[Any, Any]:
+    """(namespace, gammaln) of JAX for JAX arrays and tracers, else of NumPy and SciPy."""
+    if array_namespace(*values) is jax.numpy:
+        return jax.numpy, jax.scipy.special.gammaln
+    from scipy import special  # takes long to import, and most models need none of it
+
+    return np, special.gammaln

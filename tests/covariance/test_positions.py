@@ -4,7 +4,7 @@ from scipy import special
 
 import tokenspace as ts
 from models import POSITIONS, N
-from tokenspace.covariance.sums import stationary_totals
+from tokenspace.covariance.sums import lag_totals
 
 LAG = np.arange(0, 200)
 
@@ -27,10 +27,12 @@ def test_prefix_covariance_sums_the_matrix(name):
     assert covariance.totals(np.array([0, 1]))[0] == 0
 
 
-@pytest.mark.parametrize("name", [k for k, v in POSITIONS.items() if v.markov() is not None])
+@pytest.mark.parametrize(
+    "name", [k for k, v in POSITIONS.items() if v.structure.markov is not None]
+)
 def test_markov_form_is_the_covariance(name):
     covariance = POSITIONS[name]
-    form = covariance.markov()
+    form = covariance.structure.markov
     i, j = np.triu_indices(N)
     value = np.einsum(
         "p,npq,q->n", form.observe, form.transition(i, j), form.stationary @ form.observe
@@ -61,7 +63,7 @@ def test_fractional_gaussian_noise(hurst):
     direct = ((lag + 1) ** (2 * hurst) - 2 * lag ** (2 * hurst) + abs(lag - 1) ** (2 * hurst)) / 2
     np.testing.assert_allclose(fgn.at_lag(LAG), direct, atol=3e-13 * 200 ** (2 * hurst))
     n = np.arange(1, 2000)
-    np.testing.assert_allclose(stationary_totals(fgn, fgn.at_lag, n), n ** (2 * hurst), rtol=1e-9)
+    np.testing.assert_allclose(lag_totals(fgn, fgn.at_lag, n), n ** (2 * hurst), rtol=1e-9)
 
 
 @pytest.mark.parametrize("order", ["raster", "serpentine", "hilbert"])

@@ -9,8 +9,8 @@ import pytest
 
 import tokenspace as ts
 from tokenspace import kernels
-from tokenspace.sampling.innovations import linear_blocks
-from tokenspace.sampling.tokens import prepare_statistics
+from tokenspace.sampling import plan
+from tokenspace.sampling.by_blocks import linear_blocks
 from tokenspace.theory import divergence_covariance
 from tokenspace_benchmarks.shapes import shapes
 from tokenspace_kernels import dispatch, given_tokens, reference
@@ -33,7 +33,12 @@ BRANCHES = {
     "Matern 5/2": ts.Branches(ts.Matern(2.5, 6.0), 0.4 * ts.Matern(2.5, 6.0)),
     "blocks": ts.Branches(ts.Block(7)),
 }
-LAWS = {"gaussian": ts.Gaussian(), "student": ts.StudentT(5.0, "token"), "unit": ts.UnitNorm()}
+LAWS = {
+    "gaussian": ts.Gaussian(),
+    "student": ts.StudentT(5.0, "token"),
+    "unit": ts.UnitNorm(),
+    "laplace": ts.Laplace(),
+}
 
 
 @pytest.fixture(params=["cpu", pytest.param("gpu", marks=pytest.mark.gpu)])
@@ -76,9 +81,8 @@ def arguments(name, shape, branches, law="gaussian"):
         second = linear_blocks(ts.Exponential(4.0), layout, eigenvalues[::-1])
         return keys, tuple(jax.tree.map(jnp.asarray, t) for t in (first, second)), layout.where
     if name == "sample_statistics":
-        _, law_name, a, _, _ = prepare_statistics(model, grid, dense=False)
-        names = ("total", "difference", "scale", "ends", "where", "df")
-        return keys, *(a[k] for k in names), law_name
+        a = plan(model, grid, "tokens", ("correlations",)).arrays
+        return keys, *(a[k] for k in ("total", "difference", "scale", "ends", "where", "law"))
     rng = np.random.default_rng(shape.tokens)
     a, b = rng.standard_normal((2, shape.replicates, shape.tokens, shape.dim), dtype=np.float32)
     return a + 0.3 * b, b, grid
@@ -95,21 +99,8 @@ def assert_close(got, want, scale):
 
 
 def compiled(kernel):
-    """As plans run it: traced once, with the words among its arguments static."""
-
-    def call(*args):
-        words = {k: x for k, x in enumerate(args) if isinstance(x, str)}
-        rest = [x for x in args if not isinstance(x, str)]
-
-        def run(*traced):
-            traced = iter(traced)
-            return kernel.call(
-                *(words[k] if k in words else next(traced) for k in range(len(args)))
-            )
-
-        return jax.jit(run)(*rest)
-
-    return call
+    """As plans run it: traced once."""
+    return jax.jit(kernel.call)
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)

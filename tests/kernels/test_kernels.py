@@ -7,7 +7,7 @@ from scipy import special, stats
 
 from oracles import assert_agrees, divergences, realised_psi
 from tokenspace import kernels
-from tokenspace_kernels import random_bits
+from tokenspace_kernels import random_bits, streams
 from tokenspace_kernels.blocks import lay_out
 from tokenspace_kernels.chi_square import chi_square
 
@@ -140,3 +140,14 @@ def test_half_precision_tokens(dtype):
     a, b = (jnp.asarray(rng.standard_normal((500, 8)), dtype) for _ in range(2))
     exact = divergences(np.asarray(a, float), np.asarray(b, float), [10, 500])
     np.testing.assert_allclose(kernels.divergence(a, b, np.array([10, 500])), exact, rtol=1e-6)
+
+
+def test_streams_of_one_draw_differ():
+    """Every number that a draw may use is given out once, for ten thousand terms or groups."""
+    numbers = np.asarray(streams.numbered(np.arange(1, 10_001)))
+    assert len(np.unique(numbers)) == len(numbers)
+    np.testing.assert_array_equal(numbers[:1999], np.arange(1, 2000))  # as ever, up to here
+    for used in streams.TOGETHER.values():
+        fixed = [k for k in used if k != "numbered"]
+        together = [*fixed, *(numbers if "numbered" in used else [])]
+        assert len(set(together)) == len(together)

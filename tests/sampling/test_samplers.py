@@ -75,7 +75,7 @@ def batched_correlations(d, batches=64):
 
 
 @pytest.mark.parametrize(
-    "name", [k for k, b in BRANCHES.items() if b.difference.markov() is not None]
+    "name", [k for k, b in BRANCHES.items() if b.difference.structure.markov is not None]
 )
 def test_innovations_are_the_dense_cholesky_factor(name):
     """Same seed, same white noise, same paths: an identity, not a statistical test."""

@@ -1,9 +1,7 @@
 """What the correlation of tokens is: positions, branches, features and token laws."""
 
-from tokenspace.covariance.base import Combination, Covariance, Markov, Product, Stationary
-from tokenspace.covariance.block import Block
+from tokenspace.covariance.base import Combination, Covariance, Product, Stationary
 from tokenspace.covariance.branches import Branches, equicorrelated, shared_context
-from tokenspace.covariance.empirical import Empirical
 from tokenspace.covariance.features import (
     Features,
     Isotropic,
@@ -11,32 +9,39 @@ from tokenspace.covariance.features import (
     Spectrum,
     Spiked,
 )
-from tokenspace.covariance.grid import PatchGrid
-from tokenspace.covariance.laws import Gaussian, StudentT, TokenLaw, UnitNorm
+from tokenspace.covariance.laws import Gaussian, Laplace, StudentT, TokenLaw, UnitNorm
 from tokenspace.covariance.model import SumModel, TokenModel
-from tokenspace.covariance.stationary import (
+from tokenspace.covariance.positions import (
+    Block,
     Constant,
+    Empirical,
     Exponential,
     FractionalGaussianNoise,
     Matern,
+    PatchGrid,
     PowerLaw,
     RationalQuadratic,
     SquaredExponential,
     White,
 )
+from tokenspace.covariance.structure import Cells, Exchangeable, Kronecker, Markov, Structure
 
 __all__ = [
     "Block",
     "Branches",
+    "Cells",
     "Combination",
     "Constant",
     "Covariance",
     "Empirical",
+    "Exchangeable",
     "Exponential",
     "Features",
     "FractionalGaussianNoise",
     "Gaussian",
     "Isotropic",
+    "Kronecker",
+    "Laplace",
     "Markov",
     "Matern",
     "PatchGrid",
@@ -48,6 +53,7 @@ __all__ = [
     "Spiked",
     "SquaredExponential",
     "Stationary",
+    "Structure",
     "StudentT",
     "SumModel",
     "TokenLaw",

@@ -37,7 +37,7 @@ def innovations(covariance: Covariance, count: int, size: int) -> Iterator[Innov
     Raises:
         NegativePivot: with the number of the token at which the covariance stops being valid.
     """
-    form = covariance.markov()
+    form = covariance.structure.markov
     assert form is not None
     deviation = np.zeros_like(form.stationary)  # covariance of the state given the past, less P
     scale = float(covariance.diagonal(1)[0])
@@ -73,7 +73,7 @@ def largest_valid_n(covariance: Covariance, n: int) -> int:
         for k, block in enumerate(innovations(covariance, -(-n // CHECK_BLOCK), CHECK_BLOCK)):
             # Stationary blocks converge geometrically: one that equals the block half as far along
             # has converged, and all that follow are the same.
-            if not covariance.stationary or k & (k - 1):
+            if covariance.structure.at_lag is None or k & (k - 1):
                 continue
             if before is not None:
                 pairs = zip(block, before, strict=True)

@@ -72,7 +72,7 @@ class SumModel:
                 f"SumModel: terms differ in dimension, {dims}; give them all the same number of "
                 "features (an eigenvalue of 0 in Spectrum switches a feature off)"
             )
-        if any(not isinstance(t.law, Gaussian) for t in self.terms):
+        if any(t.law != GAUSSIAN for t in self.terms):
             raise InputError("SumModel: every term must be Gaussian")
 
     @property

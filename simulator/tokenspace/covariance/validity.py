@@ -1,20 +1,20 @@
 """Whether a covariance is positive semi-definite at n tokens, and up to which n it is.
 
 Leading blocks of a positive semi-definite matrix are so too, hence there is one largest valid n.
-Structure decides how it is found: by construction, by the
-spectrum of a circulant embedding (O(n log n)), by the recursions of a Markov form (O(n)), by
-Levinson's recursion (O(n^2)), or densely.
+Structure decides how it is found: by construction, in closed form where all pairs of tokens are
+alike, by the spectrum of a circulant embedding (O(n log n)), by the recursions of a Markov form
+(O(n)), by Levinson's recursion (O(n^2)), or densely.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from tokenspace.covariance import innovations
 from tokenspace.covariance.base import Array, Covariance
+from tokenspace.covariance.structure import Exchangeable
 from tokenspace.covariance.sums import LARGEST_LAGS
 from tokenspace.errors import InputError, NotPositiveSemidefinite
 
@@ -29,40 +29,64 @@ def require_valid(covariance: Covariance, n: int, what: str) -> None:
     `what` names it in the message, with its parameters.
     """
     covariance.require_tokens(n)
-    if covariance.valid_by_construction:
+    if covariance.structure.valid:
         return
     largest = _largest_valid_n(covariance, n)
     if largest >= n:
         return
-    shown = min(n, max(largest + 1, min(n, 2048)))
-    eigenvalue = float(np.linalg.eigvalsh(covariance.dense(shown))[0])
-    if shown < n:
-        what = f"{what} (eigenvalue given for the first {shown} tokens)"
+    alike = covariance.structure.exchangeable
+    if alike is not None:
+        eigenvalue = min(alike.variance - alike.covariance, _common(alike, n))
+    else:
+        shown = min(n, max(largest + 1, min(n, 2048)))
+        eigenvalue = float(np.linalg.eigvalsh(covariance.dense(shown))[0])
+        if shown < n:
+            what = f"{what} (eigenvalue given for the first {shown} tokens)"
     raise NotPositiveSemidefinite(what, n, eigenvalue, largest)
 
 
-def _largest_valid_n(covariance: Any, n: int) -> int:
+def _largest_valid_n(covariance: Covariance, n: int) -> int:
+    structure = covariance.structure
+    if structure.exchangeable is not None:
+        return _exchangeable_valid_n(structure.exchangeable, n)
     if n > LARGEST_LAGS:
         raise InputError(
             f"{covariance!r} cannot be checked at n = {n:,} tokens, only up to {LARGEST_LAGS:,}; "
             "ask for fewer tokens, or build it from sums and products of valid covariances"
         )
-    if covariance.stationary:
-        lags = np.asarray(covariance.at_lag(np.arange(n)), np.float64)
+    if structure.at_lag is not None:
+        lags = np.asarray(structure.at_lag(np.arange(n)), np.float64)
         spectrum = np.fft.rfft(np.concatenate([lags, lags[-2:0:-1]])).real
         if spectrum.min() >= -TOLERANCE * max(lags[0], 0.0):
             return n
-    if covariance.markov() is not None:
+    if structure.markov is not None:
         return innovations.largest_valid_n(covariance, n)
-    if covariance.stationary and n <= LARGEST_LEVINSON:
+    if structure.at_lag is not None and n <= LARGEST_LEVINSON:
         return levinson_valid_n(lags)
     if n <= LARGEST_DENSE:
         return largest_valid_size(covariance.dense, n)
     raise InputError(
         f"{covariance!r} cannot be proved valid at n = {n}: without more structure "
         f"the check is dense and limited to n = {LARGEST_DENSE}. Build it from sums and products "
-        "of valid covariances, subclass Stationary, or define valid_by_construction"
+        "of valid covariances, subclass Stationary, or say so in `structure`"
     )
+
+
+def _common(alike: Exchangeable, n: int) -> float:
+    """The eigenvalue that belongs to the sum of n tokens."""
+    return float(alike.variance + (n - 1) * alike.covariance)
+
+
+def _exchangeable_valid_n(alike: Exchangeable, n: int) -> int:
+    """Largest n' <= n with variance - covariance >= 0 and variance + (n' - 1) covariance >= 0."""
+    rounding = TOLERANCE * max(alike.variance, 0.0)
+    if alike.variance < 0:
+        return 0
+    if alike.variance - alike.covariance < -rounding:
+        return 1
+    if _common(alike, n) >= -rounding:
+        return n
+    return 1 + int((alike.variance + rounding) / -alike.covariance)
 
 
 def levinson_valid_n(lags: Array) -> int:

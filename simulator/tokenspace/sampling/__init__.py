@@ -1,6 +1,17 @@
-"""Exact samplers of D(n) and the psi's, one method a file, chosen by structure."""
+"""Exact samplers of D(n) and the psi's, one a file, chosen by what they support and cost."""
 
-from tokenspace.sampling.dispatch import SAMPLERS, plan
+from tokenspace.sampling.choose import Choice, choose, plan, sampler_names
 from tokenspace.sampling.plan import Plan
+from tokenspace.sampling.sampler import STATISTICS, Cost, Request, Sampler
 
-__all__ = ["SAMPLERS", "Plan", "plan"]
+__all__ = [
+    "STATISTICS",
+    "Choice",
+    "Cost",
+    "Plan",
+    "Request",
+    "Sampler",
+    "choose",
+    "plan",
+    "sampler_names",
+]

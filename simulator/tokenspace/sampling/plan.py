@@ -16,7 +16,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from tokenspace.experiments.hosts import gather
-from tokenspace.sampling.scale import pair_scales
 from tokenspace_kernels.given_tokens import psi_from_reports
 from tokenspace_kernels.random_bits import keys_of, replicate_keys, seed_words
 
@@ -30,15 +29,14 @@ COPIES = 8  # float32 arrays of that size alive at once, in the samplers that ke
 
 @dataclass(frozen=True)
 class Divergences:
-    """Draw D at the grid; with `pair`, a Student-t law scales each replicate as a whole."""
+    """Draw D at the grid, times what the token law does to each replicate as a whole."""
 
     draw: Callable[..., jax.Array]
-    pair: bool
 
     def __call__(self, keys: jax.Array, arrays: Any) -> dict[str, jax.Array]:
-        of_kernel, df = arrays
-        d = self.draw(keys, *of_kernel)
-        return {"divergence": d * pair_scales(keys, df) if self.pair else d}
+        of_kernel, law = arrays
+        d, w = self.draw(keys, *of_kernel), law.of_pair(keys)
+        return {"divergence": d if w is None else d * w}
 
 
 @dataclass(frozen=True)
@@ -46,16 +44,14 @@ class Statistics:
     """Draw D and, with `psi`, the realised psi's at the grid from a kernel's reports."""
 
     draw: Callable[..., Any]
-    law: str
     psi: bool
 
     def __call__(self, keys: jax.Array, arrays: dict[str, Any]) -> dict[str, jax.Array]:
-        pair = self.law == "student pair"
-        names = ("total", "difference", "scale", "ends", "where", "df")
-        reports = self.draw(keys, *(arrays[k] for k in names), "gaussian" if pair else self.law)
-        d = jnp.sqrt(reports.squared_divergence)
-        d = d * pair_scales(keys, arrays["df"]) if pair else d
-        return {"divergence": d} | (psi_from_reports(reports, arrays["grid"]) if self.psi else {})
+        names = ("total", "difference", "scale", "ends", "where", "law")
+        reports = self.draw(keys, *(arrays[k] for k in names))
+        d, w = jnp.sqrt(reports.squared_divergence), arrays["law"].of_pair(keys)
+        psi = psi_from_reports(reports, arrays["grid"]) if self.psi else {}
+        return {"divergence": d if w is None else d * w} | psi
 
 
 Draw = Divergences | Statistics
@@ -76,18 +72,19 @@ def _draw_block(
 class Plan:
     """A sampler ready to run.
 
-    name: which sampler; method: how it correlates tokens; reason: why it was chosen; kernels: which
-    implementation of the kernels draws; elements: random numbers of a replicate in flight; draw:
-    (keys, arrays) -> name -> (block, m); most: a cap on the block, below what the problem sets.
+    method: how it correlates tokens; kernels: which implementation of the kernels draws; elements:
+    random numbers of a replicate in flight; draw: (keys, arrays) -> name -> (block, m); name,
+    reason: which sampler, and why it was chosen; most: a cap on the block, below what the problem
+    sets.
     """
 
-    name: str
     method: str
-    reason: str
     kernels: str
     elements: int
     draw: Draw
     arrays: Any
+    name: str = ""
+    reason: str = ""
     most: int = LARGEST_BLOCK
 
     @property

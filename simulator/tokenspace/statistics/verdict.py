@@ -16,7 +16,6 @@ import numpy as np
 from scipy import stats
 
 from tokenspace import theory
-from tokenspace.covariance import StudentT
 from tokenspace.errors import InputError
 from tokenspace.statistics.exponent import adjacent_slopes
 
@@ -214,17 +213,8 @@ def _overall(
 
 
 def _infinite_variance(model: Any) -> str | None:
-    law = model.law
-    if not isinstance(law, StudentT):
-        return None
-    limit = 2 if law.joint_scale else 4
-    if law.df > limit:
-        return None
-    what = "D" if law.joint_scale else "D^2"
-    return (
-        f"Student-t tokens with df = {law.df:g} <= {limit} give {what} infinite variance, "
-        "so a mean over replicates has no standard error"
-    )
+    why = model.law.infinite_variance()
+    return None if why is None else f"{why}, so a mean over replicates has no standard error"
 
 
 def _empirical_regimes(exponents: Comparison) -> np.ndarray:

@@ -1,11 +1,11 @@
 """Exact theory in float64, without sampling: what a simulation must reproduce.
 
-Source: Li et al., Scaling Capability in Token Space, JMLR 26(253), 2025 (arXiv 2412.18387), and
+Source: Li et al., Scaling Capability in Token Space, JMLR 26(253), 2025 (ariv 2412.18387), and
 exact results for Gaussian tokens that go beyond it. n may be a number or an array everywhere.
 """
 
+from tokenspace.covariance.cosine import expected_cosine
 from tokenspace.theory.correlation import Psi, balance_curve, n_balance, psi, upsilon
-from tokenspace.theory.cosine import expected_cosine
 from tokenspace.theory.divergence import (
     divergence_covariance,
     divergence_std,

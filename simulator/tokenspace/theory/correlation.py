@@ -6,11 +6,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tokenspace.covariance import Branches, Covariance, StudentT, SumModel, TokenModel, UnitNorm
+from tokenspace.covariance import Branches, Covariance, SumModel, TokenModel, UnitNorm
 from tokenspace.errors import InputError, NoExactResult
-from tokenspace.theory.cosine import expected_cosine, transform
+from tokenspace.parameters import is_traced
+from tokenspace.theory.transformed import Transformed
 
 Model = TokenModel | SumModel | Branches
+ROUNDING = 1e-12  # of sums of correlations
 
 
 class Psi(NamedTuple):
@@ -41,8 +43,7 @@ def as_counts(n: Any) -> np.ndarray:
 def second_moment_terms(model: Model) -> list[Term]:
     """Separable terms whose second moments are those of the tokens after their law.
 
-    A law that works token by token changes correlations: Student-t by (E[w])^2 / E[w^2], unit
-    norm by the expected cosine.
+    A law that works token by token changes correlations, and says how.
     """
     if isinstance(model, Branches):
         return [Term(model.within, model.cross, 1.0)]
@@ -52,22 +53,15 @@ def second_moment_terms(model: Model) -> list[Term]:
             Term(t.branches.within, t.branches.cross, t.features.total_variance / total)
             for t in model.terms
         ]
-    law, branches = model.law, model.branches
+    law, branches, features = model.law, model.branches, model.features
     if law.joint_scale:
         return [Term(branches.within, branches.cross, 1.0)]
-    if isinstance(law, UnitNorm):
-        features = model.features
 
-        def f(rho: np.ndarray) -> np.ndarray:
-            return expected_cosine(rho, features)
-    elif isinstance(law, StudentT):
-        shrink = law.mean_scale() ** 2 / law.mean_square_scale()
+    def after(rho: np.ndarray) -> np.ndarray:
+        return law.correlation(rho, features)
 
-        def f(rho: np.ndarray) -> np.ndarray:
-            return shrink * rho
-    else:
-        raise NoExactResult(f"no exact second moment is known for the token law {law!r}")
-    return [Term(transform(branches.within, f, True), transform(branches.cross, f, False), 1.0)]
+    within = Transformed(branches.within, after, same_vector=True)
+    return [Term(within, Transformed(branches.cross, after, same_vector=False), 1.0)]
 
 
 def _require(model: Model, n: np.ndarray) -> None:
@@ -98,16 +92,15 @@ def upsilon(model: Model, n: Any) -> np.ndarray:
 
 
 def _upsilon_of(terms: list[Term], n: np.ndarray) -> np.ndarray:
-    return np.sum([t.weight * (t.within - t.cross).totals(n) for t in terms], axis=0)
+    return sum(t.weight * (t.within - t.cross).totals(n) for t in terms)  # type: ignore[return-value]
 
 
 def upsilon_slope(model: Model, n: Any) -> np.ndarray:
     """dUpsilon/dn, exact for constant correlations and a centred difference otherwise."""
     n = as_counts(n)
     _require(model, n)
-    return np.sum(
-        [t.weight * (t.within - t.cross).total_slope(n) for t in second_moment_terms(model)], axis=0
-    )
+    terms = second_moment_terms(model)
+    return sum(t.weight * (t.within - t.cross).total_slope(n) for t in terms)  # type: ignore[return-value]
 
 
 def psi(model: Model, n: Any, kind: str = "correlation") -> Psi:
@@ -189,16 +182,34 @@ def n_balance(model: Model) -> float:
 
     Source: Li et al. 2025, rho(n) = 1.
     """
+    terms = second_moment_terms(model)
+    alike = [(t.within.structure.exchangeable, t.cross.structure.exchangeable) for t in terms]
+    if any(within is None or cross is None for within, cross in alike):
+        equal, delta = _probed(model)
+    else:
+        pairs = list(zip(terms, alike, strict=True))
+        equal = sum(t.weight * cross.variance for t, (_, cross) in pairs)  # type: ignore[union-attr]
+        delta = sum(t.weight * (w.covariance - c.covariance) for t, (w, c) in pairs)  # type: ignore[union-attr]
+    if is_traced(delta) or is_traced(equal):
+        return (1 - equal) / delta - 1
+    if abs(delta) <= ROUNDING * max(1.0, abs(1 - equal)):
+        return float("inf")
+    return float((1 - equal) / delta - 1)
+
+
+def _probed(model: Model) -> tuple[float, float]:
+    """psi_equal and Delta of a model whose correlations turn out to be constant.
+
+    Raises:
+        NoExactResult: they are not.
+    """
     probe = np.array([2, 3, 4, 7, 12, 33])
-    probe = probe[probe <= (model.branches if isinstance(model, TokenModel) else model).max_tokens]
-    p = psi(model, probe)
+    p = psi(model, probe[probe <= model.max_tokens])
     delta = p.within - p.cross
-    scale = 1e-12 * max(1.0, float(abs(1 - p.equal).max()))
+    scale = ROUNDING * max(1.0, float(abs(1 - p.equal).max()))
     if np.ptp(delta) > scale or np.ptp(p.equal) > scale:
         raise NoExactResult(
             "n_balance is one number only for correlations that are constant over positions "
             "(equicorrelated); use theory.balance_curve(model, n) for this model"
         )
-    if abs(delta[-1]) <= scale:
-        return float("inf")
-    return float((1 - p.equal[-1]) / delta[-1] - 1)
+    return float(p.equal[-1]), float(delta[-1])

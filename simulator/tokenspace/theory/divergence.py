@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from tokenspace.covariance import StudentT, SumModel, TokenModel, UnitNorm
+from tokenspace.covariance import SumModel, TokenModel
 from tokenspace.errors import NoExactResult
+from tokenspace.parameters import array_namespace, is_traced
 from tokenspace.theory.correlation import as_counts, upsilon
 
 # Trapezoidal rule in u = log t; its error falls like exp(-2 pi^2 / step), and the integrands decay
@@ -32,6 +33,8 @@ def mean_norm(eigenvalues: Any) -> np.ndarray:
 
     Source: derived for this project.
     """
+    if is_traced(eigenvalues):
+        return _mean_norm_integral(eigenvalues, np.ones(eigenvalues.shape[-1]))
     lam = np.atleast_1d(np.asarray(eigenvalues, np.float64))
     if lam.ndim > 1:
         return np.stack([mean_norm(row) for row in lam])
@@ -42,11 +45,17 @@ def mean_norm(eigenvalues: Any) -> np.ndarray:
         d = counts[0]
         log_ratio = special.gammaln((d + 1) / 2) - special.gammaln(d / 2)
         return np.array(math.sqrt(2 * values[0]) * math.exp(log_ratio))
-    total = float(values @ counts)
+    return np.asarray(_mean_norm_integral(values, counts))
+
+
+def _mean_norm_integral(values: Any, counts: np.ndarray) -> Any:
+    """mu of eigenvalues (k,) that occur counts times, by the trapezoidal rule in log t."""
+    xp = array_namespace(values)
+    total = values @ counts
     t = np.exp(LOG_T)
-    log_product = -0.5 * np.log1p(2 * np.outer(t, values / total)) @ counts
-    integral = np.sum(-np.expm1(log_product) * np.exp(-LOG_T / 2)) * STEP
-    return np.array(math.sqrt(total) * integral / (2 * math.sqrt(math.pi)))
+    log_product = -0.5 * xp.log1p(2 * t[:, None] * (values / total)[None, :]) @ counts
+    integral = xp.sum(-xp.expm1(log_product) * np.exp(-LOG_T / 2)) * STEP
+    return xp.sqrt(total) * integral / (2 * math.sqrt(math.pi))
 
 
 def mean_norm_slope(eigenvalues: np.ndarray, slopes: np.ndarray) -> float:
@@ -92,8 +101,9 @@ def expected_divergence(model: TokenModel | SumModel, n: Any) -> np.ndarray:
             f"no exact E[D(n)] is known for the token law {model.law!r}, which changes tokens one "
             "by one; theory.rms_divergence (the root of E[D^2]) is exact"
         )
-    scale = model.law.mean_scale() if isinstance(model.law, StudentT) else 1.0
-    return np.sqrt(2 * upsilon(model, n)) * mean_norm(model.features.eigenvalues) * scale
+    norm = mean_norm(model.features.eigenvalues)
+    twice = 2 * upsilon(model, n)
+    return array_namespace(twice).sqrt(twice) * norm * model.law.mean_scale()
 
 
 def second_moment(model: TokenModel | SumModel, n: Any) -> np.ndarray:
@@ -111,13 +121,8 @@ def second_moment(model: TokenModel | SumModel, n: Any) -> np.ndarray:
     Source: derived for this project, checked against sampling.
     """
     n = as_counts(n)
-    if isinstance(model.law, UnitNorm):
-        s2 = 1.0
-    else:
-        s2 = sum(t.features.total_variance for t in model.terms)
-        if isinstance(model.law, StudentT):
-            s2 = s2 * model.law.mean_square_scale()
-    if math.isinf(s2):
+    s2 = sum(t.law.mean_square(t.features) for t in model.terms)
+    if not is_traced(s2) and math.isinf(s2):
         return np.full(n.shape, math.inf)
     return 2 * s2 * upsilon(model, n)
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from tokenspace.covariance.base import Array, Covariance
+from tokenspace.covariance.structure import Structure
+from tokenspace.covariance.validity import largest_valid_size
 from tokenspace.errors import InputError, NotPositiveSemidefinite
 from tokenspace.parameters import model, parameter
+from tokenspace.registry import register
 
 
+@register
 @model
 class Empirical(Covariance):
     """K(i, j) = matrix[i, j], a symmetric positive semi-definite (N, N) array."""
@@ -35,9 +40,8 @@ class Empirical(Covariance):
             )
         eigenvalue = float(np.linalg.eigvalsh(matrix)[0])
         if eigenvalue < -1e-10 * abs(matrix).max() * len(matrix):
-            raise NotPositiveSemidefinite(
-                "Empirical matrix", len(matrix), eigenvalue, _largest_valid(matrix)
-            )
+            largest = largest_valid_size(lambda n: matrix[:n, :n], len(matrix))
+            raise NotPositiveSemidefinite("Empirical matrix", len(matrix), eigenvalue, largest)
         matrix.flags.writeable = False
         object.__setattr__(self, "matrix", matrix)
 
@@ -45,18 +49,12 @@ class Empirical(Covariance):
     def max_tokens(self) -> float:  # type: ignore[override]
         return len(self.matrix)
 
-    @property
-    def valid_by_construction(self) -> bool:
-        return True
+    @cached_property
+    def structure(self) -> Structure:
+        return Structure(valid=True)  # checked when it was built
 
     def __call__(self, i: Array, j: Array) -> Array:
         return np.asarray(self.matrix)[i, j]
 
     def __repr__(self) -> str:
         return f"Empirical({len(self.matrix)} x {len(self.matrix)})"
-
-
-def _largest_valid(matrix: Array) -> int:
-    from tokenspace.covariance.validity import largest_valid_size
-
-    return largest_valid_size(lambda n: matrix[:n, :n], len(matrix))

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
-from tokenspace.covariance.base import Array, Covariance, Markov
+from tokenspace.covariance.base import Array, Covariance
+from tokenspace.covariance.structure import Cells, Markov, Structure
 from tokenspace.parameters import model, parameter
+from tokenspace.registry import register
 
 
+@register
 @model
 class Block(Covariance):
     """K(i, j) = 1 when floor(i / size) = floor(j / size), else 0.
@@ -17,18 +22,23 @@ class Block(Covariance):
 
     size: int = parameter("tokens in a block", at_least=1, integer=True)
 
-    @property
-    def valid_by_construction(self) -> bool:
-        return True
-
     def __call__(self, i: Array, j: Array) -> Array:
         return np.where(i // self.size == j // self.size, 1.0, 0.0)
 
-    def cells(self, n: int) -> Array:
-        return np.arange(0, n, self.size)
+    @property
+    def characteristic_length(self) -> float:
+        return float(self.size)
 
-    def at_lag_in_cell(self, lag: Array) -> Array:
-        return np.ones(np.shape(lag))
+    @cached_property
+    def structure(self) -> Structure:
+        def transition(i: Array, j: Array) -> Array:
+            return np.asarray(self(i, j))[..., None, None]
+
+        return Structure(
+            markov=Markov(np.ones((1, 1)), np.ones(1), transition),
+            cells=Cells(lambda n: np.arange(0, n, self.size), lambda lag: np.ones(np.shape(lag))),
+            valid=True,
+        )
 
     def prefix_covariance(self, grid: Array) -> Array:
         """Pairs in a common block: q size^2 + r min(rest, size) with a = q size + r <= b."""
@@ -43,8 +53,3 @@ class Block(Covariance):
 
     def asymptotic_exponent(self) -> float:
         return 0.5
-
-    def markov(self) -> Markov:
-        return Markov(
-            np.ones((1, 1)), np.ones(1), lambda i, j: np.asarray(self(i, j))[..., None, None]
-        )

@@ -6,6 +6,7 @@ factors for patch grids, a superposition of valid terms, and dense Cholesky for 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -13,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tokenspace.covariance import Combination, Covariance, PatchGrid, White
+from tokenspace.covariance import Covariance, Kronecker
 from tokenspace.covariance.cholesky import semidefinite_cholesky
 from tokenspace.covariance.validity import LARGEST_DENSE
 from tokenspace.errors import InputError
@@ -115,24 +116,20 @@ WholeFactor = DenseFactor | CirculantFactor | KroneckerFactor | Superposition
 
 def whole_factor(covariance: Covariance, n: int) -> WholeFactor:
     """The cheapest exact factor of a covariance over n tokens, chosen by its structure."""
-    if covariance.stationary:
-        circulant = circulant_factor(covariance, n)
+    structure = covariance.structure
+    if structure.at_lag is not None:
+        circulant = circulant_factor(structure.at_lag, n)
         if circulant is not None:
             return circulant
-    if isinstance(covariance, (Combination, PatchGrid)):
-        kronecker = kronecker_factor(covariance, n)
+    if structure.kronecker is not None:
+        kronecker = kronecker_factor(structure.kronecker(), n)
         if kronecker is not None:
             return kronecker
-    if isinstance(covariance, Combination) and len(covariance.terms) > 1:
-        parts_valid = all(t.valid_by_construction for t in covariance.terms)
-        if parts_valid and all(w > 0 for w in covariance.weights):
-            roots = [np.float32(np.sqrt(w)) for w in covariance.weights]
-            return Superposition(roots, [whole_factor(t, n) for t in covariance.terms])
-    if isinstance(covariance, Combination) and len(covariance.terms) == 1:
-        scalable = not covariance.terms[0].stationary and covariance.weights[0] > 0
-        if scalable:
-            root = np.float32(np.sqrt(covariance.weights[0]))
-            return Superposition([root], [whole_factor(covariance.terms[0], n)])
+    weights, parts = [w for w, _ in structure.parts], [t for _, t in structure.parts]
+    apart = structure.valid if len(parts) > 1 else all(t.structure.at_lag is None for t in parts)
+    if parts and apart and all(w > 0 for w in weights):
+        roots = [np.float32(np.sqrt(w)) for w in weights]
+        return Superposition(roots, [whole_factor(t, n) for t in parts])
     return dense_factor(covariance, n)
 
 
@@ -148,16 +145,14 @@ def dense_factor(covariance: Covariance, n: int) -> DenseFactor:
     return DenseFactor(semidefinite_cholesky(matrix, np.diag(matrix)).astype(np.float32))
 
 
-def circulant_factor(covariance: Any, n: int) -> CirculantFactor | None:
+def circulant_factor(at_lag: Callable[[Any], Any], n: int) -> CirculantFactor | None:
     """Embed n tokens into a circle, enlarged up to 16-fold until its spectrum is non-negative.
 
     None when no such circle is found: nothing is ever clipped beyond float64 rounding.
     """
     half = 1 << max(n - 1, 1).bit_length()
     for _ in range(5):
-        lags = np.broadcast_to(
-            np.asarray(covariance.at_lag(np.arange(half + 1)), np.float64), (half + 1,)
-        )
+        lags = np.broadcast_to(np.asarray(at_lag(np.arange(half + 1)), np.float64), (half + 1,))
         spectrum = np.fft.rfft(np.concatenate([lags, lags[-2:0:-1]])).real
         if spectrum.min() >= -1e-12 * spectrum.max():
             # White noise w has |rfft w|^2 of mean M = 2 half: M/2 in each part, M at the ends.
@@ -168,25 +163,17 @@ def circulant_factor(covariance: Any, n: int) -> CirculantFactor | None:
     return None
 
 
-def kronecker_factor(covariance: Covariance, n: int) -> KroneckerFactor | None:
-    """A patch grid, alone or scaled and with white noise added or taken away."""
-    terms = covariance.terms if isinstance(covariance, Combination) else (covariance,)
-    weights = covariance.weights if isinstance(covariance, Combination) else (1.0,)
-    grids = [(w, t) for w, t in zip(weights, terms, strict=True) if isinstance(t, PatchGrid)]
-    white = sum(w for w, t in zip(weights, terms, strict=True) if isinstance(t, White))
-    if len(grids) != 1 or len(terms) > 2 or (len(terms) == 2 and not white):
-        return None
-    weight, grid = grids[0]
-    row_values, row_vectors = np.linalg.eigh(grid.row.dense(grid.rows))
-    column_values, column_vectors = np.linalg.eigh(grid.column.dense(grid.columns))
-    values = white + weight * np.outer(row_values, column_values)
+def kronecker_factor(picture: Kronecker, n: int) -> KroneckerFactor | None:
+    """A patch grid with white noise added or taken away; None where not all of it is valid."""
+    row_values, row_vectors = np.linalg.eigh(picture.rows)
+    column_values, column_vectors = np.linalg.eigh(picture.columns)
+    values = picture.white + picture.weight * np.outer(row_values, column_values)
     if values.min() < -1e-10 * abs(values).max():
         return None  # valid for fewer tokens than the whole picture, perhaps
-    r, c = grid.places()
     return KroneckerFactor(
         row_vectors.astype(np.float32),
         column_vectors.astype(np.float32),
         np.sqrt(np.maximum(values, 0.0)).astype(np.float32),
-        r * grid.columns + c,
+        picture.places,
         n,
     )

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
 from tokenspace.covariance.base import Array, Covariance
+from tokenspace.covariance.structure import Kronecker, Structure
 from tokenspace.errors import ParameterError
 from tokenspace.parameters import model, parameter
+from tokenspace.registry import register
 
 ORDERS = ("raster", "serpentine", "hilbert")
 
 
+@register
 @model
 class PatchGrid(Covariance):
     """K(i, j) = row(|r_i - r_j|) column(|c_i - c_j|) for patch i at row r_i and column c_i.
@@ -41,8 +46,18 @@ class PatchGrid(Covariance):
         return self.rows * self.columns
 
     @property
-    def valid_by_construction(self) -> bool:
-        return self.row.valid_by_construction and self.column.valid_by_construction
+    def characteristic_length(self) -> float:
+        return float(self.columns)
+
+    @cached_property
+    def structure(self) -> Structure:
+        valid = self.row.structure.valid and self.column.structure.valid
+        return Structure(kronecker=self._factors, valid=valid)
+
+    def _factors(self) -> Kronecker:
+        r, c = self.places()
+        rows, columns = self.row.dense(self.rows), self.column.dense(self.columns)
+        return Kronecker(rows, columns, r * self.columns + c)
 
     def places(self) -> tuple[Array, Array]:
         """Row and column of each token, two arrays of shape (rows * columns,)."""
@@ -51,17 +66,6 @@ class PatchGrid(Covariance):
     def __call__(self, i: Array, j: Array) -> Array:
         r, c = self.places()
         return self.row(r[i], r[j]) * self.column(c[i], c[j])
-
-    def prefix_covariance(self, grid: Array) -> Array:
-        """Through masks of the first n patches, <M_a, R M_b C>: O(N (rows + columns)) each."""
-        grid = np.asarray(grid)
-        self.require_tokens(int(grid[-1]))
-        r, c = self.places()
-        masks = np.zeros((len(grid), self.rows, self.columns))
-        for mask, n in zip(masks, grid, strict=True):
-            mask[r[:n], c[:n]] = 1.0
-        spread = self.row.dense(self.rows) @ masks @ self.column.dense(self.columns)
-        return np.tensordot(masks, spread, axes=([1, 2], [1, 2]))
 
 
 def patch_places(rows: int, columns: int, order: str) -> tuple[Array, Array]:

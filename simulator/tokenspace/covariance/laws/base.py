@@ -1,0 +1,66 @@
+"""Token laws: what is done to Gaussian tokens before distances are taken.
+
+A law answers for itself: what it does to tokens on a device, which correlation it leaves, its
+moments, and where a variance ends to exist.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import jax
+import numpy as np
+
+from tokenspace.covariance.features.base import Features
+
+
+class TokenLaw:
+    """How a token is made from its Gaussian vector g: here h = w g for a random number w.
+
+    `joint_scale` says that the whole pair of sequences is scaled by one w (1 for Gaussian tokens),
+    so that D(n) is a Gaussian divergence times w and its exact law is known. Otherwise tokens are
+    changed one by one and the exact E[D(n)^2] remains.
+
+    A law is a PyTree that device code calls: `of_pair` and `of_tokens` must be traceable.
+    """
+
+    room: ClassVar[str] = "law"
+    joint_scale: bool = False
+
+    @property
+    def name(self) -> str:
+        """The class, in words for people."""
+        return type(self).__name__
+
+    def of_pair(self, keys: jax.Array) -> jax.Array | None:
+        """w of each replicate as a whole, (R, 1), from its key (R, 2); None where it is 1."""
+        return None
+
+    def of_tokens(self, g: jax.Array, key: jax.Array) -> jax.Array:
+        """Tokens (size, d) of one branch from Gaussian ones, with a key (2,) of their own."""
+        return g
+
+    def mean_scale(self) -> Any:
+        """E[w]."""
+        return 1.0
+
+    def mean_square_scale(self) -> Any:
+        """E[w^2], infinite where it does not exist."""
+        return 1.0
+
+    def mean_square(self, features: Features) -> Any:
+        """E||h||^2 = E[w^2] sum lambda."""
+        return features.total_variance * self.mean_square_scale()
+
+    def correlation(self, rho: np.ndarray, features: Features) -> np.ndarray:
+        """E[h.h'] / E||h||^2 of two tokens whose Gaussian vectors correlate by rho.
+
+        With an independent w for every token it is rho (E[w])^2 / E[w^2]; with a common one, rho.
+        """
+        if self.joint_scale:
+            return rho
+        return self.mean_scale() ** 2 / self.mean_square_scale() * rho
+
+    def infinite_variance(self) -> str | None:
+        """Why a mean over replicates has no standard error, in words; None where it has one."""
+        return None

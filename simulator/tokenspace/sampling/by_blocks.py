@@ -1,0 +1,98 @@
+"""Tokens of Markov covariances, block after block: only a small state goes from one to the next."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from tokenspace.covariance import Covariance
+from tokenspace.covariance.innovations import innovations
+from tokenspace.sampling.plan import Plan, Statistics
+from tokenspace.sampling.prefix_sums import divergences, on_device
+from tokenspace.sampling.sampler import Request
+from tokenspace_kernels.blocks import Blocks, lay_out
+from tokenspace_kernels.dispatch import kernel
+from tokenspace_kernels.sample_divergence import LinearBlocks, TokenBlocks
+
+TOKEN_BLOCK = 64
+METHOD = "block innovations"
+OF_MEASURING = 14  # norms, products and sums of unit vectors, a number of a token
+
+
+def multiply_adds(request: Request) -> float:
+    """Multiply-adds for each normal drawn."""
+    if request.divergence_only and request.model.law.joint_scale:
+        return lay_out(request.grid, TOKEN_BLOCK).slots + 2.0
+    return TOKEN_BLOCK / 2 + OF_MEASURING / 2
+
+
+def prepare(request: Request) -> Plan:
+    """D alone by rows that never form a token, or tokens of both branches."""
+    if request.divergence_only and request.model.law.joint_scale:
+        return _prepare_divergence(request)
+    return _prepare_statistics(request)
+
+
+def _prepare_divergence(request: Request) -> Plan:
+    model, layout = request.model, lay_out(request.grid, TOKEN_BLOCK)
+    rows = tuple(
+        jax.tree.map(
+            jnp.asarray, linear_blocks(t.branches.difference, layout, t.features.eigenvalues)
+        )
+        for t in model.terms
+    )
+    return divergences(
+        kernel("sample_divergence"),
+        model.law,
+        (rows, jnp.asarray(layout.where)),
+        method=METHOD,
+        elements=TOKEN_BLOCK * model.dim,
+    )
+
+
+def _prepare_statistics(request: Request) -> Plan:
+    (model,) = request.model.terms
+    layout = lay_out(request.grid, TOKEN_BLOCK)
+    drawer = kernel("sample_statistics")
+    total, difference = (
+        jax.tree.map(jnp.asarray, token_blocks(p, layout))
+        for p in (model.branches.total, model.branches.difference)
+    )
+    arrays = {
+        "total": total,
+        "difference": difference,
+        "scale": jnp.asarray(np.sqrt(model.features.eigenvalues), jnp.float32),
+        "ends": jnp.asarray(layout.ends),
+        "where": jnp.asarray(layout.where),
+        "law": on_device(model.law),
+        "grid": jnp.asarray(request.grid),
+    }
+    return Plan(
+        method=METHOD,
+        kernels=drawer.implementation,
+        elements=2 * TOKEN_BLOCK * model.dim,
+        draw=Statistics(drawer.call, not request.divergence_only),
+        arrays=arrays,
+    )
+
+
+def linear_blocks(covariance: Covariance, layout: Blocks, scale: np.ndarray) -> LinearBlocks:
+    """Rows that turn white noise into prefix sums of a process with covariance 2 * `covariance`."""
+    size, slots = layout.size, layout.slots
+    noise_rows, state_rows = [], []
+    for block, inn in enumerate(innovations(covariance, layout.number, size)):
+        mask = np.vstack([np.arange(size) < layout.ends[block][:, None], np.ones((1, size))])
+        root_two = np.sqrt(2.0)
+        noise_rows.append(np.vstack([root_two * mask @ inn.factor, inn.gain]))
+        state_rows.append(np.vstack([root_two * mask @ inn.observe, inn.transition]))
+    noise = np.array(noise_rows, np.float32).reshape(layout.number, -1, size)
+    state = np.array(state_rows, np.float32).reshape(layout.number, noise.shape[1], -1)
+    assert noise.shape[1] == slots + 1 + state.shape[2]
+    return LinearBlocks(noise, state, np.sqrt(scale).astype(np.float32))  # type: ignore[arg-type]
+
+
+def token_blocks(covariance: Covariance, layout: Blocks) -> TokenBlocks:
+    """The innovations form in float32, for tokens with covariance `covariance`."""
+    blocks = list(innovations(covariance, layout.number, layout.size))
+    return TokenBlocks(*[np.array(part, np.float32) for part in zip(*blocks, strict=True)])  # type: ignore[arg-type]

@@ -1,0 +1,62 @@
+"""D at the grid from Wishart factors: neither N nor d is in the cost."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+
+from tokenspace.covariance import SumModel, TokenModel
+from tokenspace.registry import register
+from tokenspace.sampling.plan import Plan
+from tokenspace.sampling.prefix_sums import divergences, grid_cholesky
+from tokenspace.sampling.sampler import Cost, Request, Sampler, at_grid_only
+from tokenspace.theory import divergence_covariance
+from tokenspace_kernels.dispatch import kernel
+
+
+def feature_groups(model: TokenModel | SumModel) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct columns of eigenvalues over terms, (groups, terms), and the size of each group."""
+    table = np.array([t.features.eigenvalues for t in model.terms]).T
+    groups, counts = np.unique(table, axis=0, return_counts=True)
+    kept = groups.sum(axis=1) > 0
+    return groups[kept], counts[kept]
+
+
+@register
+class Collapsed(Sampler):
+    """D(n_j)^2 = sum_g ||row j of L_g A_g||^2 with Bartlett's factor A_g of a Wishart matrix.
+
+    Source: Bartlett 1933; see `tokenspace_kernels.collapsed`.
+    """
+
+    name = "collapsed"
+
+    def refusal(self, request: Request) -> str | None:
+        return at_grid_only(request)
+
+    def cost(self, request: Request) -> Cost:
+        """An m x m product a group; of a single group only min(m, d) columns hold anything."""
+        m, groups = len(request.grid), len(feature_groups(request.model)[0])
+        columns = min(m, request.model.dim) if groups == 1 else m
+        return Cost(groups * m * (m // 2 + 1), groups * m**2 * columns)
+
+    def reason(self, request: Request) -> str:
+        groups = len(feature_groups(request.model)[0])
+        return (
+            f"only D(n) is asked for, and {groups} distinct feature variance"
+            f"{'s' if groups > 1 else ''} make its cost independent of N and d"
+        )
+
+    def prepare(self, request: Request) -> Plan:
+        model, grid = request.model, request.grid
+        groups, counts = feature_groups(model)
+        covariance = np.einsum("gt,tab->gab", groups, divergence_covariance(model, grid))
+        factors = np.stack([grid_cholesky(c) for c in covariance]).astype(np.float32)
+        arrays = (jnp.asarray(factors), jnp.asarray(counts))
+        return divergences(
+            kernel("collapsed_divergence"),
+            model.law,
+            arrays,
+            method="Bartlett factors of Wishart matrices",
+            elements=len(grid) ** 2,
+        )

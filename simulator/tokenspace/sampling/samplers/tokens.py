@@ -1,0 +1,61 @@
+"""Every token, by the structure of the covariance: N d and up, and the only way to the psi's."""
+
+from __future__ import annotations
+
+import math
+
+from tokenspace.covariance import Covariance, SumModel
+from tokenspace.registry import register
+from tokenspace.sampling import by_blocks, by_factors
+from tokenspace.sampling.factors import whole_factor
+from tokenspace.sampling.plan import Plan
+from tokenspace.sampling.sampler import Cost, Request, Sampler
+
+
+def processes(request: Request) -> list[Covariance]:
+    """The independent processes that are drawn: differences alone for D, else sums as well."""
+    branches = [t.branches for t in request.model.terms]
+    differences: list[Covariance] = [b.difference for b in branches]
+    if request.divergence_only and request.model.law.joint_scale:
+        return differences
+    return [*(b.total for b in branches), *differences]
+
+
+def no_psi_of_sums(request: Request) -> str | None:
+    """Why realised correlations of a sum of terms cannot be drawn."""
+    if isinstance(request.model, SumModel) and not request.divergence_only:
+        return (
+            "does not give realised correlations of a sum of terms; "
+            "ask for statistics=('divergence',) only"
+        )
+    return None
+
+
+def _markov(request: Request) -> bool:
+    return all(p.structure.markov is not None for p in processes(request))
+
+
+@register
+class Tokens(Sampler):
+    """Block innovations where the covariance is Markov, else a factor of the whole sequence."""
+
+    name = "tokens"
+
+    def refusal(self, request: Request) -> str | None:
+        return no_psi_of_sums(request)
+
+    def cost(self, request: Request) -> Cost:
+        normals = len(processes(request)) * request.tokens * request.model.dim
+        if _markov(request):
+            return Cost(normals, normals * by_blocks.multiply_adds(request))
+        return Cost(normals, normals * math.log2(2 * request.tokens + 2) * 4)
+
+    def reason(self, request: Request) -> str:
+        if not request.model.law.joint_scale:
+            return "the token law acts on each token"
+        return "the fewest operations" if request.divergence_only else "psi's need tokens"
+
+    def prepare(self, request: Request) -> Plan:
+        if _markov(request):
+            return by_blocks.prepare(request)
+        return by_factors.prepare(request, whole_factor)
