@@ -17,6 +17,7 @@ STYLE: Any = {
     "axes.grid": True,
     "grid.alpha": 0.25,
     "legend.fontsize": 9,
+    "legend.title_fontsize": 9,
     "legend.frameon": False,
     "lines.linewidth": 1.8,
     "svg.fonttype": "path",

@@ -32,7 +32,7 @@ class ScalingLaw(ABC):
 
     @abstractmethod
     def log_score(self, raw: Any, log_n: Any, xp: Any = np) -> Any:
-        """log S(n) of raw parameters (p,) at log n, any shape; finite wherever raw is."""
+        """log S(n) of raw parameters (p,) at log n, any shape."""
 
     @abstractmethod
     def values(self, raw: Any, xp: Any = np) -> tuple[Any, ...]:
