@@ -7,7 +7,7 @@ import pytest
 
 import tokenspace as ts
 from tokenspace.errors import InputError
-from tokenspace.figures import FIGURES
+from tokenspace.figures import names
 from tokenspace.report.html import write_report
 
 CONFIG = {
@@ -83,7 +83,7 @@ def test_opens_sorts_and_shows_its_figures(browser):
             cell = head.find_element("xpath", "..")
             assert cell.get_attribute("aria-sort") == direction
     images = browser.find_elements("css selector", "figure img")
-    assert len(images) == len(FIGURES)
+    assert len(images) == len(names())
     for image in images:
         assert image.get_property("naturalWidth") > 300 and image.get_attribute("alt")
     # Wide tables scroll inside their box; the page itself does not scroll sideways.

@@ -1,41 +1,46 @@
-"""The theory figures, one a file, drawn from stored results and exact theory; never by sampling."""
+"""The theory figures, drawn from stored results and exact theory; never by sampling.
+
+Each is a class in a file of `figures/library/`; one of your own is registered in the room "figure".
+"""
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from tokenspace.errors import InputError
+from tokenspace.registry import ROOMS
 
-FIGURES = (
-    "exponent_diagram",
-    "divergence",
-    "upsilon",
-    "alpha",
-    "correlations",
-    "balance",
-    "measured_curves",
-)
+
+def names() -> tuple[str, ...]:
+    """Every figure that can be drawn, in the order in which they are shown."""
+    orders = {name: figure.order for name, figure in ROOMS["figure"].items()}
+    return tuple(sorted(orders, key=lambda name: (orders[name], name)))
 
 
 def meaning(name: str) -> str:
-    """What a figure shows, in a line."""
-    doc = import_module(f"tokenspace.figures.{name}").__doc__ or ""
-    return doc.strip().splitlines()[0]
+    """What a figure shows, in a line.
+
+    Raises:
+        InputError: no figure has that name.
+    """
+    return ROOMS["figure"].find(name).meaning
 
 
 def draw(name: str, loaded: list[Any]) -> Any:
-    """One figure of FIGURES as a matplotlib Figure, from (point, result) pairs.
+    """One figure of `names()` as a matplotlib Figure, from (point, result) pairs.
 
     pyplot does not keep it: a notebook shows it once, as the value of a cell.
+
+    Raises:
+        InputError: no figure has that name.
     """
     import matplotlib.pyplot as plt
 
     from tokenspace.figures.style import STYLE
 
     with plt.rc_context(STYLE):
-        figure = import_module(f"tokenspace.figures.{name}").draw(loaded)
+        figure = ROOMS["figure"].find(name)().draw(loaded)
     plt.close(figure)
     return figure
 
@@ -49,6 +54,9 @@ def draw_all(
         loaded: (point, result) pairs from `store.load_results`.
         out: folder, created when missing.
         suffixes: file formats.
+
+    Raises:
+        InputError: the folder cannot be written.
     """
     import matplotlib
 
@@ -61,7 +69,7 @@ def draw_all(
     written = []
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for name in FIGURES:
+        for name in names():
             figure = draw(name, loaded)
             for suffix in suffixes:
                 path = out / f"{name}.{suffix}"

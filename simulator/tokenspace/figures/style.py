@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -16,6 +17,7 @@ STYLE: Any = {
     "axes.grid": True,
     "grid.alpha": 0.25,
     "legend.fontsize": 9,
+    "legend.title_fontsize": 9,
     "legend.frameon": False,
     "lines.linewidth": 1.8,
     "svg.fonttype": "path",
@@ -24,6 +26,10 @@ STYLE: Any = {
     "axes.spines.right": False,
 }
 
+MOST_COLOURS = 20  # of the family tab20
+MOST_LABELS = 12
+HIDDEN = "_nolegend_"
+
 
 def shades(count: int) -> list[Any]:
     """Colours for an ordered family."""
@@ -31,5 +37,21 @@ def shades(count: int) -> list[Any]:
 
 
 def distinct(count: int) -> list[Any]:
-    """Colours for an unordered family."""
+    """Colours for an unordered family; beyond 20 nobody tells them apart: shades in their order."""
+    if count > MOST_COLOURS:
+        return shades(count)
     return [plt.get_cmap("tab20")(k % 20) for k in (*range(0, 20, 2), *range(1, 20, 2))][:count]
+
+
+def some_labels(labels: Sequence[str]) -> tuple[list[str], str | None]:
+    """Labels that a legend has room for, and a title for it that says how many it leaves out.
+
+    Up to 20 stay as they are, without a title; of more, 12 stay, evenly spread, and the others
+    are hidden from the legend.
+    """
+    count = len(labels)
+    if count <= MOST_COLOURS:
+        return list(labels), None
+    kept = set(np.linspace(0, count - 1, MOST_LABELS).round().astype(int).tolist())
+    shown = [label if k in kept else HIDDEN for k, label in enumerate(labels)]
+    return shown, f"{count - len(kept)} of {count} points are not labelled"

@@ -1,15 +1,12 @@
 """Fit scaling laws S(n) to measured scores, by least squares in log S, with bootstrap intervals.
 
-power       log S = log c - alpha log n
-crossover   log S = log c + (beta/2) log(n (n + n_balance) / (1 + n_balance)): S = E[D]^beta, theory
-saturating  S = limit (1 - q n^(-g)), q < 1, 0.01 < g < 10
-
-Optimisation: L-BFGS of optax in float64, jitted; starts and bootstrap samples under vmap.
+The laws are those of `scaling/laws/`; no law is known here by name. Optimisation: L-BFGS of optax
+in float64, jitted; starts and bootstrap samples under vmap.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -20,12 +17,13 @@ import numpy as np
 import optax
 
 from tokenspace.errors import InputError
+from tokenspace.precision import float64
+from tokenspace.registry import ROOMS
+from tokenspace.scaling.laws import ScalingLaw, known_laws
 
-LAWS = ("power", "crossover", "saturating")
 STEPS = 200
 BOOTSTRAP_STEPS = 60
 GRADIENT = 1e-9
-RATES = (0.01, 10.0)  # range of the saturating law's g; at 0.01 it is a logarithm over any data
 
 
 @dataclass(frozen=True)
@@ -48,15 +46,7 @@ class LawFit:
 
     def predict(self, n: Any) -> np.ndarray:
         """S(n) of the fitted law."""
-        log_n = np.log(np.asarray(n, np.float64))
-        p = self.parameters
-        if self.law == "power":
-            return p["c"] * np.exp(-p["alpha"] * log_n)
-        if self.law == "crossover":
-            nb = p["n_balance"]
-            n = np.exp(log_n)
-            return p["c"] * (n * (n + nb) / (1 + nb)) ** (p["beta"] / 2)
-        return p["limit"] * (1 - p["q"] * np.exp(-p["g"] * log_n))
+        return ROOMS["scaling"].find(self.law)().score(self.parameters, n)
 
 
 @dataclass(frozen=True)
@@ -93,59 +83,18 @@ class ScalingFit:
         }
 
 
-def _power(p: jax.Array, x: jax.Array) -> jax.Array:
-    return p[0] - p[1] * x
-
-
-def _crossover(p: jax.Array, x: jax.Array) -> jax.Array:
-    # log(n + n_balance) - log(1 + n_balance) with n_balance = exp(p[2])
-    return p[0] + p[1] / 2 * (x + jnp.logaddexp(x, p[2]) - jnp.logaddexp(0.0, p[2]))
-
-
-def _saturating(p: jax.Array, x: jax.Array) -> jax.Array:
-    # q = 1 - exp(p[1]) < 1 keeps S > 0 from n = 1 on
-    q = -jnp.expm1(p[1])
-    return p[0] + jnp.log(jnp.maximum(1 - q * jnp.exp(-_rate(p[2]) * x), 1e-12))
-
-
-def _rate(raw: Any) -> Any:
-    """g between its bounds, from any real number: evenly spread in log g."""
-    low, high = np.log(RATES)
-    return jnp.exp(low + (high - low) * jax.nn.sigmoid(raw))
-
-
-_PREDICT: dict[str, Callable[[jax.Array, jax.Array], jax.Array]] = {
-    "power": _power,
-    "crossover": _crossover,
-    "saturating": _saturating,
-}
-
-
-def _starts(law: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    slope, intercept = np.polyfit(x, y, 1)
-    if law == "power":  # not from the closed form, which the optimum must then reach by itself
-        return np.array([[y.mean(), 0.0]])
-    if law == "crossover":
-        return np.array([[intercept, slope, np.log(b)] for b in (1.0, 30.0, 1000.0)])
-    return np.array(
-        [
-            [y[-1] + lift, min(y[0] - y[-1] - lift, 5.0), raw]
-            for lift, raw in ((0.02, 0.0), (0.5, -2.0), (0.02, 2.0))
-        ]
-    )
-
-
 @partial(jax.jit, static_argnames=("law", "steps"))
-def _minimise(law: str, steps: int, starts: jax.Array, x: jax.Array, y: jax.Array) -> Any:
+def _minimise(
+    law: ScalingLaw, steps: int, starts: jax.Array, x: jax.Array, y: jax.Array
+) -> tuple[jax.Array, jax.Array]:
     """Best parameters of each row of y (B, n) over all starts (k, p): ((B, p), (B,) loss)."""
-    predict = _PREDICT[law]
     solver = optax.lbfgs()
 
     def fit(start: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
         scale = jnp.sum((y - jnp.mean(y)) ** 2) + 1e-300
 
         def loss(p: jax.Array) -> jax.Array:
-            value = jnp.sum((predict(p, x) - y) ** 2) / scale
+            value = jnp.sum((law.log_score(p, x, jnp) - y) ** 2) / scale
             # A weak pull (1e-9) keeps directions that the data do not determine finite.
             return value + 1e-9 * jnp.sum((p[2:] / 30) ** 2)
 
@@ -176,16 +125,6 @@ def _minimise(law: str, steps: int, starts: jax.Array, x: jax.Array, y: jax.Arra
     return jax.vmap(best)(y)
 
 
-def _named(law: str, p: np.ndarray) -> dict[str, np.ndarray]:
-    """Raw parameters (..., p) under their names in theory."""
-    c = np.exp(p[..., 0])
-    if law == "power":
-        return {"c": c, "alpha": p[..., 1]}
-    if law == "crossover":
-        return {"c": c, "beta": p[..., 1], "n_balance": np.exp(p[..., 2])}
-    return {"limit": c, "q": -np.expm1(p[..., 1]), "g": np.asarray(_rate(p[..., 2]))}
-
-
 def fit_scaling(
     n: Sequence[float] | np.ndarray,
     score: Sequence[float] | np.ndarray,
@@ -203,7 +142,8 @@ def fit_scaling(
     Args:
         n: numbers of tokens, at least 3 distinct, > 0.
         score: scores > 0, same length.
-        law: "power", "crossover", "saturating", or "auto" for all three.
+        law: name of a law, "power", "crossover", "saturating" or one of your own that is registered
+            in the room "scaling"; or "auto" for all of them.
         bootstrap: number of resamples, 0 for no intervals.
         level: confidence level of the intervals, in (0, 1).
         seed: of the resampling.
@@ -217,29 +157,36 @@ def fit_scaling(
     Source: S(n) = c / n^alpha, Li et al. 2025; crossover law derived from it.
     """
     x, y = _checked(n, score)
-    if law != "auto" and law not in LAWS:
-        allowed = ", ".join(repr(k) for k in (*LAWS, "auto"))
+    laws = known_laws()
+    if law != "auto" and law not in laws:
+        allowed = ", ".join(repr(k) for k in (*laws, "auto"))
         raise InputError(f"law = {law!r} is not allowed; it must be one of {allowed}")
     if not isinstance(bootstrap, int) or bootstrap < 0:
         raise InputError(f"bootstrap = {bootstrap!r} is not allowed; it must be an integer >= 0")
     if not 0 < level < 1:
         raise InputError(f"level = {level!r} is not allowed; it must lie between 0 and 1")
-    laws = LAWS if law == "auto" else (law,)
-    fits = {name: _fit_law(name, x, y, bootstrap, level, seed) for name in laws}
+    chosen = laws if law == "auto" else {law: laws[law]}
+    fits = {k: _fit_law(k, made, x, y, bootstrap, level, seed) for k, made in chosen.items()}
     ranked = sorted(fits.values(), key=lambda f: f.aicc)
     evidence = ranked[1].aicc - ranked[0].aicc if len(ranked) > 1 else float("nan")
     return ScalingFit(fits, ranked[0].law, float(evidence))
 
 
 def _fit_law(
-    law: str, x: np.ndarray, y: np.ndarray, bootstrap: int, level: float, seed: int
+    name: str,
+    law: ScalingLaw,
+    x: np.ndarray,
+    y: np.ndarray,
+    bootstrap: int,
+    level: float,
+    seed: int,
 ) -> LawFit:
     points = len(x)
-    with jax.enable_x64(True):
-        starts = jnp.asarray(_starts(law, x, y))
+    with float64():
+        starts = jnp.asarray(law.starts(x, y))
         raw, _ = _minimise(law, STEPS, starts, jnp.asarray(x), jnp.asarray(y)[None])
         raw = np.asarray(raw)[0]
-        fitted = np.asarray(_PREDICT[law](jnp.asarray(raw), jnp.asarray(x)))
+        fitted = np.asarray(law.log_score(jnp.asarray(raw), jnp.asarray(x), jnp))
         residual = y - fitted
         size = len(raw)
         intervals: dict[str, tuple[float, float]] = {}
@@ -253,7 +200,7 @@ def _fit_law(
             tails = [(1 - level) / 2, (1 + level) / 2]
             intervals = {
                 k: tuple(float(q) for q in np.quantile(v, tails))  # type: ignore[misc]
-                for k, v in _named(law, np.asarray(draws)).items()
+                for k, v in law.named(np.asarray(draws).T).items()
             }
     rss = float(residual @ residual)
     k = size + 1  # the variance of the residuals is a parameter too
@@ -262,10 +209,9 @@ def _fit_law(
         rss_floor = max(rss, 1e-300)
         aicc = points * np.log(rss_floor / points) + 2 * k + 2 * k * (k + 1) / (points - k - 1)
     freedom = max(points - size, 1)
-    named = {name: float(v) for name, v in _named(law, raw).items()}
     return LawFit(
-        law,
-        named,
+        name,
+        {k: float(v) for k, v in law.named(raw).items()},
         intervals,
         level,
         float(np.sqrt(rss / freedom)),

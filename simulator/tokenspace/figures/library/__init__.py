@@ -1,0 +1,1 @@
+"""The figures, one a file; a new file here is found by itself."""

@@ -1,0 +1,72 @@
+"""What a scaling law S(n) states: its formula, its parameters, and where a fit of it starts."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import jax
+import numpy as np
+from scipy.special import expit
+
+from tokenspace.registry import ROOMS
+
+
+@dataclass(frozen=True)
+class ScalingLaw(ABC):
+    """A law S(n) with a few parameters, fitted in log S.
+
+    The fit sees `raw` parameters, any real numbers, as many as there are `parameters`; the first
+    axis of an array of them counts parameters. Their order matters: the first two must be
+    determined by any data (a level and a slope or rise), and the fit holds the others by a weak
+    pull to 0 where the data say nothing about them.
+
+    Formulas are written once for NumPy and JAX: `xp` is `numpy` or `jax.numpy`. A law is frozen,
+    and equal to every other of its class with the same fields, so compiled fits are kept.
+    """
+
+    room: ClassVar[str] = "scaling"
+    parameters: ClassVar[tuple[str, ...]]
+
+    @abstractmethod
+    def log_score(self, raw: Any, log_n: Any, xp: Any = np) -> Any:
+        """log S(n) of raw parameters (p,) at log n, any shape."""
+
+    @abstractmethod
+    def values(self, raw: Any, xp: Any = np) -> tuple[Any, ...]:
+        """Values of `parameters` from raw ones (p, ...)."""
+
+    @abstractmethod
+    def raw(self, *values: float) -> np.ndarray:
+        """Raw parameters (p,) from values of `parameters`: undoes `values`."""
+
+    @abstractmethod
+    def starts(self, log_n: np.ndarray, log_score: np.ndarray) -> np.ndarray:
+        """Raw parameters (k, p) from which a fit starts; the best of the k optima is kept.
+
+        Args:
+            log_n: ascending, (n,).
+            log_score: (n,).
+        """
+
+    def named(self, raw: np.ndarray) -> dict[str, np.ndarray]:
+        """Raw parameters (p, ...) under their names in theory."""
+        return dict(zip(self.parameters, self.values(raw), strict=True))
+
+    def score(self, named: Mapping[str, float], n: Any) -> np.ndarray:
+        """S(n) of parameters by name at token counts n > 0, any shape."""
+        raw = self.raw(*(named[name] for name in self.parameters))
+        return np.exp(self.log_score(raw, np.log(np.asarray(n, np.float64))))
+
+
+def sigmoid(x: Any, xp: Any) -> Any:
+    """1 / (1 + exp(-x)) without overflow, in the value or in JAX's derivative."""
+    return expit(x) if xp is np else jax.nn.sigmoid(x)
+
+
+def known_laws() -> dict[str, ScalingLaw]:
+    """Every registered law by name, those with the fewest parameters first."""
+    laws = {name: make() for name, make in ROOMS["scaling"].items()}
+    return dict(sorted(laws.items(), key=lambda item: (len(item[1].parameters), item[0])))

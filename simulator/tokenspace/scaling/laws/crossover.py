@@ -1,0 +1,40 @@
+"""The crossover law of the theory: exponent beta/2 below n_balance, beta above it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tokenspace.registry import register
+from tokenspace.scaling.laws.base import ScalingLaw
+
+
+@register
+class Crossover(ScalingLaw):
+    """S(n) = c (n (n + n_balance) / (1 + n_balance))^(beta/2), which is c (E[D(n)] / E[D(1)])^beta.
+
+    Source: derived from E[D] ~ sqrt(Upsilon), Li et al. 2025.
+    """
+
+    parameters = ("c", "beta", "n_balance")
+
+    def log_score(self, raw: Any, log_n: Any, xp: Any = np) -> Any:
+        log_c, half = raw[0], raw[1] / 2
+        # log(n (n + n_balance) / (1 + n_balance)). raw[2], log n_balance, is read twice and in this
+        # order because its derivative rounds otherwise: earlier fits are kept bit for bit.
+        bracket = log_n + xp.logaddexp(log_n, raw[2]) - xp.logaddexp(0.0, raw[2])
+        return log_c + half * bracket
+
+    def values(self, raw: Any, xp: Any = np) -> tuple[Any, ...]:
+        log_c, beta, log_balance = raw
+        return xp.exp(log_c), beta, xp.exp(log_balance)
+
+    def raw(self, *values: float) -> np.ndarray:
+        c, beta, balance = values
+        with np.errstate(divide="ignore"):  # n_balance = 0 is the power law of exponent beta
+            return np.array([np.log(c), beta, np.log(balance)])
+
+    def starts(self, log_n: np.ndarray, log_score: np.ndarray) -> np.ndarray:
+        slope, level = np.polyfit(log_n, log_score, 1)
+        return np.array([[level, slope, np.log(balance)] for balance in (1.0, 30.0, 1000.0)])

@@ -1,0 +1,36 @@
+"""The power law, a straight line in log-log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tokenspace.registry import register
+from tokenspace.scaling.laws.base import ScalingLaw
+
+
+@register
+class Power(ScalingLaw):
+    """S(n) = c / n^alpha.
+
+    Source: Li et al. 2025.
+    """
+
+    parameters = ("c", "alpha")
+
+    def log_score(self, raw: Any, log_n: Any, xp: Any = np) -> Any:
+        log_c, alpha = raw
+        return log_c - alpha * log_n
+
+    def values(self, raw: Any, xp: Any = np) -> tuple[Any, ...]:
+        log_c, alpha = raw
+        return xp.exp(log_c), alpha
+
+    def raw(self, *values: float) -> np.ndarray:
+        c, alpha = values
+        return np.array([np.log(c), alpha])
+
+    def starts(self, log_n: np.ndarray, log_score: np.ndarray) -> np.ndarray:
+        """Flat, not the closed form, which the optimum must then reach by itself."""
+        return np.array([[log_score.mean(), 0.0]])

@@ -1,0 +1,51 @@
+"""A score that rises (or falls) to a limit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tokenspace.registry import register
+from tokenspace.scaling.laws.base import ScalingLaw, sigmoid
+
+RATES = (0.01, 10.0)  # range of g; at 0.01 it is a logarithm over any data
+LEAST = 1e-12  # of S / limit: below n = 1 the formula may leave S > 0
+
+
+@register
+class Saturating(ScalingLaw):
+    """S(n) = limit (1 - q n^(-g)), q < 1, 0.01 < g < 10; kept above 1e-12 limit below n = 1."""
+
+    parameters = ("limit", "q", "g")
+
+    def log_score(self, raw: Any, log_n: Any, xp: Any = np) -> Any:
+        log_limit = raw[0]
+        _, q, g = self.values(raw, xp)
+        return log_limit + xp.log(xp.maximum(1 - q * xp.exp(-g * log_n), LEAST))
+
+    def values(self, raw: Any, xp: Any = np) -> tuple[Any, ...]:
+        log_limit, log_rest, rate = raw
+        low, high = np.log(RATES)
+        # q = 1 - exp(log_rest) < 1 keeps S > 0 from n = 1 on; g is evenly spread in log g
+        return (
+            xp.exp(log_limit),
+            -xp.expm1(log_rest),
+            xp.exp(low + (high - low) * sigmoid(rate, xp)),
+        )
+
+    def raw(self, *values: float) -> np.ndarray:
+        limit, q, g = values
+        low, high = np.log(RATES)
+        with np.errstate(divide="ignore"):  # q = 1 and the ends of g lie at infinity
+            share = np.clip((np.log(g) - low) / (high - low), 0.0, 1.0)
+            return np.array([np.log(limit), np.log1p(-q), np.log(share) - np.log1p(-share)])
+
+    def starts(self, log_n: np.ndarray, log_score: np.ndarray) -> np.ndarray:
+        first, last = log_score[0], log_score[-1]
+        return np.array(
+            [
+                [last + lift, min(first - last - lift, 5.0), rate]
+                for lift, rate in ((0.02, 0.0), (0.5, -2.0), (0.02, 2.0))
+            ]
+        )

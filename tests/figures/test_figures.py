@@ -1,0 +1,134 @@
+"""Figures: their names and order, sweeps of any size, and one of one's own."""
+
+import dataclasses
+from types import SimpleNamespace
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+import tokenspace as ts
+from tokenspace import figures
+from tokenspace.figures.base import Figure
+from tokenspace.figures.style import distinct, some_labels
+from tokenspace.registry import ROOMS, register
+
+NAMES = (
+    "exponent_diagram",
+    "divergence",
+    "upsilon",
+    "alpha",
+    "correlations",
+    "balance",
+    "measured_curves",
+)
+
+
+def model(k):
+    return ts.TokenModel(ts.equicorrelated(0.1, 0.11 + 0.001 * k, 0.1), ts.Isotropic(8))
+
+
+@pytest.fixture(scope="module")
+def result():
+    return ts.simulate(model(0), [1, 2, 4], 50, statistics=("divergence", "correlations"))
+
+
+def points(result, count):
+    """A sweep of that many points; only their models differ."""
+    return [
+        (SimpleNamespace(label=f"point {k}"), dataclasses.replace(result, model=model(k)))
+        for k in range(count)
+    ]
+
+
+def test_names_and_meanings():
+    assert figures.names() == NAMES
+    for name in NAMES:
+        assert figures.meaning(name).endswith(".") and "\n" not in figures.meaning(name)
+
+
+@pytest.mark.parametrize(
+    "name", NAMES[:-1]
+)  # measured_curves fits 36 curves: the CLI's test draws it
+def test_draws_without_keeping(result, name):
+    open_before = plt.get_fignums()
+    figure = figures.draw(name, points(result, 2))
+    assert figure.axes and plt.get_fignums() == open_before
+
+
+def test_colours_for_any_number():
+    tab20 = [tuple(plt.get_cmap("tab20")(k)) for k in (*range(0, 20, 2), *range(1, 20, 2))]
+    assert [tuple(c) for c in distinct(20)] == tab20 and [tuple(c) for c in distinct(3)] == tab20[
+        :3
+    ]
+    for count in (0, 1, 21, 500):
+        assert len(distinct(count)) == count
+    assert len({tuple(c) for c in distinct(100)}) == 100
+
+
+@pytest.mark.parametrize("count", [0, 1, 20, 21, 500])
+def test_labels_for_any_number(count):
+    labels = [f"point {k}" for k in range(count)]
+    shown, title = some_labels(labels)
+    kept = [label for label in shown if not label.startswith("_")]
+    assert len(shown) == count
+    if count <= 20:
+        assert shown == labels and title is None
+    else:
+        assert len(kept) == 12 and kept[0] == labels[0] and kept[-1] == labels[-1]
+        assert [label for label in labels if label in kept] == kept
+        assert title == f"{count - 12} of {count} points are not labelled"
+
+
+@pytest.mark.parametrize(("name", "others"), [("exponent_diagram", 0), ("balance", 1)])
+@pytest.mark.parametrize("count", [20, 21, 100])
+def test_large_sweeps(result, name, others, count):
+    axes = figures.draw(name, points(result, count)).axes[0]
+    legend = axes.get_legend()
+    assert len(legend.get_texts()) == (count if count <= 20 else 12) + others
+    title = legend.get_title().get_text()
+    assert title == ("" if count <= 20 else f"{count - 12} of {count} points are not labelled")
+
+
+def test_divergence_shows_the_points_of_fewest_features(result):
+    loaded = points(result, 8)
+    for k in (1, 5):
+        branches = ts.equicorrelated(0.1, 0.2, 0.1)
+        wide = ts.TokenModel(branches, ts.Isotropic(64))
+        loaded[k] = (loaded[k][0], dataclasses.replace(result, model=wide))
+    titles = [axes.get_title() for axes in figures.draw("divergence", loaded).axes]
+    assert titles == [f"point {k}" for k in (0, 2, 3, 4, 6, 7)]
+
+
+@pytest.mark.parametrize(
+    "draw", [lambda: figures.draw("alhpa", []), lambda: figures.meaning("alhpa")]
+)
+def test_unknown_name(draw):
+    with pytest.raises(ts.TokenspaceError, match=r"'alhpa'.*did you mean 'alpha'"):
+        draw()
+
+
+def test_nothing_to_draw():
+    with pytest.raises(ts.TokenspaceError, match="none are given"):
+        figures.draw("divergence", [])
+
+
+def test_a_figure_of_ones_own(monkeypatch, tmp_path):
+    room = ROOMS["figure"]
+    room.names()
+    monkeypatch.setattr(room, "_items", {"alpha": room.find("alpha")})
+
+    @register
+    class First(Figure):
+        meaning = "A line."
+        order = 5
+
+        def draw(self, loaded):
+            figure, axes = plt.subplots()
+            axes.plot(np.arange(3))
+            return figure
+
+    assert figures.names() == ("first", "alpha") and figures.meaning("first") == "A line."
+    written = figures.draw_all([], tmp_path / "new", ("png",))
+    assert written == [tmp_path / "new" / "first.png", tmp_path / "new" / "alpha.png"]
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in written)

@@ -1,0 +1,153 @@
+"""Each scaling law against its formula; a law of one's own is one class."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import tokenspace as ts
+from tokenspace.precision import float64
+from tokenspace.registry import ROOMS, register
+from tokenspace.scaling import fit
+from tokenspace.scaling.laws import ScalingLaw, known_laws
+
+N = np.array([1, 2, 8, 16, 64, 256, 768.0])
+
+
+def power(n, c, alpha):
+    return c / n**alpha
+
+
+def crossover(n, c, beta, n_balance):
+    return c * (n * (n + n_balance) / (1 + n_balance)) ** (beta / 2)
+
+
+def saturating(n, limit, q, g):
+    return limit * (1 - q * n**-g)
+
+
+# A law is added as a row: name, formula, parameters that it may have.
+ROWS = [
+    ("power", power, [(3.0, -0.2), (1e-3, 1.5)]),
+    ("crossover", crossover, [(5.0, 0.4, 30.0), (900.0, -0.3, 1e-3), (2.0, 0.1, 0.0)]),
+    ("saturating", saturating, [(80.0, 0.6, 0.5), (3.0, -4.0, 0.01), (10.0, 0.999, 10.0)]),
+]
+LAWS = pytest.mark.parametrize(("name", "formula", "cases"), ROWS, ids=[row[0] for row in ROWS])
+
+
+def raw_points(law):
+    """Raw parameters far apart: where fits start, and random ones."""
+    starts = law.starts(np.log(N), np.log(7 * N**0.3))
+    return [*starts, *np.random.default_rng(1).normal(0, 2, (5, len(law.parameters)))]
+
+
+def test_every_law_has_a_row_and_the_simplest_comes_first():
+    assert list(known_laws()) == [row[0] for row in ROWS]
+
+
+@LAWS
+def test_score_is_the_formula(name, formula, cases):
+    law = known_laws()[name]
+    for values in cases:
+        named = dict(zip(law.parameters, values, strict=True))
+        np.testing.assert_allclose(law.score(named, N), formula(N, *values), rtol=1e-12)
+
+
+@LAWS
+def test_numpy_and_jax_agree(name, formula, cases):
+    law = known_laws()[name]
+    with float64():
+        for raw in raw_points(law):
+            there = law.log_score(jnp.asarray(raw), jnp.asarray(np.log(N)), jnp)
+            np.testing.assert_allclose(law.log_score(raw, np.log(N)), there, rtol=1e-13, atol=1e-13)
+            there = law.values(jnp.asarray(raw), jnp)
+            np.testing.assert_allclose(law.values(raw), there, rtol=1e-13)
+
+
+@LAWS
+def test_raw_undoes_values(name, formula, cases):
+    law = known_laws()[name]
+    for raw in raw_points(law):
+        np.testing.assert_allclose(law.raw(*law.values(raw)), raw, rtol=1e-9, atol=1e-12)
+    for values in cases:
+        np.testing.assert_allclose(law.values(law.raw(*values)), values, rtol=1e-12)
+    many = np.stack(raw_points(law), axis=1)
+    named = law.named(many)
+    assert list(named) == list(law.parameters)
+    for k, raw in enumerate(many.T):
+        np.testing.assert_array_equal([v[k] for v in named.values()], law.values(raw))
+
+
+@LAWS
+def test_gradients_are_finite_and_tell_parameters_apart(name, formula, cases):
+    law = known_laws()[name]
+    slopes = jax.jacfwd(lambda raw, x: law.log_score(raw, x, jnp))
+    with float64():
+        x = jnp.asarray(np.log(N))
+        inside = [law.raw(*values) for values in cases[:1]]
+        for raw in [*raw_points(law), *inside, *np.eye(len(law.parameters)) * 30]:
+            for sign in (1, -1):
+                assert np.isfinite(slopes(jnp.asarray(sign * raw), x)).all()
+        for raw in inside:
+            assert np.linalg.matrix_rank(slopes(jnp.asarray(raw), x)) == len(law.parameters)
+
+
+@LAWS
+def test_same_law_same_compiled_fit(name, formula, cases):
+    score = formula(N, *cases[0])
+    ts.fit_scaling(N, score, name, bootstrap=0)
+    size = fit._minimise._cache_size()
+    ts.fit_scaling(N, 2 * score, name, bootstrap=0)
+    assert fit._minimise._cache_size() == size
+
+
+def test_saturating_score_stays_positive_below_one_token():
+    named = {"limit": 2.0, "q": 0.9, "g": 1.0}
+    assert known_laws()["saturating"].score(named, [0.5, 10.0]) == pytest.approx([2e-12, 1.82])
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_fits_do_not_depend_on_the_users_64_bit_setting(wide):
+    score = 80 * (1 - 0.6 * N**-0.5)
+    before = jax.config.jax_enable_x64
+    try:
+        jax.config.update("jax_enable_x64", wide)
+        found = ts.fit_scaling(N, score, bootstrap=0)
+        assert jax.config.jax_enable_x64 is wide
+    finally:
+        jax.config.update("jax_enable_x64", before)
+    g = found.fits["saturating"].parameters["g"]
+    assert g != float(np.float32(g))
+    assert g == ts.fit_scaling(N, score, bootstrap=0).fits["saturating"].parameters["g"]
+
+
+def test_a_law_of_ones_own(monkeypatch):
+    room = ROOMS["scaling"]
+    room.names()
+    monkeypatch.setattr(room, "_items", dict(room._items))
+
+    @register
+    class Decay(ScalingLaw):
+        """S(n) = c exp(-n / length)."""
+
+        parameters = ("c", "length")
+
+        def log_score(self, raw, log_n, xp=np):
+            return raw[0] - xp.exp(log_n - raw[1])
+
+        def values(self, raw, xp=np):
+            return xp.exp(raw[0]), xp.exp(raw[1])
+
+        def raw(self, *values):
+            return np.log(values)
+
+        def starts(self, log_n, log_score):
+            return np.array([[log_score[0], log_n[-1]]])
+
+    score = 4 * np.exp(-N / 300)
+    found = ts.fit_scaling(N, score, bootstrap=0)
+    assert found.winner == "decay" and set(found.fits) == {"decay", *(row[0] for row in ROWS)}
+    assert found.best.parameters == pytest.approx({"c": 4, "length": 300}, rel=1e-5)
+    np.testing.assert_allclose(found.best.predict(N), score, rtol=1e-5)
+    with pytest.raises(ts.TokenspaceError, match=r"one of 'decay', 'power', .*'auto'"):
+        ts.fit_scaling(N, score, "cubic")
