@@ -258,11 +258,6 @@ class Product(Covariance):
     def max_tokens(self) -> float:  # type: ignore[override]
         return min(self.left.max_tokens, self.right.max_tokens)
 
-    @property
-    def characteristic_length(self) -> float | None:
-        lengths = (self.left.characteristic_length, self.right.characteristic_length)
-        return next((length for length in lengths if length is not None), None)
-
     @cached_property
     def structure(self) -> Structure:
         left, right = self.left.structure, self.right.structure

@@ -8,7 +8,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from tokenspace import theory
-from tokenspace.covariance import Block, Combination, PatchGrid
 from tokenspace.errors import NoExactResult
 from tokenspace.figures.base import Figure
 from tokenspace.figures.style import distinct, some_labels
@@ -25,15 +24,7 @@ def scale_of(model: Any) -> float:
             return balance
     except NoExactResult:
         pass
-    difference = model.terms[0].branches.difference
-    for term in difference.terms if isinstance(difference, Combination) else (difference,):
-        if isinstance(term, Block):
-            return float(term.size)
-        if isinstance(term, PatchGrid):
-            return float(term.columns)
-        if hasattr(term, "length"):
-            return float(term.length)
-    return 1.0
+    return model.terms[0].branches.difference.characteristic_length or 1.0
 
 
 @register
