@@ -1,4 +1,4 @@
-"""Peak memory of one contestant, measured in a process of its own: `python -m` this module.
+"""Peak memory of one contestant, measured in a process of its own (see `peak`).
 
 On a CPU it is the largest resident set less that of the process before the contestant was built;
 on an accelerator the largest number of bytes in use on the device. Compilation counts.
@@ -42,25 +42,6 @@ def peak_here(build: Any) -> float:
 def peak_mib(*arguments: str) -> float | None:
     """Peak of what the arguments name, in a process of its own; None when that process fails."""
     environment = {**os.environ, "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
-    command = [sys.executable, "-m", "tokenspace_benchmarks.memory", *arguments]
+    command = [sys.executable, "-m", "tokenspace_benchmarks.peak", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     return float(json.loads(done.stdout)) if done.returncode == 0 else None
-
-
-def main(kind: str, *names: str) -> None:
-    """kind "case": USE CASE CONTESTANT; kind "size": SAMPLER N D REPLICATES."""
-    if kind == "size":
-        from tokenspace_benchmarks.sizes import builder
-
-        build = builder(names[0], *map(int, names[1:]))
-    else:
-        from tokenspace_benchmarks.cases import all_cases
-
-        use, case_name, contestant = names
-        (case,) = (c for c in all_cases(use) if c.name == case_name)
-        (build,) = (c.build for c in case.contestants if c.name == contestant)
-    print(json.dumps(peak_here(build)))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -103,3 +103,18 @@ def test_features():
         assert features.total_variance == pytest.approx(1.0) and lam.shape == (9,)
         assert features.effective_dimension == pytest.approx(lam.sum() ** 2 / (lam @ lam))
     np.testing.assert_allclose(ts.Spectrum((3.0, 1.0)).eigenvalues, [3, 1])
+
+
+def test_validity_is_proved_once(monkeypatch):
+    """Of difference and total, whatever is then asked of the model: sampler, theory, verdict."""
+    from tokenspace.covariance import validity
+
+    proofs = []
+    plain = validity._largest_valid_n
+    monkeypatch.setattr(validity, "_largest_valid_n", lambda k, n: proofs.append(n) or plain(k, n))
+    grid = ts.PatchGrid(8, 8, ts.Exponential(3.0), ts.Exponential(3.0))
+    branches = ts.Branches(grid, 0.3 * grid - 0.01 * ts.Exponential(2.0))
+    model = ts.TokenModel(branches, ts.Isotropic(8))
+    ts.simulate(model, [1, 8, 64], 200).check()
+    ts.theory.upsilon(model, 64)
+    assert proofs.count(64) <= 2
