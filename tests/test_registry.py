@@ -36,7 +36,9 @@ def test_own_class(room):
 
 
 def test_a_name_has_one_owner(room):
-    with pytest.raises(InputError, match=r"belongs to tokenspace\.covariance\.positions\.white\.White"):
+    with pytest.raises(
+        InputError, match=r"belongs to tokenspace\.covariance\.positions\.white\.White"
+    ):
 
         @ts.register(name="white")
         class Other(ts.Stationary):

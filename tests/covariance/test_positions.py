@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import pytest
 from scipy import special
@@ -78,7 +80,7 @@ def test_patch_orders_visit_every_patch_once(order):
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: ts.Exponential(0.0), "length = 0.0 is not allowed; it must be a number > 0"),
+        (lambda: ts.Exponential(0.0), "length = 0.0 is not allowed; it must be a number >= 1e-09"),
         (lambda: ts.Exponential(float("nan")), "length"),
         (lambda: ts.FractionalGaussianNoise(1.0), "> 0 and < 1"),
         (lambda: ts.Block(2.5), "an integer >= 1"),
@@ -110,3 +112,38 @@ def test_exponents_as_n_grows():
         n = np.array([100_000, 10_000_000])
         slope = np.diff(np.log(covariance.totals(n))) / np.diff(np.log(n)) / 2
         assert abs(slope[0] - exponent) < 0.02
+
+
+@pytest.mark.parametrize("nu", [0.5, 0.8, 1.5, 2.5, 3.0])
+def test_matern_at_the_ends_of_its_range(nu):
+    """White below any token, constant above all."""
+    np.testing.assert_array_equal(ts.Matern(nu, 1e-9).at_lag(LAG[:4]), [1, 0, 0, 0])
+    np.testing.assert_allclose(ts.Matern(nu, 1e18).at_lag(LAG[:4]), 1)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: ts.Exponential(None),
+        lambda: ts.Exponential(np.array([1.0, -2.0])),
+        lambda: ts.Exponential(1e-310),
+        lambda: ts.StudentT(1e308),
+        lambda: ts.Spectrum((1e-310, 1e-310)),
+        lambda: ts.Spectrum((1e300, 1.0)),
+        lambda: ts.Isotropic(64.5),
+        lambda: ts.Isotropic(True),
+    ],
+)
+def test_what_is_no_parameter(make):
+    with pytest.raises(ts.TokenspaceError, match="must"):
+        make()
+
+
+def test_whole_numbers_and_equality():
+    assert ts.Isotropic(64.0) == ts.Isotropic(64) and isinstance(ts.Isotropic(64.0).dim, int)
+    assert ts.Spectrum((1.0, 2.0)) == ts.Spectrum([1.0, 2.0]) != ts.Spectrum((1.0, 3.0))
+    assert hash(ts.Spectrum((1.0, 2.0))) == hash(ts.Spectrum((1.0, 2.0)))
+    assert ts.Empirical(np.eye(2)) == ts.Empirical(np.eye(2)) != ts.Empirical(2 * np.eye(2))
+    assert pickle.loads(pickle.dumps(ts.equicorrelated(0.2, 0.3, 0.1))) == ts.equicorrelated(
+        0.2, 0.3, 0.1
+    )

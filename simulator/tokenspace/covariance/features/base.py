@@ -13,6 +13,8 @@ import numpy as np
 from tokenspace.errors import InputError
 from tokenspace.parameters import as_float
 
+SMALLEST, LARGEST = 1e-25, 1e25  # total variances whose squares float32 still holds
+
 
 class Features:
     """A spectrum; subclasses define `dim` and `eigenvalues`."""
@@ -58,5 +60,11 @@ def require_variances(owner: str, name: str, values: Any, above_zero: bool) -> N
         raise InputError(
             f"{owner}: {name}[{k}] = {array[k]} is not allowed; each must be {allowed}"
         )
-    if array.sum() == 0:
+    total = array.sum()
+    if total == 0:
         raise InputError(f"{owner}: all {name} are 0, so every token would be 0")
+    if not SMALLEST <= total <= LARGEST:
+        raise InputError(
+            f"{owner}: {name} sum to {total:.3g}, which must lie between {SMALLEST:g} and "
+            f"{LARGEST:g}: distances are float32; choose other units"
+        )

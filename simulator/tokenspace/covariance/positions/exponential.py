@@ -17,7 +17,7 @@ from tokenspace.registry import register
 class Exponential(Stationary):
     """AR(1) tokens: k(l) = exp(-l / length). Exponent 1 for n << length, 1/2 for n >> length."""
 
-    length: float = parameter("correlation length in tokens", above=0)
+    length: float = parameter("correlation length in tokens", at_least=1e-9, at_most=1e18)
 
     def at_lag(self, lag: Array) -> Array:
         return array_namespace(lag, self.length).exp(-lag / self.length)

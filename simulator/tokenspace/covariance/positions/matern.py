@@ -23,7 +23,7 @@ class Matern(Stationary):
     """
 
     nu: float = parameter("smoothness", above=0, at_most=50, static=True)
-    length: float = parameter("correlation length in tokens", above=0)
+    length: float = parameter("correlation length in tokens", at_least=1e-9, at_most=1e18)
 
     def at_lag(self, lag: Array) -> Array:
         xp = array_namespace(lag, self.length)
@@ -49,7 +49,7 @@ def _by_bessel(nu: float, x: Array) -> Array:
     from scipy import special  # takes long to import, and most covariances need none of it
 
     safe = np.where(x > 0, x, 1.0)
-    with np.errstate(over="ignore", invalid="ignore"):  # lost to overflow where k rounds to 1
+    with np.errstate(over="ignore", invalid="ignore"):  # lost where k rounds to 1 or to 0
         log_k = (
             (1 - nu) * math.log(2)
             - special.gammaln(nu)
@@ -57,7 +57,8 @@ def _by_bessel(nu: float, x: Array) -> Array:
             + np.log(special.kve(nu, safe))
             - safe
         )
-    return np.where((x > 0) & np.isfinite(log_k), np.exp(np.minimum(log_k, 0.0)), 1.0)
+    known = np.isfinite(log_k) & (x > 0)
+    return np.where(known, np.exp(np.minimum(log_k, 0.0)), np.where(x < 1, 1.0, 0.0))
 
 
 def _markov(nu: float, length: float) -> Markov:

@@ -19,8 +19,8 @@ class RationalQuadratic(Stationary):
     otherwise.
     """
 
-    length: float = parameter("correlation length in tokens", above=0)
-    mixture: float = parameter("exponent of the scale mixture", above=0)
+    length: float = parameter("correlation length in tokens", at_least=1e-9, at_most=1e18)
+    mixture: float = parameter("exponent of the scale mixture", at_least=1e-9, at_most=1e9)
 
     def at_lag(self, lag: Array) -> Array:
         xp = array_namespace(lag, self.length, self.mixture)

@@ -15,7 +15,7 @@ from tokenspace.registry import register
 class SquaredExponential(Stationary):
     """Smooth tokens: k(l) = exp(-l^2 / (2 length^2)). Exponent 1, then 1/2 beyond length."""
 
-    length: float = parameter("correlation length in tokens", above=0)
+    length: float = parameter("correlation length in tokens", at_least=1e-9, at_most=1e18)
 
     def at_lag(self, lag: Array) -> Array:
         return array_namespace(lag, self.length).exp(-0.5 * (lag / self.length) ** 2)
