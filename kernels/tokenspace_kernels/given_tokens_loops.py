@@ -17,7 +17,7 @@ from numba.extending import overload
 from tokenspace_kernels.machine_code import on_disk
 
 # Sums may be reordered and fused, as vector instructions need; NaN and infinity keep their sense.
-OPTIONS = {
+OPTIONS: Any = {
     "nogil": True,
     "error_model": "numpy",
     "fastmath": {"reassoc", "contract", "nsz"},

@@ -94,7 +94,9 @@ def measure(
         )
     grid = log_grid(max(first.shape[-2], 1), points)
     result = measure_tokens(first, second, grid, load_order(order), seed)
-    slopes = result.local_exponent().mean if len(result.n) > 1 else []
+    slopes: Sequence[float] = []
+    if len(result.n) > 1:
+        slopes = result.local_exponent().mean.tolist()
     lambda_, off, unknown = _lambda(result)
     if as_json:
         found = {"upsilon": result.cosine_upsilon(), "lambda": lambda_, "lambda_deviation": off}
