@@ -39,25 +39,28 @@ Tolerance = Annotated[
 Config = Annotated[Path, typer.Argument(help="TOML file; see sweeps/demo.toml for an example.")]
 
 
+def _show_version(wanted: bool) -> None:
+    from importlib import metadata
+
+    if not wanted:
+        return
+    try:
+        print(f"tokenspace {metadata.version('tokenspace')}")
+    except metadata.PackageNotFoundError:  # run from its source, not installed
+        print("tokenspace, version unknown: it is not installed")
+    raise typer.Exit
+
+
 @app.callback()
 def tokenspace(
     version: Annotated[
-        bool, typer.Option("--version", is_eager=True, help="Show the version and exit.")
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
     ] = False,
 ) -> None:
     """Monte Carlo simulation of token correlation structure, and its exact theory."""
-    if version:
-        print(f"tokenspace {_version()}")
-        raise typer.Exit
-
-
-def _version() -> str:
-    from importlib import metadata
-
-    try:
-        return metadata.version("tokenspace")
-    except metadata.PackageNotFoundError:  # run from its source, not installed
-        return "unknown"
 
 
 def progress_bar(shown: bool = True) -> Progress:

@@ -22,7 +22,9 @@ def fit(
         Path | None, typer.Argument(help="CSV of measured curves; the paper's 36 when left out.")
     ] = None,
     law: Annotated[str, typer.Option(help="power, crossover, saturating or auto.")] = "auto",
-    bootstrap: Annotated[int, typer.Option(min=1, help="Resamples for the intervals.")] = 1000,
+    bootstrap: Annotated[
+        int, typer.Option(min=0, max=1_000_000, help="Resamples for the intervals; 0: none.")
+    ] = 1000,
     as_json: Json = False,
 ) -> None:
     """Fit scaling laws to measured curves, and say which law the data prefer.
@@ -59,7 +61,8 @@ def fit(
         low, high = power.intervals.get("alpha", (np.nan, np.nan)) if power else (np.nan, np.nan)
         best = ", ".join(f"{k} = {v:.4g}" for k, v in f.best.parameters.items())
         ahead = f"{f.evidence:.1f}" if np.isfinite(f.evidence) else ""
-        table.add_row(escape(name), c, alpha, f"{low:.4f} to {high:.4f}", f.winner, ahead, best)
+        interval = f"{low:.4f} to {high:.4f}" if np.isfinite(low) else "-"
+        table.add_row(escape(name), c, alpha, interval, f.winner, ahead, best)
     stdout().print(table)
     names = [f.winner for _, f in fitted]
     if law == "auto":
