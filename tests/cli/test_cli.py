@@ -9,12 +9,12 @@ import time
 
 import numpy as np
 import pytest
+from commands import call
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 import tokenspace as ts
-from tokenspace import cli
 from tokenspace.experiments.config import ConfigError, points_of
 
 CONFIG = """
@@ -33,22 +33,6 @@ psi_cross = 0.1
 replicates = 3000
 """
 SWEPT = CONFIG.replace("psi_within = 0.3", "psi_within = { sweep = [0.2, 0.3, 0.5] }")
-
-
-def call(capfd, *arguments):
-    """Exit status, stdout and stderr of a command, in this process."""
-    old = sys.argv
-    sys.argv = ["tokenspace", *map(str, arguments)]
-    try:
-        cli.main()
-        status = 0
-    except SystemExit as stop:
-        status = stop.code or 0
-    finally:
-        sys.argv = old
-    out, err = capfd.readouterr()
-    assert "Traceback" not in out + err
-    return status, out, err
 
 
 @pytest.fixture

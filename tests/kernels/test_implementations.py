@@ -240,7 +240,8 @@ def test_without_numba_the_default_runs(monkeypatch, fresh_dispatch):
 
 def test_numba_that_does_not_know_this_numpy(monkeypatch, fresh_dispatch):
     pytest.importorskip("numba")
-    monkeypatch.delitem(sys.modules, "tokenspace_kernels.given_tokens_cpu", raising=False)
+    for name in ("given_tokens_cpu", "given_tokens_loops", "machine_code"):
+        monkeypatch.delitem(sys.modules, f"tokenspace_kernels.{name}", raising=False)
     monkeypatch.setitem(sys.modules, "numba", None)  # importing it raises ImportError
     monkeypatch.setattr(dispatch, "find_spec", lambda name: True)
     with pytest.warns(UserWarning, match="Numba cannot be used"):

@@ -24,7 +24,7 @@ __all__ = ["app", "main"]
 def main() -> None:
     """Entry point: turns every expected error into one message and exit status 2."""
     try:
-        app()
+        app(prog_name="tokenspace")  # also when it is run as `python -m tokenspace`
     except WorkerDied as error:
         messages.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
         sys.exit(1)

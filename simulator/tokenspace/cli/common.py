@@ -1,7 +1,12 @@
-"""What commands share: the application, options, progress and messages."""
+"""What commands share: the application, options, progress and messages.
+
+Modules of commands import nothing heavy: NumPy, JAX and the rest of tokenspace are imported inside
+the command that needs them, so that `--help`, `--version` and completion answer at once.
+"""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -10,19 +15,52 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 app = typer.Typer(
-    help="Monte Carlo simulation of token correlation structure, and its exact theory.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 messages = Console(stderr=True)
 
+
+def _positive(value: float) -> float:
+    """Refuses 0, negative numbers, NaN and infinity, whether or not the command needs the value."""
+    if not 0 < value < math.inf:
+        raise typer.BadParameter(f"{value} is not allowed; it must be a finite number > 0.")
+    return value
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Tolerance = Annotated[
     float,
-    typer.Option(help="Largest deviation that counts as agreement (relative; exponent: absolute)."),
+    typer.Option(
+        callback=_positive,
+        help="Largest deviation that counts as agreement (relative; exponent: absolute).",
+    ),
 ]
 Config = Annotated[Path, typer.Argument(help="TOML file; see sweeps/demo.toml for an example.")]
+
+
+def _show_version(wanted: bool) -> None:
+    from importlib import metadata
+
+    if not wanted:
+        return
+    try:
+        print(f"tokenspace {metadata.version('tokenspace')}")
+    except metadata.PackageNotFoundError:  # run from its source, not installed
+        print("tokenspace, version unknown: it is not installed")
+    raise typer.Exit
+
+
+@app.callback()
+def tokenspace(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Monte Carlo simulation of token correlation structure, and its exact theory."""
 
 
 def progress_bar(shown: bool = True) -> Progress:

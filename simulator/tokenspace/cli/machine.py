@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from tokenspace.cli.common import Json, app, messages
 from tokenspace.cli.present import document, slope_table, stdout, timing_table
@@ -17,6 +14,9 @@ from tokenspace.cli.present import document, slope_table, stdout, timing_table
 @app.command()
 def models(as_json: Json = False) -> None:
     """List every model, its parameters and their ranges."""
+    from rich.markup import escape
+    from rich.table import Table
+
     from tokenspace.experiments.catalogue import ROOMS, describe
 
     listing: dict[str, Any] = {
@@ -69,6 +69,8 @@ def bench(
     """Time the samplers and kernels against what one would write by hand, on this device."""
     from dataclasses import asdict
 
+    from rich.markup import escape
+
     from tokenspace_benchmarks.harness import load, slowdowns
     from tokenspace_benchmarks.plots import draw_all
     from tokenspace_benchmarks.suite import run_suite, save_suite
@@ -110,6 +112,7 @@ def doctor(as_json: Json = False) -> None:
 
     from tokenspace.provenance import device_name, versions
     from tokenspace_kernels.dispatch import kernel
+    from tokenspace_kernels.workers import cores
 
     given = kernel("measure").implementation
     devices = [f"{d.device_kind} ({d.platform}:{d.id})" for d in jax.devices()]
@@ -117,13 +120,14 @@ def doctor(as_json: Json = False) -> None:
         "computes_on": device_name(),
         "devices": devices,
         "versions": versions(),
-        "cores": os.cpu_count(),
+        "cores": cores(),
         "given_tokens": given,
     }
     if as_json:
         document(facts)
         return
     print(f"computes on: {facts['computes_on']}   all devices: {', '.join(devices)}")
+    print(f"cores that this process may use: {facts['cores']}")
     print("versions: " + ", ".join(f"{k} {v}" for k, v in versions().items()))
     print(
         "would run: plain JAX kernels compiled by XLA for that device; samplers chosen by "

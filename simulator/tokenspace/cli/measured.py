@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from tokenspace.cli.common import Json, app
 from tokenspace.cli.present import document, stdout, summary
 from tokenspace.errors import InputError
+
+if TYPE_CHECKING:
+    from tokenspace.statistics.result import Result
 
 
 @app.command()
@@ -21,13 +22,19 @@ def fit(
         Path | None, typer.Argument(help="CSV of measured curves; the paper's 36 when left out.")
     ] = None,
     law: Annotated[str, typer.Option(help="power, crossover, saturating or auto.")] = "auto",
-    bootstrap: Annotated[int, typer.Option(help="Resamples for the intervals.")] = 1000,
+    bootstrap: Annotated[
+        int, typer.Option(min=0, max=1_000_000, help="Resamples for the intervals; 0: none.")
+    ] = 1000,
     as_json: Json = False,
 ) -> None:
     """Fit scaling laws to measured curves, and say which law the data prefer.
 
     The CSV needs columns vision_tokens and score; every other column names a curve.
     """
+    import numpy as np
+    from rich.markup import escape
+    from rich.table import Table
+
     from tokenspace.scaling.curves import fit_curves, read_curves
 
     fitted = fit_curves(read_curves(csv), law, bootstrap)
@@ -54,7 +61,8 @@ def fit(
         low, high = power.intervals.get("alpha", (np.nan, np.nan)) if power else (np.nan, np.nan)
         best = ", ".join(f"{k} = {v:.4g}" for k, v in f.best.parameters.items())
         ahead = f"{f.evidence:.1f}" if np.isfinite(f.evidence) else ""
-        table.add_row(escape(name), c, alpha, f"{low:.4f} to {high:.4f}", f.winner, ahead, best)
+        interval = f"{low:.4f} to {high:.4f}" if np.isfinite(low) else "-"
+        table.add_row(escape(name), c, alpha, interval, f.winner, ahead, best)
     stdout().print(table)
     names = [f.winner for _, f in fitted]
     if law == "auto":
@@ -89,38 +97,54 @@ def measure(
         )
     grid = log_grid(max(first.shape[-2], 1), points)
     result = measure_tokens(first, second, grid, load_order(order), seed)
-    upsilon, (scale, off) = result.upsilon(), result.scale_fit()
+    slopes: Sequence[float] = []
+    if len(result.n) > 1:
+        slopes = result.local_exponent().mean.tolist()
+    lambda_, off, unknown = _lambda(result)
     if as_json:
-        found = summary("measured", result, None)
-        document(found | {"upsilon": upsilon, "lambda": scale, "lambda_deviation": off})
+        found = {"upsilon": result.cosine_upsilon(), "lambda": lambda_, "lambda_deviation": off}
+        document(summary("measured", result, None) | found)
         return
+    _show(result, slopes, lambda_)
+    print(unknown or f"E[D] = {lambda_:.5g} sqrt(Upsilon), off by at most {off:.1%}")
+    if len(result.n) < 2:
+        print("exponents need at least 2 token counts, n_balance at least 3")
+    elif len(result.n) < 3:
+        print("n_balance needs at least 3 token counts")
+    if result.replicates < 2:
+        print("n_balance and errors need at least 2 pairs")
+    elif len(result.n) >= 3:
+        print(result.n_balance())
+
+
+def _lambda(result: Result) -> tuple[float | None, float | None, str]:
+    """lambda and its deviation, or nothing and the reason where D(n) is given but Upsilon is 0."""
+    try:
+        return *result.scale_fit(), ""
+    except InputError as error:
+        if not result.mean.all():
+            raise
+        return None, None, str(error)
+
+
+def _show(result: Result, slopes: Sequence[float], lambda_: float | None) -> None:
+    """The table of `measure`; "-" where a quantity is not defined."""
+    import numpy as np
+    from rich.table import Table
+
     table = Table(title=f"{result.replicates} pairs, {result.reason}", header_style="bold")
-    names = (
-        "n",
-        "D",
-        "± s.e.",
-        "exponent",
-        "psi_equal",
-        "psi_within",
-        "psi_cross",
-        "lambda sqrt(Upsilon)",
-    )
-    for name in names:
+    psis = ("psi_equal", "psi_within", "psi_cross")
+    for name in ("n", "D", "± s.e.", "exponent", *psis, "lambda sqrt(Upsilon)"):
         table.add_column(name, justify="right")
-    slopes = result.local_exponent().mean if len(result.n) > 1 else np.zeros(0)
+    upsilon, correlations = result.cosine_upsilon(), result.correlations or {}
     for k, n in enumerate(result.n):
-        psi = [result.correlations[p].mean[k] for p in names[4:7]]  # type: ignore[index]
+        psi = [correlations[name].mean[k] for name in psis]
         table.add_row(
             str(n),
             f"{result.mean[k]:.6g}",
             "-" if result.replicates < 2 else f"{result.standard_error[k]:.2g}",
             f"{slopes[k - 1]:.4f}" if k else "-",
             *("-" if np.isnan(p) else f"{p:.4f}" for p in psi),
-            f"{scale * np.sqrt(upsilon[k]):.6g}",
+            "-" if lambda_ is None else f"{lambda_ * np.sqrt(upsilon[k]):.6g}",
         )
     stdout().print(table)
-    print(f"E[D] = {scale:.5g} sqrt(Upsilon), off by at most {off:.1%}")
-    if result.replicates >= 2 and len(result.n) >= 3:
-        print(result.n_balance())
-    else:
-        print("n_balance and errors need at least 2 pairs")

@@ -1,22 +1,28 @@
-"""What commands print: tables for people, JSON documents for programs."""
+"""What commands print: tables for people, JSON documents for programs.
+
+Rich and NumPy are imported when something is printed, so that `--help` need not wait for them.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
 
 
 def stdout() -> Console:
+    from rich.console import Console
+
     return Console(width=None if sys.stdout.isatty() else 180)
 
 
 def document(value: Any) -> None:
+    import numpy as np
+
     def plain(x: Any) -> Any:
         if isinstance(x, dict):
             return {k: plain(v) for k, v in x.items()}
@@ -74,48 +80,13 @@ def summary(label: str, result: Any, check: Any) -> dict[str, Any]:
     return out
 
 
-VERDICT_COLUMNS = (  # name, alignment
-    ("model", "left"),
-    ("sampler", "left"),
-    ("replicates", "right"),
-    ("exponent at N", "right"),
-    ("theory", "right"),
-    ("regime", "left"),
-    ("largest |dE[D]|", "right"),
-    ("max |z|", "right"),
-    ("verdict", "left"),
-)
-
-
-class Cell(NamedTuple):
-    """One cell of a table: what is shown, and what it is sorted by."""
-
-    text: str
-    sort: str | float
-
-
-def verdict_row(label: str, result: Any, check: Any) -> list[Cell]:
-    """The cells of a point under VERDICT_COLUMNS."""
-    e = check.exponent
-    last, error, theory = (float(x[-1]) for x in (e.empirical, e.standard_error, e.theoretical))
-    off = float(np.max(abs(check.amplitude.deviation)))
-    z = float(np.nanmax(abs(np.concatenate([check.amplitude.z, e.z]))))
-    regime = str(check.regimes_empirical[-1])
-    return [
-        Cell(label, label),
-        Cell(result.sampler, result.sampler),
-        Cell(f"{result.replicates:,}", result.replicates),
-        Cell(f"{last:.4f} ± {error:.1g}", last),
-        Cell(f"{theory:.4f}", theory),
-        Cell(regime, regime),
-        Cell(f"{off:.2%}", off),
-        Cell(f"{z:.2f}", z),
-        Cell(check.verdict, check.verdict),
-    ]
-
-
 def verdict_table(rows: list[tuple[str, Any, Any]]) -> Table:
     """Verdicts of many points, for a terminal."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from tokenspace.report.verdicts import VERDICT_COLUMNS, verdict_row
+
     table = Table(title="Simulation against theory", header_style="bold")
     for name, justify in VERDICT_COLUMNS:
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
@@ -128,6 +99,8 @@ def verdict_table(rows: list[tuple[str, Any, Any]]) -> Table:
 
 def timing_table(timings: list[Any]) -> Table:
     """Benchmark timings, ours with the ratio to the best peer of the case and to the limit."""
+    from rich.table import Table
+
     table = Table(title="Seconds per replicate (or pass)", header_style="bold")
     left = ("case", "contestant")
     for name in (
@@ -159,6 +132,8 @@ def timing_table(timings: list[Any]) -> Table:
 
 def slope_table(slopes: list[Any]) -> Table:
     """How time and memory grow with N, d and the number of replicates."""
+    from rich.table import Table
+
     table = Table(
         title="Growth with size: 1 is linear, 0 is none (slope on log axes, upper half)",
         header_style="bold",

@@ -12,11 +12,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from tokenspace.cli.present import VERDICT_COLUMNS, verdict_row
 from tokenspace.errors import InputError
 from tokenspace.experiments.store import load_results, read_config
 from tokenspace.figures import draw_all, meaning
 from tokenspace.provenance import versions
+from tokenspace.report.verdicts import VERDICT_COLUMNS, verdict_row
 
 
 def write_report(

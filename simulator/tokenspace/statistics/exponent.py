@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
+from tokenspace.errors import InputError
 from tokenspace.statistics.estimate import Moments
 
 
@@ -66,8 +67,33 @@ def adjacent_slopes(n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.exp((log_n[1:] + log_n[:-1]) / 2), matrix
 
 
+def require_points(what: str, n: np.ndarray, amplitude: Moments, least: int) -> None:
+    """Enough token counts, and an amplitude above 0 at each, so that a power law has a meaning.
+
+    Raises:
+        InputError: too few token counts, or D(n) is 0 in every replicate at some of them.
+    """
+    if len(n) < least:
+        raise InputError(f"{what} needs at least {least} token counts, but the grid has {len(n)}")
+    zero = n[~(amplitude.mean > 0)]
+    if len(zero) == len(n):
+        raise InputError(f"{what}: D(n) = 0 at every n, since both branches are the same")
+    if len(zero):
+        raise InputError(
+            f"{what}: D(n) = 0 at n = {zero[0]}"
+            + (f" and {len(zero) - 1} more token counts" if len(zero) > 1 else "")
+            + ", where both branches have the same sum, so it follows no power of n; leave tokens "
+            "that the branches share, or those token counts, out"
+        )
+
+
 def local_exponent(n: np.ndarray, amplitude: Moments) -> Exponent:
-    """Slope of log amplitude on log n between adjacent grid points, at their geometric mean."""
+    """Slope of log amplitude on log n between adjacent grid points, at their geometric mean.
+
+    Raises:
+        InputError: fewer than 2 grid points, or an amplitude of 0.
+    """
+    require_points("the local exponent", n, amplitude, 2)
     middle, matrix = adjacent_slopes(n)
     jacobian = matrix / amplitude.mean
     return Exponent(
@@ -79,12 +105,22 @@ def local_exponent(n: np.ndarray, amplitude: Moments) -> Exponent:
 
 
 def secant_exponent(n: np.ndarray, amplitude: Moments, beta: float) -> Exponent:
-    """alpha(n) = -beta log(A(n) / A(n_1)) / log(n / n_1) for every grid point after the first.
+    """alpha(n) = -beta log(A(n) / A(1)) / log(n) for every grid point after the first, n = 1.
 
-    With n_1 = 1 this is the paper's alpha of S(n) = S(1) / n^alpha(n) for S proportional to
-    E[D]^beta.
+    The alpha of S(n) = S(1) / n^alpha(n) for S proportional to E[D]^beta.
+
+    Raises:
+        InputError: the grid does not start at 1 or has no other point, or an amplitude is 0.
+
+    Source: Li et al. 2025.
     """
-    log_n = np.log(n[1:] / n[0])
+    if n[0] != 1:
+        raise InputError(
+            f"alpha(n) compares n tokens with 1, but the grid starts at n = {n[0]}; put 1 at the "
+            "start of the grid, or take local_exponent, the slope between grid points"
+        )
+    require_points("alpha(n)", n, amplitude, 2)
+    log_n = np.log(n[1:])
     matrix = np.hstack([np.full((len(n) - 1, 1), -1.0), np.eye(len(n) - 1)])
     matrix *= -beta / log_n[:, None]
     jacobian = matrix / amplitude.mean
@@ -101,7 +137,11 @@ def fit_balance(n: np.ndarray, amplitude: Moments, level: float = 0.95) -> Balan
 
     Weights are the inverse variances of each point; the errors of slope and intercept use the full
     covariance, and the interval of their ratio is Fieller's.
+
+    Raises:
+        InputError: fewer than 3 grid points, or an amplitude of 0.
     """
+    require_points("n_balance", n, amplitude, 3)
     y = amplitude.mean**2 / n
     jacobian = np.diag(2 * amplitude.mean / n)
     covariance = jacobian @ amplitude.covariance @ jacobian.T
@@ -115,7 +155,7 @@ def fit_balance(n: np.ndarray, amplitude: Moments, level: float = 0.95) -> Balan
     lack = float(np.max(abs(np.sqrt(np.maximum(fitted, 0) / y) - 1)))
     ratio = intercept / slope
     gradient = np.array([1 / slope, -intercept / slope**2])
-    z = stats.norm.ppf((1 + level) / 2)
+    z = special.ndtri((1 + level) / 2)
     # Fieller: the b with (intercept - b slope)^2 <= z^2 Var(intercept - b slope).
     qa = slope**2 - z**2 * c[1, 1]
     qb = -2 * (intercept * slope - z**2 * c[0, 1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,39 +81,82 @@ class Result:
         return name, Moments(mean, covariance + rounding, self.replicates)
 
     def local_exponent(self) -> exponent.Exponent:
-        """gamma between adjacent grid points, with the covariance across n in its errors."""
+        """gamma between adjacent grid points, with the covariance across n in its errors.
+
+        Raises:
+            InputError: fewer than 2 grid points, or D(n) = 0 at one of them.
+        """
         return exponent.local_exponent(self.n, self.amplitude()[1])
 
     def secant_exponent(self, beta: float) -> exponent.Exponent:
-        """alpha(n) of S proportional to E[D]^beta, from the first grid point (n = 1) to each n."""
+        """alpha(n) of S proportional to E[D]^beta, from n = 1 to each later grid point.
+
+        Raises:
+            InputError: the grid does not start at 1, or as `local_exponent`.
+        """
         return exponent.secant_exponent(self.n, self.amplitude()[1], beta)
 
     def n_balance(self, level: float = 0.95) -> exponent.Balance:
-        """n_balance under the law of constant correlations, with a Fieller interval."""
+        """n_balance under the law of constant correlations, with a Fieller interval.
+
+        Raises:
+            InputError: fewer than 3 grid points or 2 replicates, or D(n) = 0 at a grid point.
+        """
         if len(self.n) < 3 or self.replicates < 2:
-            raise InputError("n_balance needs at least 3 grid points and 2 replicates")
+            raise InputError("n_balance needs at least 3 token counts and 2 replicates")
         return exponent.fit_balance(self.n, self.amplitude()[1], level)
 
-    def upsilon(self) -> np.ndarray:
-        """Upsilon(n) from the mean realised psi's, (m,).
+    def cosine_upsilon(self) -> np.ndarray:
+        """Upsilon(n) = n (1 - psi_equal) + n (n - 1) (psi_within - psi_cross), shape (m,).
+
+        The psi's are means of realised cosines, so this is not `theory.upsilon`, whose psi's are
+        correlations of the model; the two differ where d is finite or norms vary.
 
         Raises:
             InputError: psi's were not measured; ask for statistics=("divergence", "correlations").
         """
+        return self._upsilon_terms()[0]
+
+    def upsilon(self) -> np.ndarray:
+        """The old name of `cosine_upsilon`, deprecated."""
+        warnings.warn(
+            "Result.upsilon() is now called Result.cosine_upsilon(), since it is made of realised "
+            "cosines and theory.upsilon of correlations",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return self.cosine_upsilon()
+
+    def _upsilon_terms(self) -> tuple[np.ndarray, np.ndarray]:
+        """Upsilon(n), and the sum of the sizes of its terms, which its rounding grows with."""
         if self.correlations is None:
             raise InputError(
                 'Upsilon needs realised psi\'s: ask for statistics=("divergence", "correlations")'
             )
         psi = {k: v.mean for k, v in self.correlations.items()}
-        pairs = np.where(self.n > 1, psi["psi_within"] - psi["psi_cross"], 0.0)
-        return self.n * (1 - psi["psi_equal"]) + self.n * (self.n - 1.0) * pairs
+        within, cross = (np.where(self.n > 1, psi[k], 0.0) for k in ("psi_within", "psi_cross"))
+        n, pairs = self.n, self.n * (self.n - 1.0)
+        upsilon = n * (1 - psi["psi_equal"]) + pairs * (within - cross)
+        return upsilon, n * (1 + abs(psi["psi_equal"])) + pairs * (abs(within) + abs(cross))
 
     def scale_fit(self) -> tuple[float, float]:
         """The paper's one-lambda fit E[D(n)] = lambda sqrt(Upsilon(n)): lambda, largest deviation.
 
-        Least squares in log; the deviation is relative.
+        Upsilon is `cosine_upsilon`. Least squares in log; the deviation is relative.
+
+        Raises:
+            InputError: psi's were not measured, or D(n) or Upsilon(n) is 0 (to the accuracy of
+                float32) at some n.
         """
-        ratio = np.log(self.mean / np.sqrt(self.upsilon()))
+        exponent.require_points("lambda", self.n, self.divergence, 1)
+        upsilon, size = self._upsilon_terms()
+        zero = self.n[~(upsilon > ROUNDING * size)]
+        if len(zero):
+            raise InputError(
+                f"lambda: Upsilon(n) is 0 to the accuracy of float32 at n = {zero[0]}: the tokens "
+                "of both branches point the same way there"
+            )
+        ratio = np.log(self.mean / np.sqrt(upsilon))
         log_lambda = float(np.mean(ratio))
         return float(np.exp(log_lambda)), float(np.max(abs(np.expm1(ratio - log_lambda))))
 

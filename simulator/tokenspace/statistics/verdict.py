@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from tokenspace import theory
 from tokenspace.errors import InputError
 from tokenspace.statistics.exponent import adjacent_slopes
 
 LEVEL = 0.05
-Z_PASS = float(stats.norm.ppf(1 - LEVEL))
+Z_PASS = float(special.ndtri(1 - LEVEL))
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,8 @@ def check(result: Any, tolerance: float = 0.02) -> Check:
             for the exponent; > 0.
 
     Raises:
-        InputError: the result has no model, fewer than two replicates or one grid point.
+        InputError: the result has no model, fewer than two replicates, one grid point, or D(n) = 0
+            at some n.
     """
     if result.model is None:
         raise InputError("check needs a model; these results were measured on given tokens")
@@ -142,7 +143,7 @@ def check(result: Any, tolerance: float = 0.02) -> Check:
     slopes = result.local_exponent()
     expected_slopes = to_slopes @ np.log(expected)
     tests = 2 * len(result.n) - 1
-    z_fail = float(stats.norm.ppf(1 - LEVEL / (2 * tests)))
+    z_fail = float(special.ndtri(1 - LEVEL / (2 * tests)))
 
     def compare(
         name: str,
@@ -169,7 +170,7 @@ def check(result: Any, tolerance: float = 0.02) -> Check:
     every = np.concatenate([compared.verdicts, exponents.verdicts])
     errors = np.concatenate([compared.deviation_error, exponents.deviation_error])
     z = np.concatenate([compared.z, exponents.z])
-    p_value = float(min(1.0, 2 * tests * stats.norm.sf(np.nanmax(abs(z)))))
+    p_value = float(min(1.0, 2 * tests * special.ndtr(-np.nanmax(abs(z)))))
     verdict, reason, needed = _overall(every, errors, tolerance, result.replicates, p_value)
     heavy = _infinite_variance(result.model)
     if heavy:

@@ -1,11 +1,16 @@
-"""The same quantities on token arrays that are given: hidden states of a model."""
+"""The same quantities on token arrays that are given: hidden states of a model.
+
+Arrays of JAX on the device that computes stay there; all others are read as NumPy's, without a copy
+where they lie in this machine's memory.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
+import jax
 import numpy as np
 
 from tokenspace.errors import InputError
@@ -15,6 +20,7 @@ from tokenspace.statistics.result import Result, summarise, with_psi_within
 from tokenspace_kernels.dispatch import Kernel, kernel
 
 ORDERS = ("raster", "random")
+Array: TypeAlias = np.ndarray | jax.Array
 FORMATS = ("float32", "bfloat16", "float16")  # others are read as float32
 
 
@@ -102,15 +108,16 @@ def measure(
     )
 
 
-def _reordered(
-    a: np.ndarray, b: np.ndarray, order: str | np.ndarray, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _reordered(a: Array, b: Array, order: str | np.ndarray, seed: int) -> tuple[Array, Array]:
     tokens = a.shape[1]
     if isinstance(order, str):
         if order == "random":
             rng = np.random.default_rng(seed)
             orders = np.stack([rng.permutation(tokens) for _ in range(len(a))])[:, :, None]
-            return np.take_along_axis(a, orders, 1), np.take_along_axis(b, orders, 1)
+            if isinstance(a, jax.Array):
+                orders = orders.astype(np.int32)  # JAX has 64-bit numbers only when told so
+            xp = a.__array_namespace__()
+            return xp.take_along_axis(a, orders, 1), xp.take_along_axis(b, orders, 1)
         raise InputError(
             f"order = {order!r} is not allowed; it must be one of {', '.join(ORDERS)} or an array"
         )
@@ -122,7 +129,7 @@ def _reordered(
     return a[:, permutation], b[:, permutation]
 
 
-def checked_pairs(a: Any, b: Any) -> tuple[np.ndarray, np.ndarray]:
+def checked_pairs(a: Any, b: Any) -> tuple[Array, Array]:
     """Tokens of both branches as (pairs, N, d), real, finite and without empty tokens.
 
     Raises:
@@ -133,23 +140,19 @@ def checked_pairs(a: Any, b: Any) -> tuple[np.ndarray, np.ndarray]:
     return a, b
 
 
-def _pairs(a: Any, b: Any) -> tuple[np.ndarray, np.ndarray]:
+def _pairs(a: Any, b: Any) -> tuple[Array, Array]:
     a, b = _tokens(a, b)
     if a.ndim not in (2, 3):
         raise InputError(f"tokens must be (pairs, N, d) or (N, d), but their shape is {a.shape}")
     return (a[None], b[None]) if a.ndim == 2 else (a, b)
 
 
-def _tokens(a: Any, b: Any) -> tuple[np.ndarray, np.ndarray]:
+def _tokens(a: Any, b: Any) -> tuple[Array, Array]:
     """Both arrays in one of the formats that kernels read, of one shape (..., N, d)."""
-    arrays = []
-    for name, h in (("a", np.asarray(a)), ("b", np.asarray(b))):
-        if h.dtype.kind not in "fiu" and h.dtype.name != "bfloat16":
-            raise InputError(f"tokens {name} have dtype {h.dtype}; real numbers are needed")
-        if h.ndim < 2 or 0 in h.shape:
-            raise InputError(f"tokens {name} must be (..., N, d), but their shape is {h.shape}")
-        arrays.append(h)
-    a, b = arrays
+    both = [_array(name, h) for name, h in (("a", a), ("b", b))]
+    if not all(isinstance(h, jax.Array) for h in both):
+        both = [np.asarray(h) for h in both]
+    a, b = both
     if a.shape != b.shape:
         raise InputError(f"both branches need one shape, but a is {a.shape} and b is {b.shape}")
     if a.dtype == b.dtype and a.dtype.name in FORMATS:
@@ -158,8 +161,22 @@ def _tokens(a: Any, b: Any) -> tuple[np.ndarray, np.ndarray]:
         return a.astype(np.float32), b.astype(np.float32)
 
 
+def _array(name: str, h: Any) -> Array:
+    """Tokens of one branch as an array of real numbers (..., N, d)."""
+    try:
+        if not (isinstance(h, jax.Array) and h.devices() == {jax.devices()[0]}):
+            h = np.asarray(h)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"tokens {name} cannot be read as an array: {error}") from None
+    if h.dtype.kind not in "fiu" and h.dtype.name != "bfloat16":
+        raise InputError(f"tokens {name} have dtype {h.dtype}; real numbers are needed")
+    if h.ndim < 2 or 0 in h.shape:
+        raise InputError(f"tokens {name} must be (..., N, d), but their shape is {h.shape}")
+    return h
+
+
 def _measured(
-    kernel_used: Kernel, a: np.ndarray, b: np.ndarray, n: np.ndarray, psi: bool
+    kernel_used: Kernel, a: Array, b: Array, n: np.ndarray, psi: bool
 ) -> dict[str, np.ndarray]:
     """What a kernel measures, or the reason why tokens have no such thing.
 
@@ -173,7 +190,7 @@ def _measured(
     if not all(np.isfinite(v).all() for v in defined.values()):
         _require_sound(a[..., : n[-1], :], b[..., : n[-1], :], unit=psi)
         smallest, largest = (
-            float(f([f(np.linalg.norm(h.astype(np.float64), axis=-1)) for h in (a, b)]))
+            float(f([f(np.linalg.norm(np.asarray(h, np.float64), axis=-1)) for h in (a, b)]))
             for f in (np.min, np.max)
         )
         raise InputError(
@@ -183,24 +200,31 @@ def _measured(
     return out
 
 
-def _require_sound(a: np.ndarray, b: np.ndarray, unit: bool) -> None:
+def _require_sound(a: Array, b: Array, unit: bool) -> None:
     """All values finite, and with `unit` no token zero; else an error that says where."""
     for name, h in (("a", a), ("b", b)):
-        finite = np.isfinite(h.astype(np.float32))
+        xp = h.__array_namespace__()
+        finite = xp.isfinite(h.astype(np.float32))
         if not finite.all():
-            where = tuple(int(i) for i in np.argwhere(~finite)[0])
+            where, count = _first(~finite)
             raise InputError(
                 f"tokens {name}[{', '.join(map(str, where))}] = {h[where]} is not finite "
-                f"({int((~finite).sum())} such values)"
+                f"({count} such values)"
             )
-        empty = ~np.any(h != 0, axis=-1)
+        empty = ~xp.any(h != 0, axis=-1)
         if unit and empty.any():
-            where = tuple(int(i) for i in np.argwhere(empty)[0])
+            where, count = _first(empty)
             raise InputError(
                 f"tokens {name}[{', '.join(map(str, where))}] is all zero "
-                f"({int(empty.sum())} such tokens), so its cosine is undefined; "
+                f"({count} such tokens), so its cosine is undefined; "
                 "remove padding first"
             )
+
+
+def _first(bad: Array) -> tuple[tuple[int, ...], int]:
+    """Place of the first true value, and how many there are."""
+    places = np.argwhere(np.asarray(bad))
+    return tuple(int(i) for i in places[0]), len(places)
 
 
 def _checked_grid(grid: Any, tokens: int) -> np.ndarray:

@@ -1,0 +1,46 @@
+"""One row a point: what is shown of a verdict, in the HTML report and in a terminal."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+VERDICT_COLUMNS = (  # name, alignment
+    ("model", "left"),
+    ("sampler", "left"),
+    ("replicates", "right"),
+    ("exponent at N", "right"),
+    ("theory", "right"),
+    ("regime", "left"),
+    ("largest |dE[D]|", "right"),
+    ("max |z|", "right"),
+    ("verdict", "left"),
+)
+
+
+class Cell(NamedTuple):
+    """One cell of a table: what is shown, and what it is sorted by."""
+
+    text: str
+    sort: str | float
+
+
+def verdict_row(label: str, result: Any, check: Any) -> list[Cell]:
+    """The cells of a point under VERDICT_COLUMNS."""
+    e = check.exponent
+    last, error, theory = (float(x[-1]) for x in (e.empirical, e.standard_error, e.theoretical))
+    off = float(np.max(abs(check.amplitude.deviation)))
+    z = float(np.nanmax(abs(np.concatenate([check.amplitude.z, e.z]))))
+    regime = str(check.regimes_empirical[-1])
+    return [
+        Cell(label, label),
+        Cell(result.sampler, result.sampler),
+        Cell(f"{result.replicates:,}", result.replicates),
+        Cell(f"{last:.4f} ± {error:.1g}", last),
+        Cell(f"{theory:.4f}", theory),
+        Cell(regime, regime),
+        Cell(f"{off:.2%}", off),
+        Cell(f"{z:.2f}", z),
+        Cell(check.verdict, check.verdict),
+    ]

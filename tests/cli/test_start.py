@@ -1,0 +1,88 @@
+"""Before a command starts: what it loads, its version, completion, and options that it refuses."""
+
+import subprocess
+import sys
+
+import pytest
+from processes import COMMAND, environment
+
+HEAVY = ("numpy", "scipy", "jax", "pandas", "matplotlib", "xarray", "numba")
+SAY = f"import sys; print('loaded', [m for m in {HEAVY!r} if m in sys.modules])"
+
+
+def loaded(code):
+    """Which of HEAVY a process has loaded after some code."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\n{SAY}"], capture_output=True, text=True, env=environment()
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()[-1]
+
+
+def command(*arguments, **variables):
+    done = subprocess.run(
+        [*COMMAND, *arguments], capture_output=True, text=True, env=environment(**variables)
+    )
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["sweep", "--help"]])
+def test_help_and_version_load_nothing_heavy(arguments):
+    code = f"""
+import sys
+from tokenspace import cli
+sys.argv = ["tokenspace", *{arguments!r}]
+try:
+    cli.main()
+except SystemExit as stop:
+    assert not stop.code
+"""
+    assert loaded(code) == "loaded []"
+
+
+def test_import_loads_nothing_heavy():
+    assert loaded("import tokenspace") == "loaded []"
+
+
+def test_simulating_loads_no_more_than_it_needs():
+    code = f"import tokenspace as ts\nts.simulate, ts.measure\n{SAY}\nassert 'scipy.stats' not in sys.modules"
+    assert loaded(code) == "loaded ['numpy', 'scipy', 'jax']"
+
+
+def test_version():
+    from importlib.metadata import version
+
+    status, out, _ = command("--version")
+    assert status == 0 and out == f"tokenspace {version('tokenspace')}\n"
+
+
+def test_completion_knows_commands_and_options():
+    for typed, wanted in (("sw", "sweep"), ("sweep --max", "--max-memory")):
+        words = f"tokenspace {typed}"
+        variables = {"COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
+        _, out, _ = command(_TOKENSPACE_COMPLETE="complete_bash", **variables)
+        assert out.split() == [wanted]
+    assert "--install-completion" in command("--help")[1]
+
+
+@pytest.mark.parametrize("value", ["nan", "-1", "0", "inf", "-inf", "1e999"])
+@pytest.mark.parametrize("name", ["run", "check", "report"])
+def test_tolerances_that_mean_nothing_are_refused_at_once(call, tmp_path, name, value):
+    """Also where the command would not come to use it: here there is nothing to read."""
+    status, out, err = call(name, tmp_path / "nothing", f"--tolerance={value}")
+    assert status == 2 and out == ""
+    assert "--tolerance" in err and "is not allowed" in err
+
+
+@pytest.mark.parametrize("value", ["-1", "nan", "1e3", "99999999999999999999"])
+def test_numbers_of_resamples_that_cannot_be(call, value):
+    status, out, err = call("fit", f"--bootstrap={value}")
+    assert status == 2 and out == "" and "--bootstrap" in err
+
+
+def test_fit_without_resamples_has_no_interval(call, tmp_path):
+    csv = tmp_path / "c.csv"
+    csv.write_text("model,vision_tokens,score\na,1,2\na,4,4\na,16,8\na,64,16.1\n")
+    status, out, _ = call("fit", csv, "--bootstrap", 0)
+    assert status == 0 and "nan" not in out

@@ -1,0 +1,78 @@
+"""Numba's machine code on disk: found by the next process, and never a reason to fail."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from processes import environment
+
+pytest.importorskip("numba")
+
+PROGRAM = """
+import json, sys
+import numpy as np
+{before}
+from tokenspace_kernels import given_tokens_loops as loops
+from tokenspace_kernels.given_tokens_cpu import measure
+a, b = np.random.default_rng(0).standard_normal((2, 2, 3000, 200)).astype("float32")
+a.flags.writeable = {writeable}
+out = [measure(a, b, np.array([1, 10, 3000])), measure(a[:, :9], b[:, :9], np.array([2, 9]))]
+entries = (loops.measure_short, loops.sum_pieces, loops.add_pieces)
+hits, misses = (
+    sum(sum(getattr(e.stats, k).values()) for e in entries) for k in ("cache_hits", "cache_misses")
+)
+print(json.dumps([hits, misses, [x.tolist() for d, psi in out for x in (d, *psi.values())]]))
+"""
+
+
+def run(folder, before="", writeable=True):
+    """Cache hits, cache misses and numbers of a process whose cache is in a folder."""
+    program = PROGRAM.format(before=before, writeable=writeable)
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        env=environment(NUMBA_CACHE_DIR=str(folder)),
+    )
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    """A folder with the machine code in it, and the numbers that came out."""
+    folder = tmp_path_factory.mktemp("numba")
+    hits, misses, numbers = run(folder)
+    assert hits == 0 and misses > 0
+    return folder, misses, numbers
+
+
+def test_the_next_process_compiles_nothing(filled):
+    folder, compiled, numbers = filled
+    assert run(folder) == [compiled, 0, numbers]
+    assert run(folder, writeable=False) == [compiled, 0, numbers]  # as arrays of JAX are
+
+
+def test_no_folder_can_be_written(tmp_path, filled):
+    before = "from numba.core.caching import CacheImpl\nCacheImpl._locator_classes = []"
+    assert run(tmp_path, before) == [0, *filled[1:]]
+    assert not list(tmp_path.iterdir())
+
+
+def test_damaged_files_are_made_again(tmp_path, filled):
+    _, compiled, numbers = filled
+    run(tmp_path)
+    for path in tmp_path.rglob("*.nb?"):
+        path.write_bytes(path.read_bytes()[:-40])
+    assert run(tmp_path)[1:] == [compiled, numbers]
+    assert run(tmp_path) == [compiled, 0, numbers]
+
+
+def test_a_full_disk_is_no_reason_to_fail(tmp_path, filled):
+    before = (
+        "from numba.core.caching import IndexDataCacheFile\n"
+        "def full(*_): raise OSError(28, 'No space left on device')\n"
+        "IndexDataCacheFile._save_index = full"
+    )
+    assert run(tmp_path, before)[1:] == [filled[1], filled[2]]

@@ -1,0 +1,113 @@
+"""Given tokens in whatever array they come: where they are read, and what is refused."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import tokenspace as ts
+from tokenspace.errors import InputError
+from tokenspace.tokens import measure as module
+from tokenspace_kernels import dispatch
+
+A, B = np.random.default_rng(0).standard_normal((2, 3, 20, 6)).astype(np.float32)
+
+
+@pytest.fixture
+def seen(monkeypatch):
+    """The arrays that reach the kernel of an implementation."""
+    arrays = []
+
+    def spy(implementation):
+        chosen = dispatch.kernel("measure", implementation)
+
+        def call(a, b, *rest, **named):
+            arrays[:] = [a, b]
+            return chosen.call(a, b, *rest, **named)
+
+        monkeypatch.setattr(module, "kernel", lambda name: chosen._replace(call=call))
+        return arrays
+
+    return spy
+
+
+@pytest.mark.parametrize("call", [ts.divergence, ts.correlations, ts.measure])
+def test_arrays_of_jax_reach_the_kernel_as_they_are(seen, call):
+    arrays = seen("xla")
+    on_device = (
+        [jax.device_put(h)[None] for h in (A, B)]
+        if call is not ts.measure
+        else [jax.device_put(h) for h in (A, B)]
+    )
+    call(*on_device, 20)
+    assert [x is y for x, y in zip(arrays, on_device, strict=True)] == [True, True]
+
+
+@pytest.mark.parametrize("order", ["random", np.arange(20)[::-1]])
+def test_they_are_put_in_order_on_the_device(seen, order):
+    arrays = seen("xla")
+    result = ts.measure(jnp.asarray(A), jnp.asarray(B), order=order)
+    assert all(isinstance(h, jax.Array) for h in arrays)
+    np.testing.assert_array_equal(result.mean, ts.measure(A, B, order=order).mean)
+
+
+def test_numba_reads_the_memory_of_jax(monkeypatch):
+    """No copy on the way to the loops, for each format."""
+    cpu = pytest.importorskip("tokenspace_kernels.given_tokens_cpu")
+    places = []
+    short = cpu.measure_short
+
+    def spy(a, b, *rest):
+        places.extend(h.__array_interface__["data"][0] for h in (a, b))
+        return short(a, b, *rest)
+
+    monkeypatch.setattr(cpu, "measure_short", spy)
+    for dtype in module.FORMATS:
+        tokens = [jnp.asarray(h, dtype) for h in (A, B)]
+        places.clear()
+        monkeypatch.setattr(module, "kernel", lambda name: dispatch.Kernel("numba", cpu.measure))
+        ts.divergence(*tokens, 20)
+        assert places == [h.unsafe_buffer_pointer() for h in tokens]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16", "float64", "int32"])
+@pytest.mark.parametrize("implementation", ["xla", "reference", None])
+def test_a_library_of_arrays_changes_no_number(seen, dtype, implementation):
+    seen(implementation)
+    ours, jaxs = (
+        [np.asarray(jnp.asarray(9 * h, dtype)) for h in (A, B)],
+        [jnp.asarray(9 * h, dtype) for h in (A, B)],
+    )
+    want = ts.measure(*ours)
+    for a, b in (jaxs, (ours[0], jaxs[1]), [h.tolist() for h in ours]):
+        if isinstance(a, list) and dtype not in ("float64", "int32"):
+            continue  # lists hold numbers of 64 bits
+        got = ts.measure(a, b)
+        np.testing.assert_array_equal(got.mean, want.mean)
+        for name, psi in want.correlations.items():
+            np.testing.assert_array_equal(got.correlations[name].mean, psi.mean)
+
+
+@pytest.mark.parametrize("as_array", [np.asarray, jnp.asarray])
+def test_places_are_named_in_every_library(as_array):
+    bad = A.copy()
+    bad[1, 4, 2] = np.nan
+    with pytest.raises(InputError, match=r"tokens a\[1, 4, 2\] = nan is not finite \(1 such"):
+        ts.measure(as_array(bad), as_array(B))
+    bad[1, 4] = 0
+    for order in ("raster", "random"):
+        with pytest.raises(InputError, match=r"tokens b\[1, 4\] is all zero \(1 such tokens\)"):
+            ts.measure(as_array(A), as_array(bad), order=order)
+
+
+@pytest.mark.parametrize(
+    "bad", [[[1, 2], [3]], None, "text", object(), {"a": 1}, np.ones((2, 3), bool)]
+)
+def test_what_is_no_array_of_numbers_is_refused(bad):
+    with pytest.raises(InputError, match=r"tokens a (cannot be read as an array|have dtype)"):
+        ts.measure(bad, bad)
+
+
+def test_inside_jit_is_refused():
+    with pytest.raises(InputError, match="tokens a cannot be read as an array"):
+        jax.jit(lambda x: ts.divergence(x, x, 20))(A)
