@@ -41,13 +41,13 @@ class Parameter:
             return self.description
         words = []
         if self.above is not None:
-            words.append(f"> {self.above:g}")
+            words.append(f"> {_bound(self.above)}")
         if self.at_least is not None:
-            words.append(f">= {self.at_least:g}")
+            words.append(f">= {_bound(self.at_least)}")
         if self.below is not None:
-            words.append(f"< {self.below:g}")
+            words.append(f"< {_bound(self.below)}")
         if self.at_most is not None:
-            words.append(f"<= {self.at_most:g}")
+            words.append(f"<= {_bound(self.at_most)}")
         kind = "an integer" if self.integer else "a number"
         return f"{kind} {' and '.join(words)}" if words else f"{kind}, finite"
 
@@ -78,6 +78,10 @@ class Parameter:
             and (self.below is None or value < self.below)
             and (self.at_most is None or value <= self.at_most)
         )
+
+
+def _bound(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:g}"
 
 
 def parameter(

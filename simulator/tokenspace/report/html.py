@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from tokenspace.errors import InputError
-from tokenspace.experiments.store import load_results, read_config
+from tokenspace.experiments.results import load_results
+from tokenspace.experiments.store import read_config
 from tokenspace.figures import draw_all, meaning
 from tokenspace.provenance import versions
 from tokenspace.report.verdicts import VERDICT_COLUMNS, verdict_row
