@@ -14,7 +14,8 @@ from tokenspace.experiments.tables import not_allowed, unknown_keys
 from tokenspace.parameters import Parameter, describe
 from tokenspace.registry import is_ours
 
-Memo = dict[tuple[str, int], tuple[Any, Any]]  # (room, id of a table) -> (table, what was built)
+# (room, id of a table) -> (table, model); (room, name) -> (class or None, why there is none)
+Memo = dict[tuple[str, Any], tuple[Any, Any]]
 GAUSSIAN = {"model": "gaussian"}
 ALGEBRA = {"sum", "product", "scale"}
 
@@ -49,11 +50,17 @@ def rebuild_model(tables: dict[str, Any], source: str) -> TokenModel | SumModel:
     """
     problems: list[str] = []
     terms = tables.get("terms", [tables])
-    models = [build_model(t, problems) for t in terms] if isinstance(terms, list) else []
+    terms = [t for t in terms if isinstance(t, dict)] if isinstance(terms, list) else []
+    try:
+        models = [build_model(t, problems) for t in terms]
+    except RecursionError:
+        models, problems = [], ["its tables are nested too deep"]
     if problems or not models or any(m is None for m in models):
         raise InputError(
             f"{source}: its numbers are sound, but its model cannot be built: "
             + "; ".join(problems or ["it has no terms"])
+            + ". A model of your own is known once its module is named, by --plugin MODULE on the "
+            "command line, or imported in Python"
         )
     return models[0] if "terms" not in tables else SumModel(tuple(models))  # type: ignore[return-value, arg-type]
 
@@ -62,13 +69,25 @@ def _shared(room: str, table: Any, problems: list[str], memo: Memo) -> Any:
     known = memo.get((room, id(table)))
     if known is not None:
         return known[1]
-    built = _build(room, table, room, problems)
+    built = _build(room, table, room, problems, memo)
     if built is not None:
         memo[room, id(table)] = (table, built)
     return built
 
 
-def _build(room: str, table: Any, path: str, problems: list[str]) -> Any:
+def _find(room: str, name: str, memo: Memo) -> tuple[Any, str]:
+    """The class of that name and "", or None and why there is none, looked up once."""
+    known = memo.get((room, name))
+    if known is None:
+        try:
+            known = (find(room, name), "")
+        except TokenspaceError as error:
+            known = (None, str(error))
+        memo[room, name] = known
+    return known
+
+
+def _build(room: str, table: Any, path: str, problems: list[str], memo: Memo) -> Any:
     if not isinstance(table, dict):
         problems.append(
             f"{path}: {table!r} must be a table such as {{ model = ... }}; "
@@ -76,15 +95,14 @@ def _build(room: str, table: Any, path: str, problems: list[str]) -> Any:
         )
         return None
     if room == "position" and table and set(table) <= ALGEBRA:
-        return _algebra(table, path, problems)
+        return _algebra(table, path, problems, memo)
     name = table.get("model")
     if not isinstance(name, str):
         problems.append(f"{path}.model: missing; one of {', '.join(names(room))}")
         return None
-    try:
-        make = find(room, name)
-    except TokenspaceError as error:
-        problems.append(f"{path}.model: {error}")
+    make, why = _find(room, name, memo)
+    if make is None:
+        problems.append(f"{path}.model: {why}")
         return None
     spec = describe(make)
     scaled = room == "position" and "scale" not in spec  # else a parameter of the class itself
@@ -98,7 +116,7 @@ def _build(room: str, table: Any, path: str, problems: list[str]) -> Any:
             if required and k not in values
         ]
     for key in [k for k in values if k in spec]:
-        values[key] = _value(spec[key][0], values[key], f"{path}.{key}", problems)
+        values[key] = _value(spec[key][0], values[key], f"{path}.{key}", problems, memo)
     if len(problems) > before:
         return None
     built = _made(make, name, values, path, problems)
@@ -107,10 +125,10 @@ def _build(room: str, table: Any, path: str, problems: list[str]) -> Any:
     return _scaled(built, table["scale"], path, problems)
 
 
-def _value(spec: Parameter, value: Any, path: str, problems: list[str]) -> Any:
+def _value(spec: Parameter, value: Any, path: str, problems: list[str], memo: Memo) -> Any:
     """A parameter as its class takes it, or None with a problem added."""
     if not spec.number and isinstance(value, dict):
-        return _build("position", value, path, problems)
+        return _build("position", value, path, problems, memo)
     if not spec.number and path.rsplit(".", 1)[-1] in _COVARIANCES:
         problems.append(f"{path}: {value!r} must be {spec.description}")
     elif not spec.accepts(value):
@@ -143,7 +161,7 @@ def _scaled(built: Covariance, scale: Any, path: str, problems: list[str]) -> An
     return scale * built
 
 
-def _algebra(table: dict[str, Any], path: str, problems: list[str]) -> Any:
+def _algebra(table: dict[str, Any], path: str, problems: list[str], memo: Memo) -> Any:
     """sum = [..] or product = [..] of covariances, scaled; an empty sum is zero."""
     operation = "sum" if "sum" in table else "product"
     parts = table.get(operation)
@@ -152,7 +170,8 @@ def _algebra(table: dict[str, Any], path: str, problems: list[str]) -> Any:
         problems.append(f"{path}: needs either sum = [..] or product = [..], a list of covariances")
         return None
     built = [
-        _build("position", t, f"{path}.{operation}.{k}", problems) for k, t in enumerate(parts)
+        _build("position", t, f"{path}.{operation}.{k}", problems, memo)
+        for k, t in enumerate(parts)
     ]
     if any(b is None for b in built):
         return None

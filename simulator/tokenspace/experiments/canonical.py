@@ -13,6 +13,7 @@ import json
 import numbers
 import sys
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ from tokenspace.covariance import (
     TokenModel,
 )
 from tokenspace.experiments.names import name_of
-from tokenspace.parameters import describe
+from tokenspace.parameters import Parameter, describe
 from tokenspace.registry import is_ours, source_digest
 
 FORMAT = 3
@@ -78,15 +79,22 @@ def _sum(value: Combination) -> dict[str, Any]:
 def _weighted(weight: float, table: dict[str, Any], term: Covariance) -> dict[str, Any]:
     if weight == 1:
         return table
-    if "scale" in table or "scale" in describe(type(term)):  # a parameter of its own, or nested
+    if "scale" in table or "scale" in _declared(type(term))[0]:  # a parameter of its own, or nested
         return {"sum": [table], "scale": weight}
     return table | {"scale": weight}
 
 
+@lru_cache(maxsize=1024)
+def _declared(cls: type) -> tuple[dict[str, tuple[Parameter, bool]], tuple[str, ...]]:
+    """What a class declares of its parameters, and the names of its fields."""
+    fields = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
+    return describe(cls), tuple(f.name for f in fields)
+
+
 def _parameters(value: Any) -> dict[str, Any]:
-    known = describe(type(value))
+    known, fields = _declared(type(value))
     if dataclasses.is_dataclass(value):
-        given = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        given = {name: getattr(value, name) for name in fields}
     else:
         given = {k: v for k, v in vars(value).items() if not hasattr(type(value), k)}
     out = {}
@@ -118,13 +126,18 @@ def _plain(x: Any) -> Any:
 
 def sources(model: Any) -> list[list[str]]:
     """[class, digest of its source] of every class in a model that is not ours, and its bases."""
-    found = {
-        (cls.__qualname__, source_digest(cls))
-        for used in set(_classes(model))
+    foreign = {cls for used in set(_classes(model)) for cls in _foreign(used)}
+    return [list(pair) for pair in sorted((c.__qualname__, source_digest(c)) for c in foreign)]
+
+
+@lru_cache(maxsize=1024)
+def _foreign(used: type) -> tuple[type, ...]:
+    """A class and its bases, but for ours and Python's own."""
+    return tuple(
+        cls
         for cls in used.__mro__
         if not is_ours(cls) and cls.__module__.partition(".")[0] not in sys.stdlib_module_names
-    }
-    return [list(pair) for pair in sorted(found)]
+    )
 
 
 def _classes(value: Any) -> Iterator[type]:
@@ -133,8 +146,8 @@ def _classes(value: Any) -> Iterator[type]:
             yield from _classes(x)
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         yield type(value)
-        for field in dataclasses.fields(value):
-            yield from _classes(getattr(value, field.name))
+        for name in _declared(type(value))[1]:
+            yield from _classes(getattr(value, name))
     elif isinstance(value, (Covariance, Branches, Features, TokenLaw)):
         yield type(value)
         for x in vars(value).values():

@@ -20,6 +20,7 @@ from tokenspace.experiments.experiment import (
     Point,
     Sweep,
     Tokens,
+    known_sampler,
     known_statistics,
     specifications,
 )
@@ -183,8 +184,9 @@ def _run(table: Any, problems: list[str]) -> dict[str, Any] | None:
     run = read_table(RUN, table, "run", problems)
     if run is None:
         return None
-    try:
-        return run | {"statistics": known_statistics(run["statistics"])}
-    except TokenspaceError as error:
-        problems.append(f"run.statistics: {error}")
-        return None
+    for name, known in (("sampler", known_sampler), ("statistics", known_statistics)):
+        try:
+            run[name] = known(run[name])
+        except TokenspaceError as error:
+            problems.append(f"run.{name}: {error}")
+    return run

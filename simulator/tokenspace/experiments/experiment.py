@@ -17,10 +17,9 @@ import numpy as np
 from tokenspace.covariance import SumModel, TokenModel
 from tokenspace.errors import InputError, UnsupportedSampler
 from tokenspace.experiments.canonical import Memo, hash_of, model_tables, sources
+from tokenspace.experiments.names import STATISTICS, is_sampler, sampler_names
 from tokenspace.grids import LARGEST, as_grid
 from tokenspace.parameters import Parameter, parameter, parameters_of
-from tokenspace.sampling import SAMPLERS
-from tokenspace.sampling.dispatch import STATISTICS
 
 LARGEST_COUNT = 2**32  # replicates are numbered by 32 bits
 
@@ -74,7 +73,7 @@ class Experiment:
     seed: int = parameter(
         "seed of the random numbers", default=0, at_least=0, at_most=2**64 - 1, integer=True
     )
-    sampler: str = parameter("how D(n) is drawn", default="auto", choices=SAMPLERS)
+    sampler: str = parameter("name of a sampler, or 'auto'", default="auto", number=False)
     statistics: Sequence[str] = parameter(
         f"a list of some of {', '.join(map(repr, STATISTICS))}",
         default=("divergence",),
@@ -90,11 +89,7 @@ class Experiment:
                 f"model must be a TokenModel, not {type(self.model).__name__}; "
                 "e.g. TokenModel(equicorrelated(0.2, 0.3, 0.1), Isotropic(1024))"
             )
-        if self.sampler not in SAMPLERS:
-            allowed = ", ".join(repr(s) for s in SAMPLERS)
-            raise UnsupportedSampler(
-                f"sampler = {self.sampler!r} is not allowed; it must be one of {allowed}"
-            )
+        known_sampler(self.sampler)
         _check_ranges(self)
         grid = as_grid(self.grid)
         grid = grid if not grid.flags.writeable else grid.copy()
@@ -176,6 +171,14 @@ class Point:
     key: str
 
 
+def known_sampler(given: Any) -> str:
+    """A sampler's name; raises `UnsupportedSampler` with all that there are."""
+    if not is_sampler(given):
+        allowed = ", ".join(map(repr, sampler_names()))
+        raise UnsupportedSampler(f"sampler = {given!r} is not allowed; it must be one of {allowed}")
+    return given
+
+
 def known_statistics(given: Any) -> tuple[str, ...]:
     """Names of statistics in their order, "divergence" always among them.
 
@@ -193,6 +196,12 @@ def known_statistics(given: Any) -> tuple[str, ...]:
             f"statistics = {unknown[0]!r} is not allowed; they are some of {allowed}"
         )
     return tuple(s for s in STATISTICS if s == "divergence" or s in given)
+
+
+def sample_names(statistics: Sequence[str]) -> tuple[str, ...]:
+    """The names of the samples that are drawn for these statistics."""
+    psi = ("psi_equal", "psi_cross_AA", "psi_cross_BB", "psi_cross_AB")
+    return ("divergence", *(psi if "correlations" in statistics else ()))
 
 
 def specifications(cls: type, *left_out: str) -> dict[str, tuple[Parameter, Any]]:

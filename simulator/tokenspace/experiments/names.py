@@ -11,6 +11,8 @@ from typing import Any
 from tokenspace import covariance as cov
 from tokenspace.parameters import Parameter, described
 from tokenspace.registry import ROOMS
+from tokenspace.sampling import SAMPLERS
+from tokenspace.sampling.dispatch import STATISTICS as STATISTICS
 
 MODEL_ROOMS = ("position", "branches", "features", "law")
 
@@ -28,6 +30,16 @@ def names(room: str) -> tuple[str, ...]:
 def name_of(room: str, make: Callable[..., Any]) -> str | None:
     """The name of a model's class, None when it is not registered."""
     return ROOMS[room].name_of(make)
+
+
+def sampler_names() -> tuple[str, ...]:
+    """Every sampler that can be asked for, "auto" first."""
+    return SAMPLERS
+
+
+def is_sampler(name: object) -> bool:
+    """Whether there is a sampler of that name, without a list of all that are installed."""
+    return isinstance(name, str) and name in SAMPLERS
 
 
 # Temporary, from here on: goes when the rooms' packages register their own classes.

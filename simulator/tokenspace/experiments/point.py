@@ -9,7 +9,7 @@ from typing import Any
 from tokenspace.errors import InputError, Interrupted
 from tokenspace.experiments import hosts
 from tokenspace.experiments.config import read_experiment
-from tokenspace.experiments.experiment import DEFAULT, Execution, Point
+from tokenspace.experiments.experiment import DEFAULT, Execution, Point, sample_names
 from tokenspace.experiments.simulate import run_experiment
 from tokenspace.experiments.store import encode_point, load_partial, save_partial, save_point
 from tokenspace.registry import load_plugin
@@ -30,8 +30,7 @@ def complete_point(folder: Path, point: Point, execution: Execution, stop: Stop 
         Interrupted: after the samples were kept.
     """
     writer = hosts.is_writer()
-    names = ("divergence", "psi_equal", "psi_cross_AA", "psi_cross_BB", "psi_cross_AB")
-    wanted = names if "correlations" in point.experiment.statistics else names[:1]
+    wanted = sample_names(point.experiment.statistics)
     kept = load_partial(folder, point) if writer else None
     kept = hosts.samples_from_writer(kept, len(point.experiment.grid), wanted)
     keep = (lambda samples: save_partial(folder, point, samples)) if writer else None

@@ -18,12 +18,10 @@ from tokenspace.experiments.arrays import unpack
 from tokenspace.experiments.build import rebuild_model
 from tokenspace.experiments.canonical import FORMAT, hash_of
 from tokenspace.experiments.files import read_bytes
-from tokenspace.experiments.store import HOW, KEY, point_file, read_sweep
+from tokenspace.experiments.store import HOW, KEY, LARGEST_POINT, point_file, read_sweep
 from tokenspace.provenance import versions
 from tokenspace.statistics.estimate import QUANTILES, Estimate, Moments
 from tokenspace.statistics.result import Result
-
-LARGEST_FILE = 1 << 36  # bytes, far above what a point of the largest grid takes
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ def load_point(path: Path) -> tuple[StoredPoint, Result]:
 def load(path: Path) -> Loaded:
     """Read one point back, with all that its file holds; raises as `load_point`."""
     try:
-        arrays = unpack(read_bytes(path, LARGEST_FILE))
+        arrays = unpack(read_bytes(path, LARGEST_POINT))
         meta = json.loads(arrays.pop("meta").tobytes())
         if meta["format"] == FORMAT:
             key, tables = hash_of(meta["experiment"], meta["sources"]), meta["experiment"]
@@ -76,6 +74,7 @@ def load(path: Path) -> Loaded:
             raise ValueError(f"format {meta['format']!r} is not one that this version reads")
         if key != meta["key"] or key != path.stem:
             raise ValueError("its contents do not match its key")
+        _of(dict, tables)
         point = StoredPoint(_of(str, meta["label"]), _of(dict, meta["axes"]), key, tables)
         theory = arrays.pop("theory", None)
         result = _result(arrays, meta, Deferred(rebuild_model, (tables, str(path))))

@@ -12,7 +12,7 @@ from tokenspace.covariance import SumModel, TokenModel
 from tokenspace.errors import Interrupted
 from tokenspace.experiments.devices import require_memory
 from tokenspace.experiments.draw import Chunk, Samples, draw
-from tokenspace.experiments.experiment import DEFAULT, Execution, Experiment
+from tokenspace.experiments.experiment import DEFAULT, Execution, Experiment, sample_names
 from tokenspace.experiments.hosts import any_host
 from tokenspace.provenance import versions
 from tokenspace.statistics.result import Result, summarise
@@ -97,8 +97,7 @@ def run_experiment(
     """Draw an experiment and summarise it; the hooks are those of `simulate`."""
     started = kept_at = time.perf_counter()
     replicates, target = experiment.replicates, experiment.target_relative_error
-    kinds = 5 if "correlations" in experiment.statistics else 1
-    m = len(experiment.grid)
+    m, kinds = len(experiment.grid), len(sample_names(experiment.statistics))
     require_memory(4 * replicates * m * kinds, f"{replicates:,} replicates at {m} n")
     drawn: list[Samples] = []
     reached = float("nan")

@@ -20,7 +20,7 @@ import numpy as np
 from tokenspace.errors import InputError, NoExactResult
 from tokenspace.experiments.arrays import pack, unpack
 from tokenspace.experiments.canonical import FORMAT
-from tokenspace.experiments.experiment import Point
+from tokenspace.experiments.experiment import Point, sample_names
 from tokenspace.experiments.files import (
     Refused,
     read_bytes,
@@ -33,6 +33,7 @@ from tokenspace.statistics.result import Result
 from tokenspace.statistics.verdict import theoretical_amplitude
 
 HOW = ("sampler", "method", "reason", "kernels", "device", "seed", "seconds", "versions")
+LARGEST_POINT = 1 << 36  # bytes, far above what a point of the largest grid takes
 KEY = re.compile(r"[0-9a-f]{16}")
 
 Listed = tuple[str, dict[str, Any], str]  # label, axes and key of a point in sweep.json
@@ -62,12 +63,14 @@ def save_partial(folder: Path, point: Point, samples: dict[str, np.ndarray]) -> 
 def load_partial(folder: Path, point: Point) -> dict[str, np.ndarray] | None:
     """Samples kept by `save_partial` on this kind of device and with these versions, or None."""
     path = _partial_file(folder, point)
-    m = len(point.experiment.grid)
+    experiment = point.experiment
     try:
-        samples = unpack(read_bytes(path, 1 << 60))
+        samples = unpack(read_bytes(path, LARGEST_POINT))
         meta = json.loads(samples.pop("meta").tobytes())
-        fits = all(v.ndim == 2 and v.dtype == np.float32 and len(v) for v in samples.values())
-        if meta == _made_by(point) and fits and samples["divergence"].shape[1] == m:
+        shape = (len(samples["divergence"]), len(experiment.grid))
+        fits = all(v.shape == shape and v.dtype == np.float32 for v in samples.values())
+        named = set(samples) == set(sample_names(experiment.statistics))
+        if meta == _made_by(point) and fits and named and 0 < shape[0] <= experiment.replicates:
             return samples
     except FileNotFoundError:
         return None
