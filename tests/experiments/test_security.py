@@ -283,8 +283,13 @@ def test_tables_nested_without_end_are_refused_in_words(folder):
         within = {"sum": [within]}
     with_branches(folder, {"model": "branches", "within": within})
     ((_, result),) = ts.load_results(folder)
-    with pytest.raises(InputError, match="nested too deep"):
-        _ = result.model
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(500)
+    try:
+        with pytest.raises(InputError, match="nested too deep"):
+            _ = result.model
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 @pytest.mark.parametrize("tables", [5, [], {"terms": 3}, {"terms": [3]}, {"terms": []}, {}])
