@@ -62,8 +62,13 @@ class Parameter:
             return True
         if isinstance(value, (bool, np.bool_)):
             return False
+        if isinstance(value, numbers.Integral) and self.integer:
+            return self._contains(int(value))  # a float would round a seed near 2^64
         if isinstance(value, numbers.Real):
-            return self._contains(float(value))
+            try:
+                return self._contains(float(value))
+            except OverflowError:  # an integer beyond all floats
+                return False
         if not isinstance(value, (jax.Array, np.ndarray)) or value.dtype.kind not in "iuf":
             return False
         array = np.asarray(value, np.float64)
@@ -71,7 +76,7 @@ class Parameter:
 
     def _contains(self, value: float) -> bool:
         return (
-            math.isfinite(value)
+            abs(value) < math.inf
             and (value == math.floor(value) or not self.integer)
             and (self.above is None or value > self.above)
             and (self.at_least is None or value >= self.at_least)

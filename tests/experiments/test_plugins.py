@@ -17,7 +17,7 @@ import numpy as np
 import tokenspace as ts
 
 
-@ts.register(room="position")
+@ts.register
 @ts.model
 class Triangle(ts.Stationary):
     '''k(l) = max(1 - l / width, 0).'''
@@ -135,9 +135,7 @@ def test_distributed_processes_get_the_plugin(here):
 @pytest.fixture
 def installed(here, monkeypatch):
     """As if packages were installed that offer models: one sound, one that cannot be imported."""
-    (here / "a_package_of_models.py").write_text(
-        MODULE.replace('@ts.register(room="position")\n', "")
-    )
+    (here / "a_package_of_models.py").write_text(MODULE.replace("@ts.register\n", ""))
     offered = {
         "three_corners": EntryPoint(
             "three_corners", "a_package_of_models:Triangle", "tokenspace.position"

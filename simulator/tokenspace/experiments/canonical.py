@@ -79,7 +79,7 @@ def _sum(value: Combination) -> dict[str, Any]:
 def _weighted(weight: float, table: dict[str, Any], term: Covariance) -> dict[str, Any]:
     if weight == 1:
         return table
-    if "scale" in table or "scale" in _declared(type(term))[0]:  # a parameter of its own, or nested
+    if "scale" in table or "scale" in _declared(type(term))[0]:  # a parameter of its own, or nested  # type: ignore[arg-type]
         return {"sum": [table], "scale": weight}
     return table | {"scale": weight}
 
@@ -92,7 +92,7 @@ def _declared(cls: type) -> tuple[dict[str, tuple[Parameter, bool]], tuple[str, 
 
 
 def _parameters(value: Any) -> dict[str, Any]:
-    known, fields = _declared(type(value))
+    known, fields = _declared(type(value))  # type: ignore[arg-type]
     if dataclasses.is_dataclass(value):
         given = {name: getattr(value, name) for name in fields}
     else:
@@ -124,9 +124,10 @@ def _plain(x: Any) -> Any:
     return repr(x)
 
 
-def sources(model: Any) -> list[list[str]]:
-    """[class, digest of its source] of every class in a model that is not ours, and its bases."""
-    foreign = {cls for used in set(_classes(model)) for cls in _foreign(used)}
+def sources(model: Any, sampler: type | None = None) -> list[list[str]]:
+    """[class, digest of its source] of every class, and its bases, that is not ours."""
+    known = {*_classes(model), *(() if sampler is None else (sampler,))}
+    foreign = {cls for used in known for cls in _foreign(used)}
     return [list(pair) for pair in sorted((c.__qualname__, source_digest(c)) for c in foreign)]
 
 

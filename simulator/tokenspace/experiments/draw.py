@@ -58,8 +58,7 @@ def draw(
         NotPositiveSemidefinite, UnsupportedSampler: see `tokenspace.sampling.plan`.
     """
     devices = choose_devices(execution.devices)
-    statistics = tuple(experiment.statistics)
-    prepared = plan(experiment.model, experiment.grid, experiment.sampler, statistics)
+    prepared = plan(experiment.model, experiment.grid, experiment.sampler, experiment.statistics)
     prepared, notes = fit_block(prepared, devices, execution.max_memory)
     name, many_hosts = device_name(len(devices)), jax.process_count() > 1
     done, size = 0, execution.batch_size

@@ -17,9 +17,10 @@ import numpy as np
 from tokenspace.covariance import SumModel, TokenModel
 from tokenspace.errors import InputError, UnsupportedSampler
 from tokenspace.experiments.canonical import Memo, hash_of, model_tables, sources
-from tokenspace.experiments.names import STATISTICS, is_sampler, sampler_names
+from tokenspace.experiments.names import sampler_class
 from tokenspace.grids import LARGEST, as_grid
 from tokenspace.parameters import Parameter, parameter, parameters_of
+from tokenspace.sampling import STATISTICS, sampler_names
 
 LARGEST_COUNT = 2**32  # replicates are numbered by 32 bits
 
@@ -117,8 +118,8 @@ class Experiment:
         }
 
     def sources(self) -> list[list[str]]:
-        """[class, digest of its source] of every class in the model that is not ours."""
-        return sources(self.model)
+        """[class, digest of its source] of the classes of model and sampler that are not ours."""
+        return sources(self.model, sampler_class(self.sampler))
 
     def compute_fingerprint(self, memo: Memo | None = None) -> str:
         """`fingerprint`, sharing work with experiments of which parts are the same objects."""
@@ -173,7 +174,7 @@ class Point:
 
 def known_sampler(given: Any) -> str:
     """A sampler's name; raises `UnsupportedSampler` with all that there are."""
-    if not is_sampler(given):
+    if given != "auto" and sampler_class(given) is None:
         allowed = ", ".join(map(repr, sampler_names()))
         raise UnsupportedSampler(f"sampler = {given!r} is not allowed; it must be one of {allowed}")
     return given
