@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from tokenspace import cli
-from tokenspace.experiments import sweep
+from tokenspace.experiments import point
 from tokenspace.scaling import curves, fit
 from tokenspace.tokens import measure as given_tokens
 
@@ -167,7 +167,7 @@ def run_until_refused(make, judge, wanted, rng, limit=3):
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(4))
 def test_configurations(tmp_path, monkeypatch, part):
-    monkeypatch.setattr(sweep, "run_point", accept)
+    monkeypatch.setattr(point, "run_point", accept)
     path = tmp_path / "c.toml"
 
     def judge(text):

@@ -24,7 +24,7 @@ from tokenspace.covariance import (
     UnitNorm,
     equicorrelated,
 )
-from tokenspace.experiments.experiment import simulate
+from tokenspace.experiments.simulate import simulate
 from tokenspace.grids import log_grid
 from tokenspace.sampling import Choice, choose, plan
 from tokenspace_benchmarks.harness import Case, Contestant

@@ -35,8 +35,10 @@ from .covariance import (
     shared_context,
 )
 from .errors import TokenspaceError
-from .experiments.experiment import simulate
-from .experiments.store import load_results, open_results
+from .experiments.dataset import open_results
+from .experiments.experiment import Execution, Experiment
+from .experiments.results import load_results
+from .experiments.simulate import simulate
 from .experiments.sweep import run_sweep
 from .grids import log_grid
 from .parameters import model, parameter
@@ -56,6 +58,8 @@ __all__ = [
     "Covariance",
     "Empirical",
     "Estimate",
+    "Execution",
+    "Experiment",
     "Exponential",
     "Features",
     "FractionalGaussianNoise",

@@ -41,7 +41,7 @@ def as_grid(grid: int | Sequence[int] | np.ndarray) -> np.ndarray:
         )
     if array.ndim == 0:
         return log_grid(int(array))
-    array = array.astype(np.int64)
+    array = array.astype(np.int64, copy=False)
     if np.any(np.diff(array) <= 0):
         k = int(np.argmax(np.diff(array) <= 0))
         raise InputError(

@@ -41,13 +41,13 @@ class Parameter:
             return self.description
         words = []
         if self.above is not None:
-            words.append(f"> {self.above:g}")
+            words.append(f"> {_bound(self.above)}")
         if self.at_least is not None:
-            words.append(f">= {self.at_least:g}")
+            words.append(f">= {_bound(self.at_least)}")
         if self.below is not None:
-            words.append(f"< {self.below:g}")
+            words.append(f"< {_bound(self.below)}")
         if self.at_most is not None:
-            words.append(f"<= {self.at_most:g}")
+            words.append(f"<= {_bound(self.at_most)}")
         kind = "an integer" if self.integer else "a number"
         return f"{kind} {' and '.join(words)}" if words else f"{kind}, finite"
 
@@ -62,8 +62,13 @@ class Parameter:
             return True
         if isinstance(value, (bool, np.bool_)):
             return False
+        if isinstance(value, numbers.Integral) and self.integer:
+            return self._contains(int(value))  # a float would round a seed near 2^64
         if isinstance(value, numbers.Real):
-            return self._contains(float(value))
+            try:
+                return self._contains(float(value))
+            except OverflowError:  # an integer beyond all floats
+                return False
         if not isinstance(value, (jax.Array, np.ndarray)) or value.dtype.kind not in "iuf":
             return False
         array = np.asarray(value, np.float64)
@@ -71,13 +76,17 @@ class Parameter:
 
     def _contains(self, value: float) -> bool:
         return (
-            math.isfinite(value)
+            abs(value) < math.inf
             and (value == math.floor(value) or not self.integer)
             and (self.above is None or value > self.above)
             and (self.at_least is None or value >= self.at_least)
             and (self.below is None or value < self.below)
             and (self.at_most is None or value <= self.at_most)
         )
+
+
+def _bound(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:g}"
 
 
 def parameter(

@@ -117,7 +117,7 @@ def test_corrupt_point_is_named(capfd, write, tmp_path):
         ("psi_within = 0.3", "", "branches.psi_within: missing"),
         ("psi_within = 0.3", "psi_within = 0.05", "valid up to n = "),
         ('"equicorrelated"', '"equicorelated"', "did you mean 'equicorrelated'?"),
-        ('"equicorrelated"', '"nowhere:Thing"', "cannot be imported"),
+        ('"equicorrelated"', '"nowhere:Thing"', "--plugin MODULE"),
         ("dim = 64", "dim = 64.5", "features.dim: 64.5 is not allowed; it must be an integer >= 1"),
         ("dim = 64", 'dim = "many"', "features.dim: 'many'"),
         ("count = 256", "count = 0", "tokens.count: 0 is not allowed"),
@@ -159,7 +159,7 @@ def test_zip_cases_and_algebra(write):
     case = {"name": "both", "branches": {"model": "branches", "within": within}}
     (point,) = points_of(tomllib.loads(CONFIG) | {"case": [case]})
     assert point.label == "both"
-    assert point.model().branches.within == 0.5 * ts.Exponential(4) + 0.5 * ts.Block(2)
+    assert point.experiment.model.branches.within == 0.5 * ts.Exponential(4) + 0.5 * ts.Block(2)
 
 
 scalars = st.one_of(
@@ -275,20 +275,21 @@ def test_own_class_from_the_command_line(capfd, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.py").write_text(
         "import numpy as np, tokenspace as ts\n"
+        "@ts.register\n"
         "@ts.model\n"
         "class Triangle(ts.Stationary):\n"
         "    width: float = ts.parameter('width in tokens', above=0)\n"
         "    def at_lag(self, lag):\n"
         "        return np.maximum(1 - lag / self.width, 0.0)\n"
     )
-    own = 'model = "branches"\nwithin = { model = "mine:Triangle", width = 5.0 }\n[run]'
+    own = 'model = "branches"\nwithin = { model = "triangle", width = 5.0 }\n[run]'
     start = CONFIG[: CONFIG.index('model = "equicorrelated"')]
     text = start + own + CONFIG[CONFIG.index("[run]") + 5 :]
     (tmp_path / "own.toml").write_text(text)
-    status, out, _ = call(capfd, "run", "own.toml")
+    status, out, _ = call(capfd, "run", "own.toml", "--plugin", "mine")
     assert status == 0 and "PASS" in out
     (tmp_path / "bad.toml").write_text(text.replace("5.0", "-5.0"))
-    status, _, err = call(capfd, "run", "bad.toml")
+    status, _, err = call(capfd, "run", "bad.toml", "--plugin", "mine")
     assert status == 2 and "branches.within.width: -5.0 is not allowed" in err
 
 

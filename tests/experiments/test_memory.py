@@ -6,7 +6,7 @@ import pytest
 
 import tokenspace as ts
 from tokenspace.errors import InputError
-from tokenspace.experiments import devices, experiment
+from tokenspace.experiments import devices, draw
 from tokenspace.sampling import Plan, plan
 
 MODEL = ts.TokenModel(ts.Branches(ts.PowerLaw(0.4)), ts.Isotropic(32))
@@ -45,7 +45,7 @@ def test_running_out_halves_the_block_and_goes_on(monkeypatch):
         return sample(self, seed, first, blocks, used)
 
     monkeypatch.setattr(Plan, "sample", scarce)
-    monkeypatch.setattr(experiment, "SECONDS_PER_CALL", 0.0)  # one block a call
+    monkeypatch.setattr(draw, "SECONDS_PER_CALL", 0.0)  # one block a call
     scarcely = simulate()
     assert scarcely.notes[-1] == "memory ran out: blocks of 2 replicates from 0 on"
     np.testing.assert_allclose(scarcely.mean, whole.mean, rtol=1e-6)

@@ -13,11 +13,11 @@ from processes import COMMAND, call, environment, start, sweep_file
 import tokenspace as ts
 from tokenspace.errors import InputError
 from tokenspace.experiments.config import load
+from tokenspace.experiments.results import load_point
 from tokenspace.experiments.store import (
     begin,
     encode_point,
     load_partial,
-    load_point,
     save_partial,
     save_point,
 )
@@ -29,8 +29,8 @@ HERE = Path(__file__).parents[1]
 KILLER = """
 import os, random, signal, sys, time
 from pathlib import Path
-from tokenspace.experiments import sweep
-from tokenspace.experiments.store import load_point
+from tokenspace.experiments import point as points, sweep
+from tokenspace.experiments.results import load_point
 
 config, template, folder = map(Path, sys.argv[1:])
 point, result = load_point(template)
@@ -38,7 +38,7 @@ rng = random.Random(1)
 for attempt in range(50):
     child = os.fork()
     if child == 0:
-        sweep.run_point = lambda point, options, **hooks: result
+        points.run_point = lambda point, execution, **hooks: result
         sweep.run_sweep(config, folder / str(attempt // 10))
         os._exit(0)
     time.sleep(rng.uniform(0.05, 1.2))
@@ -182,7 +182,8 @@ def test_damaged_files_are_refused_or_read_right(tmp_path, template):
 
 def test_partial_samples(tmp_path):
     (point, *_), _ = load(sweep_file(tmp_path / "c.toml", 1))
-    samples = {"divergence": np.arange(6, dtype=np.float32).reshape(2, 3)}
+    m = len(point.experiment.grid)
+    samples = {"divergence": np.arange(2 * m, dtype=np.float32).reshape(2, m)}
     assert load_partial(tmp_path, point) is None
     save_partial(tmp_path, point, samples)
     np.testing.assert_array_equal(
@@ -192,7 +193,7 @@ def test_partial_samples(tmp_path):
     file.write_bytes(file.read_bytes()[:100])  # damaged: drawn again, never trusted
     assert load_partial(tmp_path, point) is None and not file.exists()
     save_partial(tmp_path, point, samples)
-    result = ts.simulate(point.model(), point.grid(), 5)
+    result = ts.simulate(point.experiment.model, point.experiment.grid, 5)
     save_point(tmp_path, point, encode_point(point, result))
     assert not file.exists()
 

@@ -14,6 +14,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from tokenspace.registry import load_plugin
+
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -61,6 +63,23 @@ def tokenspace(
     ] = False,
 ) -> None:
     """Monte Carlo simulation of token correlation structure, and its exact theory."""
+
+
+def _load_plugins(modules: list[str] | None) -> list[str]:
+    for module in modules or []:
+        load_plugin(module)
+    return modules or []
+
+
+Plugin = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--plugin",
+        metavar="MODULE",
+        help="Module that registers models of your own (@tokenspace.register); may be repeated.",
+        callback=_load_plugins,
+    ),
+]
 
 
 def progress_bar(shown: bool = True) -> Progress:

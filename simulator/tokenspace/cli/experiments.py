@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from tokenspace.cli.common import Config, Json, Tolerance, app, messages, progress_bar
+from tokenspace.cli.common import Config, Json, Plugin, Tolerance, app, messages, progress_bar
 from tokenspace.cli.present import document, summary
 from tokenspace.errors import InputError, Interrupted
 
@@ -73,15 +73,17 @@ def run(
     coordinator: Coordinator = None,
     processes: Processes = None,
     process_id: ProcessId = None,
+    plugin: Plugin = None,
     as_json: Json = False,
 ) -> None:
     """Simulate one configuration and print D(n) beside the theory, with a verdict."""
     from tokenspace.experiments import hosts
     from tokenspace.experiments.config import load
+    from tokenspace.experiments.experiment import Execution
     from tokenspace.experiments.interrupt import graceful
-    from tokenspace.experiments.sweep import Options, run_point
+    from tokenspace.experiments.point import run_point
 
-    options = Options(devices, _bytes(max_memory))
+    execution = Execution(devices, max_memory=_bytes(max_memory))
     points, _ = load(config)
     if len(points) > 1:
         raise InputError(
@@ -89,13 +91,13 @@ def run(
         )
     _join(distributed, coordinator, processes, process_id)
     with graceful() as asked, progress_bar(hosts.is_writer()) as bar:
-        task = bar.add_task("replicates", total=points[0].run().replicates)
+        task = bar.add_task("replicates", total=points[0].experiment.replicates)
 
         def progress(done: int, total: int) -> None:
             bar.update(task, completed=done)
 
         try:
-            result = run_point(points[0], options, progress=progress, stop=asked)
+            result = run_point(points[0], execution, progress=progress, stop=asked)
         except Interrupted as error:
             again = f"`run` keeps nothing; `tokenspace sweep {config} --out DIR` resumes"
             raise _stopped(asked, error, again) from None
@@ -140,6 +142,11 @@ def sweep(
     coordinator: Coordinator = None,
     processes: Processes = None,
     process_id: ProcessId = None,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Compute anew what other versions of packages computed."),
+    ] = False,
+    plugin: Plugin = None,
     as_json: Json = False,
 ) -> None:
     """Run every point of a configuration, storing each as it finishes."""
@@ -168,6 +175,7 @@ def sweep(
                 devices=devices,
                 max_memory=limit,
                 stop=asked,
+                strict=strict,
             )
         except Interrupted as error:
             again = f"What was drawn is kept; resume with: {shlex.join(_command())}"

@@ -7,30 +7,31 @@ from typing import Annotated, Any
 
 import typer
 
-from tokenspace.cli.common import Json, app, messages
+from tokenspace.cli.common import Json, Plugin, app, messages
 from tokenspace.cli.present import document, slope_table, stdout, timing_table
 
 
 @app.command()
-def models(as_json: Json = False) -> None:
+def models(plugin: Plugin = None, as_json: Json = False) -> None:
     """List every model, its parameters and their ranges."""
     from rich.markup import escape
     from rich.table import Table
 
-    from tokenspace.experiments.catalogue import ROOMS, describe
+    from tokenspace.experiments.names import MODEL_ROOMS, find, names
+    from tokenspace.parameters import describe
 
     listing: dict[str, Any] = {
         room: {
             name: {
-                "meaning": (make.__doc__ or "").strip().splitlines()[0],
+                "meaning": next(iter((make.__doc__ or "").strip().splitlines()), ""),
                 "parameters": {
                     k: {"meaning": p.description, "allowed": p.allowed(), "required": required}
                     for k, (p, required) in describe(make).items()
                 },
             }
-            for name, make in known.items()
+            for name, make in ((name, find(room, name)) for name in names(room))
         }
-        for room, known in ROOMS.items()
+        for room in MODEL_ROOMS
     }
     if as_json:
         document(listing)

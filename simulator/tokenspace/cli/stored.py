@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tokenspace.cli.common import Json, Tolerance, app
+from tokenspace.cli.common import Json, Plugin, Tolerance, app
 from tokenspace.cli.present import document, stdout, summary, verdict_table
 
 
@@ -27,10 +27,11 @@ def _show_checks(rows: list[tuple[str, Any, Any]], as_json: bool) -> None:
 def check(
     folder: Annotated[Path, typer.Argument(help="Folder of a sweep.")],
     tolerance: Tolerance = 0.02,
+    plugin: Plugin = None,
     as_json: Json = False,
 ) -> None:
     """Compare every stored point with the theory; exit status 1 when one fails."""
-    from tokenspace.experiments.store import load_results
+    from tokenspace.experiments.results import load_results
 
     rows = [(p.label, r, r.check(tolerance)) for p, r in load_results(folder)]
     _show_checks(rows, as_json)
@@ -42,11 +43,12 @@ def figures(
     results: Annotated[
         Path | None, typer.Option(help="Folder of a sweep; the demo sweep is run when left out.")
     ] = None,
+    plugin: Plugin = None,
     as_json: Json = False,
 ) -> None:
     """Draw the theory figures from stored results, as PNG and SVG."""
     from tokenspace.experiments.config import demo_file
-    from tokenspace.experiments.store import load_results
+    from tokenspace.experiments.results import load_results
     from tokenspace.experiments.sweep import run_sweep
     from tokenspace.figures import draw_all
 
@@ -68,6 +70,7 @@ def report(
         Path | None, typer.Option(help="The HTML file; FOLDER/report.html when left out.")
     ] = None,
     tolerance: Tolerance = 0.02,
+    plugin: Plugin = None,
     as_json: Json = False,
 ) -> None:
     """Write one self-contained HTML file: verdicts, figures, configuration, provenance."""

@@ -1,31 +1,35 @@
 """Points of a sweep on the workers of a Dask scheduler; results come back and are stored here.
 
-Workers need tokenspace installed, but no file system in common with this machine. Set
-XLA_PYTHON_CLIENT_PREALLOCATE=false and one thread a worker where they share a GPU.
+Workers need tokenspace and the modules of own models (`--plugin`) installed, but no file system in
+common with this machine. Set XLA_PYTHON_CLIENT_PREALLOCATE=false and one thread a worker where they
+share a GPU. Points go out as plain data, and results come back as the bytes of files.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from tokenspace.errors import InputError, Interrupted, TokenspaceError, WorkerDied
-from tokenspace.experiments.config import Point
+from tokenspace.experiments.experiment import Execution, Point
+from tokenspace.experiments.point import pack_point, run_point, unpack_point
 from tokenspace.experiments.store import encode_point, save_point
-from tokenspace.experiments.sweep import Options, run_point
+from tokenspace.registry import plugins
 
 SECONDS_TO_CONNECT = 10
 
 
-def compute(point: Point, options: Options) -> bytes:
+def compute(packed: dict[str, Any], execution: Execution, modules: tuple[str, ...]) -> bytes:
     """A finished point as bytes, on a worker."""
-    return encode_point(point, run_point(point, options))
+    point = unpack_point(packed, modules)
+    return encode_point(point, run_point(point, execution))
 
 
 def run_on_dask(
     folder: Path,
     points: list[Point],
-    options: Options,
+    execution: Execution,
     scheduler: str,
     tell: Callable[[int, Point], None],
     stop: Callable[[], bool] | None,
@@ -47,7 +51,9 @@ def run_on_dask(
         raise InputError(f"--scheduler {scheduler}: cannot be reached ({error})") from None
     with client:
         futures = {
-            client.submit(compute, point, options, key=f"tokenspace-{point.key}"): point
+            client.submit(
+                compute, pack_point(point), execution, plugins(), key=f"tokenspace-{point.key}"
+            ): point
             for point in points
         }
         for finished, future in enumerate(as_completed(futures, loop=client.loop), start=1):

@@ -54,12 +54,8 @@ def fit_block(
     """Make the block of replicates small enough for the memory of the devices; says so if it did.
 
     Raises:
-        InputError: max_memory is not a number > 0, or less than a single replicate needs.
+        InputError: max_memory is less than a single replicate needs.
     """
-    if max_memory is not None and not (
-        isinstance(max_memory, (int, float)) and not isinstance(max_memory, bool) and max_memory > 0
-    ):
-        raise InputError(f"max_memory = {max_memory!r} is not allowed; it must be bytes > 0")
     own = [d for d in devices if d.process_index == jax.process_index()]
     limit = SHARE * min(free_memory(d) for d in own)
     if own[0].platform == "cpu":

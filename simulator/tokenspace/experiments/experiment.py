@@ -1,200 +1,231 @@
-"""One experiment: draw replicates of a model, chunk by chunk, until there are enough."""
+"""What is asked for and how it is computed, as two values; a point of a sweep is the first, named.
+
+Every range is declared here, once, by `parameter`: the tables of a configuration, `simulate` and
+Python users are checked by the same declarations. They serve JAX PyTrees and listings as well,
+which is why this and not a second system for tables of files is the one source of ranges.
+"""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-import jax
 import numpy as np
 
 from tokenspace.covariance import SumModel, TokenModel
-from tokenspace.errors import InputError, Interrupted
-from tokenspace.experiments.devices import (
-    choose_devices,
-    fit_block,
-    is_out_of_memory,
-    require_memory,
-)
-from tokenspace.experiments.hosts import any_host
-from tokenspace.grids import as_grid
-from tokenspace.provenance import device_name, versions
-from tokenspace.sampling import Plan, plan
-from tokenspace.statistics.result import Result, summarise
+from tokenspace.errors import InputError, UnsupportedSampler
+from tokenspace.experiments.canonical import Memo, hash_of, model_tables, sources
+from tokenspace.experiments.names import sampler_class
+from tokenspace.grids import LARGEST, as_grid
+from tokenspace.parameters import Parameter, parameter, parameters_of
+from tokenspace.sampling import STATISTICS, sampler_names
 
-SECONDS_PER_CALL = 0.5  # device calls grow until they take about this long, so progress is live
-SECONDS_BETWEEN_KEEPING = 30.0
-BLOCKS_PER_CALL = 256  # over many hosts, where calls must be alike everywhere
-
-Progress = Callable[[int, int], Any]
-Samples = dict[str, np.ndarray]
+LARGEST_COUNT = 2**32  # replicates are numbered by 32 bits
 
 
-def simulate(
-    model: TokenModel | SumModel,
-    grid: int | Sequence[int] | np.ndarray,
-    replicates: int,
-    seed: int = 0,
-    sampler: str = "auto",
-    statistics: Sequence[str] = ("divergence",),
-    target_relative_error: float | None = None,
-    *,
-    batch_size: int | None = None,
-    devices: int | None = None,
-    max_memory: float | None = None,
-    progress: Progress | None = None,
-    stop: Callable[[], bool] | None = None,
-    keep: Callable[[Samples], Any] | None = None,
-    begun: Samples | None = None,
-) -> Result:
-    """Sample D(n) = ||sum_{i<=n} (h_i^A - h_i^B)|| under a model, exactly in distribution.
+@dataclass(frozen=True)
+class Tokens:
+    """[tokens] of a configuration: how many tokens, and at how many counts n to report."""
+
+    count: int = parameter("number of tokens N", at_least=1, at_most=LARGEST, integer=True)
+    points: int = parameter(
+        "points of the grid", default=33, at_least=1, at_most=100_000, integer=True
+    )
+    grid: list[int] | None = parameter(
+        "token counts that ascend from >= 1 to count, a list", default=None, number=False
+    )
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """[sweep] of a configuration: how axes combine."""
+
+    mode: str = parameter("how axes combine", default="grid", choices=("grid", "zip"))
+
+
+@dataclass(frozen=True, eq=False)
+class Experiment:
+    """A model, a grid and how often which statistics of it are drawn: all that decides numbers.
+
+    Two experiments are equal when their fingerprints are.
 
     Args:
         model: what the tokens are.
-        grid: token counts n at which D is reported, or one N for a logarithmic grid 1..N.
+        grid: token counts n at which D is reported, or one N for a logarithmic grid 1..N; kept as
+            ascending numbers (m,).
         replicates: number of Monte Carlo draws (the most, when a target is given), 1..2^32.
-        seed: 0 <= seed < 2^64. The same seed gives the same result for every batch size and, on one
-            kind of device, for every number of devices.
-        sampler: "dense" | "tokens" | "partial_sums" | "collapsed" | "auto" (the cheapest that gives
-            the statistics; the result says which and why).
-        statistics: "divergence", and "correlations" for the realised psi's.
-        target_relative_error: stop once the standard error of every E[D(n)] is below this
-            fraction of it.
-        batch_size: replicates per device call; by default as many as take about half a second.
-        devices: how many devices share the replicates; by default all that JAX sees.
-        max_memory: bytes that a device may use for sampling; by default most of what is free. A
-            block of replicates that needs more is made smaller, with a note in the result.
-        progress: called with (replicates done, replicates asked for) after each chunk.
-        stop: asked after each chunk whether to stop, by raising `Interrupted` with the samples.
-        keep: called about every half minute with the samples so far, to store them.
-        begun: samples of an interrupted run of the same experiment, to go on from.
-
-    Returns:
-        A `Result`.
+        seed: 0 <= seed < 2^64.
+        sampler: a sampler's name, or "auto".
+        statistics: some of "divergence" (always drawn) and "correlations".
+        target_relative_error: stop below this standard error of every E[D(n)], relative to it.
 
     Raises:
-        ParameterError, NotPositiveSemidefinite, UnsupportedSampler, InputError: see each.
-        Interrupted: `stop` said so.
+        InputError, UnsupportedSampler: a value outside its range.
+        NotPositiveSemidefinite: the model does not exist at that many tokens.
     """
-    if not isinstance(model, (TokenModel, SumModel)):
-        raise InputError(
-            f"model must be a TokenModel, not {type(model).__name__}; "
-            "e.g. TokenModel(equicorrelated(0.2, 0.3, 0.1), Isotropic(1024))"
-        )
-    n = as_grid(grid)
-    _require_integer("replicates", replicates, 1, 2**32)
-    _require_integer("seed", seed, 0, 2**64 - 1)
-    if batch_size is not None:
-        _require_integer("batch_size", batch_size, 1, 2**32)
-    target = target_relative_error
-    if target is not None and not (isinstance(target, (int, float)) and 0 < target < 1):
-        raise InputError(
-            f"target_relative_error = {target!r} is not allowed; it must lie between 0 and 1"
-        )
-    used = choose_devices(devices)
-    started = time.perf_counter()
-    prepared, notes = fit_block(plan(model, n, sampler, tuple(statistics)), used, max_memory)
-    kinds = 5 if "correlations" in statistics else 1
-    require_memory(4 * replicates * len(n) * kinds, f"{replicates:,} replicates at {len(n)} n")
-    samples, more = _collect(
-        prepared, used, replicates, seed, target, batch_size, progress, stop, keep, begun
+
+    model: TokenModel | SumModel = parameter("the token model", number=False)
+    grid: Any = parameter("token counts n", number=False)
+    replicates: int = parameter(
+        "number of Monte Carlo draws", at_least=1, at_most=LARGEST_COUNT, integer=True
     )
-    return summarise(
-        n,
-        samples,
-        model=model,
-        sampler=prepared.name,
-        method=prepared.method,
-        reason=prepared.reason,
-        kernels=prepared.kernels,
-        device=device_name(len(used)),
-        seed=int(seed),
-        seconds=time.perf_counter() - started,
-        versions=versions(),
-        notes=(*notes, *more),
+    seed: int = parameter(
+        "seed of the random numbers", default=0, at_least=0, at_most=2**64 - 1, integer=True
+    )
+    sampler: str = parameter("name of a sampler, or 'auto'", default="auto", number=False)
+    statistics: Sequence[str] = parameter(
+        f"a list of some of {', '.join(map(repr, STATISTICS))}",
+        default=("divergence",),
+        number=False,
+    )
+    target_relative_error: float | None = parameter(
+        "relative standard error to stop at", default=None, above=0, below=1
     )
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.model, (TokenModel, SumModel)):
+            raise InputError(
+                f"model must be a TokenModel, not {type(self.model).__name__}; "
+                "e.g. TokenModel(equicorrelated(0.2, 0.3, 0.1), Isotropic(1024))"
+            )
+        known_sampler(self.sampler)
+        _check_ranges(self)
+        grid = as_grid(self.grid)
+        grid = grid if not grid.flags.writeable else grid.copy()
+        grid.flags.writeable = False
+        _set(self, grid=grid, statistics=known_statistics(self.statistics))
+        _set(self, replicates=int(self.replicates), seed=int(self.seed))
+        self.model.require_valid(int(grid[-1]))
 
-def _collect(
-    prepared: Plan,
-    devices: list[Any],
-    replicates: int,
-    seed: int,
-    target: float | None,
-    batch_size: int | None,
-    progress: Progress | None,
-    stop: Callable[[], bool] | None,
-    keep: Callable[[Samples], Any] | None,
-    begun: Samples | None,
-) -> tuple[Samples, list[str]]:
-    """Draw chunk after chunk; returns samples (R, m) by name, and notes on how it went."""
-    many_hosts = jax.process_count() > 1
-    drawn: list[Samples] = []
-    done = 0
-    notes: list[str] = []
-    if begun is not None:
-        drawn.append(begun)
-        done = len(begun["divergence"])
-        notes.append(f"{done} of the replicates were drawn before an interruption")
-    kept_at = time.perf_counter()
-    blocks = len(devices) if batch_size is None else max(1, batch_size // prepared.block)
-    while done < replicates:
-        left = -(-(replicates - done) // prepared.block)
-        call_started = time.perf_counter()
-        try:
-            chunk = prepared.sample(seed, done, min(blocks, left), devices)
-        except Exception as error:
-            if not is_out_of_memory(error) or many_hosts:
-                raise
-            if blocks > len(devices):
-                blocks = len(devices)
-                continue
-            if prepared.block == 1:
-                raise InputError(
-                    f"sampler {prepared.name!r} runs out of memory on {device_name()} with one "
-                    "replicate; use fewer tokens or features, or a sampler that needs neither: "
-                    "'partial_sums', 'collapsed'"
-                ) from None
-            smaller = prepared.with_block(prepared.block // 2)
-            notes.append(f"memory ran out: blocks of {smaller.block} replicates from {done} on")
-            prepared = smaller
-            continue
-        drawn.append({k: v[: replicates - done] for k, v in chunk.items()})
-        done += len(drawn[-1]["divergence"])
-        if progress is not None:
-            progress(done, replicates)
-        if target is not None and done >= 2 and _relative_error(drawn) < target:
-            notes.append(f"stopped after {done} replicates: relative error below {target:g}")
-            return _joined(drawn), notes
-        if keep is not None and time.perf_counter() - kept_at > SECONDS_BETWEEN_KEEPING:
-            keep(_joined(drawn))
-            kept_at = time.perf_counter()
-        if stop is not None and done < replicates and any_host(stop()):
-            raise Interrupted.within(_joined(drawn), replicates)
-        if many_hosts:
-            blocks = min(2 * blocks, BLOCKS_PER_CALL)
-        elif batch_size is None and time.perf_counter() - call_started < SECONDS_PER_CALL / 2:
-            blocks *= 2
-    if target is not None:
-        reached = _relative_error(drawn) if done > 1 else float("nan")
-        notes.append(f"relative error {reached:.2g} after all {done} replicates, above {target:g}")
-    return _joined(drawn), notes
+    def canonical(self) -> dict[str, Any]:
+        """The experiment as plain tables with every default written out, as JSON keeps it."""
+        return self._tables({})
+
+    def _tables(self, memo: Memo) -> dict[str, Any]:
+        target = self.target_relative_error
+        return {
+            "tokens": _grid_table(self.grid, memo),
+            **model_tables(self.model, memo),
+            "run": {
+                "replicates": self.replicates,
+                "seed": self.seed,
+                "sampler": self.sampler,
+                "statistics": list(self.statistics),
+                "target_relative_error": None if target is None else float(target),
+            },
+        }
+
+    def sources(self) -> list[list[str]]:
+        """[class, digest of its source] of the classes of model and sampler that are not ours."""
+        return sources(self.model, sampler_class(self.sampler))
+
+    def compute_fingerprint(self, memo: Memo | None = None) -> str:
+        """`fingerprint`, sharing work with experiments of which parts are the same objects."""
+        memo = {} if memo is None else memo
+        return hash_of(self._tables(memo), self.sources(), memo)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of the canonical tables, of the format, and of the source of foreign classes."""
+        return self.compute_fingerprint()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Experiment) and self.fingerprint == other.fingerprint
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
 
 
-def _joined(drawn: list[Samples]) -> Samples:
-    return {k: np.concatenate([c[k] for c in drawn]) for k in drawn[0]}
+@dataclass(frozen=True)
+class Execution:
+    """How an experiment is computed; nothing here decides a number, but for rounding of blocks.
+
+    Args:
+        devices: how many devices share the replicates; by default all that JAX sees.
+        batch_size: replicates per device call; by default as many as take about half a second.
+        max_memory: bytes that a device may use for sampling; by default most of what is free.
+
+    Raises:
+        InputError: a value outside its range. Whether there are so many devices is seen when
+            they are used.
+    """
+
+    devices: int | None = None
+    batch_size: int | None = parameter(
+        "replicates per device call", default=None, at_least=1, at_most=LARGEST_COUNT, integer=True
+    )
+    max_memory: float | None = parameter("bytes on a device", default=None, above=0)
+
+    def __post_init__(self) -> None:
+        _check_ranges(self)
 
 
-def _relative_error(drawn: list[dict[str, np.ndarray]]) -> float:
-    d = np.concatenate([c["divergence"] for c in drawn])
-    mean = d.mean(axis=0, dtype=np.float64)
-    return float(np.max(d.std(axis=0, ddof=1, dtype=np.float64) / mean) / np.sqrt(len(d)))
+@dataclass(frozen=True)
+class Point:
+    """One experiment of a sweep: its label, the values of its axes, and the name of its file."""
+
+    label: str
+    axes: dict[str, Any]
+    experiment: Experiment
+    key: str
 
 
-def _require_integer(name: str, value: Any, low: int, high: int) -> None:
-    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if not whole or not low <= value <= high:
-        raise InputError(
-            f"{name} = {value!r} is not allowed; it must be an integer from {low} to {high}"
+def known_sampler(given: Any) -> str:
+    """A sampler's name; raises `UnsupportedSampler` with all that there are."""
+    if given != "auto" and sampler_class(given) is None:
+        allowed = ", ".join(map(repr, sampler_names()))
+        raise UnsupportedSampler(f"sampler = {given!r} is not allowed; it must be one of {allowed}")
+    return given
+
+
+def known_statistics(given: Any) -> tuple[str, ...]:
+    """Names of statistics in their order, "divergence" always among them.
+
+    Raises:
+        UnsupportedSampler: a name that is none.
+    """
+    allowed = ", ".join(repr(s) for s in STATISTICS)
+    if isinstance(given, str) or not isinstance(given, Sequence):
+        raise UnsupportedSampler(
+            f"statistics = {given!r} is not allowed; it must be a list of some of {allowed}"
         )
+    unknown = [s for s in given if s not in STATISTICS]
+    if unknown:
+        raise UnsupportedSampler(
+            f"statistics = {unknown[0]!r} is not allowed; they are some of {allowed}"
+        )
+    return tuple(s for s in STATISTICS if s == "divergence" or s in given)
+
+
+def sample_names(statistics: Sequence[str]) -> tuple[str, ...]:
+    """The names of the samples that are drawn for these statistics."""
+    psi = ("psi_equal", "psi_cross_AA", "psi_cross_BB", "psi_cross_AB")
+    return ("divergence", *(psi if "correlations" in statistics else ()))
+
+
+def specifications(cls: type, *left_out: str) -> dict[str, tuple[Parameter, Any]]:
+    """Name -> (meaning and range, default or MISSING) of the fields of one of these values."""
+    return {k: v for k, v in parameters_of(cls).items() if k not in left_out}
+
+
+def _check_ranges(value: Any) -> None:
+    for name, (spec, default) in specifications(type(value)).items():
+        x = getattr(value, name)
+        if not (x is None and default is None) and not spec.accepts(x):
+            raise InputError(f"{name} = {x!r} is not allowed; it must be {spec.allowed()}")
+
+
+def _set(value: Any, **fields: Any) -> None:
+    for name, x in fields.items():
+        object.__setattr__(value, name, x)
+
+
+def _grid_table(grid: np.ndarray, memo: Memo) -> dict[str, Any]:
+    if id(grid) not in memo:
+        memo[id(grid)] = (grid, {"count": int(grid[-1]), "grid": grid.tolist()})
+    return memo[id(grid)][1]
+
+
+DEFAULT = Execution()

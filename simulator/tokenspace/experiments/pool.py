@@ -11,23 +11,26 @@ from pathlib import Path
 from typing import Any
 
 from tokenspace.errors import Interrupted, WorkerDied
-from tokenspace.experiments.config import Point
+from tokenspace.experiments.experiment import Execution, Point
 from tokenspace.experiments.interrupt import graceful
-from tokenspace.experiments.sweep import Options, complete_point
+from tokenspace.experiments.point import complete_point, pack_point, unpack_point
+from tokenspace.registry import plugins
 
 _told: Any = None  # in a worker: the event by which the parent asks to stop
+_plugins: tuple[str, ...] = ()  # in a worker: the parent's
 
 
-def _start(event: Any) -> None:
-    global _told
-    _told = event
+def _start(event: Any, modules: tuple[str, ...]) -> None:
+    global _told, _plugins
+    _told, _plugins = event, modules
 
 
-def _work(folder: Path, point: Point, options: Options) -> bool:
+def _work(folder: Path, packed: dict[str, Any], execution: Execution) -> bool:
     """Complete a point; False when asked to stop before it was finished."""
     with graceful() as asked:
         try:
-            complete_point(folder, point, options, lambda: asked() or _told.is_set())
+            point = unpack_point(packed, _plugins)
+            complete_point(folder, point, execution, lambda: asked() or _told.is_set())
             return True
         except Interrupted:
             return False
@@ -36,7 +39,7 @@ def _work(folder: Path, point: Point, options: Options) -> bool:
 def run_in_pool(
     folder: Path,
     points: list[Point],
-    options: Options,
+    execution: Execution,
     workers: int,
     tell: Callable[[int, Point], None],
     stop: Callable[[], bool] | None,
@@ -51,9 +54,9 @@ def run_in_pool(
     event = context.Event()
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # they share the devices
     finished = 0
-    with ProcessPoolExecutor(workers, context, _start, (event,)) as pool:
+    with ProcessPoolExecutor(workers, context, _start, (event, plugins())) as pool:
         pending: dict[Future[bool], Point] = {
-            pool.submit(_work, folder, point, options): point for point in points
+            pool.submit(_work, folder, pack_point(point), execution): point for point in points
         }
         try:
             while pending:

@@ -1,106 +1,76 @@
-"""Results on disk: one atomic file a point, named by a hash of its configuration.
+"""Results on disk: one atomic file a point, named by the fingerprint of its experiment.
 
-A folder holds `sweep.json` (the whole configuration) and `points/<key>.npz` (arrays, with the
-point's configuration and provenance inside as JSON; nothing is pickled). A file appears complete or
-not at all: it is written beside its place, synced, and renamed.
+A folder holds `sweep.json` (format, configuration, and label, axes and key of every point) and
+`points/<key>.npz` (arrays, with the experiment's canonical tables and how it was computed inside as
+JSON). Nothing is pickled and nothing in a file names code: numbers are read without building a
+model, and a model is built from registered classes when it is asked for. Reading finished points is
+in `results.py`, folders of format 2 in `format_2.py`.
 """
 
 from __future__ import annotations
 
-import io
 import json
-import os
-import socket
-import tempfile
-import time
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
-import xarray as xr
 
-from tokenspace.errors import InputError
-from tokenspace.experiments.config import Point
+from tokenspace.errors import InputError, NoExactResult
+from tokenspace.experiments.arrays import pack, unpack
+from tokenspace.experiments.canonical import FORMAT
+from tokenspace.experiments.experiment import Point, sample_names
+from tokenspace.experiments.files import (
+    Refused,
+    read_bytes,
+    require_no_link,
+    sweep_up,
+    write_atomically,
+)
 from tokenspace.provenance import device_name, versions
-from tokenspace.statistics.estimate import QUANTILES, Estimate, Moments
 from tokenspace.statistics.result import Result
+from tokenspace.statistics.verdict import theoretical_amplitude
 
-FORMAT = 2
 HOW = ("sampler", "method", "reason", "kernels", "device", "seed", "seconds", "versions")
+LARGEST_POINT = 1 << 36  # bytes, far above what a point of the largest grid takes
+KEY = re.compile(r"[0-9a-f]{16}")
+
+Listed = tuple[str, dict[str, Any], str]  # label, axes and key of a point in sweep.json
 
 
-def _write_atomically(path: Path, data: bytes, only_new: bool = False) -> None:
-    """Write beside the place, sync, rename. With `only_new`, leave a file that is there alone."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        prefix = f".{os.getpid()}@{socket.gethostname()}@"
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=".tmp")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            if only_new and _linked(temporary, path):
-                return
-            os.replace(temporary, path)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be written ({error.strerror or error}); "
-            "free space or choose another --out folder. Finished points are safe"
-        ) from None
+def point_file(folder: Path, key: str) -> Path:
+    """Where a finished point is kept.
 
-
-def _linked(temporary: str, path: Path) -> bool:
-    """Put a file in its place unless one is there; False where file systems know no links."""
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
-        return True
-    except OSError:
-        return path.exists()
-    return True
-
-
-def sweep_up(folder: Path) -> None:
-    """Remove temporary files of writers that are gone: dead here, or silent for an hour."""
-    for stray in folder.glob(".*@*@*.tmp"):
-        pid, host, _ = stray.name[1:].split("@", 2)
-        here = host == socket.gethostname() and pid.isdecimal()
-        try:
-            silent = time.time() - stray.stat().st_mtime > 3600
-            if silent or (here and not psutil.pid_exists(int(pid))):
-                stray.unlink(missing_ok=True)
-        except OSError:
-            continue  # another process swept it up, or will
-
-
-def point_file(folder: Path, point: Point) -> Path:
-    """Where a finished point is kept."""
-    return folder / "points" / f"{point.key}.npz"
+    Raises:
+        InputError: the key is none, so that it names no file of the folder.
+    """
+    if KEY.fullmatch(key) is None:
+        raise InputError(f"{folder}: {key!r} is not the key of a point")
+    return folder / "points" / f"{key}.npz"
 
 
 def _partial_file(folder: Path, point: Point) -> Path:
-    return folder / "points" / f".{point.key}.partial"
+    return point_file(folder, point.key).with_name(f".{point.key}.partial")
 
 
 def save_partial(folder: Path, point: Point, samples: dict[str, np.ndarray]) -> None:
     """Keep the samples of a point that is not finished, to go on from."""
-    buffer = io.BytesIO()
-    blob = np.frombuffer(json.dumps(_made_by(point)).encode(), np.uint8)
-    np.savez(buffer, meta=blob, **samples)  # type: ignore[arg-type]
-    _write_atomically(_partial_file(folder, point), buffer.getvalue())
+    data = pack({"meta": _as_array(_made_by(point)), **samples})
+    write_atomically(_partial_file(folder, point), data)
 
 
 def load_partial(folder: Path, point: Point) -> dict[str, np.ndarray] | None:
     """Samples kept by `save_partial` on this kind of device and with these versions, or None."""
     path = _partial_file(folder, point)
+    experiment = point.experiment
     try:
-        with np.load(path, allow_pickle=False) as data:
-            samples = {k: data[k] for k in data.files}
-        if json.loads(samples.pop("meta").tobytes()) == _made_by(point):
+        samples = unpack(read_bytes(path, LARGEST_POINT))
+        meta = json.loads(samples.pop("meta").tobytes())
+        shape = (len(samples["divergence"]), len(experiment.grid))
+        fits = all(v.shape == shape and v.dtype == np.float32 for v in samples.values())
+        named = set(samples) == set(sample_names(experiment.statistics))
+        if meta == _made_by(point) and fits and named and 0 < shape[0] <= experiment.replicates:
             return samples
     except FileNotFoundError:
         return None
@@ -113,120 +83,138 @@ def _made_by(point: Point) -> dict[str, Any]:
     return {"key": point.key, "device": device_name(), "versions": versions()}
 
 
+def _as_array(value: Any) -> np.ndarray:
+    return np.frombuffer(json.dumps(value).encode(), np.uint8)
+
+
 def encode_point(point: Point, result: Result) -> bytes:
     """A finished point as the bytes of its file."""
+    experiment = point.experiment
     meta = {
         "format": FORMAT,
         "key": point.key,
         "label": point.label,
         "axes": point.axes,
-        "config": point.config,
+        "experiment": experiment.canonical(),
+        "sources": experiment.sources(),
         **{k: getattr(result, k) for k in HOW},
         "notes": list(result.notes),
         "count": result.replicates,
     }
-    arrays: dict[str, Any] = {
+    arrays = {
         "n": result.n,
         "mean": result.divergence.mean,
         "covariance": result.divergence.covariance,
         "square_mean": result.mean_square.mean,
         "square_covariance": result.mean_square.covariance,
         "quantiles": result.quantiles,
+        "theory": _theory(result),
     }
     for name, estimate in (result.correlations or {}).items():
         arrays[f"{name}.mean"] = estimate.mean
         arrays[f"{name}.standard_error"] = estimate.standard_error
-    blob = np.frombuffer(json.dumps(meta).encode(), np.uint8)
-    buffer = io.BytesIO()
-    np.savez(buffer, meta=blob, **arrays)
-    return buffer.getvalue()
+    return pack({"meta": _as_array(meta), **arrays})
+
+
+def _theory(result: Result) -> np.ndarray:
+    """The theory beside the numbers, so that both are read without building a model."""
+    try:
+        return np.asarray(theoretical_amplitude(result.model, result.n), np.float64)
+    except NoExactResult:
+        return np.full(len(result.n), np.nan)
 
 
 def save_point(folder: Path, point: Point, encoded: bytes) -> Path:
     """Write one finished point (see `encode_point`); returns its file."""
-    path = point_file(folder, point)
-    _write_atomically(path, encoded)
+    path = point_file(folder, point.key)
+    write_atomically(path, encoded)
     _partial_file(folder, point).unlink(missing_ok=True)
     return path
 
 
-def load_point(path: Path) -> tuple[Point, Result]:
-    """Read one point back, with its model rebuilt from its configuration.
-
-    Raises:
-        InputError: the file is truncated, corrupt or not one of ours.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as data:
-            arrays = {k: data[k] for k in data.files}
-        meta = json.loads(arrays.pop("meta").tobytes())
-        point = Point(meta["label"], meta["axes"], meta["config"])
-        if meta["format"] != FORMAT or point.key != meta["key"]:
-            raise ValueError("its contents do not match its key")
-        count = int(meta["count"])
-        psi = sorted({k.split(".")[0] for k in arrays if k.endswith(".standard_error")})
-        correlations = {
-            k: Estimate(arrays[f"{k}.mean"], arrays[f"{k}.standard_error"], count) for k in psi
-        }
-        result = Result(
-            n=arrays["n"],
-            divergence=Moments(arrays["mean"], arrays["covariance"], count),
-            mean_square=Moments(arrays["square_mean"], arrays["square_covariance"], count),
-            quantiles=arrays["quantiles"],
-            correlations=correlations or None,
-            model=point.model(),
-            **{k: meta[k] for k in HOW},
-            notes=tuple(meta["notes"]),
-        )
-    except Exception as error:
-        raise InputError(
-            f"{path}: not a complete result file ({error}); delete it and run the sweep again, "
-            "which computes only what is missing"
-        ) from None
-    return point, result
-
-
-def begin(folder: Path, config: dict[str, Any]) -> None:
+def begin(folder: Path, config: dict[str, Any], points: Sequence[Point] = ()) -> None:
     """Claim a folder for a sweep, or make sure that it holds this very sweep.
 
+    Of several processes that start at once the first to write wins. A folder that holds the same
+    points, however they are written, is this sweep.
+
     Raises:
-        InputError: the folder holds another configuration (the differences are listed).
+        InputError: the folder holds another sweep, or one of an older format.
     """
     path = folder / "sweep.json"
-    if not path.exists():  # of several writers that start at once, one creates it
-        _write_atomically(path, json.dumps(config, indent=1).encode(), only_new=True)
-    known = read_config(folder)
-    if known != json.loads(json.dumps(config)):
-        lines = "\n".join(f"  {d}" for d in differences(known, config))
+    for part in (path, folder / "points"):
+        require_no_link(part)
+    listed = [[p.label, p.axes, p.key] for p in points]
+    wanted = {"format": FORMAT, "config": config, "points": listed}
+    data = json.dumps(wanted, indent=1).encode()
+    if not path.exists():
+        write_atomically(path, data, only_new=True)
+    config_there, points_there = read_sweep(folder)
+    if points_there is None:
         raise InputError(
-            f"{folder} holds results of another configuration:\n{lines}\n"
-            "Choose another --out folder, or restore the configuration"
+            f"{folder} holds results of format 2, which are read but not added to: choose another "
+            "--out folder, or move this one away"
         )
+    wanted = json.loads(data)  # as it is read back: tuples are lists
+    if config_there != wanted["config"]:
+        keys = [key for *_, key in points_there]
+        if not keys or keys != [p.key for p in points]:
+            lines = "\n".join(f"  {d}" for d in differences(config_there, wanted["config"]))
+            raise InputError(
+                f"{folder} holds results of another configuration:\n{lines}\n"
+                "Choose another --out folder, or restore the configuration"
+            )
+    if [list(p) for p in points_there] != wanted["points"]:
+        write_atomically(path, data)  # e.g. a class was edited, and with it the points' keys
     sweep_up(folder)
     sweep_up(folder / "points")
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """The configuration that a folder of results was made with.
+    """The configuration that a folder of results was made with; raises as `read_sweep`."""
+    return read_sweep(folder)[0]
+
+
+def read_sweep(folder: Path) -> tuple[dict[str, Any], list[Listed] | None]:
+    """Configuration and points of a folder of results; no points for a folder of format 2.
 
     Raises:
         InputError: there is none, or it cannot be read.
     """
     path = folder / "sweep.json"
-    if not path.is_file():
+    require_no_link(folder / "points")
+    try:
+        whole = json.loads(read_bytes(path).decode("utf-8"))
+        if not isinstance(whole, dict):
+            raise ValueError("it is no table")
+        if "format" not in whole:
+            return whole, None
+        if whole["format"] != FORMAT:
+            raise ValueError(f"format {whole['format']!r} is not one that this version reads")
+        config, points = whole["config"], whole["points"]
+        if not isinstance(config, dict) or not all(map(_is_listed, points)):
+            raise ValueError("its list of points is damaged")
+        return config, [tuple(p) for p in points]
+    except (FileNotFoundError, NotADirectoryError):
         raise InputError(
             f"{folder}: no results here (sweep.json is missing); run `tokenspace sweep`"
-        )
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(config, dict):
-            raise ValueError("it is no table")
-        return config
-    except (OSError, ValueError, RecursionError) as error:
+        ) from None
+    except (OSError, Refused, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
             f"{path}: cannot be read ({error}); restore it from the configuration file, or choose "
             "another --out folder"
         ) from None
+
+
+def _is_listed(entry: Any) -> bool:
+    return (
+        isinstance(entry, list)
+        and len(entry) == 3
+        and isinstance(entry[0], str)
+        and isinstance(entry[1], dict)
+        and isinstance(entry[2], str)
+        and KEY.fullmatch(entry[2]) is not None
+    )
 
 
 def differences(old: Any, new: Any, path: str = "") -> list[str]:
@@ -242,75 +230,3 @@ def differences(old: Any, new: Any, path: str = "") -> list[str]:
                 out += differences(old[key], new[key], where)
         return out
     return [] if old == new else [f"{path}: {old!r} in the folder, {new!r} now"]
-
-
-def load_results(folder: str | Path) -> list[tuple[Point, Result]]:
-    """All finished points of a folder, in the order of the sweep.
-
-    Args:
-        folder: the --out folder of a sweep.
-
-    Returns:
-        (point, result) pairs; a point has label, axes, config and key.
-
-    Raises:
-        InputError: no such folder, no finished point, or a corrupt file.
-    """
-    from tokenspace.experiments.config import points_of
-
-    folder = Path(folder)
-    points = points_of(read_config(folder), str(folder))
-    order = {p.key: k for k, p in enumerate(points)}
-    found = [load_point(p) for p in sorted((folder / "points").glob("*.npz"))]
-    if not found:
-        raise InputError(f"{folder}: no finished point yet; run `tokenspace sweep` again to resume")
-    return sorted(found, key=lambda pair: order.get(pair[0].key, len(order)))
-
-
-def open_results(folder: str | Path) -> xr.Dataset:
-    """A sweep's results as one labelled Dataset with dimensions point and n.
-
-    Variables: mean, standard_error, std, mean_square and (quantile, point, n) quantiles of D, psi's
-    where measured, and the theory's amplitude; coordinates: label, every sweep axis, sampler,
-    replicates. Points with different grids are aligned on the union of n; what a point does not
-    report is NaN.
-
-    Args:
-        folder: the --out folder of a sweep.
-
-    Raises:
-        InputError: see `load_results`.
-    """
-    from tokenspace.statistics.verdict import theoretical_amplitude
-
-    loaded = load_results(folder)
-    grid = np.unique(np.concatenate([r.n for _, r in loaded]))
-    shape = (len(loaded), len(grid))
-    names = ["mean", "standard_error", "std", "mean_square", "theory"]
-    names += sorted({k for _, r in loaded for k in (r.correlations or {})})
-    data = {k: np.full(shape, np.nan) for k in names}
-    quantiles = np.full((len(QUANTILES), *shape), np.nan)
-    for k, (_, r) in enumerate(loaded):
-        at = np.searchsorted(grid, r.n)
-        data["mean"][k, at] = r.mean
-        data["standard_error"][k, at] = r.standard_error
-        data["std"][k, at] = r.std
-        data["mean_square"][k, at] = r.mean_square.mean
-        data["theory"][k, at] = theoretical_amplitude(r.model, r.n)
-        quantiles[:, k, at] = r.quantiles
-        for name, estimate in (r.correlations or {}).items():
-            data[name][k, at] = estimate.mean
-    coordinates: dict[str, Any] = {
-        "n": grid,
-        "quantile": list(QUANTILES),
-        "label": ("point", [p.label for p, _ in loaded]),
-        "replicates": ("point", [r.replicates for _, r in loaded]),
-        "sampler": ("point", [r.sampler for _, r in loaded]),
-    }
-    for axis in sorted({a for p, _ in loaded for a in p.axes}):
-        values = [p.axes.get(axis) for p, _ in loaded]
-        simple = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
-        coordinates[axis] = ("point", values if simple else [str(v) for v in values])
-    variables: dict[str, Any] = {k: (("point", "n"), v) for k, v in data.items()}
-    variables["quantiles"] = (("quantile", "point", "n"), quantiles)
-    return xr.Dataset(variables, coordinates)

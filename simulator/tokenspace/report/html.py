@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from tokenspace.errors import InputError
-from tokenspace.experiments.store import load_results, read_config
+from tokenspace.experiments.files import require_no_link
+from tokenspace.experiments.results import load_results
+from tokenspace.experiments.store import read_config
 from tokenspace.figures import draw_all, meaning
 from tokenspace.provenance import versions
 from tokenspace.report.verdicts import VERDICT_COLUMNS, verdict_row
@@ -35,7 +37,10 @@ def write_report(
     from jinja2 import Environment, StrictUndefined
 
     folder = Path(folder)
-    out = folder / "report.html" if out is None else Path(out)
+    if out is None:
+        out = folder / "report.html"
+        require_no_link(out)  # of a folder that came from elsewhere
+    out = Path(out)
     loaded = load_results(folder)
     checks = [result.check(tolerance) for _, result in loaded]
     rows = [

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tokenspace.deferred import DeferredField
 from tokenspace.errors import InputError
 from tokenspace.statistics import exponent, verdict
 from tokenspace.statistics.estimate import QUANTILES, Estimate, Moments, moments
@@ -169,6 +170,11 @@ class Result:
             f"Result({self.replicates} replicates, n = {self.n[0]}..{self.n[-1]} "
             f"({len(self.n)} points), sampler = {self.sampler!r}, device = {self.device!r})"
         )
+
+
+# A stored result is read without its model, which is built when it is asked for. (Set here: inside
+# the class a dataclass would take the descriptor for the field's default.)
+Result.model = DeferredField("model")
 
 
 def with_psi_within(psi: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -1,0 +1,100 @@
+"""Files of results: written whole or not at all, and read without following anything anywhere.
+
+A folder of results may come from somebody else, so what is read must be an ordinary file of a
+bounded size: no symbolic link, pipe or device.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+
+from tokenspace.errors import InputError
+
+LARGEST = 1 << 30  # bytes of a file of words
+
+
+class Refused(ValueError):
+    """A file that is not read, and why."""
+
+
+def read_bytes(path: Path, largest: int = LARGEST) -> bytes:
+    """The contents of an ordinary file.
+
+    Raises:
+        Refused: it is a symbolic link, no ordinary file, or too large.
+        OSError: it cannot be read.
+    """
+    if path.is_symlink():
+        raise Refused("it is a symbolic link, which results never hold")
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    handle = os.open(path, flags)
+    with os.fdopen(handle, "rb") as file:
+        about = os.fstat(file.fileno())
+        if not stat.S_ISREG(about.st_mode):
+            raise Refused("it is no ordinary file")
+        if about.st_size > largest:
+            raise Refused(f"it has {about.st_size:,} bytes; at most {largest:,} are read")
+        return file.read()
+
+
+def require_no_link(path: Path) -> None:
+    """Raise `InputError` for a part of a results folder that leads elsewhere."""
+    if path.is_symlink():
+        raise InputError(
+            f"{path}: is a symbolic link, which leads out of the folder; put the folder itself "
+            "where you want it"
+        )
+
+
+def write_atomically(path: Path, data: bytes, only_new: bool = False) -> None:
+    """Write beside the place, sync, rename. With `only_new`, leave a file that is there alone."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        prefix = f".{os.getpid()}@{socket.gethostname()}@"
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=".tmp")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            if only_new and _linked(temporary, path):
+                return
+            os.replace(temporary, path)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be written ({error.strerror or error}); "
+            "free space or choose another --out folder. Finished points are safe"
+        ) from None
+
+
+def _linked(temporary: str, path: Path) -> bool:
+    """Put a file in its place unless one is there; False where file systems know no links."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        return True
+    except OSError:
+        return path.exists()
+    return True
+
+
+def sweep_up(folder: Path) -> None:
+    """Remove temporary files of writers that are gone: dead here, or silent for an hour."""
+    for stray in folder.glob(".*@*@*.tmp"):
+        pid, host, _ = stray.name[1:].split("@", 2)
+        here = host == socket.gethostname() and pid.isdecimal()
+        try:
+            silent = time.time() - stray.stat().st_mtime > 3600
+            if silent or (here and not psutil.pid_exists(int(pid))):
+                stray.unlink(missing_ok=True)
+        except OSError:
+            continue  # another process swept it up, or will

@@ -1,0 +1,34 @@
+"""Models and samplers by name, for configurations, stored results and listings: the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tokenspace.errors import InputError
+from tokenspace.registry import ROOMS
+
+MODEL_ROOMS = ("position", "branches", "features", "law")
+
+
+def find(room: str, name: str) -> Callable[..., Any]:
+    """The model of that name; raises `InputError` with the nearest and all that are known."""
+    return ROOMS[room].find(name)
+
+
+def names(room: str) -> tuple[str, ...]:
+    """The names of a room's models."""
+    return ROOMS[room].names()
+
+
+def name_of(room: str, make: Callable[..., Any]) -> str | None:
+    """The name of a model's class, None when it is not registered."""
+    return ROOMS[room].name_of(make)
+
+
+def sampler_class(name: object) -> Any:
+    """The class of a sampler, None for "auto" and for what is none; lists nothing."""
+    try:
+        return ROOMS["sampler"].find(name) if isinstance(name, str) and name != "auto" else None
+    except InputError:
+        return None

@@ -1,0 +1,185 @@
+"""Finished points read back: numbers first, models only when they are asked for."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tokenspace.deferred import Deferred
+from tokenspace.errors import InputError
+from tokenspace.experiments import format_2
+from tokenspace.experiments.arrays import unpack
+from tokenspace.experiments.build import rebuild_model
+from tokenspace.experiments.canonical import FORMAT, hash_of
+from tokenspace.experiments.files import read_bytes
+from tokenspace.experiments.store import HOW, KEY, LARGEST_POINT, point_file, read_sweep
+from tokenspace.provenance import versions
+from tokenspace.statistics.estimate import QUANTILES, Estimate, Moments
+from tokenspace.statistics.result import Result
+
+
+@dataclass(frozen=True)
+class StoredPoint:
+    """A finished point of a folder: label, values of its axes, key, and its tables as data.
+
+    config: the experiment's canonical tables (of a folder of format 2, those of its configuration).
+    """
+
+    label: str
+    axes: dict[str, Any]
+    key: str
+    config: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What one file holds."""
+
+    point: StoredPoint
+    result: Result
+    theory: np.ndarray | None
+
+    @cached_property
+    def made_by_others(self) -> bool:
+        """Whether other versions of packages than those here computed it."""
+        return self.result.versions != versions()
+
+
+def load_point(path: Path) -> tuple[StoredPoint, Result]:
+    """Read one point back. Its model is built when `result.model` is asked for.
+
+    Raises:
+        InputError: the file is truncated, corrupt or not one of ours.
+    """
+    loaded = load(path)
+    return loaded.point, loaded.result
+
+
+def load(path: Path) -> Loaded:
+    """Read one point back, with all that its file holds; raises as `load_point`."""
+    try:
+        arrays = unpack(read_bytes(path, LARGEST_POINT))
+        meta = json.loads(arrays.pop("meta").tobytes())
+        if meta["format"] == FORMAT:
+            key, tables = hash_of(meta["experiment"], meta["sources"]), meta["experiment"]
+        elif meta["format"] == format_2.FORMAT:
+            key, tables = format_2.key_of(meta["config"]), meta["config"]
+        else:
+            raise ValueError(f"format {meta['format']!r} is not one that this version reads")
+        if key != meta["key"] or key != path.stem:
+            raise ValueError("its contents do not match its key")
+        _of(dict, tables)
+        point = StoredPoint(_of(str, meta["label"]), _of(dict, meta["axes"]), key, tables)
+        theory = arrays.pop("theory", None)
+        result = _result(arrays, meta, Deferred(rebuild_model, (tables, str(path))))
+        if theory is not None and theory.shape != result.n.shape:
+            raise ValueError("its theory has another shape than its grid")
+    except Exception as error:
+        raise InputError(
+            f"{path}: not a complete result file ({error}); delete it and run the sweep again, "
+            "which computes only what is missing"
+        ) from None
+    return Loaded(point, result, theory)
+
+
+def _of(kind: type, value: Any) -> Any:
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise ValueError(f"{value!r} stands where a {kind.__name__} belongs")
+    return value
+
+
+def _result(arrays: dict[str, np.ndarray], meta: dict[str, Any], model: Deferred) -> Result:
+    n = arrays["n"]
+    if n.ndim != 1 or n.dtype.kind != "i" or not n.size or n[0] < 1 or np.any(np.diff(n) <= 0):
+        raise ValueError("its grid does not ascend")
+    m, count = len(n), _of(int, meta["count"])
+    for name, array in arrays.items():
+        shape = {"quantiles": (len(QUANTILES), m)}.get(name, (m,))
+        if array.shape != ((m, m) if name.endswith("covariance") else shape):
+            raise ValueError(f"{name!r} has shape {array.shape} at {m} n")
+    psi = sorted({k.split(".")[0] for k in arrays if k.endswith(".standard_error")})
+    correlations = {
+        k: Estimate(arrays[f"{k}.mean"], arrays[f"{k}.standard_error"], count) for k in psi
+    }
+    how = {k: meta[k] for k in HOW}
+    for name in ("sampler", "method", "reason", "kernels", "device"):
+        _of(str, how[name])
+    made_with = {_of(str, k): _of(str, v) for k, v in how["versions"].items()}
+    if not math.isfinite(how["seconds"]) or count < 1:
+        raise ValueError("its numbers of seconds or replicates are none")
+    return Result(
+        n=n,
+        divergence=Moments(arrays["mean"], arrays["covariance"], count),
+        mean_square=Moments(arrays["square_mean"], arrays["square_covariance"], count),
+        quantiles=arrays["quantiles"],
+        correlations=correlations or None,
+        model=model,
+        **how,
+        notes=(*map(str, meta["notes"]), *_on_versions(made_with)),
+    )
+
+
+def _on_versions(made_with: dict[str, str]) -> tuple[str, ...]:
+    """A note on a point that other versions of packages computed."""
+    now = versions()
+    others = [k for k in {**made_with, **now} if made_with.get(k) != now.get(k)]
+    if not others:
+        return ()
+    then = ", ".join(f"{k} {made_with.get(k, 'absent')}" for k in others)
+    here = ", ".join(f"{k} {now.get(k, 'absent')}" for k in others)
+    return (f"computed with {then}; here: {here} (`tokenspace sweep --strict` computes it anew)",)
+
+
+def load_results(folder: str | Path) -> list[tuple[StoredPoint, Result]]:
+    """All finished points of a folder, in the order of the sweep.
+
+    Numbers are read without building models; `result.model` builds its own when it is asked for.
+
+    Args:
+        folder: the --out folder of a sweep.
+
+    Returns:
+        (point, result) pairs; a point has label, axes, key and config, its tables.
+
+    Raises:
+        InputError: no such folder, no finished point, or a corrupt file.
+    """
+    return [(f.point, f.result) for f in load_folder(Path(folder))]
+
+
+def load_folder(folder: Path) -> list[Loaded]:
+    """All finished points of a folder with all that their files hold; raises as `load_results`."""
+    config, listed = read_sweep(folder)
+    if listed is None:
+        keys = format_2.keys_in_order(config, str(folder))
+        order = {key: k for k, key in enumerate(keys)}
+        paths = sorted((folder / "points").glob("*.npz"))
+        paths = [p for p in paths if KEY.fullmatch(p.stem)]
+        found = [load(p) for p in paths]
+        found.sort(key=lambda f: order.get(f.point.key, len(order)))
+    else:
+        found = _listed_points(folder, listed)
+    if not found:
+        raise InputError(f"{folder}: no finished point yet; run `tokenspace sweep` again to resume")
+    return found
+
+
+def _listed_points(folder: Path, listed: list[Any]) -> list[Loaded]:
+    """Points as sweep.json names them: two that are one experiment share a file."""
+    files: dict[str, Loaded | None] = {}
+    found = []
+    for label, axes, key in listed:
+        if key not in files:
+            path = point_file(folder, key)
+            files[key] = load(path) if path.exists() or path.is_symlink() else None
+        loaded = files[key]
+        if loaded is not None:
+            point = StoredPoint(label, axes, key, loaded.point.config)
+            found.append(Loaded(point, loaded.result, loaded.theory))
+    return found

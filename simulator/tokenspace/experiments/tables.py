@@ -1,0 +1,87 @@
+"""Reading a configuration: the file, and tables checked against declared ranges.
+
+Problems are collected with their key paths, so that a person sees all of them at once.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable
+from dataclasses import MISSING
+from pathlib import Path
+from typing import Any
+
+from tokenspace.errors import InputError
+from tokenspace.parameters import Parameter
+
+Specifications = dict[str, tuple[Parameter, Any]]  # name -> (meaning and range, default)
+
+
+class ConfigError(InputError):
+    """A configuration that cannot be used: file, and one line for every problem."""
+
+    def __init__(self, source: str, problems: list[str]) -> None:
+        self.source, self.problems = source, problems
+        super().__init__("\n".join([f"{source}: {p}" for p in problems]))
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """A TOML file as a dictionary.
+
+    Raises:
+        ConfigError: it cannot be read, or is not TOML.
+    """
+    source = str(path)
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(source, ["no such file"]) from None
+    except IsADirectoryError:
+        raise ConfigError(source, ["is a folder; a TOML file is needed"]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(source, [f"cannot be read: {error}"]) from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ConfigError(source, [f"is not valid TOML: {error}"]) from None
+
+
+def read_table(
+    specifications: Specifications, table: Any, path: str, problems: list[str]
+) -> dict[str, Any] | None:
+    """The values of a table, defaults filled in; None with problems added when it is wrong."""
+    if not isinstance(table, dict):
+        problems.append(f"{path}: {table!r} must be a table [{path}]")
+        return None
+    before = len(problems)
+    problems += unknown_keys(table, specifications, f"{path}.")
+    out = {}
+    for name, (spec, default) in specifications.items():
+        value = table.get(name)
+        if value is None:
+            if default is MISSING:
+                problems.append(f"{path}.{name}: missing; it must be {spec.allowed()}")
+            out[name] = default
+        elif not spec.accepts(value):
+            problems.append(not_allowed(f"{path}.{name}", value, spec))
+        else:
+            out[name] = int(value) if spec.integer else value
+    return out if len(problems) == before else None
+
+
+def not_allowed(path: str, value: Any, spec: Parameter) -> str:
+    """A problem: a value outside its range."""
+    return f"{path}: {value!r} is not allowed; it must be {spec.allowed()}"
+
+
+def unknown_keys(table: dict[str, Any], known: Iterable[str], prefix: str) -> list[str]:
+    """A problem for every key that means nothing here, with the nearest that does."""
+    known = list(known)
+    out = []
+    for key in table:
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, n=1)
+            hint = (
+                f"did you mean {near[0]!r}?" if near else f"allowed: {', '.join(known) or 'none'}"
+            )
+            out.append(f"{prefix}{key}: unknown key; {hint}")
+    return out
