@@ -1,4 +1,7 @@
-"""Settings of all tests: 64-bit numbers on, shapes of different rank never mixed by accident."""
+"""Settings of all tests: as users run, but shapes of different rank never mixed by accident.
+
+JAX stays in its 32-bit mode, which users have; oracles that need float64 are written in NumPy.
+"""
 
 import os
 
@@ -10,7 +13,6 @@ import jax
 import matplotlib
 from hypothesis import settings
 
-jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 matplotlib.use("Agg")
 settings.register_profile("tokenspace", deadline=None, max_examples=50, derandomize=True)
