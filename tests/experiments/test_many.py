@@ -86,8 +86,18 @@ def distributed(config, folder, port, index, processes=2, devices=2):
     return start("sweep", config, "--out", folder, "--distributed", *where, devices=devices)
 
 
+def test_two_hosts_give_the_same_bits(tmp_path):
+    config, port = sweep_file(tmp_path / "c.toml", 2), free_port()
+    both = [distributed(config, tmp_path / "r", port, k, devices=1) for k in (0, 1)]
+    outs = [p.communicate(timeout=240)[0] for p in both]
+    assert [p.returncode for p in both] == [0, 0], outs
+    assert "2 of 2 points computed" in outs[0] and "points computed" not in outs[1]
+    ts.run_sweep(config, tmp_path / "alone")
+    assert equal(tmp_path / "alone", tmp_path / "r") == 2
+
+
 @pytest.mark.slow
-def test_two_hosts_give_the_same_bits(one_device, tmp_path):
+def test_two_hosts_of_many_devices_give_the_same_bits(one_device, tmp_path):
     port = free_port()
     both = [distributed(one_device / "all.toml", tmp_path / "r", port, k) for k in (0, 1)]
     outs = [p.communicate(timeout=240)[0] for p in both]
