@@ -1,6 +1,7 @@
 """Settings of all tests: as users run, but shapes of different rank never mixed by accident.
 
-JAX stays in its 32-bit mode, which users have; oracles that need float64 are written in NumPy.
+JAX stays in its 32-bit mode, which users have: oracles in float64 are NumPy's, and what concerns
+64-bit JAX asks for it with `tokenspace.precision.float64`.
 """
 
 import os

@@ -8,9 +8,12 @@ import sysconfig
 import venv
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 
 
+@pytest.mark.slow
 def test_wheel_installs_and_runs(tmp_path):
     source = tmp_path / "source"
     kept_out = (".git", ".venv*", "build", "demo", "*.egg-info", "__pycache__", "kernel-ipc-*")
