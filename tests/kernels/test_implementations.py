@@ -137,7 +137,7 @@ def test_given_tokens_do_not_depend_on_the_windows(monkeypatch, windows):
     monkeypatch.setattr(given_tokens, "WINDOWS", {})
     monkeypatch.setattr(given_tokens, "ACCELERATOR_WINDOWS", windows)
     shape = SHAPES[5]
-    args = arguments("measure", shape, None)
+    args = arguments("measure", shape, BRANCHES["white"])
     assert_close(given_tokens.measure(*args), reference.measure(*args), shape.tokens * shape.dim)
 
 
@@ -146,7 +146,7 @@ MEASURES = [implementation for name, implementation in FAST if name == "measure"
 
 @pytest.mark.parametrize("implementation", MEASURES)
 def test_difference_alone_is_the_same_divergence(implementation):
-    args = arguments("measure", SHAPES[5], None)
+    args = arguments("measure", SHAPES[5], BRANCHES["white"])
     measure = dispatch.kernel("measure", implementation).call
     alone, nothing = measure(*args, psi=False)
     assert nothing == {}
@@ -157,7 +157,7 @@ def test_difference_alone_is_the_same_divergence(implementation):
 @pytest.mark.parametrize("implementation", MEASURES)
 def test_tokens_of_16_bits(implementation, dtype):
     """The reference reads the same rounded tokens in float64; subnormal numbers are among them."""
-    a, b, grid = arguments("measure", SHAPES[5], None)
+    a, b, grid = arguments("measure", SHAPES[5], BRANCHES["white"])
     scale = np.geomspace(1e-7, 100, a.shape[1])[:, None]
     a, b = ((h * scale).astype(dtype) for h in (a, b))
     got = dispatch.kernel("measure", implementation).call(a, b, grid)
@@ -176,7 +176,7 @@ def test_arrays_that_are_not_contiguous_and_of_any_rank(implementation):
 
 @pytest.mark.parametrize("implementation", MEASURES)
 def test_tokens_after_the_last_n_are_not_read(implementation):
-    a, b, _ = arguments("measure", SHAPES[5], None)
+    a, b, _ = arguments("measure", SHAPES[5], BRANCHES["white"])
     grid = np.array([1, 30, 200])
     measure = dispatch.kernel("measure", implementation).call
     clean = measure(a, b, grid)
