@@ -1,4 +1,5 @@
 # Two commands: `make demo` runs the main job, `make test` runs the tests. Both set up .venv first.
+# `make test-all` adds the slow tests; `make test-oldest` runs the quick ones on the oldest versions.
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,7 +8,11 @@ OUT ?= demo
 WORKERS ?= 2
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test bench notebooks docs lint install clean
+# Workers take halves of the tests, so that what one module prepares is prepared once, and then steal.
+TESTS := -m pytest -n $(WORKERS) --dist worksteal --durations 15
+OLDEST := .venv-oldest
+
+.PHONY: demo test test-slow test-all test-oldest bench notebooks docs lint install clean
 
 demo: install
 	$(BIN)/tokenspace sweep sweeps/demo.toml --out $(OUT)/results
@@ -18,7 +23,15 @@ demo: install
 	@echo "results: $(OUT)/results   figures: $(OUT)/figures   report: $(OUT)/report.html   (open the report first)"
 
 test: install
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python $(TESTS) -m "not slow"
+
+test-slow: install
+	$(BIN)/python $(TESTS) -m slow
+
+test-all: test test-slow
+
+test-oldest: $(OLDEST)/.installed
+	$(OLDEST)/bin/python $(TESTS) -m "not slow"
 
 bench: install
 	$(BIN)/tokenspace bench
@@ -32,6 +45,7 @@ docs: install
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 install: $(INSTALLED)
 
@@ -40,5 +54,10 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
+$(OLDEST)/.installed: pyproject.toml constraints-oldest.txt
+	test -x $(OLDEST)/bin/python || $(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-oldest.txt -e '.[dev]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) build demo *.egg-info
+	rm -rf $(VENV) $(OLDEST) build demo *.egg-info

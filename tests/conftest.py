@@ -1,4 +1,8 @@
-"""Settings of all tests: 64-bit numbers on, shapes of different rank never mixed by accident."""
+"""Settings of all tests: as users run, but shapes of different rank never mixed by accident.
+
+JAX stays in its 32-bit mode, which users have: oracles in float64 are NumPy's, and what concerns
+64-bit JAX asks for it with `tokenspace.precision.float64`.
+"""
 
 import os
 
@@ -10,7 +14,6 @@ import jax
 import matplotlib
 from hypothesis import settings
 
-jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 matplotlib.use("Agg")
 settings.register_profile("tokenspace", deadline=None, max_examples=50, derandomize=True)

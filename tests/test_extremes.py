@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy import signal
 
 import tokenspace as ts
 from oracles import assert_agrees, divergences
+from tokenspace import kernels
 from tokenspace.errors import InputError
 from tokenspace_kernels import dispatch
 
@@ -55,8 +57,21 @@ def test_a_million_tokens_of_many_features(name, sampler):
 
 
 def test_a_million_tokens_one_by_one():
+    """The recursion of AR(1) in float64 on the same white noise: an identity."""
+    model, grid = ts.TokenModel(BRANCHES["AR(1)"], ts.Isotropic(4)), ts.log_grid(MILLION, 9)
+    r = ts.simulate(model, grid, 1, 1, "tokens", max_memory=20_000)  # and not 512 replicates
+    z = np.array(kernels.normals(kernels.replicate_keys(1, 0, 1)[0], 0, MILLION, 4), float)
+    rho = np.exp(-1 / 1000)
+    z[1:] *= np.sqrt(1 - rho**2)
+    x = signal.lfilter([1.0], [1.0, -rho], z, axis=0)
+    sums = np.cumsum(x, axis=0)[grid - 1] * np.sqrt(2 * model.features.eigenvalues)
+    np.testing.assert_allclose(r.mean, np.linalg.norm(sums, axis=1), rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_million_tokens_one_by_one_in_the_mean():
     model = ts.TokenModel(BRANCHES["AR(1)"], ts.Isotropic(16))
-    r = ts.simulate(model, ts.log_grid(MILLION, 9), 256, 1, "tokens")
+    r = ts.simulate(model, ts.log_grid(MILLION, 9), 256, 1, "tokens", max_memory=8_400_000)
     assert_agrees(r.mean, r.standard_error, ts.theory.expected_divergence(model, r.n))
 
 

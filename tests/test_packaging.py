@@ -8,12 +8,15 @@ import sysconfig
 import venv
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 
 
+@pytest.mark.slow
 def test_wheel_installs_and_runs(tmp_path):
     source = tmp_path / "source"
-    kept_out = (".git", ".venv", "build", "demo", "*.egg-info", "__pycache__", "kernel-ipc-*")
+    kept_out = (".git", ".venv*", "build", "demo", "*.egg-info", "__pycache__", "kernel-ipc-*")
     skip = shutil.ignore_patterns(*kept_out)  # the last are sockets of notebooks that were killed
     shutil.copytree(ROOT, source, ignore=skip)
     subprocess.run(

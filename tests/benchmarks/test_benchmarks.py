@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -120,6 +122,16 @@ def test_random_quality_notices_bad_numbers(monkeypatch):
     random_quality.sums.clear_cache()
 
 
+def test_gpu_script_names_what_exists():
+    """Its steps are tested one by one; this holds the script together, quickly."""
+    script = ROOT / "benchmarks" / "gpu.sh"
+    subprocess.run(["bash", "-n", script], check=True)
+    modules = set(re.findall(r"-m (\w+[\w.]*) ", script.read_text())) - {"gpu"}
+    assert modules == {"tokenspace", "pytest", "tokenspace_benchmarks.random_quality"}
+    assert all(find_spec(module) for module in modules)
+
+
+@pytest.mark.slow
 def test_gpu_script_runs_in_one_call(tmp_path):
     """On a CPU: GPU tests are skipped, the rest runs in small."""
     environment = {**os.environ, "QUICK": "1", "DRAWS": "4000000", "PYTHON": sys.executable}
@@ -142,6 +154,7 @@ def test_scaling_model():
     assert many == pytest.approx(1.0 + 2.5 + 2 * 0.5 + 4 * 33 * 1000 / 1e9)
 
 
+@pytest.mark.slow
 def test_scaling_runs_two_processes(tmp_path, capsys):
     assert scaling.main(tmp_path, replicates=64, repeats=1) == 0
     saved = json.loads(next(tmp_path.rglob("scaling.json")).read_text())

@@ -1,5 +1,6 @@
 """The command line as a user meets it: every command, every kind of mistake."""
 
+import functools
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ from safetensors.numpy import save_file
 
 import tokenspace as ts
 from tokenspace.experiments.config import ConfigError, points_of
+from tokenspace_benchmarks import sizes, suite
 
 CONFIG = """
 [tokens]
@@ -293,7 +295,14 @@ def test_own_class_from_the_command_line(capfd, tmp_path, monkeypatch):
     assert status == 2 and "branches.within.width: -5.0 is not allowed" in err
 
 
-def test_bench(capfd, tmp_path):
+@pytest.mark.parametrize("cases", [1, pytest.param(None, marks=pytest.mark.slow)])
+def test_bench(capfd, tmp_path, monkeypatch, cases):
+    if cases is not None:
+        chosen = suite.all_cases("quick")[:cases]
+        monkeypatch.setattr(suite, "all_cases", lambda use: chosen)
+        monkeypatch.setattr(sizes, "SAMPLERS", ("collapsed",))
+        once = functools.cache(lambda run=suite.run_suite: run(True, False, str))
+        monkeypatch.setattr(suite, "run_suite", lambda *_: once())  # compared with itself below
     status, out, _ = call(capfd, "bench", "--quick", "--no-memory", "--out", tmp_path, "--json")
     document = json.loads(out)
     assert status == 0 and document["limits"]["normals_per_s"] > 0

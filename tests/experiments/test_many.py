@@ -86,7 +86,18 @@ def distributed(config, folder, port, index, processes=2, devices=2):
     return start("sweep", config, "--out", folder, "--distributed", *where, devices=devices)
 
 
-def test_two_hosts_give_the_same_bits(one_device, tmp_path):
+def test_two_hosts_give_the_same_bits(tmp_path):
+    config, port = sweep_file(tmp_path / "c.toml", 2), free_port()
+    both = [distributed(config, tmp_path / "r", port, k, devices=1) for k in (0, 1)]
+    outs = [p.communicate(timeout=240)[0] for p in both]
+    assert [p.returncode for p in both] == [0, 0], outs
+    assert "2 of 2 points computed" in outs[0] and "points computed" not in outs[1]
+    ts.run_sweep(config, tmp_path / "alone")
+    assert equal(tmp_path / "alone", tmp_path / "r") == 2
+
+
+@pytest.mark.slow
+def test_two_hosts_of_many_devices_give_the_same_bits(one_device, tmp_path):
     port = free_port()
     both = [distributed(one_device / "all.toml", tmp_path / "r", port, k) for k in (0, 1)]
     outs = [p.communicate(timeout=240)[0] for p in both]
@@ -95,6 +106,7 @@ def test_two_hosts_give_the_same_bits(one_device, tmp_path):
     assert equal(one_device / "results", tmp_path / "r") == 4
 
 
+@pytest.mark.slow
 def test_a_lost_host_ends_the_run_in_words_and_the_sweep_resumes(tmp_path):
     config = sweep_file(tmp_path / "c.toml", 6, 2048, 512, 500, "tokens")
     folder, port = tmp_path / "r", free_port()
@@ -129,10 +141,19 @@ def test_distributed_options_are_checked(tmp_path):
 
 def test_workers_and_shards_share_one_folder(tmp_path):
     config = sweep_file(tmp_path / "c.toml", 9)
-    assert call("sweep", config, "--out", tmp_path / "serial")[0] == 0
+    ts.run_sweep(config, tmp_path / "serial")
     status, out = call("sweep", config, "--out", tmp_path / "pool", "--workers", 2)
     assert status == 0 and "9 of 9 points computed" in out, out
     assert equal(tmp_path / "serial", tmp_path / "pool") == 9
+    for k in (2, 3, 1):
+        assert ts.run_sweep(config, tmp_path / "shards", shard=f"{k}/3") == (3, 3)
+    assert equal(tmp_path / "serial", tmp_path / "shards") == 9
+
+
+@pytest.mark.slow
+def test_shards_side_by_side_share_one_folder(tmp_path):
+    config = sweep_file(tmp_path / "c.toml", 9)
+    ts.run_sweep(config, tmp_path / "serial")
     shards = [
         start("sweep", config, "--out", tmp_path / "shards", "--shard", f"{k}/3") for k in (1, 2, 3)
     ]
@@ -148,6 +169,7 @@ def test_shards_are_checked():
             parse_shard(bad)
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_reported_and_the_sweep_resumes(tmp_path):
     config = sweep_file(tmp_path / "c.toml", 6, 2048, 512, 400, "tokens")
     folder = tmp_path / "r"
@@ -167,6 +189,7 @@ def test_a_killed_worker_is_reported_and_the_sweep_resumes(tmp_path):
     assert status == 0 and f"{6 - stored} of 6 points computed" in out
 
 
+@pytest.mark.slow
 def test_dask_finishes_when_a_worker_is_killed(tmp_path):
     distributed = pytest.importorskip("distributed")
     config = sweep_file(tmp_path / "c.toml", 8, 2048, 512, 300, "tokens")
@@ -193,11 +216,15 @@ def test_no_scheduler_there(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("number", "status", "workers"), [(signal.SIGINT, 130, 1), (signal.SIGTERM, 143, 2)]
+    ("number", "status", "workers", "replicates"),
+    [
+        (signal.SIGINT, 130, 1, 300),
+        pytest.param(signal.SIGTERM, 143, 2, 900, marks=pytest.mark.slow),
+    ],
 )
-def test_signals_end_in_good_order(tmp_path, number, status, workers):
+def test_signals_end_in_good_order(tmp_path, number, status, workers, replicates):
     """The point at work is kept as far as it went, and the rest is the same as without a signal."""
-    config = sweep_file(tmp_path / "c.toml", 3, 2048, 512, 900, "tokens")
+    config = sweep_file(tmp_path / "c.toml", 3, 2048, 512, replicates, "tokens")
     folder = tmp_path / "r"
     more = ("--workers", workers) if workers > 1 else ()
     process = start("sweep", config, "--out", folder, *more)

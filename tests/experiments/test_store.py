@@ -24,7 +24,7 @@ from tokenspace.experiments.store import (
 
 HERE = Path(__file__).parents[1]
 
-# Forks a process that stores points as fast as it can, and kills it at a random moment, 50 times.
+# Forks a process that stores points as fast as it can, and kills it at a random moment, many times.
 # Points are not simulated anew: what is tested is how they are kept.
 KILLER = """
 import os, random, signal, sys, time
@@ -32,10 +32,10 @@ from pathlib import Path
 from tokenspace.experiments import point as points, sweep
 from tokenspace.experiments.results import load_point
 
-config, template, folder = map(Path, sys.argv[1:])
+config, template, folder = map(Path, sys.argv[1:4])
 point, result = load_point(template)
 rng = random.Random(1)
-for attempt in range(50):
+for attempt in range(int(sys.argv[4])):
     child = os.fork()
     if child == 0:
         points.run_point = lambda point, execution, **hooks: result
@@ -57,13 +57,14 @@ def template(tmp_path_factory):
     return file
 
 
-def test_fifty_kills_lose_nothing(tmp_path, template):
+@pytest.mark.parametrize("kills", [6, pytest.param(50, marks=pytest.mark.slow)])
+def test_kills_lose_nothing(tmp_path, template, kills):
     config = sweep_file(tmp_path / "c.toml", 150)
-    command = [sys.executable, "-c", KILLER, config, template, tmp_path / "r"]
+    command = [sys.executable, "-c", KILLER, config, template, tmp_path / "r", str(kills)]
     subprocess.run(command, check=True, env=environment(), timeout=300)
     want = load_point(template)[1]
     stored = list((tmp_path / "r").glob("*/points/*.npz"))
-    assert len(stored) > 50  # kills came in the middle of much work
+    assert len(stored) > kills  # kills came in the middle of much work
     for path in stored:
         assert path.stem == load_point(path)[0].key
         np.testing.assert_array_equal(load_point(path)[1].mean, want.mean)
@@ -135,6 +136,7 @@ def test_two_writers_of_one_sweep(tmp_path):
     assert ts.open_results(folder).sizes["point"] == 12
 
 
+@pytest.mark.slow
 def test_two_sweeps_on_one_folder(tmp_path):
     """One wins, the other is told what differs; never a mixture."""
     one = sweep_file(tmp_path / "a.toml", 3)

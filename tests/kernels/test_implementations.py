@@ -212,10 +212,12 @@ def test_reference_runs_a_whole_experiment(monkeypatch):
         ("tokens", ["divergence"]),
         ("tokens", ["correlations"]),
     ):
+        # Whatever is asked for, whole blocks are drawn: of a few replicates, in so little memory.
+        request = (model, 80, 3, 1, sampler, statistics)
         monkeypatch.delenv(dispatch.VARIABLE, raising=False)
-        fast = ts.simulate(model, 80, 3, 1, sampler, statistics, batch_size=1)
+        fast = ts.simulate(*request, max_memory=80_000)
         monkeypatch.setenv(dispatch.VARIABLE, "reference")
-        slow = ts.simulate(model, 80, 3, 1, sampler, statistics, batch_size=1)
+        slow = ts.simulate(*request, max_memory=80_000)
         assert (fast.kernels, slow.kernels) == ("xla", "reference")
         np.testing.assert_allclose(fast.mean, slow.mean, rtol=1e-5)
 
