@@ -24,6 +24,7 @@ from tokenspace.covariance import (
     UnitNorm,
     equicorrelated,
 )
+from tokenspace.experiments.placement import place
 from tokenspace.experiments.simulate import simulate
 from tokenspace.grids import log_grid
 from tokenspace.sampling import Choice, choose, plan
@@ -41,12 +42,12 @@ def sampler(
     model: TokenModel, grid: np.ndarray, name: str, statistics: tuple[str, ...], seconds: float
 ) -> Callable[[], Any]:
     """A call that draws for about `seconds`."""
-    prepared = plan(model, grid, name, statistics)
-    prepared.sample(0, 0, 1)
+    placed = place(plan(model, grid, name, statistics))
+    placed.sample(0, 0, 1)
     started = time.perf_counter()
-    prepared.sample(0, 0, 2)
+    placed.sample(0, 0, 2)
     blocks = max(2, int(2 * seconds / (time.perf_counter() - started)))
-    return lambda: prepared.sample(0, 0, blocks)["divergence"]
+    return lambda: placed.sample(0, 0, blocks)["divergence"]
 
 
 def work_of(choice: Choice) -> Work:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tokenspace.covariance import Branches, Exponential, Isotropic, TokenModel
+from tokenspace.experiments.placement import place
 from tokenspace.grids import log_grid
 from tokenspace.sampling import plan
 from tokenspace_benchmarks.harness import timed
@@ -52,8 +53,8 @@ def builder(sampler: str, n: int, d: int, replicates: int) -> Callable[[], Calla
     def build() -> Callable[[], Any]:
         model = TokenModel(Branches(Exponential(32.0)), Isotropic(d))
         prepared = plan(model, log_grid(n, 33), sampler)
-        blocks = -(-replicates // prepared.block)
-        return lambda: prepared.sample(0, 0, blocks)["divergence"][:replicates]
+        placed, blocks = place(prepared), -(-replicates // prepared.block)
+        return lambda: placed.sample(0, 0, blocks)["divergence"][:replicates]
 
     return build
 

@@ -7,7 +7,8 @@ import pytest
 import tokenspace as ts
 from tokenspace.errors import InputError
 from tokenspace.experiments import devices, draw
-from tokenspace.sampling import Plan, plan
+from tokenspace.experiments.placement import Placement
+from tokenspace.sampling import plan
 
 MODEL = ts.TokenModel(ts.Branches(ts.PowerLaw(0.4)), ts.Isotropic(32))
 GRID = ts.log_grid(128, 7)
@@ -37,14 +38,14 @@ def test_little_free_memory_makes_blocks_smaller(monkeypatch):
 
 
 def test_running_out_halves_the_block_and_goes_on(monkeypatch):
-    whole, sample = simulate(), Plan.sample
+    whole, sample = simulate(), Placement.sample
 
-    def scarce(self, seed, first, blocks, used=None):
-        if self.block > 2 or blocks > 1:
+    def scarce(self, seed, first, blocks):
+        if self.plan.block > 2 or blocks > 1:
             raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating")
-        return sample(self, seed, first, blocks, used)
+        return sample(self, seed, first, blocks)
 
-    monkeypatch.setattr(Plan, "sample", scarce)
+    monkeypatch.setattr(Placement, "sample", scarce)
     monkeypatch.setattr(draw, "SECONDS_PER_CALL", 0.0)  # one block a call
     scarcely = simulate()
     assert scarcely.notes[-1] == "memory ran out: blocks of 2 replicates from 0 on"
@@ -56,7 +57,7 @@ def test_nothing_left_to_halve(monkeypatch):
     def never(*a, **k):
         raise MemoryError
 
-    monkeypatch.setattr(Plan, "sample", never)
+    monkeypatch.setattr(Placement, "sample", never)
     with pytest.raises(InputError, match=r"runs out of memory .* 'partial_sums', 'collapsed'"):
         simulate()
 
@@ -65,7 +66,7 @@ def test_other_errors_are_not_taken_for_it(monkeypatch):
     def broken(*a, **k):
         raise jax.errors.JaxRuntimeError("INVALID_ARGUMENT: no")
 
-    monkeypatch.setattr(Plan, "sample", broken)
+    monkeypatch.setattr(Placement, "sample", broken)
     with pytest.raises(jax.errors.JaxRuntimeError, match="INVALID_ARGUMENT"):
         simulate()
 

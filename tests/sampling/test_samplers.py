@@ -7,6 +7,7 @@ import tokenspace as ts
 from models import BRANCHES, N
 from oracles import assert_agrees, divergences, sample_pairs
 from tokenspace import theory
+from tokenspace.experiments.placement import place
 from tokenspace.sampling import plan
 
 GRID = np.array([1, 2, 3, 7, 20, N])
@@ -17,7 +18,7 @@ SPECTRUM = ts.PowerLawSpectrum(6, 1.0)
 
 def draw(model, sampler, statistics=("divergence",), seed=11, replicates=R):
     prepared = plan(model, GRID, sampler, statistics)
-    out = prepared.sample(seed, 0, -(-replicates // prepared.block))
+    out = place(prepared).sample(seed, 0, -(-replicates // prepared.block))
     return {k: np.asarray(v[:replicates], float) for k, v in out.items()}
 
 
@@ -113,10 +114,10 @@ def test_blocks_of_an_accelerator_draw_the_same(monkeypatch, sampler):
     model = ts.TokenModel(BRANCHES["exponential"], ts.Isotropic(300))
     prepared = plan(model, GRID, sampler)
     block = prepared.block
-    few = prepared.sample(5, 0, -(-64 // block))["divergence"]
+    few = place(prepared).sample(5, 0, -(-64 // block))["divergence"]
     monkeypatch.setattr(of_plan, "BLOCK_ELEMENTS", {})
     assert prepared.block > block or block == of_plan.LARGEST_BLOCK
-    at_once = prepared.sample(5, 0, 1)["divergence"]
+    at_once = place(prepared).sample(5, 0, 1)["divergence"]
     np.testing.assert_allclose(at_once[:64], few[:64], rtol=1e-5)
 
 

@@ -79,7 +79,8 @@ def _sum(value: Combination) -> dict[str, Any]:
 def _weighted(weight: float, table: dict[str, Any], term: Covariance) -> dict[str, Any]:
     if weight == 1:
         return table
-    if "scale" in table or "scale" in _declared(type(term))[0]:  # a parameter of its own, or nested  # type: ignore[arg-type]
+    own, _ = _declared(type(term))  # type: ignore[arg-type]
+    if "scale" in table or "scale" in own:  # a parameter of its own, or nested
         return {"sum": [table], "scale": weight}
     return table | {"scale": weight}
 

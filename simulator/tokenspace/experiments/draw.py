@@ -10,18 +10,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import jax
-import numpy as np
 
 from tokenspace.errors import InputError
 from tokenspace.experiments.devices import choose_devices, fit_block, is_out_of_memory
 from tokenspace.experiments.experiment import DEFAULT, Execution, Experiment
+from tokenspace.experiments.placement import Samples, place
 from tokenspace.provenance import device_name
 from tokenspace.sampling import Plan, plan
 
 SECONDS_PER_CALL = 0.5  # device calls grow until they take about this long, so progress is live
 BLOCKS_PER_CALL = 256  # over many hosts, where calls must be alike everywhere
-
-Samples = dict[str, np.ndarray]  # name -> (R, m)
 
 
 @dataclass(frozen=True)
@@ -60,6 +58,7 @@ def draw(
     devices = choose_devices(execution.devices)
     prepared = plan(experiment.model, experiment.grid, experiment.sampler, experiment.statistics)
     prepared, notes = fit_block(prepared, devices, execution.max_memory)
+    placed = place(prepared, devices)
     name, many_hosts = device_name(len(devices)), jax.process_count() > 1
     done, size = 0, execution.batch_size
     if begun is not None:
@@ -71,7 +70,7 @@ def draw(
         left = -(-(experiment.replicates - done) // prepared.block)
         started = time.perf_counter()
         try:
-            drawn = prepared.sample(experiment.seed, done, min(blocks, left), devices)
+            drawn = placed.sample(experiment.seed, done, min(blocks, left))
         except Exception as error:
             if not is_out_of_memory(error) or many_hosts:
                 raise
@@ -79,6 +78,7 @@ def draw(
                 blocks = len(devices)
                 continue
             prepared = _smaller(prepared)
+            placed = placed.with_plan(prepared)
             note = f"memory ran out: blocks of {prepared.block} replicates from {done} on"
             notes = (*notes, note)
             continue

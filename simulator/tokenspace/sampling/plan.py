@@ -1,4 +1,4 @@
-"""A sampler ready to run, and how it runs: blocks of replicates, compiled once, on many devices.
+"""A sampler ready to run: what it draws with, and in which blocks.
 
 Replicates are drawn in blocks of fixed size, each from keys that depend on the number of the
 replicate only. Devices take whole blocks, so neither the batch nor their number changes a result.
@@ -6,18 +6,16 @@ replicate only. Devices take whole blocks, so neither the batch nor their number
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from tokenspace.experiments.hosts import gather
 from tokenspace_kernels.given_tokens import psi_from_reports
-from tokenspace_kernels.random_bits import keys_of, replicate_keys, seed_words
+from tokenspace_kernels.random_bits import keys_of
 
 # Random numbers in flight: on a CPU enough to vectorise and small enough for caches; an accelerator
 # needs more to be busy, and more than its launches take.
@@ -58,7 +56,7 @@ Draw = Divergences | Statistics
 
 
 @partial(jax.jit, static_argnames=("draw", "block"))
-def _draw_block(
+def draw_block(
     draw: Draw, block: int, words: tuple[Any, Any], first: Any, arrays: Any
 ) -> dict[str, jax.Array]:
     """Statistics (block, m) of the replicates from `first` on.
@@ -102,42 +100,3 @@ class Plan:
     def with_block(self, most: int) -> Plan:
         """The same with blocks of at most that many replicates, for less memory."""
         return replace(self, most=max(1, most))
-
-    def sample(
-        self, seed: int, first: int, blocks: int, devices: Sequence[Any] | None = None
-    ) -> dict[str, np.ndarray]:
-        """Statistics of replicates first .. first + blocks * block, each (R, m) on every host.
-
-        Devices, of one host or of many, take blocks in turn; without any the first one draws all.
-        Each runs the very program of a single device: one that XLA partitions itself (shard_map)
-        rounds differently in the last bit.
-        """
-        devices = jax.local_devices()[:1] if devices is None else devices
-        if self.kernels == "reference":
-            keys = replicate_keys(seed, first, blocks * self.block)
-            return {k: np.asarray(v) for k, v in self.draw(keys, self.arrays).items()}
-        here = [(k, d) for k, d in enumerate(devices) if d.process_index == jax.process_index()]
-        arrays = {k: jax.device_put(self.arrays, device) for k, device in here}
-        starts = range(first, first + blocks * self.block, len(devices) * self.block)
-        drawn = [  # dispatched at once, computed side by side
-            _draw_block(
-                self.draw,
-                self.block,
-                seed_words(seed),
-                jax.device_put(np.uint32(start + k * self.block), device),
-                arrays[k],
-            )
-            for start in starts
-            for k, device in here
-            if start + k * self.block < first + blocks * self.block or jax.process_count() > 1
-        ]
-        out = {k: np.stack([np.asarray(d[k]) for d in drawn]) for k in drawn[0]}
-        if jax.process_count() > 1:
-            out = {k: _gathered(v, len(starts)) for k, v in out.items()}
-        return {k: v.reshape(-1, v.shape[-1])[: blocks * self.block] for k, v in out.items()}
-
-
-def _gathered(x: np.ndarray, turns: int) -> np.ndarray:
-    """Blocks of every host (turns * own devices, block, m) in the order of replicates."""
-    whole = gather(x.reshape(turns, -1, *x.shape[1:]))
-    return np.moveaxis(whole, 0, 1)
