@@ -210,7 +210,10 @@ def test_models_doctor_and_version_of_everything(capfd):
     status, out, _ = call(capfd, "models")
     assert status == 0 and "patch_grid" in out and "hurst" in out.lower()
     listing = json.loads(call(capfd, "models", "--json")[1])
-    assert listing["position"]["exponential"]["parameters"]["length"]["allowed"] == "a number > 0"
+    assert (
+        listing["position"]["exponential"]["parameters"]["length"]["allowed"]
+        == "a number >= 1e-09 and <= 1e+18"
+    )
     assert json.loads(call(capfd, "doctor", "--json")[1])["versions"]["jax"]
 
 

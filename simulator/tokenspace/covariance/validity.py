@@ -26,7 +26,7 @@ LARGEST_LEVINSON = 50_000
 def require_valid(covariance: Covariance, n: int, what: str) -> None:
     """Raise `NotPositiveSemidefinite` when the covariance is not valid at n tokens.
 
-    `what` names it in the message, with its parameters.
+    `what` names it in the message, which shows its parameters too.
     """
     covariance.require_tokens(n)
     if covariance.structure.valid:
@@ -34,6 +34,7 @@ def require_valid(covariance: Covariance, n: int, what: str) -> None:
     largest = _largest_valid_n(covariance, n)
     if largest >= n:
         return
+    what = f"{what} = {covariance!r}"
     alike = covariance.structure.exchangeable
     if alike is not None:
         eigenvalue = min(alike.variance - alike.covariance, _common(alike, n))

@@ -90,7 +90,7 @@ class Branches:
         largest, first = n, None
         for name, part in (("within - cross", self.difference), ("within + cross", self.total)):
             try:
-                require_valid(part, n, f"{name} = {part!r}")
+                require_valid(part, n, name)
             except NotPositiveSemidefinite as error:
                 if first is None or error.largest_valid_n < largest:
                     largest, first = error.largest_valid_n, error
