@@ -8,8 +8,7 @@ import numpy as np
 
 from tokenspace.covariance import Covariance
 from tokenspace.covariance.innovations import innovations
-from tokenspace.sampling.plan import Plan, Statistics
-from tokenspace.sampling.prefix_sums import divergences, on_device
+from tokenspace.sampling.plan import Plan, divergence_plan, statistics_plan
 from tokenspace.sampling.sampler import Request
 from tokenspace_kernels.blocks import Blocks, lay_out
 from tokenspace_kernels.dispatch import kernel
@@ -22,14 +21,14 @@ OF_MEASURING = 14  # norms, products and sums of unit vectors, a number of a tok
 
 def multiply_adds(request: Request) -> float:
     """Multiply-adds for each normal drawn."""
-    if request.divergence_only and request.model.law.joint_scale:
+    if request.difference_alone:
         return lay_out(request.grid, TOKEN_BLOCK).slots + 2.0
     return TOKEN_BLOCK / 2 + OF_MEASURING / 2
 
 
 def prepare(request: Request) -> Plan:
     """D alone by rows that never form a token, or tokens of both branches."""
-    if request.divergence_only and request.model.law.joint_scale:
+    if request.difference_alone:
         return _prepare_divergence(request)
     return _prepare_statistics(request)
 
@@ -42,7 +41,7 @@ def _prepare_divergence(request: Request) -> Plan:
         )
         for t in model.terms
     )
-    return divergences(
+    return divergence_plan(
         kernel("sample_divergence"),
         model.law,
         (rows, jnp.asarray(layout.where)),
@@ -54,26 +53,16 @@ def _prepare_divergence(request: Request) -> Plan:
 def _prepare_statistics(request: Request) -> Plan:
     (model,) = request.model.terms
     layout = lay_out(request.grid, TOKEN_BLOCK)
-    drawer = kernel("sample_statistics")
-    total, difference = (
-        jax.tree.map(jnp.asarray, token_blocks(p, layout))
-        for p in (model.branches.total, model.branches.difference)
-    )
-    arrays = {
-        "total": total,
-        "difference": difference,
-        "scale": jnp.asarray(np.sqrt(model.features.eigenvalues), jnp.float32),
-        "ends": jnp.asarray(layout.ends),
-        "where": jnp.asarray(layout.where),
-        "law": on_device(model.law),
-        "grid": jnp.asarray(request.grid),
-    }
-    return Plan(
+    parts = (model.branches.total, model.branches.difference)
+    return statistics_plan(
+        kernel("sample_statistics"),
+        model,
+        layout,
+        (token_blocks(parts[0], layout), token_blocks(parts[1], layout)),
+        request.grid,
+        psi=not request.divergence_only,
         method=METHOD,
-        kernels=drawer.implementation,
         elements=2 * TOKEN_BLOCK * model.dim,
-        draw=Statistics(drawer.call, not request.divergence_only),
-        arrays=arrays,
     )
 
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from tokenspace.covariance import Covariance
 from tokenspace.sampling.factors import WholeFactor
-from tokenspace.sampling.plan import Plan, Statistics
-from tokenspace.sampling.prefix_sums import divergences, on_device, root_eigenvalues
+from tokenspace.sampling.plan import Plan, divergence_plan, statistics_plan
+from tokenspace.sampling.prefix_sums import root_eigenvalues
 from tokenspace.sampling.sampler import Request
 from tokenspace_kernels.blocks import lay_out
 from tokenspace_kernels.dispatch import sole
@@ -22,12 +22,14 @@ from tokenspace_kernels.streams import SCALES_A, SCALES_B, TOTAL, numbered
 
 TOKEN_BLOCK = 64  # tokens measured together
 
+WHAT = "the sampler by factors of the whole sequence"
+
 MakeFactor = Callable[[Covariance, int], WholeFactor]
 
 
 def prepare(request: Request, make: MakeFactor) -> Plan:
     """D alone from the difference of the branches, or the tokens of both."""
-    if request.divergence_only and request.model.law.joint_scale:
+    if request.difference_alone:
         return _prepare_divergence(request, make)
     return _prepare_statistics(request, make)
 
@@ -36,8 +38,8 @@ def _prepare_divergence(request: Request, make: MakeFactor) -> Plan:
     model, n = request.model, request.tokens
     factors = [make(t.branches.difference, n) for t in model.terms]
     scales = jnp.asarray(np.sqrt(2.0) * root_eigenvalues(model), jnp.float32)
-    return divergences(
-        sole("the sampler by factors of the whole sequence", whole_divergence),
+    return divergence_plan(
+        sole(WHAT, whole_divergence),
         model.law,
         (jax.tree.map(jnp.asarray, factors), scales, jnp.asarray(request.grid - 1)),
         method=factors[0].name,
@@ -48,25 +50,17 @@ def _prepare_divergence(request: Request, make: MakeFactor) -> Plan:
 def _prepare_statistics(request: Request, make: MakeFactor) -> Plan:
     (model,) = request.model.terms
     layout = lay_out(request.grid, TOKEN_BLOCK)
-    drawer = sole("the sampler by factors of the whole sequence", whole_statistics)
-    total, difference = (
-        make(p, request.tokens) for p in (model.branches.total, model.branches.difference)
-    )
-    arrays = {
-        "total": jax.tree.map(jnp.asarray, total),
-        "difference": jax.tree.map(jnp.asarray, difference),
-        "scale": jnp.asarray(np.sqrt(model.features.eigenvalues), jnp.float32),
-        "ends": jnp.asarray(layout.ends),
-        "where": jnp.asarray(layout.where),
-        "law": on_device(model.law),
-        "grid": jnp.asarray(request.grid),
-    }
-    return Plan(
-        method=difference.name,
-        kernels=drawer.implementation,
+    branches, n = model.branches, request.tokens
+    parts = (make(branches.total, n), make(branches.difference, n))
+    return statistics_plan(
+        sole(WHAT, whole_statistics),
+        model,
+        layout,
+        parts,
+        request.grid,
+        psi=not request.divergence_only,
+        method=parts[1].name,
         elements=4 * layout.number * TOKEN_BLOCK * model.dim,
-        draw=Statistics(drawer.call, not request.divergence_only),
-        arrays=arrays,
     )
 
 

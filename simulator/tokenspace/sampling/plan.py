@@ -13,7 +13,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from tokenspace.covariance import TokenLaw, TokenModel
+from tokenspace_kernels.blocks import Blocks
+from tokenspace_kernels.dispatch import Kernel
 from tokenspace_kernels.given_tokens import psi_from_reports
 from tokenspace_kernels.random_bits import keys_of
 
@@ -100,3 +104,41 @@ class Plan:
     def with_block(self, most: int) -> Plan:
         """The same with blocks of at most that many replicates, for less memory."""
         return replace(self, most=max(1, most))
+
+
+def divergence_plan(drawer: Kernel, law: TokenLaw, arrays: Any, method: str, elements: int) -> Plan:
+    """The plan of a kernel that gives D at the grid; the law may scale each pair as a whole."""
+    draw = Divergences(drawer.call)
+    return Plan(method, drawer.implementation, elements, draw, (arrays, _on_device(law)))
+
+
+def statistics_plan(
+    drawer: Kernel,
+    model: TokenModel,
+    layout: Blocks,
+    parts: tuple[Any, Any],
+    grid: np.ndarray,
+    psi: bool,
+    method: str,
+    elements: int,
+) -> Plan:
+    """The plan of a kernel that forms tokens of both branches and reports at the grid.
+
+    parts: what draws the sum and the difference of the branches; psi: whether psi's are wanted.
+    """
+    total, difference = (jax.tree.map(jnp.asarray, part) for part in parts)
+    arrays = {
+        "total": total,
+        "difference": difference,
+        "scale": jnp.asarray(np.sqrt(model.features.eigenvalues), jnp.float32),
+        "ends": jnp.asarray(layout.ends),
+        "where": jnp.asarray(layout.where),
+        "law": _on_device(model.law),
+        "grid": jnp.asarray(grid),
+    }
+    return Plan(method, drawer.implementation, elements, Statistics(drawer.call, psi), arrays)
+
+
+def _on_device(law: TokenLaw) -> TokenLaw:
+    """A law with its numbers in float32, so that a sweep over them compiles once."""
+    return jax.tree.map(jnp.float32, law)

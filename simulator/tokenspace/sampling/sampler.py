@@ -31,6 +31,11 @@ class Request:
         """Whether D alone is asked for."""
         return self.statistics == ("divergence",)
 
+    @property
+    def difference_alone(self) -> bool:
+        """Whether the difference of the branches decides all that is asked for."""
+        return self.divergence_only and self.model.law.joint_scale
+
 
 class Cost(NamedTuple):
     """What one replicate takes: normals drawn, and multiply-adds of the products with them."""

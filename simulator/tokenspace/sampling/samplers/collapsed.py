@@ -7,8 +7,8 @@ import numpy as np
 
 from tokenspace.covariance import SumModel, TokenModel
 from tokenspace.registry import register
-from tokenspace.sampling.plan import Plan
-from tokenspace.sampling.prefix_sums import divergences, grid_cholesky
+from tokenspace.sampling.plan import Plan, divergence_plan
+from tokenspace.sampling.prefix_sums import grid_cholesky
 from tokenspace.sampling.sampler import Cost, Request, Sampler, at_grid_only
 from tokenspace.theory import divergence_covariance
 from tokenspace_kernels.dispatch import kernel
@@ -53,7 +53,7 @@ class Collapsed(Sampler):
         covariance = np.einsum("gt,tab->gab", groups, divergence_covariance(model, grid))
         factors = np.stack([grid_cholesky(c) for c in covariance]).astype(np.float32)
         arrays = (jnp.asarray(factors), jnp.asarray(counts))
-        return divergences(
+        return divergence_plan(
             kernel("collapsed_divergence"),
             model.law,
             arrays,

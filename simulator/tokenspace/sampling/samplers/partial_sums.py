@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from tokenspace.registry import register
-from tokenspace.sampling.plan import Plan
-from tokenspace.sampling.prefix_sums import divergences, grid_cholesky, root_eigenvalues
+from tokenspace.sampling.plan import Plan, divergence_plan
+from tokenspace.sampling.prefix_sums import grid_cholesky, root_eigenvalues
 from tokenspace.sampling.sampler import Cost, Request, Sampler, at_grid_only
 from tokenspace.sampling.samplers.collapsed import feature_groups
 from tokenspace.theory import divergence_covariance
@@ -38,7 +38,7 @@ class PartialSums(Sampler):
             jnp.asarray(factors, jnp.float32),
             jnp.asarray(root_eigenvalues(model), jnp.float32),
         )
-        return divergences(
+        return divergence_plan(
             kernel("partial_sum_divergence"),
             model.law,
             arrays,

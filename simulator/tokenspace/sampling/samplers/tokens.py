@@ -16,7 +16,7 @@ def processes(request: Request) -> list[Covariance]:
     """The independent processes that are drawn: differences alone for D, else sums as well."""
     branches = [t.branches for t in request.model.terms]
     differences: list[Covariance] = [b.difference for b in branches]
-    if request.divergence_only and request.model.law.joint_scale:
+    if request.difference_alone:
         return differences
     return [*(b.total for b in branches), *differences]
 
