@@ -44,7 +44,7 @@ class Collapsed(Sampler):
         groups = len(feature_groups(request.model)[0])
         return (
             f"only D(n) is asked for, and {groups} distinct feature variance"
-            f"{'s' if groups > 1 else ''} make its cost independent of N and d"
+            f"{'s make' if groups > 1 else ' makes'} its cost independent of N and d"
         )
 
     def prepare(self, request: Request) -> Plan:
