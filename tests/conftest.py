@@ -5,6 +5,7 @@ JAX stays in its 32-bit mode, which users have: oracles in float64 are NumPy's, 
 """
 
 import os
+import sys
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu" if os.environ.get("CI") else "")
 if not os.environ["JAX_PLATFORMS"]:
@@ -12,9 +13,26 @@ if not os.environ["JAX_PLATFORMS"]:
 
 import jax
 import matplotlib
+import pytest
 from hypothesis import settings
+
+from tokenspace import registry
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 matplotlib.use("Agg")
 settings.register_profile("tokenspace", deadline=None, max_examples=50, derandomize=True)
 settings.load_profile("tokenspace")
+
+
+@pytest.fixture(autouse=True)
+def nothing_registered_stays(monkeypatch):
+    """What a test registers, or loads as a plugin, is unknown to the next one."""
+    for room in registry.ROOMS.values():
+        room._load_ours()
+        monkeypatch.setattr(room, "_items", dict(room._items))
+    before = list(registry._plugins)
+    monkeypatch.setattr(registry, "_plugins", list(before))
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield
+    for module in set(registry._plugins) - set(before):
+        del sys.modules[module]

@@ -6,6 +6,7 @@ import pytest
 
 import tokenspace as ts
 from tokenspace import theory
+from tokenspace.precision import float64
 
 N = np.array([1, 2, 7, 40])
 BASE = ts.equicorrelated(0.2, 0.3, 0.1)
@@ -32,7 +33,7 @@ MODELS = {  # parameter -> model, and where to differentiate
 def assert_differentiates(f, at):
     step = 1e-5 * max(abs(at), 0.1)
     numeric = (np.asarray(f(at + step)) - np.asarray(f(at - step))) / (2 * step)
-    with jax.enable_x64(True):
+    with float64():
         exact = jax.jacobian(f)(at)
     np.testing.assert_allclose(exact, numeric, rtol=2e-6, atol=1e-9)
 
@@ -60,7 +61,7 @@ def test_a_law_that_acts_on_tokens():
 
 def test_models_pass_through_jit_and_vmap():
     lengths = np.array([2.0, 5.0, 9.0])
-    with jax.enable_x64(True):
+    with float64():
         models = jax.vmap(lambda p: ts.TokenModel(ts.Branches(ts.Exponential(p)), ISO))(lengths)
         many = jax.jit(jax.vmap(lambda m: theory.expected_divergence(m, N)))(models)
     for length, row in zip(lengths, many, strict=True):
