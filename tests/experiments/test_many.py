@@ -237,5 +237,5 @@ def test_signals_end_in_good_order(tmp_path, number, status, workers, replicates
     assert done == 0 and ts.open_results(folder).sizes["point"] == 3
     assert not list((folder / "points").glob(".*.partial"))
     assert any("before an interruption" in " ".join(r.notes) for _, r in ts.load_results(folder))
-    assert call("sweep", config, "--out", tmp_path / "whole")[0] == 0
+    ts.run_sweep(config, tmp_path / "whole")
     assert equal(tmp_path / "whole", folder) == 3

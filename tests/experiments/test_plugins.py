@@ -110,6 +110,7 @@ def test_a_registered_class_in_a_script_with_workers(here):
     assert done.stdout.count("(2, 2)") == 2 and "Triangle(width=3.0)" in done.stdout
 
 
+@pytest.mark.slow
 def test_dask_workers_get_the_plugin(here):
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(
@@ -123,6 +124,7 @@ def test_dask_workers_get_the_plugin(here):
     assert status in (0, 2) and "Traceback" not in out
 
 
+@pytest.mark.slow
 def test_distributed_processes_get_the_plugin(here):
     where = ("--coordinator", f"127.0.0.1:{free_port()}", "--processes", 1, "--process-id", 0)
     process = start(
