@@ -158,6 +158,24 @@ def is_traced(value: Any) -> bool:
     return isinstance(value, (jax.core.Tracer, jax.ShapeDtypeStruct))
 
 
+def holds_tracers(value: Any) -> bool:
+    """Whether JAX stands in for a number anywhere inside a model."""
+    if isinstance(value, (tuple, list)):
+        return any(map(holds_tracers, value))
+    if dataclasses.is_dataclass(value):
+        return any(holds_tracers(getattr(value, name)) for name in _field_names(type(value)))
+    return is_traced(value)
+
+
+_FIELDS: dict[type, tuple[str, ...]] = {}  # of every class seen: asked for at every model built
+
+
+def _field_names(cls: type) -> tuple[str, ...]:
+    if cls not in _FIELDS:
+        _FIELDS[cls] = tuple(f.name for f in dataclasses.fields(cls))
+    return _FIELDS[cls]
+
+
 def as_float(value: Any) -> Any:
     """A plain float, or what JAX has in its place while it traces."""
     return value if is_traced(value) else float(value)
@@ -188,7 +206,7 @@ def model(cls: Cls) -> Cls:
 
     def __post_init__(self: Any) -> None:
         validate(self)
-        if own_check is not None and not any(map(is_traced, jax.tree.leaves(self))):
+        if own_check is not None and not holds_tracers(self):
             own_check(self)
 
     cls.__post_init__ = __post_init__  # type: ignore[attr-defined]
@@ -225,7 +243,7 @@ def _register_pytree(cls: type) -> None:
 
 
 def _values(x: Any) -> list[Any]:
-    return [getattr(x, f.name) for f in dataclasses.fields(x)]
+    return [getattr(x, name) for name in _field_names(type(x))]
 
 
 def _same(x: Any, y: Any) -> bool:
@@ -251,7 +269,7 @@ def _hash(self: Any) -> int:
 
 def _state(self: Any) -> dict[str, Any]:
     """What is pickled: the parameters, and nothing that is derived from them."""
-    return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+    return {name: getattr(self, name) for name in _field_names(type(self))}
 
 
 def array_namespace(*values: Any) -> Any:

@@ -25,6 +25,7 @@ from tokenspace.covariance.structure import (
     markov_product,
     markov_sum,
 )
+from tokenspace.deferred import Deferred
 from tokenspace.errors import NoExactResult, TooManyTokens
 from tokenspace.parameters import is_traced, model, parameter
 
@@ -184,7 +185,7 @@ class Combination(Covariance):
             exchangeable = Exchangeable(variance, covariance)
         return Structure(
             at_lag=self.at_lag if all(s.at_lag is not None for s in known) else None,
-            markov=markov_sum(self.weights, markovs)
+            markov=Deferred(markov_sum, (self.weights, markovs))  # type: ignore[arg-type]
             if concrete and len(markovs) == len(known)
             else None,
             exchangeable=exchangeable,
@@ -263,7 +264,7 @@ class Product(Covariance):
         left, right = self.left.structure, self.right.structure
         return Structure(
             at_lag=_product_of(left.at_lag, right.at_lag),
-            markov=markov_product(left.markov, right.markov)
+            markov=Deferred(markov_product, (left.markov, right.markov))  # type: ignore[arg-type]
             if left.markov and right.markov
             else None,
             cells=self._cells(left, right),

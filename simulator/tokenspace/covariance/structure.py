@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tokenspace.deferred import DeferredField
+
 Array = np.ndarray
 
 
@@ -83,6 +85,8 @@ class Structure:
     valid: bool = False
 
 
+# A sum or product may say how its Markov form is made, which most models are never asked for.
+Structure.markov = DeferredField("markov")  # type: ignore[assignment]
 DENSE = Structure()
 
 

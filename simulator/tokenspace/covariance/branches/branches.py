@@ -11,13 +11,12 @@ import math
 from functools import cached_property
 from typing import ClassVar
 
-import jax
 import numpy as np
 
 from tokenspace.covariance.base import Combination, Covariance, combine
 from tokenspace.covariance.validity import require_valid
 from tokenspace.errors import InputError, NotPositiveSemidefinite, ParameterError
-from tokenspace.parameters import is_traced, model, parameter
+from tokenspace.parameters import holds_tracers, model, parameter
 from tokenspace.registry import register
 
 NOTHING = Combination((), ())
@@ -80,7 +79,7 @@ class Branches:
             NotPositiveSemidefinite: with the offending eigenvalue and the largest valid n.
             InputError: when both branches are the same, so that D(n) = 0.
         """
-        if n <= self._proved or any(map(is_traced, jax.tree.leaves(self))):
+        if n <= self._proved or holds_tracers(self):
             return
         if self.difference.is_zero:
             raise InputError(

@@ -13,6 +13,7 @@ import numpy as np
 from tokenspace.errors import InputError
 from tokenspace.parameters import as_float
 
+LARGEST_DIM = 1 << 27  # features, 1 GiB of eigenvalues
 SMALLEST, LARGEST = 1e-25, 1e25  # total variances whose squares float32 still holds
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tokenspace.covariance.features.base import Features
+from tokenspace.covariance.features.base import LARGEST_DIM, Features
 from tokenspace.parameters import model, parameter
 from tokenspace.registry import register
 
@@ -14,7 +14,7 @@ from tokenspace.registry import register
 class Isotropic(Features):
     """All features alike: lambda_k = 1 / dim."""
 
-    dim: int = parameter("number of features d", at_least=1, integer=True)
+    dim: int = parameter("number of features d", at_least=1, at_most=LARGEST_DIM, integer=True)
 
     @property
     def eigenvalues(self) -> np.ndarray:  # type: ignore[override]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tokenspace.covariance.features.base import Features, normalised
+from tokenspace.covariance.features.base import LARGEST_DIM, Features, normalised
 from tokenspace.parameters import model, parameter
 from tokenspace.registry import register
 
@@ -14,7 +14,7 @@ from tokenspace.registry import register
 class PowerLawSpectrum(Features):
     """lambda_k proportional to k^(-decay), k = 1..dim, summing to 1."""
 
-    dim: int = parameter("number of features d", at_least=1, integer=True)
+    dim: int = parameter("number of features d", at_least=1, at_most=LARGEST_DIM, integer=True)
     decay: float = parameter("exponent of the spectrum", at_least=0)
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tokenspace.covariance.features.base import Features, normalised, require_variances
+from tokenspace.covariance.features.base import LARGEST_DIM, Features, normalised, require_variances
 from tokenspace.errors import InputError
 from tokenspace.parameters import model, parameter
 from tokenspace.registry import register
@@ -15,7 +15,7 @@ from tokenspace.registry import register
 class Spiked(Features):
     """A flat spectrum with some directions raised: lambda_k proportional to spikes[k] or 1."""
 
-    dim: int = parameter("number of features d", at_least=1, integer=True)
+    dim: int = parameter("number of features d", at_least=1, at_most=LARGEST_DIM, integer=True)
     spikes: tuple[float, ...] = parameter(
         "variance of the first directions relative to the rest, a list of numbers > 0", number=False
     )

@@ -20,7 +20,7 @@ class Block(Covariance):
     Exponent 1 inside the first block, 1/2 across many blocks.
     """
 
-    size: int = parameter("tokens in a block", at_least=1, integer=True)
+    size: int = parameter("tokens in a block", at_least=1, at_most=2**31, integer=True)
 
     def __call__(self, i: Array, j: Array) -> Array:
         return np.where(i // self.size == j // self.size, 1.0, 0.0)

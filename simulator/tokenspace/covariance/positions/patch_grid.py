@@ -12,6 +12,7 @@ from tokenspace.errors import ParameterError
 from tokenspace.parameters import model, parameter
 from tokenspace.registry import register
 
+LARGEST_SIDE = 1 << 13  # patches: places of a square of that side take 1 GiB
 ORDERS = ("raster", "serpentine", "hilbert")
 
 
@@ -25,8 +26,8 @@ class PatchGrid(Covariance):
     exponent of E[D(n)] depends on that order.
     """
 
-    rows: int = parameter("rows of patches", at_least=1, integer=True)
-    columns: int = parameter("columns of patches", at_least=1, integer=True)
+    rows: int = parameter("rows of patches", at_least=1, at_most=LARGEST_SIDE, integer=True)
+    columns: int = parameter("columns of patches", at_least=1, at_most=LARGEST_SIDE, integer=True)
     row: Covariance = parameter("covariance between rows", number=False)
     column: Covariance = parameter("covariance between columns", number=False)
     order: str = parameter("order in which patches become tokens", default="raster", choices=ORDERS)
