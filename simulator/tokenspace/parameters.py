@@ -184,14 +184,18 @@ def as_float(value: Any) -> Any:
 def validate(instance: Any) -> None:
     """Raise `ParameterError` for the first declared parameter outside its range.
 
-    Whole numbers given as floats become integers.
+    Whole numbers given as floats become integers, numbers of NumPy and JAX those of Python.
     """
     for name, (spec, _) in parameters_of(type(instance)).items():
         value = getattr(instance, name)
         if not spec.accepts(value):
             raise ParameterError(type(instance).__name__, name, value, spec.allowed())
-        if spec.integer and not is_traced(value) and np.ndim(value) == 0:
+        if is_traced(value) or not spec.number or np.ndim(value) > 0:
+            continue
+        if spec.integer:
             object.__setattr__(instance, name, int(value))
+        elif isinstance(value, (np.generic, np.ndarray, jax.Array)):
+            object.__setattr__(instance, name, value.item())
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(parameter, dataclasses.field))
@@ -263,7 +267,9 @@ def _equal(self: Any, other: Any) -> bool:
 
 def _hash(self: Any) -> int:
     arrays = (np.ndarray, jax.Array)
-    values = (np.asarray(x).tobytes() if isinstance(x, arrays) else x for x in _values(self))
+    values = (
+        (np.asarray(x) + 0.0).tobytes() if isinstance(x, arrays) else x for x in _values(self)
+    )
     return hash((type(self), *values))
 
 

@@ -7,6 +7,7 @@ from scipy import special
 import tokenspace as ts
 from models import POSITIONS, N
 from tokenspace.covariance.sums import lag_totals
+from tokenspace.errors import InputError
 
 LAG = np.arange(0, 200)
 
@@ -147,3 +148,23 @@ def test_whole_numbers_and_equality():
     assert pickle.loads(pickle.dumps(ts.equicorrelated(0.2, 0.3, 0.1))) == ts.equicorrelated(
         0.2, 0.3, 0.1
     )
+
+
+def test_equal_models_have_equal_hashes():
+    pairs = (
+        (ts.Exponential(np.array(8.0)), ts.Exponential(8.0)),
+        (ts.Exponential(np.float32(8.0)), ts.Exponential(8)),
+        (ts.Spectrum((0.0, 1.0)), ts.Spectrum((-0.0, 1.0))),
+    )
+    for a, b in pairs:
+        assert a == b and len({a, b}) == 1
+
+
+class Hole(ts.Stationary):
+    def at_lag(self, lag):
+        return np.where(lag == 5, np.nan, np.where(lag == 0, 1.0, 0.0))
+
+
+def test_a_covariance_that_is_not_finite():
+    with pytest.raises(InputError, match="is not finite at every pair"):
+        ts.Branches(Hole()).require_valid(20)

@@ -70,3 +70,9 @@ def test_refuses():
         RESULT.check(-1)
     with pytest.raises(ts.TokenspaceError, match="needs a model"):
         dataclasses.replace(RESULT, model=None).check()
+
+
+def test_a_tolerance_beyond_any_run():
+    model = ts.TokenModel(ts.equicorrelated(0.2, 0.3, 0.1), ts.Isotropic(8))
+    check = ts.simulate(model, [1, 4, 16], 64).check(5e-324)
+    assert check.verdict in ("UNDECIDED", "FAIL") and check.replicates_needed is None

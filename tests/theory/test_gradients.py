@@ -67,3 +67,25 @@ def test_models_pass_through_jit_and_vmap():
     for length, row in zip(lengths, many, strict=True):
         one = theory.expected_divergence(ts.TokenModel(ts.Branches(ts.Exponential(length)), ISO), N)
         np.testing.assert_allclose(row, one, rtol=1e-12)
+
+
+def test_sums_of_models_and_heavy_tokens():
+    def of_sum(length):
+        a = ts.TokenModel(BASE, ts.Spectrum((1.0, 0.5, 0.0)))
+        b = ts.TokenModel(ts.Branches(ts.Exponential(length)), ts.Spectrum((0.0, 0.3, 0.9)))
+        return theory.expected_divergence(a + b, N)
+
+    assert_differentiates(of_sum, 6.0)
+
+    def heavy(df):
+        return theory.upsilon(ts.TokenModel(BASE, ISO, ts.StudentT(df, "token")), N)
+
+    assert_differentiates(heavy, 6.0)
+
+
+def test_no_gradient_of_what_is_not_one_number():
+    def balance(length):
+        return theory.n_balance(ts.TokenModel(ts.Branches(ts.Exponential(length)), ISO))
+
+    with pytest.raises(ts.errors.NoExactResult, match="balance_curve"):
+        jax.grad(balance)(5.0)

@@ -21,6 +21,7 @@ from tokenspace.errors import InputError, NotPositiveSemidefinite
 TOLERANCE = 1e-10  # negative eigenvalues below this times k(0) n are rounding
 LARGEST_DENSE = 12_000  # tokens; a dense check takes n^2 memory and n^3 time
 LARGEST_LEVINSON = 50_000
+FIRST = 1024  # tokens of a dense matrix that are looked at for what is not finite
 
 
 def require_valid(covariance: Covariance, n: int, what: str) -> None:
@@ -57,6 +58,7 @@ def _largest_valid_n(covariance: Covariance, n: int) -> int:
         )
     if structure.at_lag is not None:
         lags = np.asarray(structure.at_lag(np.arange(n)), np.float64)
+        _require_finite(covariance, lags)
         spectrum = np.fft.rfft(np.concatenate([lags, lags[-2:0:-1]])).real
         if spectrum.min() >= -TOLERANCE * max(lags[0], 0.0):
             return n
@@ -65,12 +67,18 @@ def _largest_valid_n(covariance: Covariance, n: int) -> int:
     if structure.at_lag is not None and n <= LARGEST_LEVINSON:
         return levinson_valid_n(lags)
     if n <= LARGEST_DENSE:
+        _require_finite(covariance, covariance.dense(min(n, FIRST)))
         return largest_valid_size(covariance.dense, n)
     raise InputError(
         f"{covariance!r} cannot be proved valid at n = {n}: without more structure "
         f"the check is dense and limited to n = {LARGEST_DENSE}. Build it from sums and products "
         "of valid covariances, subclass Stationary, or say so in `structure`"
     )
+
+
+def _require_finite(covariance: Covariance, values: Array) -> None:
+    if not np.isfinite(values).all():
+        raise InputError(f"{covariance!r} is not finite at every pair of tokens; mend its formula")
 
 
 def _common(alike: Exchangeable, n: int) -> float:

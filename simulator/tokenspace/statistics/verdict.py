@@ -20,6 +20,7 @@ from tokenspace.errors import InputError
 from tokenspace.statistics.exponent import adjacent_slopes
 
 LEVEL = 0.05
+MOST_REPLICATES = 2.0**32  # that an experiment can have
 Z_PASS = float(special.ndtri(1 - LEVEL))
 
 
@@ -203,14 +204,13 @@ def _overall(
         return "PASS", reason, None
     # Enough for a true theory: a deviation of two standard errors must still pass.
     worst = float(np.max(errors)) * (Z_PASS + 2) / tolerance
-    needed = max(math.ceil(replicates * worst**2), 2 * replicates)
     undecided = int(np.sum(verdicts == "UNDECIDED"))
-    return (
-        "UNDECIDED",
-        f"too few replicates to tell for {undecided} of {total} values; "
-        f"about {needed:,} replicates would do",
-        needed,
-    )
+    reason = f"too few replicates to tell for {undecided} of {total} values; "
+    wanted = replicates * worst * worst
+    if not wanted <= MOST_REPLICATES:
+        return "UNDECIDED", reason + f"a tolerance of {tolerance:g} is beyond any run", None
+    needed = max(math.ceil(wanted), 2 * replicates)
+    return "UNDECIDED", reason + f"about {needed:,} replicates would do", needed
 
 
 def _infinite_variance(model: Any) -> str | None:

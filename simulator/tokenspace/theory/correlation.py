@@ -8,11 +8,15 @@ import numpy as np
 
 from tokenspace.covariance import Branches, Covariance, SumModel, TokenModel, UnitNorm
 from tokenspace.errors import InputError, NoExactResult
-from tokenspace.parameters import is_traced
+from tokenspace.parameters import holds_tracers, is_traced
 from tokenspace.theory.transformed import Transformed
 
 Model = TokenModel | SumModel | Branches
 ROUNDING = 1e-12  # of sums of correlations
+NOT_CONSTANT = (
+    "n_balance is one number only for correlations that are constant over positions "
+    "(equicorrelated); use theory.balance_curve(model, n) for this model"
+)
 
 
 class Psi(NamedTuple):
@@ -185,6 +189,8 @@ def n_balance(model: Model) -> float:
     terms = second_moment_terms(model)
     alike = [(t.within.structure.exchangeable, t.cross.structure.exchangeable) for t in terms]
     if any(within is None or cross is None for within, cross in alike):
+        if holds_tracers(model):
+            raise NoExactResult(NOT_CONSTANT)
         equal, delta = _probed(model)
     else:
         pairs = list(zip(terms, alike, strict=True))
@@ -208,8 +214,5 @@ def _probed(model: Model) -> tuple[float, float]:
     delta = p.within - p.cross
     scale = ROUNDING * max(1.0, float(abs(1 - p.equal).max()))
     if np.ptp(delta) > scale or np.ptp(p.equal) > scale:
-        raise NoExactResult(
-            "n_balance is one number only for correlations that are constant over positions "
-            "(equicorrelated); use theory.balance_curve(model, n) for this model"
-        )
+        raise NoExactResult(NOT_CONSTANT)
     return float(p.equal[-1]), float(delta[-1])

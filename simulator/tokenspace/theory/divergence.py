@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import jax
 import numpy as np
 from scipy import special
 
@@ -34,6 +35,8 @@ def mean_norm(eigenvalues: Any) -> np.ndarray:
     Source: derived for this project.
     """
     if is_traced(eigenvalues):
+        if eigenvalues.ndim > 1:
+            return jax.numpy.stack([mean_norm(row) for row in eigenvalues])  # type: ignore[return-value]
         return _mean_norm_integral(eigenvalues, np.ones(eigenvalues.shape[-1]))
     lam = np.atleast_1d(np.asarray(eigenvalues, np.float64))
     if lam.ndim > 1:
@@ -71,7 +74,10 @@ def mean_norm_slope(eigenvalues: np.ndarray, slopes: np.ndarray) -> float:
 
 def prefix_eigenvalues(model: SumModel, n: np.ndarray) -> np.ndarray:
     """Eigenvalues of Cov P(n) = 2 sum_q Upsilon_q(n) Sigma_q, shape (len(n), d)."""
-    return sum(2 * upsilon(t.branches, n)[:, None] * t.features.eigenvalues for t in model.terms)  # type: ignore[return-value]
+    terms = (
+        2 * upsilon(t.branches, n)[:, None] * t.features.eigenvalues[None] for t in model.terms
+    )
+    return sum(terms)  # type: ignore[return-value]
 
 
 def expected_divergence(model: TokenModel | SumModel, n: Any) -> np.ndarray:

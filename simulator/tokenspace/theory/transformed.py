@@ -37,6 +37,7 @@ class Transformed(Covariance):
     def _changed(self, values: Any, same: Any) -> np.ndarray:
         xp = array_namespace(*jax.tree.leaves(values))
         changed = self.f(xp.asarray(values, dtype=float))
+        xp = array_namespace(changed)
         return xp.where(same, 1.0, changed) if self.same_vector else changed
 
     def _at_lag(self, lag: Any) -> np.ndarray:
