@@ -1,4 +1,4 @@
-"""A wheel, built and installed in an environment of its own, works and brings its data."""
+"""A wheel, built from the sdist and installed by itself, works and brings its data."""
 
 import os
 import shutil
@@ -6,6 +6,7 @@ import subprocess
 import sys
 import sysconfig
 import venv
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -20,11 +21,20 @@ def test_wheel_installs_and_runs(tmp_path):
     skip = shutil.ignore_patterns(*kept_out)  # the last are sockets of notebooks that were killed
     shutil.copytree(ROOT, source, ignore=skip)
     subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path, source],
+        [sys.executable, "-m", "build", "--no-isolation", "--outdir", tmp_path, source],
         check=True,
         capture_output=True,
     )
-    (wheel,) = tmp_path.glob("*.whl")
+    (wheel,) = tmp_path.glob("*.whl")  # made from the sdist, so that one holds all that it needs
+    inside = set(zipfile.ZipFile(wheel).namelist())
+    assert {
+        "tokenspace/py.typed",
+        "tokenspace/__init__.pyi",
+        "tokenspace/data/demo.toml",
+        "tokenspace/data/benchmark_scores.csv",
+        "tokenspace/report/report.html",
+        "tokenspace_benchmarks/results/cpu/latest.json",
+    } <= inside
     venv.create(tmp_path / "env", with_pip=True)
     python = tmp_path / "env" / "bin" / "python"
     install = [python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", wheel]
@@ -32,7 +42,8 @@ def test_wheel_installs_and_runs(tmp_path):
     # Dependencies come from this environment's packages; its own tokenspace is a .pth, not seen.
     environment = {**os.environ, "PYTHONPATH": sysconfig.get_path("purelib")}
     code = (
-        "import tokenspace as ts, tokenspace_kernels as k, sys;"
+        "import tokenspace as ts, tokenspace.kernels, tokenspace_kernels, sys;"
+        "assert ts.kernels.normals is tokenspace_kernels.normals;"
         "assert ts.__file__.startswith(sys.prefix), ts.__file__;"
         "r = ts.simulate(ts.TokenModel(ts.equicorrelated(.2, .3, .1), ts.Isotropic(8)), 16, 200);"
         "from tokenspace.scaling.curves import read_curves; assert len(read_curves()) == 36;"

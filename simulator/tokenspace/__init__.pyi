@@ -1,5 +1,5 @@
 # Public names: `__init__.py` loads each when it is first used; editors and type checkers look here.
-from . import errors, kernels, theory
+from . import covariance, errors, kernels, theory
 from .covariance import (
     Block,
     Branches,
@@ -88,6 +88,7 @@ __all__ = [
     "White",
     "choose",
     "correlations",
+    "covariance",
     "divergence",
     "equicorrelated",
     "errors",

@@ -71,6 +71,8 @@ class Parameter:
                 return False
         if not isinstance(value, (jax.Array, np.ndarray)) or value.dtype.kind not in "iuf":
             return False
+        if self.integer and value.ndim > 0:  # part of a model's structure, which is never stacked
+            return False
         array = np.asarray(value, np.float64)
         return all(map(self._contains, array.ravel().tolist()))
 
@@ -184,7 +186,7 @@ def as_float(value: Any) -> Any:
 def validate(instance: Any) -> None:
     """Raise `ParameterError` for the first declared parameter outside its range.
 
-    Whole numbers given as floats become integers, numbers of NumPy and JAX those of Python.
+    Numbers become Python's own: integers where they must be whole, else floats of 64 bits.
     """
     for name, (spec, _) in parameters_of(type(instance)).items():
         value = getattr(instance, name)
@@ -192,10 +194,8 @@ def validate(instance: Any) -> None:
             raise ParameterError(type(instance).__name__, name, value, spec.allowed())
         if is_traced(value) or not spec.number or np.ndim(value) > 0:
             continue
-        if spec.integer:
-            object.__setattr__(instance, name, int(value))
-        elif isinstance(value, (np.generic, np.ndarray, jax.Array)):
-            object.__setattr__(instance, name, value.item())
+        if not spec.choices:
+            object.__setattr__(instance, name, int(value) if spec.integer else float(value))
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(parameter, dataclasses.field))

@@ -1,4 +1,4 @@
-"""Where a number comes from: versions, device, commit."""
+"""Where a number comes from: versions and device."""
 
 from __future__ import annotations
 

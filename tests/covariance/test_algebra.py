@@ -64,3 +64,12 @@ def test_models_are_pytrees_that_differentiate():
     leaves, tree = jax.tree.flatten(ts.Branches(ts.Exponential(3.0) + 0 * ts.White()))
     assert 3.0 in leaves
     assert jax.tree.unflatten(tree, leaves).within.at_lag(np.array([3.0])) == np.exp(-1)
+
+
+def test_old_names_warn_and_validity_is_still_believed():
+    with pytest.warns(DeprecationWarning, match="say the same in `structure`"):
+
+        class Old(Varying):
+            valid_by_construction = True
+
+    ts.Branches(Old()).require_valid(50_000)  # beyond what a dense check reaches

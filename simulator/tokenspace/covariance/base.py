@@ -30,7 +30,7 @@ from tokenspace.errors import NoExactResult, TooManyTokens
 from tokenspace.parameters import is_traced, model, parameter
 
 Array = np.ndarray
-REPLACED = ("markov", "cells", "at_lag_in_cell", "valid_by_construction")
+REPLACED = ("markov", "cells", "at_lag_in_cell", "stationary", "valid_by_construction")
 
 
 class Covariance:
@@ -49,8 +49,8 @@ class Covariance:
         for name in REPLACED:
             if name in vars(cls):
                 warnings.warn(
-                    f"{cls.__name__}.{name} is not looked at any more; say the same in "
-                    "`structure`, see docs/your_own_covariance.md",
+                    f"{cls.__name__}.{name} is an old name; say the same in `structure`, see "
+                    "docs/your_own_covariance.md",
                     DeprecationWarning,
                     stacklevel=2,
                 )
@@ -62,7 +62,7 @@ class Covariance:
     @cached_property
     def structure(self) -> Structure:
         """What is known of K beyond its elements, computed once."""
-        return DENSE
+        return Structure(valid=True) if getattr(self, "valid_by_construction", False) else DENSE
 
     @property
     def characteristic_length(self) -> float | None:
