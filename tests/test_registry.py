@@ -3,9 +3,11 @@
 import pytest
 
 import tokenspace as ts
+import tokenspace.sampling.samplers
 from tokenspace import registry
 from tokenspace.errors import InputError
 from tokenspace.registry import ROOMS
+from tokenspace.sampling.choose import choose
 
 
 @pytest.fixture
@@ -50,6 +52,47 @@ def test_no_room():
         ts.register(object)
 
 
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_takes_what_it_needs_only(room):
+    base = ts.White if room != "position" else ts.Laplace
+    for item in (base, object, type("Other", (), {}), 5, len):
+        with pytest.raises(InputError, match=f"not what the room '{room}' needs"):
+            ts.register(name="something", room=room)(item)
+    assert "something" not in ROOMS[room].names()
+
+
+@pytest.mark.parametrize("room", ["sampler", "scaling"])
+def test_auto_is_no_name(room):
+    with pytest.raises(InputError, match="'auto' is reserved"):
+        ts.register(name="auto")(type("Own", (), {"room": room}))
+
+
+def test_the_registered_name_of_a_sampler_wins(monkeypatch):
+    samplers = ROOMS["sampler"]
+    dense = samplers.find("dense")
+    monkeypatch.setattr(samplers, "_items", dict(samplers._items))
+    ts.register(name="mine")(type("Own", (dense,), {"name": "another", "__module__": "own"}))
+    model = ts.TokenModel(ts.equicorrelated(0.2, 0.3, 0.1), ts.Isotropic(4))
+    assert choose(model, 8, sampler="mine").prepare().name == "mine"
+    assert choose(model, 8, sampler="dense").name == "dense"
+
+
+def test_a_plugin_is_blamed_for_a_name_that_is_ours(monkeypatch):
+    """Also when ours are not loaded yet."""
+    late = registry.Registry("sampler", "tokenspace.sampling.samplers")
+    ours = ROOMS["sampler"].find("dense")
+
+    def load(name):
+        if name.endswith(".dense"):
+            late.add("dense", ours)
+        return tokenspace.sampling.samplers
+
+    monkeypatch.setattr(registry.importlib, "import_module", load)
+    own = type("Dense", (), {"room": "sampler", "__module__": "plugged"})
+    with pytest.raises(InputError, match=r"belongs to tokenspace\..*register plugged\.Dense under"):
+        late.add("dense", own)
+
+
 def test_entry_points_are_loaded_when_named(room, monkeypatch):
     loaded = []
 
@@ -89,6 +132,8 @@ def test_names_import_nothing(name, monkeypatch):
 def test_the_old_spelling_says_what_to_write():
     with pytest.raises(InputError, match=r"--plugin MODULE"):
         ROOMS["position"].find("mine:Triangle")
+    with pytest.raises(InputError, match=r"--plugin MODULE"):
+        ROOMS["position"].find("triangle")
 
 
 def test_source_decides_the_digest(tmp_path, monkeypatch):

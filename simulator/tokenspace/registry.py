@@ -10,6 +10,7 @@ that is. Nothing is ever imported because a file says so: a name is looked up am
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import hashlib
 import importlib
@@ -42,8 +43,11 @@ class Registry:
         """Make an item known under a name.
 
         Raises:
-            InputError: the name belongs to another class already.
+            InputError: it is not what the room needs, or the name belongs to another class already.
         """
+        self._require_fit(name, item)
+        if not is_ours(item):
+            self._load_ours()  # else ours, loaded late, would be blamed for its name
         known = self._items.get(name)
         if known is not None and _place(known) != _place(item):
             raise InputError(
@@ -67,11 +71,17 @@ class Registry:
         self._load_ours()
         if name not in self._items and name in (offered := self._entry_points()):
             try:
-                self.add(name, offered[name].load())
-            except Exception as error:
+                with contextlib.redirect_stdout(sys.stderr):
+                    item = offered[name].load()
+                self.add(name, item)
+            except KeyboardInterrupt:
+                raise
+            except (
+                BaseException
+            ) as error:  # also SystemExit, which would end the command in silence
                 raise InputError(
                     f"{self.room} model {name!r} of the installed package "
-                    f"{offered[name].value!r} cannot be loaded: {error}"
+                    f"{offered[name].value!r} cannot be loaded: {_why(error)}"
                 ) from None
         if name not in self._items:
             raise InputError(self._unknown(name))
@@ -95,7 +105,21 @@ class Registry:
                 ". A class of your own is named by what @tokenspace.register calls it, and its "
                 "module by --plugin MODULE on the command line; files name no code to run"
             )
+        else:
+            text += ". One of your own needs --plugin MODULE"
         return text
+
+    def _require_fit(self, name: str, item: Any) -> None:
+        made = self.room == "branches" and inspect.isfunction(item)  # a function that makes them
+        if not made and not (isinstance(item, type) and getattr(item, "room", None) == self.room):
+            raise InputError(
+                f"register: {item!r} is not what the room {self.room!r} needs: a class whose "
+                f"`room` is {self.room!r}, as a subclass of its base class has"
+            )
+        if not isinstance(name, str) or not name:
+            raise InputError(f"register: name = {name!r} is not allowed; it must be a word")
+        if name == "auto" and self.room in ("sampler", "scaling"):
+            raise InputError(f"the {self.room} name 'auto' is reserved: it lets tokenspace choose")
 
     def _load_ours(self) -> None:
         if self._complete:
@@ -139,7 +163,8 @@ def register(
         room: one of ROOMS; by default the `room` of the class (a `Covariance` is a "position").
 
     Raises:
-        InputError: it belongs to no room, or the name is taken by another class.
+        InputError: it belongs to no room, is not what the room needs, or the name is taken by
+            another class.
     """
 
     def add(what: Item) -> Item:
@@ -149,7 +174,7 @@ def register(
                 f"register: {what!r} belongs to no room; subclass Covariance, Features or "
                 f"TokenLaw, or say room=, one of {', '.join(ROOMS)}"
             )
-        ROOMS[where].add(name or _snake(what.__name__), what)
+        ROOMS[where].add(_snake(getattr(what, "__name__", "")) if name is None else name, what)
         return what
 
     return add if item is None else add(item)
@@ -161,7 +186,8 @@ _plugins: list[str] = []
 def load_plugin(module: str) -> ModuleType:
     """Import a module that the user named, so that the classes it registers are known.
 
-    It may lie in the folder where the command is given.
+    It may lie in the folder where the command is given. What it prints goes to stderr, since
+    stdout is for results.
 
     Raises:
         InputError: it cannot be imported.
@@ -169,9 +195,12 @@ def load_plugin(module: str) -> ModuleType:
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:
-        loaded = importlib.import_module(module)
-    except Exception as error:
-        raise InputError(f"plugin {module!r} cannot be imported: {error}") from None
+        with contextlib.redirect_stdout(sys.stderr):
+            loaded = importlib.import_module(module)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # also SystemExit, which would end the command in silence
+        raise InputError(f"plugin {module!r} cannot be imported: {_why(error)}") from None
     if module not in _plugins:
         _plugins.append(module)
     return loaded
@@ -207,6 +236,10 @@ def source_digest(item: Any) -> str:
 
 def _snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def _why(error: BaseException) -> str:
+    return str(error) if isinstance(error, Exception) else f"it raised {error!r}"
 
 
 def _place(item: Any) -> tuple[str, str]:

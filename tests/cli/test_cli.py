@@ -209,6 +209,8 @@ def test_any_junk_gives_a_config_error_or_points(table, key, value):
 def test_models_doctor_and_version_of_everything(capfd):
     status, out, _ = call(capfd, "models")
     assert status == 0 and "patch_grid" in out and "hurst" in out.lower()
+    assert "partial_sums" in out and "crossover" in out
+    assert "@ts.register" in out and "--plugin MODULE" in out and "module:Class" not in out
     listing = json.loads(call(capfd, "models", "--json")[1])
     assert (
         listing["position"]["exponential"]["parameters"]["length"]["allowed"]
@@ -296,6 +298,16 @@ def test_own_class_from_the_command_line(capfd, tmp_path, monkeypatch):
     (tmp_path / "bad.toml").write_text(text.replace("5.0", "-5.0"))
     status, _, err = call(capfd, "run", "bad.toml", "--plugin", "mine")
     assert status == 2 and "branches.within.width: -5.0 is not allowed" in err
+
+
+def test_a_plugin_neither_ends_the_command_nor_spoils_its_json(capfd, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "leaves.py").write_text("import sys\nsys.exit(0)\n")
+    status, out, err = call(capfd, "models", "--plugin", "leaves")
+    assert status == 2 and out == "" and "'leaves' cannot be imported: it raised SystemExit" in err
+    (tmp_path / "talks.py").write_text("print('hello')\n")
+    status, out, err = call(capfd, "models", "--json", "--plugin", "talks")
+    assert status == 0 and "hello" in err and json.loads(out)["samplers"][0] == "auto"
 
 
 @pytest.mark.parametrize("cases", [1, pytest.param(None, marks=pytest.mark.slow)])

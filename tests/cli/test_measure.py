@@ -1,11 +1,15 @@
 """`tokenspace measure` and `doctor`: what cannot be known is said, never printed as NaN."""
 
+import gzip
 import json
 import os
+import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from tokenspace.tokens import arrays
 from tokenspace_kernels.workers import cores
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -67,6 +71,73 @@ def test_branches_that_differ_in_length_alone(call, saved):
     assert status == 0 and err == "" and "nan" not in out
     assert "Upsilon(n) is 0 to the accuracy of float32 at n = 1" in out and "n_balance =" in out
     assert json.loads(call("measure", *files, "--json")[1])["lambda"] is None
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+@pytest.mark.parametrize("command", [["measure", "p.npy", "p.npy"], ["fit", "p.npy"]])
+def test_pipes_and_folders_are_refused_at_once(call, tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    for make, unmake in ((os.mkfifo, os.unlink), (os.mkdir, os.rmdir)):
+        make("p.npy")
+        status, out, err = call(*command)
+        assert status == 2 and out == "" and "p.npy: is no ordinary file" in err
+        unmake("p.npy")
+
+
+def test_compressed_tokens_are_read_but_bombs_are_not(call, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tokens = np.random.default_rng(0).standard_normal((2, 3, 20, 8)).astype(np.float32)
+    for name, half in zip("ab", tokens, strict=True):
+        np.savez_compressed(name, tokens=half)
+    assert call("measure", "a.npz", "b.npz")[0] == 0
+    np.save("zeros.npy", np.zeros((1, 1 << 17, 1 << 8), np.float32))
+    with zipfile.ZipFile("a.npz", "w", zipfile.ZIP_BZIP2) as archive:
+        archive.write("zeros.npy", "tokens.npy")
+    status, out, err = call("measure", "a.npz", "b.npz")
+    assert status == 2 and out == "" and "declares 134,217,856 when it is read" in err
+    monkeypatch.setattr(arrays.psutil, "virtual_memory", lambda: SimpleNamespace(available=1000))
+    status, out, err = call("measure", "b.npz", "b.npz")
+    assert status == 2 and out == "" and "where 1,000 are free" in err
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+def test_headers_without_end_are_refused(call, tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    head = b"\x93NUMPY\x02\x00" + (1 << 20).to_bytes(4, "little") + b" " * (1 << 20)
+    if suffix == ".npy":
+        path.write_bytes(head)
+    else:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("tokens.npy", head)
+    status, out, err = call("measure", path, path)
+    assert status == 2 and out == "" and "its header declares 1,048,576 characters" in err
+
+
+def test_scores_are_not_decompressed(call, tmp_path):
+    path = tmp_path / "c.csv.gz"
+    path.write_bytes(gzip.compress(b"n,score\n1,2\n4,4\n16,8\n64,16.1\n"))
+    status, out, err = call("fit", path)
+    assert status == 2 and out == "" and "decompress it first" in err
+
+
+def test_scores_have_a_largest_size(call, tmp_path):
+    path = tmp_path / "c.csv"
+    with path.open("wb") as file:
+        file.truncate((1 << 30) + 1)
+    status, out, err = call("fit", path)
+    assert status == 2 and out == "" and "at most 1,073,741,824 are read" in err
+
+
+def test_a_key_needs_a_file_with_names(call, saved):
+    status, out, err = call("measure", *saved(lambda a, b: (a, b)), "--key", "nosuch")
+    assert status == 2 and out == "" and "--key 'nosuch' is not allowed" in err
+
+
+@pytest.mark.parametrize("command", ["check", "report", "measure", "fit"])
+def test_names_longer_than_any(call, command):
+    path = "x" * 5000
+    status, out, err = call(command, path, *[path] * (command == "measure"))
+    assert status == 2 and out == "" and "too long" in err and len(err) < 500
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux")

@@ -6,6 +6,7 @@ and 143 ended in good order by SIGINT and SIGTERM. One group of commands a file.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
@@ -37,3 +38,9 @@ def main() -> None:
     except BrokenPipeError:  # the reader of our output went away, e.g. `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        path = escape(f"{str(error.filename)[:80]}...")
+        messages.print(f"[bold red]error:[/] {path}: the name is too long for a file or folder")
+        sys.exit(2)

@@ -13,12 +13,13 @@ from tokenspace.cli.present import document, slope_table, stdout, timing_table
 
 @app.command()
 def models(plugin: Plugin = None, as_json: Json = False) -> None:
-    """List every model, its parameters and their ranges."""
+    """List every model, its parameters and their ranges; samplers and scaling laws too."""
     from rich.markup import escape
     from rich.table import Table
 
     from tokenspace.experiments.names import MODEL_ROOMS, find, names
     from tokenspace.parameters import describe
+    from tokenspace.sampling.choose import sampler_names
 
     listing: dict[str, Any] = {
         room: {
@@ -33,8 +34,9 @@ def models(plugin: Plugin = None, as_json: Json = False) -> None:
         }
         for room in MODEL_ROOMS
     }
+    samplers, laws = list(sampler_names()), ["auto", *names("scaling")]
     if as_json:
-        document(listing)
+        document(listing | {"samplers": samplers, "scaling_laws": laws})
         return
     for room, known in listing.items():
         table = Table(title=f"{room} models", header_style="bold", title_justify="left")
@@ -50,7 +52,8 @@ def models(plugin: Plugin = None, as_json: Json = False) -> None:
                 first = ["", ""]
         stdout().print(table)
     print("Position covariances combine: { sum = [ .. ] }, { product = [ .. ] }, scale = number.")
-    print('Your own class: model = "module:Class".')
+    print(f"Samplers: {', '.join(samplers)}. Scaling laws of `fit`: {', '.join(laws)}.")
+    print("A class of your own: write @ts.register above it, and name its module: --plugin MODULE.")
 
 
 @app.command()

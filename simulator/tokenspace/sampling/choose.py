@@ -22,11 +22,7 @@ class Choice(NamedTuple):
     sampler: Sampler
     request: Request
     reason: str
-
-    @property
-    def name(self) -> str:
-        """Name of the sampler."""
-        return self.sampler.name
+    name: str  # under which the sampler is registered
 
     @property
     def cost(self) -> Cost:
@@ -84,22 +80,20 @@ def choose(
         )
     request = Request(model, as_grid(grid), tuple(dict.fromkeys(("divergence", *statistics))))
     model.require_valid(request.tokens)
-    known: list[Sampler] = [make() for _, make in ROOMS["sampler"].items()]
-    able = [s for s in known if s.supports(request)]
+    known: dict[str, Sampler] = {name: make() for name, make in ROOMS["sampler"].items()}
+    able = {name: s for name, s in known.items() if s.automatic and s.supports(request)}
     if sampler == "auto":
-        able = [s for s in able if s.automatic]
         if not able:
-            why = "; ".join(f"{s.name!r} {s.refusal(request)}" for s in known)
+            why = "; ".join(f"{name!r} {s.refusal(request)}" for name, s in known.items())
             raise UnsupportedSampler(f"no sampler draws {request.statistics}: {why}")
-        best = min(able, key=lambda s: s.cost(request).multiply_adds)
-        return Choice(best, request, best.reason(request))
-    (named,) = (s for s in known if s.name == sampler)
-    refusal = named.refusal(request)
+        best = min(able, key=lambda name: able[name].cost(request).multiply_adds)
+        return Choice(able[best], request, able[best].reason(request), best)
+    refusal = known[sampler].refusal(request)
     if refusal is not None:
-        others = " or ".join(repr(s.name) for s in able if s.automatic)
+        others = " or ".join(map(repr, able))
         use = f"; use {others}" if able else ""
         raise UnsupportedSampler(f"sampler {sampler!r} {refusal}{use}")
-    return Choice(named, request, "asked for")
+    return Choice(known[sampler], request, "asked for", sampler)
 
 
 def plan(

@@ -45,10 +45,9 @@ class Cost(NamedTuple):
 
 
 class Sampler:
-    """An exact way to draw D(n), and perhaps the psi's."""
+    """An exact way to draw D(n), and perhaps the psi's; its name is what `register` calls it."""
 
     room: ClassVar[str] = "sampler"
-    name: ClassVar[str]
     automatic: ClassVar[bool] = True  # whether `auto` may take it
 
     def refusal(self, request: Request) -> str | None:

@@ -9,7 +9,10 @@ import numpy as np
 import pandas as pd
 
 from tokenspace.errors import InputError
+from tokenspace.ordinary import require_ordinary
 from tokenspace.scaling.fit import ScalingFit, fit_scaling
+
+LARGEST = 1 << 30  # bytes of a CSV, far above what measured curves take
 
 Curve = tuple[str, np.ndarray, np.ndarray]
 
@@ -20,14 +23,21 @@ def read_curves(path: Path | None = None) -> list[Curve]:
     The file needs columns vision_tokens (or n) and score; the remaining columns name the curve.
 
     Raises:
-        InputError: missing file or columns, or values that are not numbers.
+        InputError: missing file or columns, values that are not numbers, or a file that is
+            compressed, too large, or no ordinary one.
     """
     paper = files("tokenspace") / "data" / "benchmark_scores.csv"
-    source = Path(str(paper)) if path is None else path
+    source = Path(str(paper)) if path is None else Path(path)
+    require_ordinary(source)
+    if (size := source.stat().st_size) > LARGEST:
+        raise InputError(f"{source}: has {size:,} bytes; at most {LARGEST:,} are read")
     try:
-        table = pd.read_csv(source)
-    except FileNotFoundError:
-        raise InputError(f"{source}: no such file") from None
+        table = pd.read_csv(source, compression=None)  # a small file could hold one without end
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{source}: cannot be read as CSV: it is no UTF-8 text ({error.reason}); "
+            "decompress it first if it is compressed"
+        ) from None
     except (OSError, ValueError, pd.errors.ParserError) as error:
         raise InputError(f"{source}: cannot be read as CSV: {error}") from None
     count = next((c for c in ("vision_tokens", "n") if c in table), None)

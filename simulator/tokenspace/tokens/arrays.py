@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from tokenspace.errors import InputError
+from tokenspace.ordinary import require_ordinary
+
+LARGEST_HEADER = 10_000  # characters of a .npy header; NumPy's have about 100
+LARGEST_RATIO = 1000  # of an array to its bytes in the file; zeros alone are more compressible
+SMALL = 1 << 26  # bytes of an array that may be as compressible as it likes
 
 
 def load_array(path: Path, key: str | None = None) -> np.ndarray:
     """The array in a file; `key` names it where a file holds several.
 
     Raises:
-        InputError: the file is missing, corrupt, pickled, or the key is not in it.
+        InputError: the file is missing, no ordinary file, corrupt, pickled, would grow beyond
+            memory, or the key is not in it.
     """
-    try:
-        there = path.is_file()
-    except OSError as error:  # a name that no file can have
-        raise InputError(f"{str(path)[:80]}...: cannot be read ({error.strerror})") from None
-    if not there:
-        raise InputError(f"{path}: no such file")
+    require_ordinary(path)
     try:
         if path.suffix == ".npy":
-            return np.asarray(np.load(path, allow_pickle=False))
+            if key is not None:
+                raise InputError(
+                    f"{path}: --key {key!r} is not allowed: a .npy file holds one array, without "
+                    "a name"
+                )
+            with path.open("rb") as file:
+                _require_short_header(path, file.read(12))
+            return np.asarray(np.load(path, allow_pickle=False, max_header_size=LARGEST_HEADER))
         if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as data:
-                return np.asarray(data[_pick(path, list(data.files), key)])
+            with np.load(path, allow_pickle=False, max_header_size=LARGEST_HEADER) as data:
+                name = _pick(path, list(data.files), key)
+                _require_to_fit(path, name)
+                return np.asarray(data[name])
         if path.suffix == ".safetensors":
             from safetensors import safe_open
 
@@ -38,6 +50,32 @@ def load_array(path: Path, key: str | None = None) -> np.ndarray:
     except Exception as error:
         raise InputError(f"{path}: cannot be read as {path.suffix}: {error}") from None
     raise InputError(f"{path}: {path.suffix or 'no'} suffix; .npy, .npz and .safetensors are read")
+
+
+def _require_short_header(path: Path, head: bytes) -> None:
+    """Refuse a .npy header so long that reading it would take memory."""
+    length = int.from_bytes(head[8 : 10 if head[6:7] == b"\x01" else 12], "little")
+    if head[:6] == b"\x93NUMPY" and length > LARGEST_HEADER:
+        raise InputError(f"{path}: its header declares {length:,} characters; tokens have few")
+
+
+def _require_to_fit(path: Path, name: str) -> None:
+    """Refuse an array that grows, when it is decompressed, beyond what tokens do or memory holds.
+
+    No more is read than the archive declares, so its word can be taken for the size.
+    """
+    with zipfile.ZipFile(path) as archive:
+        known = {member.filename: member for member in archive.infolist()}
+        member = known[name] if name in known else known[f"{name}.npy"]
+        free = psutil.virtual_memory().available
+        grows = member.file_size > max(SMALL, LARGEST_RATIO * member.compress_size)
+        if grows or member.file_size > free:
+            raise InputError(
+                f"{path}: {name!r} has {member.compress_size:,} bytes in the file and declares "
+                f"{member.file_size:,} when it is read, where {free:,} are free; it is not read"
+            )
+        with archive.open(member) as file:
+            _require_short_header(path, file.read(12))
 
 
 def _pick(path: Path, names: list[str], key: str | None) -> str:

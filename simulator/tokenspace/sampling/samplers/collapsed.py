@@ -29,8 +29,6 @@ class Collapsed(Sampler):
     Source: Bartlett 1933; see `tokenspace_kernels.collapsed`.
     """
 
-    name = "collapsed"
-
     def refusal(self, request: Request) -> str | None:
         return at_grid_only(request)
 

@@ -14,7 +14,6 @@ from tokenspace.sampling.samplers.tokens import no_psi_of_sums, processes
 class Dense(Sampler):
     """x = L z with the dense factor L of the N x N covariance."""
 
-    name = "dense"
     automatic = False  # what the others are held to
 
     def refusal(self, request: Request) -> str | None:

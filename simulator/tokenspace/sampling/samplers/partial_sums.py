@@ -18,8 +18,6 @@ from tokenspace_kernels.dispatch import kernel
 class PartialSums(Sampler):
     """P(grid) = chol(C) Z Sigma^(1/2), exact for every covariance."""
 
-    name = "partial_sums"
-
     def refusal(self, request: Request) -> str | None:
         return at_grid_only(request)
 

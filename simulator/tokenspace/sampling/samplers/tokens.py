@@ -39,8 +39,6 @@ def _markov(request: Request) -> bool:
 class Tokens(Sampler):
     """Block innovations where the covariance is Markov, else a factor of the whole sequence."""
 
-    name = "tokens"
-
     def refusal(self, request: Request) -> str | None:
         return no_psi_of_sums(request)
 
