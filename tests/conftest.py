@@ -30,6 +30,7 @@ def nothing_registered_stays(monkeypatch):
     for room in registry.ROOMS.values():
         room._load_ours()
         monkeypatch.setattr(room, "_items", dict(room._items))
+        monkeypatch.setattr(room, "_offered", None)
     before = list(registry._plugins)
     monkeypatch.setattr(registry, "_plugins", list(before))
     monkeypatch.setattr(sys, "path", list(sys.path))

@@ -1,5 +1,8 @@
 """A class is found by its name alone: ours, of installed packages, of the user's own."""
 
+import threading
+import time
+
 import pytest
 
 import tokenspace as ts
@@ -16,6 +19,7 @@ def room(monkeypatch):
     position = ROOMS["position"]
     position.names()
     monkeypatch.setattr(position, "_items", dict(position._items))
+    monkeypatch.setattr(position, "_offered", None)
     return position
 
 
@@ -148,3 +152,61 @@ def test_source_decides_the_digest(tmp_path, monkeypatch):
     assert {"own_first", "own_second"} <= set(registry.plugins())
     with pytest.raises(InputError, match="'no_such_module_here' cannot be imported"):
         registry.load_plugin("no_such_module_here")
+
+
+def test_an_installed_sampler_that_fails_stops_nothing(monkeypatch):
+    samplers = ROOMS["sampler"]
+    samplers.names()
+    monkeypatch.setattr(samplers, "_offered", None)
+
+    class Broken:
+        name, value = "broken", "elsewhere:Broken"
+
+        def load(self):
+            raise ImportError("no such thing")
+
+    monkeypatch.setattr(registry, "entry_points", lambda group: [Broken()])
+    with pytest.warns(UserWarning, match="'broken' of the installed package"):
+        assert "broken" not in dict(samplers.items())
+
+
+def test_threads_see_all_names():
+    """The first to ask loads them, the others wait."""
+    fresh = registry.Registry("position", "tokenspace.covariance.positions")
+    fresh._items = dict.fromkeys(["white"], ts.White)
+    started, seen = threading.Event(), []
+
+    def load(name):
+        started.set()
+        time.sleep(0.05)
+        return real(name)
+
+    real = registry.importlib.import_module
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registry.importlib, "import_module", load)
+        first = threading.Thread(target=fresh.names)
+        first.start()
+        started.wait()
+        second = threading.Thread(
+            target=lambda: seen.append(fresh._complete or (fresh.names() and fresh._complete))
+        )
+        second.start()
+        first.join()
+        second.join()
+    assert seen == [True]
+
+
+def test_digest_of_a_class_without_a_file():
+    """The same in every process, and different where a method, a property or a set differs."""
+    source = (
+        "class Own:\n    def f(self): return {{'a', 'b', 'c'}}.pop() if 0 in {set} else {number}\n"
+    )
+
+    def made(number, numbers="{1, 2}"):
+        space = {"__name__": "__main_of_nobody__"}
+        exec(source.format(number=number, set=numbers), space)
+        return space["Own"]
+
+    assert registry.source_digest(made(1)) == registry.source_digest(made(1))
+    digests = {registry.source_digest(made(*x)) for x in ((1,), (2,), (1, "{1, 3}"))}
+    assert len(digests) == 3

@@ -19,9 +19,11 @@ import os
 import pkgutil
 import re
 import sys
+import threading
+import warnings
 from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint, entry_points
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any, TypeVar, overload
 
 from tokenspace.errors import InputError
@@ -37,7 +39,9 @@ class Registry:
     def __init__(self, room: str, package: str) -> None:
         self.room, self.package = room, package
         self._items: dict[str, Callable[..., Any]] = {}
-        self._complete = False
+        self._offered: dict[str, EntryPoint] | None = None
+        self._complete = self._loading = False
+        self._lock = threading.RLock()
 
     def add(self, name: str, item: Callable[..., Any]) -> None:
         """Make an item known under a name.
@@ -55,6 +59,8 @@ class Registry:
                 f"register {'.'.join(_place(item))} under another name"
             )
         self._items[name] = item
+        if not is_ours(item):
+            source_digest(item)  # of the source as it is now, not as it may be edited later
 
     def names(self) -> tuple[str, ...]:
         """Every name that can be asked for: ours, those of plugins, those of installed packages."""
@@ -88,13 +94,23 @@ class Registry:
         return self._items[name]
 
     def items(self) -> Iterator[tuple[str, Any]]:
-        """(name, class) of everything that is known."""
-        return ((name, self.find(name)) for name in self.names())
+        """(name, class) of everything that is known; an installed one that fails is left out."""
+        for name in self.names():
+            try:
+                item = self.find(name)
+            except InputError as error:
+                warnings.warn(str(error), stacklevel=2)
+                continue
+            yield name, item
 
     def name_of(self, item: Any) -> str | None:
         """The name under which a class is registered, None when it is not."""
         self._load_ours()
-        return next((k for k, v in self._items.items() if v is item), None)
+        for name, known in self._items.items():
+            if known is item:
+                return name
+        value = ":".join(_place(item))  # offered by a package, and not asked for by name yet
+        return next((k for k, e in self._entry_points().items() if e.value == value), None)
 
     def _unknown(self, name: str) -> str:
         near = difflib.get_close_matches(name, self.names(), n=1)
@@ -124,13 +140,22 @@ class Registry:
     def _load_ours(self) -> None:
         if self._complete:
             return
-        self._complete = True  # first, since the modules register themselves while they load
-        package = importlib.import_module(self.package)
-        for module in pkgutil.iter_modules(package.__path__):
-            importlib.import_module(f"{self.package}.{module.name}")
+        with self._lock:  # other threads wait; this one comes back, as modules register themselves
+            if self._complete or self._loading:
+                return
+            self._loading = True
+            try:
+                package = importlib.import_module(self.package)
+                for module in pkgutil.iter_modules(package.__path__):
+                    importlib.import_module(f"{self.package}.{module.name}")
+                self._complete = True
+            finally:
+                self._loading = False
 
     def _entry_points(self) -> dict[str, EntryPoint]:
-        return {e.name: e for e in entry_points(group=f"tokenspace.{self.room}")}
+        if self._offered is None:  # a look at all installed packages, which takes milliseconds
+            self._offered = {e.name: e for e in entry_points(group=f"tokenspace.{self.room}")}
+        return self._offered
 
 
 ROOMS: dict[str, Registry] = {
@@ -193,7 +218,7 @@ def load_plugin(module: str) -> ModuleType:
         InputError: it cannot be imported.
     """
     if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+        sys.path.append(os.getcwd())  # last, so that nothing there stands for another module
     try:
         with contextlib.redirect_stdout(sys.stderr):
             loaded = importlib.import_module(module)
@@ -216,22 +241,33 @@ def is_ours(item: Any) -> bool:
     return item.__module__.partition(".")[0] in OURS
 
 
+_digests: dict[Any, str] = {}
+
+
 def source_digest(item: Any) -> str:
     """Hash of the source of the module that defines a class: it changes when the class may have.
 
     A class typed at a prompt has no file; then the code of its methods is hashed.
     """
-    try:
-        text = inspect.getsource(sys.modules[item.__module__])
-    except (OSError, TypeError, KeyError):
-        text = repr(
-            [
-                (k, v.__code__.co_code.hex(), v.__code__.co_consts)
-                for k, v in sorted(vars(item).items())
-                if hasattr(v, "__code__")
-            ]
-        )
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    if item not in _digests:
+        try:
+            text = inspect.getsource(sys.modules[item.__module__])
+        except (OSError, TypeError, KeyError):
+            text = repr([(k, _code_of(v)) for k, v in sorted(vars(item).items())])
+        _digests[item] = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return _digests[item]
+
+
+def _code_of(value: Any) -> Any:
+    """What a function, a property or a number says, without addresses and in a fixed order."""
+    for name in ("__func__", "fget", "func", "__code__"):
+        if hasattr(value, name):
+            return _code_of(getattr(value, name))
+    if isinstance(value, CodeType):
+        return value.co_code.hex(), value.co_names, [_code_of(c) for c in value.co_consts]
+    if isinstance(value, frozenset):
+        return sorted(map(repr, value))
+    return value if isinstance(value, (str, int, float, complex, tuple, type(None))) else None
 
 
 def _snake(name: str) -> str:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import inspect
 import json
 import numbers
 import sys
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Iterable, Iterator
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from tokenspace.covariance import (
     TokenLaw,
     TokenModel,
 )
+from tokenspace.errors import InputError
 from tokenspace.experiments.names import name_of
 from tokenspace.parameters import Parameter, describe
 from tokenspace.registry import is_ours, source_digest
@@ -97,7 +99,7 @@ def _parameters(value: Any) -> dict[str, Any]:
     if dataclasses.is_dataclass(value):
         given = {name: getattr(value, name) for name in fields}
     else:
-        given = {k: v for k, v in vars(value).items() if not hasattr(type(value), k)}
+        given = {k: v for k, v in vars(value).items() if not _is_derived(type(value), k)}
     out = {}
     for name, x in given.items():
         spec = known[name][0] if name in known else None
@@ -122,12 +124,20 @@ def _plain(x: Any) -> Any:
         return table_of(x)
     if hasattr(x, "shape") and hasattr(x, "dtype"):
         return np.asarray(x).tolist()
-    return repr(x)
+    raise InputError(
+        f"{x!r} cannot be written into a file, so that what has it as a parameter has no identity; "
+        "use numbers, words, lists and models as parameters, and methods for formulas"
+    )
 
 
-def sources(model: Any, sampler: type | None = None) -> list[list[str]]:
+def _is_derived(cls: type, name: str) -> bool:
+    """Whether an attribute of an instance was computed by a cached property of its class."""
+    return isinstance(inspect.getattr_static(cls, name, None), cached_property)
+
+
+def sources(model: Any, samplers: Iterable[type] = ()) -> list[list[str]]:
     """[class, digest of its source] of every class, and its bases, that is not ours."""
-    known = {*_classes(model), *(() if sampler is None else (sampler,))}
+    known = {*_classes(model), *samplers}
     foreign = {cls for used in known for cls in _foreign(used)}
     return [list(pair) for pair in sorted((c.__qualname__, source_digest(c)) for c in foreign)]
 

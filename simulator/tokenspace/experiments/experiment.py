@@ -17,7 +17,7 @@ import numpy as np
 from tokenspace.covariance import SumModel, TokenModel
 from tokenspace.errors import InputError, UnsupportedSampler
 from tokenspace.experiments.canonical import Memo, hash_of, model_tables, sources
-from tokenspace.experiments.names import sampler_class
+from tokenspace.experiments.names import sampler_class, samplers_of
 from tokenspace.grids import LARGEST, as_grid
 from tokenspace.parameters import Parameter, parameter, parameters_of
 from tokenspace.sampling import STATISTICS, sampler_names
@@ -119,7 +119,7 @@ class Experiment:
 
     def sources(self) -> list[list[str]]:
         """[class, digest of its source] of the classes of model and sampler that are not ours."""
-        return sources(self.model, sampler_class(self.sampler))
+        return sources(self.model, samplers_of(self.sampler))
 
     def compute_fingerprint(self, memo: Memo | None = None) -> str:
         """`fingerprint`, sharing work with experiments of which parts are the same objects."""

@@ -26,6 +26,13 @@ def name_of(room: str, make: Callable[..., Any]) -> str | None:
     return ROOMS[room].name_of(make)
 
 
+def samplers_of(name: str) -> list[type]:
+    """The classes that may draw what asks for a sampler: of "auto" all that it may take."""
+    if name != "auto":
+        return [ROOMS["sampler"].find(name)]
+    return [cls for _, cls in ROOMS["sampler"].items() if cls.automatic]
+
+
 def sampler_class(name: object) -> Any:
     """The class of a sampler, None for "auto" and for what is none; lists nothing."""
     try:
