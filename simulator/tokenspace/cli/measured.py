@@ -90,6 +90,8 @@ def measure(
     from tokenspace.tokens.arrays import load_array, load_order
     from tokenspace.tokens.measure import measure as measure_tokens
 
+    if key is not None and a.suffix == b.suffix == ".npy":
+        raise InputError(f"--key {key!r} is not allowed: a .npy file holds one array, without name")
     first, second = load_array(a, key), load_array(b, key)
     if first.ndim not in (2, 3):
         raise InputError(

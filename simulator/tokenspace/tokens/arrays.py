@@ -27,11 +27,6 @@ def load_array(path: Path, key: str | None = None) -> np.ndarray:
     require_ordinary(path)
     try:
         if path.suffix == ".npy":
-            if key is not None:
-                raise InputError(
-                    f"{path}: --key {key!r} is not allowed: a .npy file holds one array, without "
-                    "a name"
-                )
             with path.open("rb") as file:
                 _require_short_header(path, file.read(12))
             return np.asarray(np.load(path, allow_pickle=False, max_header_size=LARGEST_HEADER))
