@@ -146,3 +146,25 @@ def test_refuses_what_a_sampler_cannot_do():
         plan(model, GRID, "fast")
     with pytest.raises(ts.errors.UnsupportedSampler, match="statistics"):
         plan(model, GRID, "auto", ("entropy",))
+
+
+class Untrue(ts.Stationary):
+    """Said to be valid, and not so."""
+
+    structure = ts.Structure(at_lag=lambda lag: np.where(lag == 0, 1.0, -0.9), valid=True)
+
+    def at_lag(self, lag):
+        return self.structure.at_lag(lag)
+
+
+@pytest.mark.parametrize("sampler", ["dense", "tokens", "collapsed", "partial_sums"])
+def test_a_covariance_that_is_not_what_it_says(sampler):
+    model = ts.TokenModel(ts.Branches(Untrue()), ISO)
+    with pytest.raises(ts.TokenspaceError, match="is said to be valid"):
+        plan(model, [1, 2, 5], sampler)
+
+
+def test_choose_refuses_what_is_no_model():
+    for arguments in ((None, 8), (ts.TokenModel(BRANCHES["white"], ISO), 8, "correlations")):
+        with pytest.raises(ts.TokenspaceError, match="must be"):
+            ts.choose(*arguments)

@@ -19,7 +19,6 @@ def models(plugin: Plugin = None, as_json: Json = False) -> None:
 
     from tokenspace.experiments.names import MODEL_ROOMS, find, names
     from tokenspace.parameters import describe
-    from tokenspace.sampling.choose import sampler_names
 
     listing: dict[str, Any] = {
         room: {
@@ -34,7 +33,7 @@ def models(plugin: Plugin = None, as_json: Json = False) -> None:
         }
         for room in MODEL_ROOMS
     }
-    samplers, laws = list(sampler_names()), ["auto", *names("scaling")]
+    samplers, laws = ["auto", *names("sampler")], ["auto", *names("scaling")]
     if as_json:
         document(listing | {"samplers": samplers, "scaling_laws": laws})
         return

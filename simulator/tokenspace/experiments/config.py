@@ -23,12 +23,11 @@ from tokenspace.experiments.experiment import (
     Point,
     Sweep,
     Tokens,
-    known_sampler,
-    known_statistics,
     specifications,
 )
 from tokenspace.experiments.tables import ConfigError, read_table, read_toml, unknown_keys
 from tokenspace.grids import as_grid, log_grid
+from tokenspace.sampling import known_sampler, known_statistics
 
 __all__ = ["ConfigError", "demo_file", "load", "points_of", "read_experiment", "rows_of"]
 

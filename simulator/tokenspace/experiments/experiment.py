@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 from tokenspace.covariance import SumModel, TokenModel
-from tokenspace.errors import InputError, UnsupportedSampler
+from tokenspace.errors import InputError
 from tokenspace.experiments.canonical import Memo, hash_of, model_tables, sources
-from tokenspace.experiments.names import sampler_class, samplers_of
+from tokenspace.experiments.names import samplers_of
 from tokenspace.grids import LARGEST, as_grid
 from tokenspace.parameters import Parameter, parameter, parameters_of
-from tokenspace.sampling import STATISTICS, sampler_names
+from tokenspace.sampling import STATISTICS, known_sampler, known_statistics
 
 LARGEST_COUNT = 2**32  # replicates are numbered by 32 bits
 
@@ -170,33 +170,6 @@ class Point:
     axes: dict[str, Any]
     experiment: Experiment
     key: str
-
-
-def known_sampler(given: Any) -> str:
-    """A sampler's name; raises `UnsupportedSampler` with all that there are."""
-    if given != "auto" and sampler_class(given) is None:
-        allowed = ", ".join(map(repr, sampler_names()))
-        raise UnsupportedSampler(f"sampler = {given!r} is not allowed; it must be one of {allowed}")
-    return given
-
-
-def known_statistics(given: Any) -> tuple[str, ...]:
-    """Names of statistics in their order, "divergence" always among them.
-
-    Raises:
-        UnsupportedSampler: a name that is none.
-    """
-    allowed = ", ".join(repr(s) for s in STATISTICS)
-    if isinstance(given, str) or not isinstance(given, Sequence):
-        raise UnsupportedSampler(
-            f"statistics = {given!r} is not allowed; it must be a list of some of {allowed}"
-        )
-    unknown = [s for s in given if s not in STATISTICS]
-    if unknown:
-        raise UnsupportedSampler(
-            f"statistics = {unknown[0]!r} is not allowed; they are some of {allowed}"
-        )
-    return tuple(s for s in STATISTICS if s == "divergence" or s in given)
 
 
 def sample_names(statistics: Sequence[str]) -> tuple[str, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tokenspace.errors import InputError
 from tokenspace.registry import ROOMS
 
 MODEL_ROOMS = ("position", "branches", "features", "law")
@@ -31,11 +30,3 @@ def samplers_of(name: str) -> list[type]:
     if name != "auto":
         return [ROOMS["sampler"].find(name)]
     return [cls for _, cls in ROOMS["sampler"].items() if cls.automatic]
-
-
-def sampler_class(name: object) -> Any:
-    """The class of a sampler, None for "auto" and for what is none; lists nothing."""
-    try:
-        return ROOMS["sampler"].find(name) if isinstance(name, str) and name != "auto" else None
-    except InputError:
-        return None

@@ -1,6 +1,6 @@
 """Exact samplers of D(n) and the psi's, one a file, chosen by what they support and cost."""
 
-from tokenspace.sampling.choose import Choice, choose, plan, sampler_names
+from tokenspace.sampling.choose import Choice, choose, known_sampler, known_statistics, plan
 from tokenspace.sampling.plan import Plan
 from tokenspace.sampling.sampler import STATISTICS, Cost, Request, Sampler
 
@@ -12,6 +12,7 @@ __all__ = [
     "Request",
     "Sampler",
     "choose",
+    "known_sampler",
+    "known_statistics",
     "plan",
-    "sampler_names",
 ]

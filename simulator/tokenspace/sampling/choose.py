@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tokenspace.covariance import SumModel, TokenModel
-from tokenspace.errors import UnsupportedSampler
+from tokenspace.covariance.cholesky import NegativePivot
+from tokenspace.errors import InputError, UnsupportedSampler
 from tokenspace.grids import as_grid
 from tokenspace.registry import ROOMS
 from tokenspace.sampling.plan import Plan
@@ -31,7 +32,13 @@ class Choice(NamedTuple):
 
     def prepare(self) -> Plan:
         """The sampler ready to run."""
-        prepared = self.sampler.prepare(self.request)
+        try:
+            prepared = self.sampler.prepare(self.request)
+        except NegativePivot as error:
+            raise InputError(
+                f"{self.request.model!r} is said to be valid, but its covariance is not positive "
+                f"semi-definite from token {error.row} on; mend `structure` or the formula"
+            ) from None
         return replace(prepared, name=self.name, reason=self.reason)
 
     def __repr__(self) -> str:
@@ -42,9 +49,32 @@ class Choice(NamedTuple):
         )
 
 
-def sampler_names() -> tuple[str, ...]:
-    """Every sampler that can be asked for, "auto" first."""
-    return ("auto", *ROOMS["sampler"].names())
+def known_sampler(given: Any) -> str:
+    """A sampler's name, or "auto"; raises `UnsupportedSampler` with all that there are."""
+    names = ("auto", *ROOMS["sampler"].names())
+    if not isinstance(given, str) or given not in names:
+        allowed = ", ".join(map(repr, names))
+        raise UnsupportedSampler(f"sampler = {given!r} is not allowed; it must be one of {allowed}")
+    return given
+
+
+def known_statistics(given: Any) -> tuple[str, ...]:
+    """Names of statistics in their order, "divergence" always among them.
+
+    Raises:
+        UnsupportedSampler: a name that is none.
+    """
+    allowed = ", ".join(map(repr, STATISTICS))
+    if isinstance(given, str) or not isinstance(given, Sequence):
+        raise UnsupportedSampler(
+            f"statistics = {given!r} is not allowed; it must be a list of some of {allowed}"
+        )
+    unknown = [s for s in given if s not in STATISTICS]
+    if unknown:
+        raise UnsupportedSampler(
+            f"statistics = {unknown[0]!r} is not allowed; they are some of {allowed}"
+        )
+    return tuple(s for s in STATISTICS if s == "divergence" or s in given)
 
 
 def choose(
@@ -59,7 +89,7 @@ def choose(
         model: the token model.
         grid: ascending token counts, or one N for a logarithmic grid.
         statistics: some of "divergence" (always drawn) and "correlations".
-        sampler: a name of `sampler_names()`; "auto" is the cheapest that gives the statistics.
+        sampler: the name of a sampler; "auto" is the cheapest that gives the statistics.
 
     Returns:
         A `Choice`: its name, reason and cost.
@@ -68,17 +98,10 @@ def choose(
         NotPositiveSemidefinite: the model does not exist at the largest n.
         UnsupportedSampler: an unknown sampler or statistic, or one that the sampler cannot give.
     """
-    unknown = [s for s in statistics if s not in STATISTICS]
-    if unknown:
-        raise UnsupportedSampler(
-            f"statistics = {unknown[0]!r} is not allowed; they are some of {STATISTICS}"
-        )
-    if sampler not in sampler_names():
-        allowed = ", ".join(repr(s) for s in sampler_names())
-        raise UnsupportedSampler(
-            f"sampler = {sampler!r} is not allowed; it must be one of {allowed}"
-        )
-    request = Request(model, as_grid(grid), tuple(dict.fromkeys(("divergence", *statistics))))
+    if not isinstance(model, (TokenModel, SumModel)):
+        raise InputError(f"model must be a TokenModel, not {type(model).__name__}")
+    known_sampler(sampler)
+    request = Request(model, as_grid(grid), known_statistics(statistics))
     model.require_valid(request.tokens)
     known: dict[str, Sampler] = {name: make() for name, make in ROOMS["sampler"].items()}
     able = {name: s for name, s in known.items() if s.automatic and s.supports(request)}
@@ -88,12 +111,13 @@ def choose(
             raise UnsupportedSampler(f"no sampler draws {request.statistics}: {why}")
         best = min(able, key=lambda name: able[name].cost(request).multiply_adds)
         return Choice(able[best], request, able[best].reason(request), best)
-    refusal = known[sampler].refusal(request)
+    named: Sampler = ROOMS["sampler"].find(sampler)()
+    refusal = named.refusal(request)
     if refusal is not None:
         others = " or ".join(map(repr, able))
         use = f"; use {others}" if able else ""
         raise UnsupportedSampler(f"sampler {sampler!r} {refusal}{use}")
-    return Choice(known[sampler], request, "asked for", sampler)
+    return Choice(named, request, "asked for", sampler)
 
 
 def plan(

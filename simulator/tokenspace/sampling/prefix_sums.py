@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tokenspace.covariance import SumModel, TokenModel
-from tokenspace.covariance.cholesky import semidefinite_cholesky
+from tokenspace.covariance.cholesky import NegativePivot, semidefinite_cholesky
 
 
 def root_eigenvalues(model: TokenModel | SumModel) -> np.ndarray:
@@ -15,6 +15,9 @@ def root_eigenvalues(model: TokenModel | SumModel) -> np.ndarray:
 
 def grid_cholesky(covariance: np.ndarray) -> np.ndarray:
     """Cholesky factor of prefix sums, normalised first: their variances span many decades."""
-    root = np.sqrt(np.diag(covariance))
+    variance = np.diag(covariance)
+    if not np.all(variance >= 0):
+        raise NegativePivot(int(np.argmin(variance >= 0)))
+    root = np.sqrt(variance)
     correlation = covariance / np.outer(root, root)
     return root[:, None] * semidefinite_cholesky(correlation, 1.0)
