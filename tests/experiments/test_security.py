@@ -6,6 +6,7 @@ See docs/threat_model.md, which says what is trusted.
 import io
 import json
 import os
+import socket
 import struct
 import sys
 import tracemalloc
@@ -306,3 +307,17 @@ def test_stored_tables_of_a_wrong_kind_are_refused_in_words(folder, tables):
     other.write_bytes(npz(arrays, meta))
     with pytest.raises(InputError, match="its model cannot be built"):
         _ = load_point(other)[1].model
+
+
+def test_a_report_is_not_written_into_a_pipe(folder, capfd, monkeypatch):
+    os.mkfifo(folder / "report.html")
+    status, said = call(capfd, monkeypatch, "report", folder)
+    assert status == 2 and "no ordinary file" in said
+
+
+def test_strays_with_odd_names_do_not_stop_a_sweep(folder):
+    only_file(folder).unlink()
+    (point,) = points_of(CONFIG)
+    (folder / f".{'9' * 23}@{socket.gethostname()}@x.tmp").touch()
+    (folder / "points" / f".{point.key}.partial").mkdir()
+    assert ts.run_sweep(CONFIG, folder) == (1, 1)

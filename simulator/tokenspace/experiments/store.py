@@ -23,6 +23,7 @@ from tokenspace.experiments.canonical import FORMAT
 from tokenspace.experiments.experiment import Point, sample_names
 from tokenspace.experiments.files import (
     Refused,
+    discard,
     read_bytes,
     require_no_link,
     sweep_up,
@@ -75,7 +76,7 @@ def load_partial(folder: Path, point: Point) -> dict[str, np.ndarray] | None:
     except FileNotFoundError:
         return None
     except Exception:  # whatever is wrong with it, its replicates can be drawn again
-        path.unlink(missing_ok=True)
+        discard(path)
     return None
 
 
@@ -128,7 +129,7 @@ def save_point(folder: Path, point: Point, encoded: bytes) -> Path:
     """Write one finished point (see `encode_point`); returns its file."""
     path = point_file(folder, point.key)
     write_atomically(path, encoded)
-    _partial_file(folder, point).unlink(missing_ok=True)
+    discard(_partial_file(folder, point))
     return path
 
 
