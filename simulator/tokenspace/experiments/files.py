@@ -42,9 +42,9 @@ def read_bytes(path: Path, largest: int = LARGEST, links: bool = False) -> bytes
             raise Refused("it is no ordinary file")
         if about.st_size > largest:
             raise Refused(f"it has {about.st_size:,} bytes; at most {largest:,} are read")
-        data = file.read(largest + 1)
-        if len(data) > largest:  # a file that grows, or one that does not tell its size
-            raise Refused(f"it has more than {largest:,} bytes, which is the most that is read")
+        data = file.read(about.st_size + 1)
+        if len(data) > about.st_size:
+            raise Refused("it has more bytes than it says, or grows while it is read")
         return data
 
 
