@@ -270,6 +270,13 @@ def test_arrays_must_fit_the_grid(folder, name):
         ("device", None),
         ("format", 99),
         ("sources", "none"),
+        ("count", 2**32 + 1),
+        ("seconds", -1.0),
+        ("seconds", True),
+        ("seed", {"a": 1}),
+        ("seed", 10**400),
+        ("label", "x\ud800y"),
+        ("axes", {"a": "\ud800"}),
     ],
 )
 def test_words_of_a_wrong_kind_are_refused(folder, field, value):
@@ -363,3 +370,75 @@ def test_a_wrong_sampler_is_named_once():
     with pytest.raises(ConfigError) as caught:
         points_of(CONFIG | {"run": {"replicates": 3, "sampler": "fast"}})
     assert [p.split(":")[0] for p in caught.value.problems] == ["run.sampler"]
+
+
+def broken(arrays, name, value):
+    array = arrays[name].astype(float)
+    array.flat[-1] = value  # of a covariance, an entry of its diagonal
+    return arrays | {name: array}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("mean", np.nan),
+        ("mean", np.inf),
+        ("mean", -1.0),
+        ("covariance", np.nan),
+        ("covariance", -1.0),
+        ("quantiles", np.nan),
+        ("square_mean", -1.0),
+        ("square_covariance", np.inf),
+    ],
+)
+def test_numbers_that_no_simulation_gives_are_refused(folder, name, value):
+    file = only_file(folder)
+    arrays, meta = read(file)
+    file.write_bytes(npz(broken(arrays, name, value), meta))
+    assert repr(name) in refused(file)
+
+
+@pytest.mark.parametrize("names", [["x"], ["psi_equal"]])
+def test_correlations_are_all_five_or_none(folder, names):
+    file = only_file(folder)
+    arrays, meta = read(file)
+    for name in names:
+        arrays |= {f"{name}.mean": arrays["mean"], f"{name}.standard_error": arrays["mean"]}
+    file.write_bytes(npz(arrays, meta))
+    assert "its correlations are" in refused(file)
+
+
+def listed(folder, label="a", axes=None, times=1):
+    """Write another label and other axes of the only point into sweep.json."""
+    sweep = json.loads((folder / "sweep.json").read_text())
+    sweep["points"] = [[label, axes or {}, sweep["points"][0][2]]] * times
+    (folder / "sweep.json").write_text(json.dumps(sweep))
+
+
+def test_words_that_cannot_be_written_are_refused(folder):
+    listed(folder, "x\ud800y")
+    with pytest.raises(InputError, match="cannot be read"):
+        ts.load_results(folder)
+    listed(folder, axes={"a": "\ud800"})
+    with pytest.raises(InputError, match="cannot be read"):
+        ts.load_results(folder)
+
+
+def test_a_list_of_points_is_bounded(folder):
+    listed(folder, times=100_001)
+    with pytest.raises(InputError, match="lists 100,001 points"):
+        ts.load_results(folder)
+
+
+def test_axes_may_be_called_like_variables(folder):
+    names = ["mean", "n", "quantile", "quantiles", "point", "label", "theory", "axis.mean"]
+    listed(folder, axes=dict.fromkeys(names, 5) | {"huge": 10**400})
+    data = ts.open_results(folder)
+    assert data["mean"].shape == (1, len(data["n"]))
+    assert data["axis.n"].item() == 5 and data["axis.axis.mean"].item() == 5
+
+
+def test_labels_do_not_steer_the_terminal(folder, capfd, monkeypatch):
+    listed(folder, "a\x1b]0;title\x07\x9b2J")
+    _, said = call(capfd, monkeypatch, "check", folder)
+    assert r"a\x1b]0;title\x07\x9b2J" in said and not {"\x1b", "\x07", "\x9b"} & set(said)

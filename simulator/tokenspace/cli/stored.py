@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from tokenspace.cli.common import Json, Plugin, Tolerance, app
-from tokenspace.cli.present import document, stdout, summary, verdict_table
+from tokenspace.cli.present import document, shown, stdout, summary, verdict_table
 
 
 def _show_checks(rows: list[tuple[str, Any, Any]], as_json: bool) -> None:
@@ -18,7 +18,7 @@ def _show_checks(rows: list[tuple[str, Any, Any]], as_json: bool) -> None:
         stdout().print(verdict_table(rows))
         for label, _, check in rows:
             if check.verdict != "PASS":
-                print(f"{label}: {check.verdict}: {check.reason}")
+                print(f"{shown(label)}: {check.verdict}: {check.reason}")
     if any(check.verdict == "FAIL" for *_, check in rows):
         raise typer.Exit(1)
 

@@ -20,6 +20,7 @@ import numpy as np
 from tokenspace.errors import InputError, NoExactResult
 from tokenspace.experiments.arrays import pack, unpack
 from tokenspace.experiments.canonical import FORMAT
+from tokenspace.experiments.expand import LARGEST_SWEEP
 from tokenspace.experiments.experiment import Point, sample_names
 from tokenspace.experiments.files import (
     Refused,
@@ -193,8 +194,13 @@ def read_sweep(folder: Path) -> tuple[dict[str, Any], list[Listed] | None]:
         if whole["format"] != FORMAT:
             raise ValueError(f"format {whole['format']!r} is not one that this version reads")
         config, points = whole["config"], whole["points"]
-        if not isinstance(config, dict) or not all(map(_is_listed, points)):
+        if not isinstance(config, dict) or not isinstance(points, list):
             raise ValueError("its list of points is damaged")
+        if len(points) > LARGEST_SWEEP:
+            raise ValueError(f"it lists {len(points):,} points; at most {LARGEST_SWEEP:,} are read")
+        if not all(map(_is_listed, points)):
+            raise ValueError("its list of points is damaged")
+        json.dumps(points, ensure_ascii=False).encode()  # words that can be shown and written
         return config, [tuple(p) for p in points]
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(
