@@ -32,8 +32,11 @@ def check(
 ) -> None:
     """Compare every stored point with the theory; exit status 1 when one fails."""
     from tokenspace.experiments.results import load_results
+    from tokenspace.report.verdicts import checks_of
 
-    rows = [(p.label, r, r.check(tolerance)) for p, r in load_results(folder)]
+    loaded = load_results(folder)
+    checks = checks_of(loaded, tolerance)
+    rows = [(p.label, r, c) for (p, r), c in zip(loaded, checks, strict=True)]
     _show_checks(rows, as_json)
 
 
