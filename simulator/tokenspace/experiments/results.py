@@ -21,11 +21,13 @@ from tokenspace.experiments.experiment import LARGEST_COUNT
 from tokenspace.experiments.files import read_bytes
 from tokenspace.experiments.names import sampler_class
 from tokenspace.experiments.store import HOW, KEY, LARGEST_POINT, point_file, read_sweep
+from tokenspace.grids import LARGEST
 from tokenspace.provenance import versions
 from tokenspace.statistics.estimate import QUANTILES, Estimate, Moments
 from tokenspace.statistics.result import Result
 
 PSI = ("psi_equal", "psi_within", "psi_cross", "psi_cross_AA", "psi_cross_BB")
+LARGEST_D = float(np.finfo(np.float32).max)  # D is drawn in float32
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,9 @@ def _result(arrays: dict[str, np.ndarray], meta: dict[str, Any], model: Deferred
     n = arrays["n"]
     if n.ndim != 1 or n.dtype.kind != "i" or not n.size or n[0] < 1 or np.any(np.diff(n) <= 0):
         raise ValueError("its grid does not ascend")
+    if n[-1] > LARGEST:
+        raise ValueError(f"its grid ends at {n[-1]} tokens; at most {LARGEST} are possible")
+    n = n.astype(np.int64)
     m, count = len(n), _of(int, meta["count"])
     for name, array in arrays.items():
         shape = {"quantiles": (len(QUANTILES), m)}.get(name, (m,))
@@ -135,7 +140,8 @@ def _result(arrays: dict[str, np.ndarray], meta: dict[str, Any], model: Deferred
         _of(str, how[name])
     made_with = {_of(str, k): _of(str, v) for k, v in how["versions"].items()}
     seconds, seed = how["seconds"], how["seed"]
-    if isinstance(seconds, bool) or not 0 <= seconds < math.inf:
+    real = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
+    if not real or not 0 <= seconds < math.inf:
         raise ValueError("its seconds are no time")
     if not 1 <= count <= LARGEST_COUNT:
         raise ValueError("its number of replicates cannot be")
@@ -156,16 +162,20 @@ def _result(arrays: dict[str, np.ndarray], meta: dict[str, Any], model: Deferred
 
 def _require_possible(arrays: dict[str, np.ndarray], count: int) -> None:
     """Raise `ValueError` for numbers that no simulation gives."""
+    if any(array.dtype.kind != "f" for name, array in arrays.items() if name != "n"):
+        raise ValueError("it holds whole numbers where real ones belong")
     for name in ("mean", "square_mean", "quantiles"):
-        if not np.isfinite(arrays[name]).all():
-            raise ValueError(f"{name!r} holds numbers that are not finite")
+        largest = LARGEST_D**2 if name == "square_mean" else LARGEST_D
+        if not np.all(abs(arrays[name]) <= largest):
+            raise ValueError(f"{name!r} holds numbers that are not finite, or beyond float32")
     for name in ("mean", "square_mean"):
         if np.any(arrays[name] < 0):
             raise ValueError(f"{name!r} holds numbers below 0, which no divergence has")
     for name in ("covariance", "square_covariance"):
         if count == 1 and np.isnan(arrays[name]).all():
             continue  # unknown from a single replicate
-        if not np.isfinite(arrays[name]).all() or np.any(np.diag(arrays[name]) < 0):
+        bounded = np.all(abs(arrays[name]) <= LARGEST_D**2)
+        if not bounded or np.any(np.diag(arrays[name]) < 0):
             raise ValueError(f"{name!r} is no covariance")
 
 
