@@ -78,6 +78,10 @@ def test_an_edited_class_is_computed_anew(here):
     command = ("sweep", "c.toml", "--out", "r", "--plugin", "own_models")
     assert "2 of 2 points computed" in call(*command)[1]
     (here / "own_models.py").write_text(MODULE.replace("lag / self.width", "lag / self.width / 2"))
+    for reading in ("check", "report"):
+        status, out = call(reading, "r", "--plugin", "own_models")
+        said = " ".join(out.split())
+        assert status == 2 and "the source of Triangle differs from the one" in said, out
     status, out = call(*command)
     assert status == 0 and "2 of 2 points computed" in out, out
     assert ts.open_results("r").sizes["point"] == 2  # the stale ones are not among the results

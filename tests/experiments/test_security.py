@@ -6,6 +6,7 @@ See docs/threat_model.md, which says what is trusted.
 import io
 import json
 import os
+import socket
 import struct
 import sys
 import tracemalloc
@@ -268,6 +269,13 @@ def test_arrays_must_fit_the_grid(folder, name):
         ("device", None),
         ("format", 99),
         ("sources", "none"),
+        ("count", 2**32 + 1),
+        ("seconds", -1.0),
+        ("seconds", True),
+        ("seed", {"a": 1}),
+        ("seed", 10**400),
+        ("label", "x\ud800y"),
+        ("axes", {"a": "\ud800"}),
     ],
 )
 def test_words_of_a_wrong_kind_are_refused(folder, field, value):
@@ -306,3 +314,91 @@ def test_stored_tables_of_a_wrong_kind_are_refused_in_words(folder, tables):
     other.write_bytes(npz(arrays, meta))
     with pytest.raises(InputError, match="its model cannot be built"):
         _ = load_point(other)[1].model
+
+
+def test_a_report_is_not_written_into_a_pipe(folder, capfd, monkeypatch):
+    os.mkfifo(folder / "report.html")
+    status, said = call(capfd, monkeypatch, "report", folder)
+    assert status == 2 and "no ordinary file" in said
+
+
+def test_strays_with_odd_names_do_not_stop_a_sweep(folder):
+    only_file(folder).unlink()
+    (point,) = points_of(CONFIG)
+    (folder / f".{'9' * 23}@{socket.gethostname()}@x.tmp").touch()
+    (folder / "points" / f".{point.key}.partial").mkdir()
+    assert ts.run_sweep(CONFIG, folder) == (1, 1)
+
+
+def broken(arrays, name, value):
+    array = arrays[name].copy()
+    array.flat[-1] = value  # of a covariance, an entry of its diagonal
+    return arrays | {name: array}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("mean", np.nan),
+        ("mean", np.inf),
+        ("mean", 1e308),
+        ("n", 2**62),
+        ("mean", -1.0),
+        ("covariance", np.nan),
+        ("covariance", -1.0),
+        ("quantiles", np.nan),
+        ("square_mean", -1.0),
+        ("square_covariance", np.inf),
+    ],
+)
+def test_numbers_that_no_simulation_gives_are_refused(folder, name, value):
+    file = only_file(folder)
+    arrays, meta = read(file)
+    file.write_bytes(npz(broken(arrays, name, value), meta))
+    assert (repr(name) if name != "n" else "grid") in refused(file)
+
+
+@pytest.mark.parametrize("names", [["x"], ["psi_equal"]])
+def test_correlations_are_all_five_or_none(folder, names):
+    file = only_file(folder)
+    arrays, meta = read(file)
+    for name in names:
+        arrays |= {f"{name}.mean": arrays["mean"], f"{name}.standard_error": arrays["mean"]}
+    file.write_bytes(npz(arrays, meta))
+    assert "its correlations are" in refused(file)
+
+
+def listed(folder, label="a", axes=None, times=1):
+    """Write another label and other axes of the only point into sweep.json."""
+    sweep = json.loads((folder / "sweep.json").read_text())
+    sweep["points"] = [[label, axes or {}, sweep["points"][0][2]]] * times
+    (folder / "sweep.json").write_text(json.dumps(sweep))
+
+
+def test_words_that_cannot_be_written_are_refused(folder):
+    listed(folder, "x\ud800y")
+    with pytest.raises(InputError, match="cannot be read"):
+        ts.load_results(folder)
+    listed(folder, axes={"a": "\ud800"})
+    with pytest.raises(InputError, match="cannot be read"):
+        ts.load_results(folder)
+
+
+def test_a_list_of_points_is_bounded(folder):
+    listed(folder, times=100_001)
+    with pytest.raises(InputError, match="lists 100,001 points"):
+        ts.load_results(folder)
+
+
+def test_axes_may_be_called_like_variables(folder):
+    names = ["mean", "n", "quantile", "quantiles", "point", "label", "theory", "axis.mean"]
+    listed(folder, axes=dict.fromkeys(names, 5) | {"huge": 10**400})
+    data = ts.open_results(folder)
+    assert data["mean"].shape == (1, len(data["n"]))
+    assert data["axis.n"].item() == 5 and data["axis.axis.mean"].item() == 5
+
+
+def test_labels_do_not_steer_the_terminal(folder, capfd, monkeypatch):
+    listed(folder, "a\x1b]0;title\x07\x9b2J")
+    _, said = call(capfd, monkeypatch, "check", folder)
+    assert r"a\x1b]0;title\x07\x9b2J" in said and not {"\x1b", "\x07", "\x9b"} & set(said)

@@ -17,6 +17,7 @@ from tokenspace.cli import experiments, stored, measured, machine  # noqa: F401 
 
 # isort: on
 from tokenspace.cli.common import app, messages
+from tokenspace.cli.present import shown
 from tokenspace.errors import TokenspaceError, WorkerDied
 
 __all__ = ["app", "main"]
@@ -27,13 +28,17 @@ def main() -> None:
     try:
         app(prog_name="tokenspace")  # also when it is run as `python -m tokenspace`
     except WorkerDied as error:
-        messages.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
+        messages.print(
+            f"[bold red]error:[/] {escape(shown(error))}", soft_wrap=True, highlight=False
+        )
         sys.exit(1)
     except TokenspaceError as error:
-        messages.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
+        messages.print(
+            f"[bold red]error:[/] {escape(shown(error))}", soft_wrap=True, highlight=False
+        )
         sys.exit(2)
     except MemoryError as error:
-        messages.print(f"[bold red]error:[/] out of memory: {escape(str(error))}", soft_wrap=True)
+        messages.print(f"[bold red]error:[/] out of memory: {escape(shown(error))}", soft_wrap=True)
         sys.exit(2)
     except BrokenPipeError:  # the reader of our output went away, e.g. `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 
 from tokenspace.cli.common import Config, Json, Plugin, Tolerance, app, messages, progress_bar
-from tokenspace.cli.present import document, summary
+from tokenspace.cli.present import document, shown, summary
 from tokenspace.errors import InputError, Interrupted
 
 Devices = Annotated[
@@ -162,7 +162,8 @@ def sweep(
         task = bar.add_task("points", total=None)
 
         def progress(done: int, total: int, point: Any) -> None:
-            bar.update(task, completed=done, total=total, description=escape(point.label[:40]))
+            label = escape(shown(point.label[:40]))
+            bar.update(task, completed=done, total=total, description=label)
 
         try:
             computed, points = run_sweep(

@@ -20,6 +20,11 @@ def stdout() -> Console:
     return Console(width=None if sys.stdout.isatty() else 180)
 
 
+def shown(text: object) -> str:
+    """Words that may come from anybody: what would steer a terminal is escaped, not sent."""
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in str(text))
+
+
 def document(value: Any) -> None:
     import numpy as np
 
@@ -92,7 +97,7 @@ def verdict_table(rows: list[tuple[str, Any, Any]]) -> Table:
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
     colours = {"PASS": "green", "FAIL": "red", "UNDECIDED": "yellow"}
     for label, result, check in rows:
-        *cells, verdict = (escape(c.text) for c in verdict_row(label, result, check))
+        *cells, verdict = (escape(shown(c.text)) for c in verdict_row(label, result, check))
         table.add_row(*cells, f"[bold {colours[check.verdict]}]{verdict}")
     return table
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from tokenspace.cli.common import Json, Plugin, Tolerance, app
-from tokenspace.cli.present import document, stdout, summary, verdict_table
+from tokenspace.cli.present import document, shown, stdout, summary, verdict_table
 
 
 def _show_checks(rows: list[tuple[str, Any, Any]], as_json: bool) -> None:
@@ -18,7 +18,7 @@ def _show_checks(rows: list[tuple[str, Any, Any]], as_json: bool) -> None:
         stdout().print(verdict_table(rows))
         for label, _, check in rows:
             if check.verdict != "PASS":
-                print(f"{label}: {check.verdict}: {check.reason}")
+                print(f"{shown(label)}: {check.verdict}: {check.reason}")
     if any(check.verdict == "FAIL" for *_, check in rows):
         raise typer.Exit(1)
 
@@ -32,8 +32,11 @@ def check(
 ) -> None:
     """Compare every stored point with the theory; exit status 1 when one fails."""
     from tokenspace.experiments.results import load_results
+    from tokenspace.report.verdicts import checks_of
 
-    rows = [(p.label, r, r.check(tolerance)) for p, r in load_results(folder)]
+    loaded = load_results(folder)
+    checks = checks_of(loaded, tolerance)
+    rows = [(p.label, r, c) for (p, r), c in zip(loaded, checks, strict=True)]
     _show_checks(rows, as_json)
 
 

@@ -61,7 +61,10 @@ def points_of(raw: dict[str, Any], source: str = "configuration") -> list[Point]
         ConfigError: anything in it is wrong.
     """
     with _collector_paused():
-        return _points_of(raw, source)
+        try:
+            return _points_of(raw, source)
+        except RecursionError:
+            raise ConfigError(source, ["its tables are nested too deep"]) from None
 
 
 @contextmanager
@@ -203,9 +206,10 @@ def _run(table: Any, problems: list[str]) -> dict[str, Any] | None:
     run = read_table(RUN, table, "run", problems)
     if run is None:
         return None
+    before = len(problems)
     for name, known in (("sampler", known_sampler), ("statistics", known_statistics)):
         try:
             run[name] = known(run[name])
         except TokenspaceError as error:
             problems.append(f"run.{name}: {error}")
-    return run
+    return run if len(problems) == before else None

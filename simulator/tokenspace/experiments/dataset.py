@@ -32,8 +32,8 @@ def open_results(folder: str | Path) -> xr.Dataset:
 
     Variables: mean, standard_error, std, mean_square and (quantile, point, n) quantiles of D, psi's
     where measured, and the theory's amplitude as it was when the point was stored; coordinates:
-    label, every sweep axis, sampler, replicates. Points with different grids are aligned on the
-    union of n; what a point does not report is NaN.
+    label, every sweep axis ("axis.NAME" where NAME is taken), sampler, replicates. Points with
+    different grids are aligned on the union of n; what a point does not report is NaN.
 
     Args:
         folder: the --out folder of a sweep.
@@ -67,8 +67,11 @@ def open_results(folder: str | Path) -> xr.Dataset:
     }
     for axis in sorted({a for f in loaded for a in f.point.axes}):
         values = [f.point.axes.get(axis) for f in loaded]
-        simple = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
-        coordinates[axis] = ("point", values if simple else [str(v) for v in values])
+        simple = all(type(v) is float or (type(v) is int and abs(v) < 2**63) for v in values)
+        name = axis
+        while name in data or name in coordinates or name in ("point", "quantiles"):
+            name = f"axis.{name}"  # an axis called as something else is here
+        coordinates[name] = ("point", values if simple else [str(v) for v in values])
     variables: dict[str, Any] = {k: (("point", "n"), v) for k, v in data.items()}
     variables["quantiles"] = (("quantile", "point", "n"), quantiles)
     return xr.Dataset(variables, coordinates)

@@ -18,6 +18,7 @@ LARGEST_SWEEP = 100_000
 TABLES = ("tokens", "features", "branches", "law", "run")
 
 Path = tuple[Any, ...]
+Axes = list[tuple[Path, Any]]
 
 
 class Row(NamedTuple):
@@ -30,9 +31,18 @@ class Row(NamedTuple):
 
 def expand(raw: dict[str, Any], mode: str, problems: list[str]) -> Iterator[Row]:
     """Every point of a configuration, in the order in which it is written."""
-    for variant, name in _variants(raw, problems):
+    if (cases := len(cases_of(raw))) > LARGEST_SWEEP:
+        problems.append(f"case: {cases:,} cases; at most {LARGEST_SWEEP:,} points are allowed")
+        return
+    variants = [(v, name, _axes(v, ())) for v, name in _variants(raw, problems)]
+    sound = [(v, name, axes) for v, name, axes in variants if _fit(axes, mode, problems)]
+    total = sum(_count(axes, mode) for *_, axes in sound)  # of all cases, before any is expanded
+    if total > LARGEST_SWEEP:
+        problems.append(f"sweep: {total:,} points; at most {LARGEST_SWEEP:,} are allowed")
+        return
+    for variant, name, found in sound:
         case = {"case": name} if name else {}
-        for axes, tables in _points(variant, mode, problems):
+        for axes, tables in _points(variant, found, mode):
             words = [*([name] if name else []), *(_short(k, v) for k, v in axes.items())]
             yield Row(", ".join(words) or "run", case | axes, tables)
 
@@ -67,7 +77,7 @@ def _variants(raw: dict[str, Any], problems: list[str]) -> list[tuple[dict[str, 
     return out
 
 
-def _axes(value: Any, path: Path) -> list[tuple[Path, Any]]:
+def _axes(value: Any, path: Path) -> Axes:
     if isinstance(value, dict):
         if set(value) == {"sweep"}:
             return [(path, value["sweep"])]
@@ -77,25 +87,29 @@ def _axes(value: Any, path: Path) -> list[tuple[Path, Any]]:
     return []
 
 
-def _points(
-    tables: dict[str, Any], mode: str, problems: list[str]
-) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    axes = _axes(tables, ())
+def _fit(axes: Axes, mode: str, problems: list[str]) -> bool:
+    """Whether axes are lists that go together; adds the problem when they are not."""
     for path, values in axes:
         if not isinstance(values, list) or not values:
             problems.append(
                 f"{_dotted(path)}.sweep: {values!r} must be a list of at least one value"
             )
-            return
-    sizes = [len(values) for _, values in axes]
-    if mode == "zip" and len(set(sizes)) > 1:
+            return False
+    if mode == "zip" and len({len(values) for _, values in axes}) > 1:
         named = ", ".join(f"{_dotted(p)} has {len(v)}" for p, v in axes)
         problems.append(f"sweep.mode: 'zip' needs axes of one length, but {named} values")
-        return
-    total = math.prod(sizes) if mode == "grid" else max(sizes, default=1)
-    if total > LARGEST_SWEEP:
-        problems.append(f"sweep: {total:,} points; at most {LARGEST_SWEEP:,} are allowed")
-        return
+        return False
+    return True
+
+
+def _count(axes: Axes, mode: str) -> int:
+    sizes = [len(values) for _, values in axes]
+    return math.prod(sizes) if mode == "grid" else max(sizes, default=1)
+
+
+def _points(
+    tables: dict[str, Any], axes: Axes, mode: str
+) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     paths, lists = [p for p, _ in axes], [values for _, values in axes]
     rows = itertools.product(*lists) if mode == "grid" or not lists else zip(*lists, strict=True)
     for row in rows:

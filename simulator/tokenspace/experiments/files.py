@@ -24,16 +24,17 @@ class Refused(ValueError):
     """A file that is not read, and why."""
 
 
-def read_bytes(path: Path, largest: int = LARGEST) -> bytes:
-    """The contents of an ordinary file.
+def read_bytes(path: Path, largest: int = LARGEST, links: bool = False) -> bytes:
+    """The contents of an ordinary file; `links` may lead to it where a person named the place.
 
     Raises:
         Refused: it is a symbolic link, no ordinary file, or too large.
         OSError: it cannot be read.
     """
-    if path.is_symlink():
+    if not links and path.is_symlink():
         raise Refused("it is a symbolic link, which results never hold")
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
+    flags |= 0 if links else getattr(os, "O_NOFOLLOW", 0)
     handle = os.open(path, flags)
     with os.fdopen(handle, "rb") as file:
         about = os.fstat(file.fileno())
@@ -41,7 +42,10 @@ def read_bytes(path: Path, largest: int = LARGEST) -> bytes:
             raise Refused("it is no ordinary file")
         if about.st_size > largest:
             raise Refused(f"it has {about.st_size:,} bytes; at most {largest:,} are read")
-        return file.read()
+        data = file.read(about.st_size + 1)
+        if len(data) > about.st_size:
+            raise Refused("it has more bytes than it says, or grows while it is read")
+        return data
 
 
 def require_no_link(path: Path) -> None:
@@ -51,6 +55,21 @@ def require_no_link(path: Path) -> None:
             f"{path}: is a symbolic link, which leads out of the folder; put the folder itself "
             "where you want it"
         )
+
+
+def require_ordinary(path: Path) -> None:
+    """Raise `InputError` for a file to be written that is a link, a folder, a pipe or a device."""
+    require_no_link(path)
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: is no ordinary file; remove it, or write elsewhere with --out")
+
+
+def discard(path: Path) -> None:
+    """Remove a file that is of no use any more; what cannot be removed is left."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        return
 
 
 def write_atomically(path: Path, data: bytes, only_new: bool = False) -> None:
@@ -96,5 +115,5 @@ def sweep_up(folder: Path) -> None:
             silent = time.time() - stray.stat().st_mtime > 3600
             if silent or (here and not psutil.pid_exists(int(pid))):
                 stray.unlink(missing_ok=True)
-        except OSError:
+        except (OSError, OverflowError):  # OverflowError: no process has such a number
             continue  # another process swept it up, or will

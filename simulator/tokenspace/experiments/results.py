@@ -16,12 +16,18 @@ from tokenspace.errors import InputError
 from tokenspace.experiments import format_2
 from tokenspace.experiments.arrays import unpack
 from tokenspace.experiments.build import rebuild_model
-from tokenspace.experiments.canonical import FORMAT, hash_of
+from tokenspace.experiments.canonical import FORMAT, hash_of, sources
+from tokenspace.experiments.experiment import LARGEST_COUNT
 from tokenspace.experiments.files import read_bytes
+from tokenspace.experiments.names import sampler_class
 from tokenspace.experiments.store import HOW, KEY, LARGEST_POINT, point_file, read_sweep
+from tokenspace.grids import LARGEST
 from tokenspace.provenance import versions
 from tokenspace.statistics.estimate import QUANTILES, Estimate, Moments
 from tokenspace.statistics.result import Result
+
+PSI = ("psi_equal", "psi_within", "psi_cross", "psi_cross_AA", "psi_cross_BB")
+LARGEST_D = float(np.finfo(np.float32).max)  # D is drawn in float32
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,7 @@ def load(path: Path) -> Loaded:
     try:
         arrays = unpack(read_bytes(path, LARGEST_POINT))
         meta = json.loads(arrays.pop("meta").tobytes())
+        json.dumps(meta, ensure_ascii=False).encode()  # words that can be shown and written
         if meta["format"] == FORMAT:
             key, tables = hash_of(meta["experiment"], meta["sources"]), meta["experiment"]
         elif meta["format"] == format_2.FORMAT:
@@ -77,7 +84,7 @@ def load(path: Path) -> Loaded:
         _of(dict, tables)
         point = StoredPoint(_of(str, meta["label"]), _of(dict, meta["axes"]), key, tables)
         theory = arrays.pop("theory", None)
-        result = _result(arrays, meta, Deferred(rebuild_model, (tables, str(path))))
+        result = _result(arrays, meta, Deferred(_model, (tables, meta.get("sources"), str(path))))
         if theory is not None and theory.shape != result.n.shape:
             raise ValueError("its theory has another shape than its grid")
     except Exception as error:
@@ -86,6 +93,22 @@ def load(path: Path) -> Loaded:
             "which computes only what is missing"
         ) from None
     return Loaded(point, result, theory)
+
+
+def _model(tables: dict[str, Any], made_by: Any, source: str) -> Any:
+    """The model of stored tables, of the very classes that made the numbers."""
+    model = rebuild_model(tables, source)
+    if made_by is None:  # format 2 does not say
+        return model
+    run = tables.get("run")
+    now = sources(model, sampler_class(run.get("sampler") if isinstance(run, dict) else None))
+    edited = [name for name, digest in now if [name, digest] not in made_by]
+    if edited:
+        raise InputError(
+            f"{source}: the source of {', '.join(edited)} differs from the one that made these "
+            "numbers; run `tokenspace sweep` again, or restore the class"
+        )
+    return model
 
 
 def _of(kind: type, value: Any) -> Any:
@@ -98,12 +121,17 @@ def _result(arrays: dict[str, np.ndarray], meta: dict[str, Any], model: Deferred
     n = arrays["n"]
     if n.ndim != 1 or n.dtype.kind != "i" or not n.size or n[0] < 1 or np.any(np.diff(n) <= 0):
         raise ValueError("its grid does not ascend")
+    if n[-1] > LARGEST:
+        raise ValueError(f"its grid ends at {n[-1]} tokens; at most {LARGEST} are possible")
+    n = n.astype(np.int64)
     m, count = len(n), _of(int, meta["count"])
     for name, array in arrays.items():
         shape = {"quantiles": (len(QUANTILES), m)}.get(name, (m,))
         if array.shape != ((m, m) if name.endswith("covariance") else shape):
             raise ValueError(f"{name!r} has shape {array.shape} at {m} n")
-    psi = sorted({k.split(".")[0] for k in arrays if k.endswith(".standard_error")})
+    psi = sorted({k.split(".")[0] for k in arrays if "." in k})
+    if psi and psi != sorted(PSI):
+        raise ValueError(f"its correlations are {', '.join(psi)}, not {', '.join(PSI)}")
     correlations = {
         k: Estimate(arrays[f"{k}.mean"], arrays[f"{k}.standard_error"], count) for k in psi
     }
@@ -111,8 +139,15 @@ def _result(arrays: dict[str, np.ndarray], meta: dict[str, Any], model: Deferred
     for name in ("sampler", "method", "reason", "kernels", "device"):
         _of(str, how[name])
     made_with = {_of(str, k): _of(str, v) for k, v in how["versions"].items()}
-    if not math.isfinite(how["seconds"]) or count < 1:
-        raise ValueError("its numbers of seconds or replicates are none")
+    seconds, seed = how["seconds"], how["seed"]
+    real = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
+    if not real or not 0 <= seconds < math.inf:
+        raise ValueError("its seconds are no time")
+    if not 1 <= count <= LARGEST_COUNT:
+        raise ValueError("its number of replicates cannot be")
+    if seed is not None and not 0 <= _of(int, seed) < 2**64:
+        raise ValueError("its seed cannot be")
+    _require_possible(arrays, count)
     return Result(
         n=n,
         divergence=Moments(arrays["mean"], arrays["covariance"], count),
@@ -123,6 +158,25 @@ def _result(arrays: dict[str, np.ndarray], meta: dict[str, Any], model: Deferred
         **how,
         notes=(*map(str, meta["notes"]), *_on_versions(made_with)),
     )
+
+
+def _require_possible(arrays: dict[str, np.ndarray], count: int) -> None:
+    """Raise `ValueError` for numbers that no simulation gives."""
+    if any(array.dtype.kind != "f" for name, array in arrays.items() if name != "n"):
+        raise ValueError("it holds whole numbers where real ones belong")
+    for name in ("mean", "square_mean", "quantiles"):
+        largest = LARGEST_D**2 if name == "square_mean" else LARGEST_D
+        if not np.all(abs(arrays[name]) <= largest):
+            raise ValueError(f"{name!r} holds numbers that are not finite, or beyond float32")
+    for name in ("mean", "square_mean"):
+        if np.any(arrays[name] < 0):
+            raise ValueError(f"{name!r} holds numbers below 0, which no divergence has")
+    for name in ("covariance", "square_covariance"):
+        if count == 1 and np.isnan(arrays[name]).all():
+            continue  # unknown from a single replicate
+        bounded = np.all(abs(arrays[name]) <= LARGEST_D**2)
+        if not bounded or np.any(np.diag(arrays[name]) < 0):
+            raise ValueError(f"{name!r} is no covariance")
 
 
 def _on_versions(made_with: dict[str, str]) -> tuple[str, ...]:

@@ -20,9 +20,11 @@ import numpy as np
 from tokenspace.errors import InputError, NoExactResult
 from tokenspace.experiments.arrays import pack, unpack
 from tokenspace.experiments.canonical import FORMAT
+from tokenspace.experiments.expand import LARGEST_SWEEP
 from tokenspace.experiments.experiment import Point, sample_names
 from tokenspace.experiments.files import (
     Refused,
+    discard,
     read_bytes,
     require_no_link,
     sweep_up,
@@ -75,7 +77,7 @@ def load_partial(folder: Path, point: Point) -> dict[str, np.ndarray] | None:
     except FileNotFoundError:
         return None
     except Exception:  # whatever is wrong with it, its replicates can be drawn again
-        path.unlink(missing_ok=True)
+        discard(path)
     return None
 
 
@@ -128,7 +130,7 @@ def save_point(folder: Path, point: Point, encoded: bytes) -> Path:
     """Write one finished point (see `encode_point`); returns its file."""
     path = point_file(folder, point.key)
     write_atomically(path, encoded)
-    _partial_file(folder, point).unlink(missing_ok=True)
+    discard(_partial_file(folder, point))
     return path
 
 
@@ -192,8 +194,13 @@ def read_sweep(folder: Path) -> tuple[dict[str, Any], list[Listed] | None]:
         if whole["format"] != FORMAT:
             raise ValueError(f"format {whole['format']!r} is not one that this version reads")
         config, points = whole["config"], whole["points"]
-        if not isinstance(config, dict) or not all(map(_is_listed, points)):
+        if not isinstance(config, dict) or not isinstance(points, list):
             raise ValueError("its list of points is damaged")
+        if len(points) > LARGEST_SWEEP:
+            raise ValueError(f"it lists {len(points):,} points; at most {LARGEST_SWEEP:,} are read")
+        if not all(map(_is_listed, points)):
+            raise ValueError("its list of points is damaged")
+        json.dumps(points, ensure_ascii=False).encode()  # words that can be shown and written
         return config, [tuple(p) for p in points]
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from tokenspace.errors import InputError
+from tokenspace.experiments.files import Refused, read_bytes
 from tokenspace.parameters import Parameter
 
 Specifications = dict[str, tuple[Parameter, Any]]  # name -> (meaning and range, default)
+LARGEST = 1 << 26  # bytes of a configuration
 
 
 class ConfigError(InputError):
@@ -34,14 +36,20 @@ def read_toml(path: str | Path) -> dict[str, Any]:
     """
     source = str(path)
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        text = read_bytes(Path(path), LARGEST, links=True).decode("utf-8")
+    except Refused as error:
+        raise ConfigError(source, [f"cannot be read: {error}"]) from None
     except FileNotFoundError:
         raise ConfigError(source, ["no such file"]) from None
     except IsADirectoryError:
         raise ConfigError(source, ["is a folder; a TOML file is needed"]) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a name with a zero byte
         raise ConfigError(source, [f"cannot be read: {error}"]) from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    try:
+        found = tomllib.loads(text.replace("\r\n", "\n").replace("\r", "\n"))
+        repr(found)  # a number too long to be shown, or tables too deep, are found out here
+        return found
+    except (ValueError, RecursionError) as error:
         raise ConfigError(source, [f"is not valid TOML: {error}"]) from None
 
 

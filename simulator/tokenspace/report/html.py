@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from tokenspace.errors import InputError
-from tokenspace.experiments.files import require_no_link
+from tokenspace.experiments.files import require_ordinary
 from tokenspace.experiments.results import load_results
 from tokenspace.experiments.store import read_config
 from tokenspace.figures import draw_all, meaning
 from tokenspace.provenance import versions
-from tokenspace.report.verdicts import VERDICT_COLUMNS, verdict_row
+from tokenspace.report.verdicts import VERDICT_COLUMNS, checks_of, verdict_row
 
 
 def write_report(
@@ -39,10 +39,10 @@ def write_report(
     folder = Path(folder)
     if out is None:
         out = folder / "report.html"
-        require_no_link(out)  # of a folder that came from elsewhere
+        require_ordinary(out)  # of a folder that came from elsewhere
     out = Path(out)
     loaded = load_results(folder)
-    checks = [result.check(tolerance) for _, result in loaded]
+    checks = checks_of(loaded, tolerance)
     rows = [
         {"label": point.label, "cells": verdict_row(point.label, result, check), "check": check}
         for (point, result), check in zip(loaded, checks, strict=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +25,15 @@ class Cell(NamedTuple):
 
     text: str
     sort: str | float
+
+
+def checks_of(loaded: Sequence[tuple[Any, Any]], tolerance: float) -> list[Any]:
+    """The check of every point; points that are one experiment share theirs."""
+    known: dict[int, Any] = {}
+    for _, result in loaded:
+        if id(result) not in known:
+            known[id(result)] = result.check(tolerance)
+    return [known[id(result)] for _, result in loaded]
 
 
 def verdict_row(label: str, result: Any, check: Any) -> list[Cell]:
