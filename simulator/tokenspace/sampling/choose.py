@@ -34,10 +34,10 @@ class Choice(NamedTuple):
         """The sampler ready to run."""
         try:
             prepared = self.sampler.prepare(self.request)
-        except NegativePivot as error:
+        except NegativePivot:
             raise InputError(
                 f"{self.request.model!r} is said to be valid, but its covariance is not positive "
-                f"semi-definite from token {error.row} on; mend `structure` or the formula"
+                "semi-definite; mend its `structure` or its formula"
             ) from None
         return replace(prepared, name=self.name, reason=self.reason)
 
