@@ -19,7 +19,6 @@ from tokenspace.experiments.build import rebuild_model
 from tokenspace.experiments.canonical import FORMAT, hash_of, sources
 from tokenspace.experiments.experiment import LARGEST_COUNT
 from tokenspace.experiments.files import read_bytes
-from tokenspace.experiments.names import sampler_class
 from tokenspace.experiments.store import HOW, KEY, LARGEST_POINT, point_file, read_sweep
 from tokenspace.grids import LARGEST
 from tokenspace.provenance import versions
@@ -100,9 +99,7 @@ def _model(tables: dict[str, Any], made_by: Any, source: str) -> Any:
     model = rebuild_model(tables, source)
     if made_by is None:  # format 2 does not say
         return model
-    run = tables.get("run")
-    now = sources(model, sampler_class(run.get("sampler") if isinstance(run, dict) else None))
-    edited = [name for name, digest in now if [name, digest] not in made_by]
+    edited = [name for name, digest in sources(model) if [name, digest] not in made_by]
     if edited:
         raise InputError(
             f"{source}: the source of {', '.join(edited)} differs from the one that made these "
