@@ -5,9 +5,12 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from tokenspace.errors import InputError
 from tokenspace.experiments.canonical import hash_of
 from tokenspace.experiments.format_2 import key_of
+from tokenspace.experiments.results import load_point
 
 CONFIG = {
     "tokens": {"count": 64, "points": 9},
@@ -66,3 +69,10 @@ def to_format_2(folder, config):
     file.with_name(f"{meta['key']}.npz").write_bytes(npz(arrays, meta))
     file.unlink()
     (folder / "sweep.json").write_text(json.dumps(config, indent=1))
+
+
+def refused(path):
+    """What is said of a file that cannot be a result."""
+    with pytest.raises(InputError) as caught:
+        load_point(path)
+    return str(caught.value)

@@ -210,3 +210,15 @@ def test_digest_of_a_class_without_a_file():
     assert registry.source_digest(made(1)) == registry.source_digest(made(1))
     digests = {registry.source_digest(made(*x)) for x in ((1,), (2,), (1, "{1, 3}"))}
     assert len(digests) == 3
+
+
+def test_the_folder_of_a_plugin_stands_for_no_other_module(tmp_path, monkeypatch):
+    """A file there that is called like an installed package is not imported in its place."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(registry.sys, "path", list(registry.sys.path))
+    (tmp_path / "own_plugin.py").write_text("")
+    (tmp_path / "colorsys.py").write_text("raise SystemExit('imported')")
+    registry.load_plugin("own_plugin")
+    monkeypatch.delitem(registry.sys.modules, "colorsys", raising=False)
+    assert hasattr(registry.importlib.import_module("colorsys"), "rgb_to_hsv")
+

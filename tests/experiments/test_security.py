@@ -14,35 +14,19 @@ import zipfile
 
 import numpy as np
 import pytest
-from folders import CONFIG, SHELL, npz, only_file, read, to_format_2, with_branches
+from commands import call
+from folders import CONFIG, SHELL, npz, only_file, read, refused, to_format_2, with_branches
 
 import tokenspace as ts
-from tokenspace import cli
 from tokenspace.errors import InputError
 from tokenspace.experiments.canonical import hash_of
 from tokenspace.experiments.config import ConfigError, points_of
 from tokenspace.experiments.results import load_point
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """Results of one point, in the current folder, where a shell command would leave its trace."""
-    monkeypatch.chdir(tmp_path)
-    ts.run_sweep(CONFIG, tmp_path / "r")
-    yield tmp_path / "r"
-    assert not (tmp_path / "exploded").exists()
-
-
-def call(capfd, monkeypatch, *arguments):
-    """(exit status, what was printed) of a command, in this process."""
-    monkeypatch.setattr(sys, "argv", ["tokenspace", *map(str, arguments)])
-    try:
-        cli.main()
-        status = 0
-    except SystemExit as stop:
-        status = stop.code or 0
-    out, err = capfd.readouterr()
-    assert "Traceback" not in out + err
+def said_by(capfd, *arguments):
+    """(exit status, all that was printed on one line) of a command."""
+    status, out, err = call(capfd, *arguments)
     return status, " ".join((out + err).split())
 
 
@@ -69,14 +53,14 @@ def test_a_configuration_runs_no_command(tmp_path, capfd, monkeypatch, branches)
     )
     (tmp_path / "c.toml").write_text(text)
     for command in (("run", "c.toml"), ("sweep", "c.toml", "--out", "r")):
-        status, said = call(capfd, monkeypatch, *command)
+        status, said = said_by(capfd, *command)
         assert status == 2 and "'os:system' is not a" in said and "--plugin MODULE" in said
     assert not (tmp_path / "exploded").exists()
 
 
 @pytest.mark.parametrize("old", [False, True], ids=["format 3", "format 2"])
 @pytest.mark.parametrize("branches", CALLS.values(), ids=CALLS)
-def test_a_stored_folder_runs_no_command(folder, capfd, monkeypatch, branches, old):
+def test_a_stored_folder_runs_no_command(folder, capfd, branches, old):
     mean = load_point(only_file(folder))[1].mean
     if old:
         to_format_2(folder, CONFIG | {"branches": branches})
@@ -95,27 +79,21 @@ def test_a_stored_folder_runs_no_command(folder, capfd, monkeypatch, branches, o
     with pytest.raises(InputError, match=r"os:system.*--plugin MODULE"):
         _ = result.model
     for command in ("check", "report"):
-        status, said = call(capfd, monkeypatch, command, folder)
+        status, said = said_by(capfd, command, folder)
         assert status == 2 and "its numbers are sound" in said and "--plugin MODULE" in said
         assert "delete" not in said
-    status, said = call(capfd, monkeypatch, "figures", "--results", folder, "--out", "f")
+    status, said = said_by(capfd, "figures", "--results", folder, "--out", "f")
     assert status == 2 and "os:system" in said
 
 
-def refused(path):
-    with pytest.raises(InputError) as caught:
-        load_point(path)
-    return str(caught.value)
-
-
-def test_links_lead_nowhere(folder, capfd, monkeypatch, tmp_path):
+def test_links_lead_nowhere(folder, capfd, tmp_path):
     file = only_file(folder)
     outside = tmp_path / "outside.npz"
     file.rename(outside)
     file.symlink_to(outside)
     assert "symbolic link" in refused(file)
     for command in (("check", folder), ("report", folder)):
-        status, said = call(capfd, monkeypatch, *command)
+        status, said = said_by(capfd, *command)
         assert status == 2 and "symbolic link" in said
     with pytest.raises(InputError, match="symbolic link"):
         ts.run_sweep(CONFIG, folder)
@@ -134,10 +112,10 @@ def test_a_part_that_is_a_link_is_refused(folder, tmp_path, name):
             use(folder)
 
 
-def test_a_report_is_not_written_through_a_link(folder, tmp_path, capfd, monkeypatch):
+def test_a_report_is_not_written_through_a_link(folder, tmp_path, capfd):
     (tmp_path / "precious").write_text("mine")
     (folder / "report.html").symlink_to(tmp_path / "precious")
-    status, said = call(capfd, monkeypatch, "report", folder)
+    status, said = said_by(capfd, "report", folder)
     assert status == 2 and "symbolic link" in said
     assert (tmp_path / "precious").read_text() == "mine"
 
@@ -316,9 +294,9 @@ def test_stored_tables_of_a_wrong_kind_are_refused_in_words(folder, tables):
         _ = load_point(other)[1].model
 
 
-def test_a_report_is_not_written_into_a_pipe(folder, capfd, monkeypatch):
+def test_a_report_is_not_written_into_a_pipe(folder, capfd):
     os.mkfifo(folder / "report.html")
-    status, said = call(capfd, monkeypatch, "report", folder)
+    status, said = said_by(capfd, "report", folder)
     assert status == 2 and "no ordinary file" in said
 
 
@@ -328,77 +306,3 @@ def test_strays_with_odd_names_do_not_stop_a_sweep(folder):
     (folder / f".{'9' * 23}@{socket.gethostname()}@x.tmp").touch()
     (folder / "points" / f".{point.key}.partial").mkdir()
     assert ts.run_sweep(CONFIG, folder) == (1, 1)
-
-
-def broken(arrays, name, value):
-    array = arrays[name].copy()
-    array.flat[-1] = value  # of a covariance, an entry of its diagonal
-    return arrays | {name: array}
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("mean", np.nan),
-        ("mean", np.inf),
-        ("mean", 1e308),
-        ("n", 2**62),
-        ("mean", -1.0),
-        ("covariance", np.nan),
-        ("covariance", -1.0),
-        ("quantiles", np.nan),
-        ("square_mean", -1.0),
-        ("square_covariance", np.inf),
-    ],
-)
-def test_numbers_that_no_simulation_gives_are_refused(folder, name, value):
-    file = only_file(folder)
-    arrays, meta = read(file)
-    file.write_bytes(npz(broken(arrays, name, value), meta))
-    assert (repr(name) if name != "n" else "grid") in refused(file)
-
-
-@pytest.mark.parametrize("names", [["x"], ["psi_equal"]])
-def test_correlations_are_all_five_or_none(folder, names):
-    file = only_file(folder)
-    arrays, meta = read(file)
-    for name in names:
-        arrays |= {f"{name}.mean": arrays["mean"], f"{name}.standard_error": arrays["mean"]}
-    file.write_bytes(npz(arrays, meta))
-    assert "its correlations are" in refused(file)
-
-
-def listed(folder, label="a", axes=None, times=1):
-    """Write another label and other axes of the only point into sweep.json."""
-    sweep = json.loads((folder / "sweep.json").read_text())
-    sweep["points"] = [[label, axes or {}, sweep["points"][0][2]]] * times
-    (folder / "sweep.json").write_text(json.dumps(sweep))
-
-
-def test_words_that_cannot_be_written_are_refused(folder):
-    listed(folder, "x\ud800y")
-    with pytest.raises(InputError, match="cannot be read"):
-        ts.load_results(folder)
-    listed(folder, axes={"a": "\ud800"})
-    with pytest.raises(InputError, match="cannot be read"):
-        ts.load_results(folder)
-
-
-def test_a_list_of_points_is_bounded(folder):
-    listed(folder, times=100_001)
-    with pytest.raises(InputError, match="lists 100,001 points"):
-        ts.load_results(folder)
-
-
-def test_axes_may_be_called_like_variables(folder):
-    names = ["mean", "n", "quantile", "quantiles", "point", "label", "theory", "axis.mean"]
-    listed(folder, axes=dict.fromkeys(names, 5) | {"huge": 10**400})
-    data = ts.open_results(folder)
-    assert data["mean"].shape == (1, len(data["n"]))
-    assert data["axis.n"].item() == 5 and data["axis.axis.mean"].item() == 5
-
-
-def test_labels_do_not_steer_the_terminal(folder, capfd, monkeypatch):
-    listed(folder, "a\x1b]0;title\x07\x9b2J")
-    _, said = call(capfd, monkeypatch, "check", folder)
-    assert r"a\x1b]0;title\x07\x9b2J" in said and not {"\x1b", "\x07", "\x9b"} & set(said)
