@@ -51,7 +51,7 @@ def draw_all(
     """Draw every figure into a folder; returns the files.
 
     Args:
-        loaded: (point, result) pairs from `store.load_results`.
+        loaded: (point, result) pairs from `load_results`.
         out: folder, created when missing.
         suffixes: file formats.
 

@@ -8,13 +8,12 @@ import numpy as np
 
 from tokenspace.covariance import Covariance
 from tokenspace.covariance.innovations import innovations
-from tokenspace.sampling.plan import Plan, divergence_plan, statistics_plan
+from tokenspace.sampling.plan import TOKEN_BLOCK, Plan, divergence_plan, statistics_plan
 from tokenspace.sampling.sampler import Request
 from tokenspace_kernels.blocks import Blocks, lay_out
 from tokenspace_kernels.dispatch import kernel
 from tokenspace_kernels.sample_divergence import LinearBlocks, TokenBlocks
 
-TOKEN_BLOCK = 64
 METHOD = "block innovations"
 OF_MEASURING = 14  # norms, products and sums of unit vectors, a number of a token
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from tokenspace.covariance import Covariance
 from tokenspace.sampling.factors import WholeFactor
-from tokenspace.sampling.plan import Plan, divergence_plan, statistics_plan
+from tokenspace.sampling.plan import TOKEN_BLOCK, Plan, divergence_plan, statistics_plan
 from tokenspace.sampling.prefix_sums import root_eigenvalues
 from tokenspace.sampling.sampler import Request
 from tokenspace_kernels.blocks import lay_out
@@ -19,8 +19,6 @@ from tokenspace_kernels.dispatch import sole
 from tokenspace_kernels.given_tokens import Reports, measure_block, start
 from tokenspace_kernels.random_bits import normals, substream
 from tokenspace_kernels.streams import SCALES_A, SCALES_B, TOTAL, numbered
-
-TOKEN_BLOCK = 64  # tokens measured together
 
 WHAT = "the sampler by factors of the whole sequence"
 

@@ -26,6 +26,7 @@ from tokenspace_kernels.random_bits import keys_of
 BLOCK_ELEMENTS = {"cpu": 1 << 19}
 ACCELERATOR_BLOCK_ELEMENTS = 1 << 22
 LARGEST_BLOCK = 1024
+TOKEN_BLOCK = 64  # tokens drawn and measured together
 COPIES = 8  # float32 arrays of that size alive at once, in the samplers that keep most
 
 

@@ -1,1 +1,1 @@
-"""Exact samplers, one a file, the cheapest first: a new file here is found by itself."""
+"""Exact samplers, one a file: a new file here is found by itself."""
