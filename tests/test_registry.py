@@ -221,4 +221,3 @@ def test_the_folder_of_a_plugin_stands_for_no_other_module(tmp_path, monkeypatch
     registry.load_plugin("own_plugin")
     monkeypatch.delitem(registry.sys.modules, "colorsys", raising=False)
     assert hasattr(registry.importlib.import_module("colorsys"), "rgb_to_hsv")
-

@@ -168,3 +168,17 @@ def test_choose_refuses_what_is_no_model():
     for arguments in ((None, 8), (ts.TokenModel(BRANCHES["white"], ISO), 8, "correlations")):
         with pytest.raises(ts.TokenspaceError, match="must be"):
             ts.choose(*arguments)
+
+
+def test_cost_follows_the_structure():
+    """Dense where nothing is known, far below it where something is."""
+
+    def each(covariance, n=1024):
+        model = ts.TokenModel(ts.Branches(covariance), ISO)
+        normals, multiply_adds = ts.choose(model, n, sampler="tokens").cost
+        return multiply_adds / normals
+
+    side = ts.Exponential(3.0)
+    grid = ts.PatchGrid(32, 32, side, side)
+    assert each(ts.PowerLaw(0.4)) < each(grid) < 100 < each(grid * side) == 1024
+    assert each(0.5 * grid + 0.5 * ts.PowerLaw(0.4)) == each(grid)

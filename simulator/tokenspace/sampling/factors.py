@@ -6,6 +6,7 @@ factors for patch grids, a superposition of valid terms, and dense Cholesky for 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -131,6 +132,21 @@ def whole_factor(covariance: Covariance, n: int) -> WholeFactor:
         roots = [np.float32(np.sqrt(w)) for w in weights]
         return Superposition(roots, [whole_factor(t, n) for t in parts])
     return dense_factor(covariance, n)
+
+
+def multiply_adds(covariance: Covariance, n: int) -> float:
+    """Those of `whole_factor` for each number of white noise, without making the factor.
+
+    A circle that turns out to have a negative spectrum makes it dense after all.
+    """
+    structure = covariance.structure
+    if structure.at_lag is not None:
+        return 4 * math.log2(2 * n + 2)  # there and back, complex
+    if structure.kronecker is not None:
+        return 2 * math.sqrt(n)
+    if structure.parts and (structure.valid or len(structure.parts) == 1):
+        return max(multiply_adds(part, n) for _, part in structure.parts)
+    return float(n)
 
 
 def dense_factor(covariance: Covariance, n: int) -> DenseFactor:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 from tokenspace.covariance import Covariance, SumModel
 from tokenspace.registry import register
 from tokenspace.sampling import by_blocks, by_factors
-from tokenspace.sampling.factors import whole_factor
+from tokenspace.sampling.factors import multiply_adds, whole_factor
 from tokenspace.sampling.plan import Plan
 from tokenspace.sampling.sampler import Cost, Request, Sampler
 
@@ -43,10 +41,12 @@ class Tokens(Sampler):
         return no_psi_of_sums(request)
 
     def cost(self, request: Request) -> Cost:
-        normals = len(processes(request)) * request.tokens * request.model.dim
+        drawn = processes(request)
+        normals = len(drawn) * request.tokens * request.model.dim
         if _markov(request):
             return Cost(normals, normals * by_blocks.multiply_adds(request))
-        return Cost(normals, normals * math.log2(2 * request.tokens + 2) * 4)
+        each = max(multiply_adds(p, request.tokens) for p in drawn)
+        return Cost(normals, normals * each)
 
     def reason(self, request: Request) -> str:
         if not request.model.law.joint_scale:
