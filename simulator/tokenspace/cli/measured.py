@@ -66,7 +66,7 @@ def fit(
     stdout().print(table)
     names = [f.winner for _, f in fitted]
     if law == "auto":
-        clear = sum(f.evidence > 10 for _, f in fitted)
+        clear = sum(10 < f.evidence < np.inf for _, f in fitted)
         counts = ", ".join(f"{names.count(k)} prefer {k}" for k in dict.fromkeys(names))
         print(f"{counts}; {clear} of {len(fitted)} decisively (AICc ahead by more than 10).")
 
