@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from commands import call
 
 from tokenspace.tokens import arrays
 from tokenspace_kernels.workers import cores
