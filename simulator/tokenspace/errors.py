@@ -65,17 +65,16 @@ class WorkerDied(TokenspaceError, RuntimeError):
 
 
 class Interrupted(TokenspaceError):
-    """A run was asked to stop; `samples` are what an unfinished experiment had drawn until then."""
+    """A run was asked to stop; `seen` is what an unfinished experiment had seen until then."""
 
-    def __init__(self, message: str, samples: dict[str, Any] | None = None) -> None:
-        self.samples = samples or {}
+    def __init__(self, message: str, seen: Any = None) -> None:
+        self.seen = seen
         super().__init__(message)
 
     @classmethod
-    def within(cls, samples: dict[str, Any], replicates: int) -> Interrupted:
+    def within(cls, seen: Any, replicates: int) -> Interrupted:
         """Between two chunks of one experiment."""
-        done = len(samples["divergence"])
-        return cls(f"stopped after {done:,} of {replicates:,} replicates", samples)
+        return cls(f"stopped after {seen.count:,} of {replicates:,} replicates", seen)
 
     @classmethod
     def between(cls, finished: int, points: int) -> Interrupted:

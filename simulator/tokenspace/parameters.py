@@ -32,6 +32,7 @@ class Parameter:
     choices: tuple[str, ...] | None = None
     integer: bool = False
     number: bool = True
+    words: tuple[str, ...] = ()
 
     def allowed(self) -> str:
         """The range in words, as error messages and listings print it."""
@@ -49,7 +50,8 @@ class Parameter:
         if self.at_most is not None:
             words.append(f"<= {_bound(self.at_most)}")
         kind = "an integer" if self.integer else "a number"
-        return f"{kind} {' and '.join(words)}" if words else f"{kind}, finite"
+        said = f"{kind} {' and '.join(words)}" if words else f"{kind}, finite"
+        return " or ".join([said, *map(repr, self.words)])
 
     def accepts(self, value: Any) -> bool:
         """Whether a value lies in the range; of an array (models stacked for vmap) every element.
@@ -60,6 +62,8 @@ class Parameter:
             return isinstance(value, str) and value in self.choices
         if not self.number or is_traced(value):
             return True
+        if isinstance(value, str):
+            return value in self.words
         if isinstance(value, (bool, np.bool_)):
             return False
         if isinstance(value, numbers.Integral) and self.integer:
@@ -102,6 +106,7 @@ def parameter(
     choices: tuple[str, ...] | None = None,
     integer: bool = False,
     number: bool = True,
+    words: tuple[str, ...] = (),
     static: bool | None = None,
 ) -> Any:
     """A dataclass field with a meaning and a range.
@@ -113,10 +118,11 @@ def parameter(
         choices: the allowed words, for a parameter that is a word.
         integer: whether it must be whole.
         number: False for a parameter that is itself a model or an array.
+        words: allowed in place of a number.
         static: whether JAX treats it as part of the model's structure, not as a number to trace
             or differentiate; by default integers and words are static.
     """
-    spec = Parameter(description, above, at_least, below, at_most, choices, integer, number)
+    spec = Parameter(description, above, at_least, below, at_most, choices, integer, number, words)
     fixed = (integer or choices is not None) if static is None else static
     return dataclasses.field(default=default, metadata={"parameter": spec, "static": fixed})
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tokenspace.cli.common import Json, app
-from tokenspace.cli.present import document, stdout, summary
+from tokenspace.cli.present import document, stdout, summary, with_errors
 from tokenspace.errors import InputError
 
 if TYPE_CHECKING:
     from tokenspace.statistics.result import Result
+    from tokenspace.statistics.scale import Scale
 
 
 @app.command()
@@ -102,13 +103,14 @@ def measure(
     slopes: Sequence[float] = []
     if len(result.n) > 1:
         slopes = result.local_exponent().mean.tolist()
-    lambda_, off, unknown = _lambda(result)
+    scale, unknown = _lambda(result)
     if as_json:
-        found = {"upsilon": result.cosine_upsilon(), "lambda": lambda_, "lambda_deviation": off}
-        document(summary("measured", result, None) | found)
+        upsilon = result.cosine_upsilon()
+        found = {"upsilon": {"mean": upsilon.mean, "standard_error": upsilon.standard_error}}
+        document(summary("measured", result, None) | found | {"lambda": with_errors(scale)})
         return
-    _show(result, slopes, lambda_)
-    print(unknown or f"E[D] = {lambda_:.5g} sqrt(Upsilon), off by at most {off:.1%}")
+    _show(result, slopes, scale)
+    print(unknown or scale)
     if len(result.n) < 2:
         print("exponents need at least 2 token counts, n_balance at least 3")
     elif len(result.n) < 3:
@@ -119,17 +121,17 @@ def measure(
         print(result.n_balance())
 
 
-def _lambda(result: Result) -> tuple[float | None, float | None, str]:
-    """lambda and its deviation, or nothing and the reason where D(n) is given but Upsilon is 0."""
+def _lambda(result: Result) -> tuple[Scale | None, str]:
+    """lambda, or nothing and the reason where D(n) is given but Upsilon is 0."""
     try:
-        return *result.scale_fit(), ""
+        return result.scale_fit(), ""
     except InputError as error:
         if not result.mean.all():
             raise
-        return None, None, str(error)
+        return None, str(error)
 
 
-def _show(result: Result, slopes: Sequence[float], lambda_: float | None) -> None:
+def _show(result: Result, slopes: Sequence[float], scale: Scale | None) -> None:
     """The table of `measure`; "-" where a quantity is not defined."""
     import numpy as np
     from rich.table import Table
@@ -138,7 +140,7 @@ def _show(result: Result, slopes: Sequence[float], lambda_: float | None) -> Non
     psis = ("psi_equal", "psi_within", "psi_cross")
     for name in ("n", "D", "± s.e.", "exponent", *psis, "lambda sqrt(Upsilon)"):
         table.add_column(name, justify="right")
-    upsilon, correlations = result.cosine_upsilon(), result.correlations or {}
+    upsilon, correlations = result.cosine_upsilon().mean, result.correlations or {}
     for k, n in enumerate(result.n):
         psi = [correlations[name].mean[k] for name in psis]
         table.add_row(
@@ -147,6 +149,6 @@ def _show(result: Result, slopes: Sequence[float], lambda_: float | None) -> Non
             "-" if result.replicates < 2 else f"{result.standard_error[k]:.2g}",
             f"{slopes[k - 1]:.4f}" if k else "-",
             *("-" if np.isnan(p) else f"{p:.4f}" for p in psi),
-            "-" if lambda_ is None else f"{lambda_ * np.sqrt(upsilon[k]):.6g}",
+            "-" if scale is None else f"{scale.mean * np.sqrt(upsilon[k]):.6g}",
         )
     stdout().print(table)

@@ -47,19 +47,19 @@ def document(value: Any) -> None:
 def summary(label: str, result: Any, check: Any) -> dict[str, Any]:
     balance = None
     if len(result.n) >= 3 and result.replicates >= 2:
-        b = result.n_balance()
-        balance = {
-            "mean": b.mean,
-            "standard_error": b.standard_error,
-            "interval": list(b.interval),
-            "lack_of_fit": b.lack_of_fit,
-        }
+        balance = with_errors(result.n_balance())
     out = {
         "label": label,
         "n": result.n,
         "mean": result.mean,
         "standard_error": result.standard_error,
+        "interval": result.interval(),
+        "estimator": result.estimator,
+        "gain": None if result.control is None else result.control.gain,
         "std": result.std,
+        "quantile_levels": result.quantile_levels,
+        "quantiles": result.quantiles,
+        "quantile_intervals": result.quantile_intervals,
         "replicates": result.replicates,
         "sampler": result.sampler,
         "method": result.method,
@@ -83,6 +83,18 @@ def summary(label: str, result: Any, check: Any) -> dict[str, Any]:
     if check is not None:
         out["check"] = check.to_dict()
     return out
+
+
+def with_errors(estimate: Any) -> dict[str, Any] | None:
+    """One number with its errors, n_balance or lambda; None where there is none."""
+    if estimate is None:
+        return None
+    return {
+        "mean": estimate.mean,
+        "standard_error": estimate.standard_error,
+        "interval": list(estimate.interval),
+        "lack_of_fit": estimate.lack_of_fit,
+    }
 
 
 def verdict_table(rows: list[tuple[str, Any, Any]]) -> Table:

@@ -34,7 +34,7 @@ from tokenspace.experiments.names import name_of
 from tokenspace.parameters import Parameter, describe
 from tokenspace.registry import is_ours, source_digest
 
-FORMAT = 3
+FORMAT = 4
 PARTS = ("branches", "features", "law")
 _ROOMS = (
     (Covariance, "position"),

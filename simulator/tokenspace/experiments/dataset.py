@@ -11,8 +11,8 @@ import xarray as xr
 
 from tokenspace.errors import TokenspaceError
 from tokenspace.experiments.results import Loaded, load_folder
-from tokenspace.statistics.estimate import QUANTILES
-from tokenspace.statistics.verdict import theoretical_amplitude
+from tokenspace.statistics.amplitude import theoretical_amplitude
+from tokenspace.statistics.quantiles import QUANTILES
 
 
 def _theory(loaded: Loaded) -> np.ndarray:

@@ -26,6 +26,8 @@ BLOCKS_PER_CALL = 256  # over many hosts, where calls must be alike everywhere
 class Chunk:
     """Some more replicates: samples by name, the number drawn with them, and how they were drawn.
 
+    The first chunk of a run that goes on from another has no samples.
+
     notes: what there is to say about the drawing so far.
     """
 
@@ -36,9 +38,7 @@ class Chunk:
     notes: tuple[str, ...]
 
 
-def draw(
-    experiment: Experiment, execution: Execution = DEFAULT, begun: Samples | None = None
-) -> Iterator[Chunk]:
+def draw(experiment: Experiment, execution: Execution = DEFAULT, first: int = 0) -> Iterator[Chunk]:
     """Draw the replicates of an experiment, chunk after chunk.
 
     The same experiment gives the same samples, in the same order, for every execution.
@@ -46,7 +46,7 @@ def draw(
     Args:
         experiment: what to draw.
         execution: on which devices, and in how large calls.
-        begun: samples drawn before, which come first as a chunk of their own.
+        first: number of the first replicate to draw; those before it were drawn before.
 
     Yields:
         `Chunk`s, until `experiment.replicates` are drawn.
@@ -60,11 +60,10 @@ def draw(
     prepared, notes = fit_block(prepared, devices, execution.max_memory)
     placed = place(prepared, devices)
     name, many_hosts = device_name(len(devices)), jax.process_count() > 1
-    done, size = 0, execution.batch_size
-    if begun is not None:
-        done = len(begun["divergence"])
-        notes = (*notes, f"{done} of the replicates were drawn before an interruption")
-        yield Chunk(begun, done, prepared, name, notes)
+    done, size = first, execution.batch_size
+    if first > 0:
+        notes = (*notes, f"{first} of the replicates were drawn before an interruption")
+        yield Chunk({}, done, prepared, name, notes)
     blocks = len(devices) if size is None else max(1, size // prepared.block)
     while done < experiment.replicates:
         left = -(-(experiment.replicates - done) // prepared.block)

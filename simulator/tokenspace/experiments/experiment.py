@@ -21,7 +21,9 @@ from tokenspace.experiments.names import samplers_of
 from tokenspace.grids import LARGEST, as_grid
 from tokenspace.parameters import Parameter, parameter, parameters_of
 from tokenspace.sampling import STATISTICS, known_sampler, known_statistics
+from tokenspace.statistics.control import ESTIMATORS, chosen_estimator
 
+INDEPENDENT = "independent"
 LARGEST_COUNT = 2**32  # replicates are numbered by 32 bits
 
 
@@ -56,10 +58,12 @@ class Experiment:
         grid: token counts n at which D is reported, or one N for a logarithmic grid 1..N; kept as
             ascending numbers (m,).
         replicates: number of Monte Carlo draws (the most, when a target is given), 1..2^32.
-        seed: 0 <= seed < 2^64.
+        seed: 0 <= seed < 2^64, or "independent": a number derived from all the rest, so that
+            different experiments are independent evidence. Kept as the number.
         sampler: a sampler's name, or "auto".
         statistics: some of "divergence" (always drawn) and "correlations".
         target_relative_error: stop below this standard error of every E[D(n)], relative to it.
+        estimator: of E[D], "auto", "mean" or "control"; kept as one of the latter two.
 
     Raises:
         InputError, UnsupportedSampler: a value outside its range.
@@ -71,8 +75,13 @@ class Experiment:
     replicates: int = parameter(
         "number of Monte Carlo draws", at_least=1, at_most=LARGEST_COUNT, integer=True
     )
-    seed: int = parameter(
-        "seed of the random numbers", default=0, at_least=0, at_most=2**64 - 1, integer=True
+    seed: Any = parameter(
+        "seed of the random numbers",
+        default=0,
+        at_least=0,
+        at_most=2**64 - 1,
+        integer=True,
+        words=(INDEPENDENT,),
     )
     sampler: str = parameter("name of a sampler, or 'auto'", default="auto", number=False)
     statistics: Sequence[str] = parameter(
@@ -83,6 +92,7 @@ class Experiment:
     target_relative_error: float | None = parameter(
         "relative standard error to stop at", default=None, above=0, below=1
     )
+    estimator: str = parameter("estimator of E[D]", default="auto", choices=ESTIMATORS)
 
     def __post_init__(self) -> None:
         if not isinstance(self.model, (TokenModel, SumModel)):
@@ -96,8 +106,13 @@ class Experiment:
         grid = grid if not grid.flags.writeable else grid.copy()
         grid.flags.writeable = False
         _set(self, grid=grid, statistics=known_statistics(self.statistics))
-        _set(self, replicates=int(self.replicates), seed=int(self.seed))
+        _set(self, estimator=chosen_estimator(self.estimator, self.model))
+        _set(self, replicates=int(self.replicates))
         self.model.require_valid(int(grid[-1]))
+        seed = self.seed
+        if seed == INDEPENDENT:
+            seed = int(hash_of(self._tables({}), self.sources()), 16)
+        _set(self, seed=int(seed))
 
     def canonical(self) -> dict[str, Any]:
         """The experiment as plain tables with every default written out, as JSON keeps it."""
@@ -114,6 +129,7 @@ class Experiment:
                 "sampler": self.sampler,
                 "statistics": list(self.statistics),
                 "target_relative_error": None if target is None else float(target),
+                "estimator": self.estimator,
             },
         }
 
@@ -170,12 +186,6 @@ class Point:
     axes: dict[str, Any]
     experiment: Experiment
     key: str
-
-
-def sample_names(statistics: Sequence[str]) -> tuple[str, ...]:
-    """The names of the samples that are drawn for these statistics."""
-    psi = ("psi_equal", "psi_cross_AA", "psi_cross_BB", "psi_cross_AB")
-    return ("divergence", *(psi if "correlations" in statistics else ()))
 
 
 def specifications(cls: type, *left_out: str) -> dict[str, tuple[Parameter, Any]]:

@@ -9,6 +9,8 @@ import hashlib
 import json
 from typing import Any
 
+import numpy as np
+
 from tokenspace.errors import TokenspaceError
 from tokenspace.experiments.config import rows_of
 
@@ -26,3 +28,23 @@ def keys_in_order(config: dict[str, Any], source: str) -> list[str]:
         return [key_of(row.tables) for row in rows_of(config, source, [])]
     except (TokenspaceError, RecursionError):
         return []
+
+
+def complete(arrays: dict[str, np.ndarray], n: np.ndarray) -> dict[str, np.ndarray]:
+    """The arrays of a point with what this format adds: NaN where the errors are not known.
+
+    Args:
+        arrays: as they were read.
+        n: token counts (m,).
+    """
+    m, quantiles = len(n), arrays["quantiles"]
+    out = arrays | {"quantile_intervals": np.full((2, *quantiles.shape), np.nan)}
+    if "psi_equal.mean" in arrays:
+        psi = {k: arrays[f"psi_{k}.mean"] for k in ("equal", "within", "cross")}
+        delta = np.where(n > 1, psi["within"] - psi["cross"], 0.0)
+        upsilon = n * (1 - psi["equal"]) + n * (n - 1.0) * delta
+        covariance = np.full((2 * m, 2 * m), np.nan)
+        covariance[:m, :m] = arrays["covariance"]
+        out |= {"joint_mean": np.concatenate([arrays["mean"], upsilon])}
+        out |= {"joint_covariance": covariance}
+    return out

@@ -113,15 +113,12 @@ def from_writer(value: np.ndarray) -> np.ndarray:
     return _together(multihost_utils.broadcast_one_to_all, value)
 
 
-def samples_from_writer(
-    samples: dict[str, np.ndarray] | None, m: int, names: tuple[str, ...]
-) -> Any:
-    """Samples (R, m) by name, or None, that process 0 has read, on every host."""
+def bytes_from_writer(data: bytes | None) -> bytes | None:
+    """The bytes that process 0 has read, or None, on every host."""
     if jax.process_count() == 1:
-        return samples
-    rows = 0 if samples is None else len(samples[names[0]])
-    rows = int(from_writer(np.asarray(rows)))
-    if rows == 0:
+        return data
+    size = int(from_writer(np.asarray(-1 if data is None else len(data))))
+    if size < 0:
         return None
-    empty = np.zeros((rows, m), np.float32)
-    return {k: from_writer(samples[k] if samples else empty) for k in names}
+    own = np.zeros(size, np.uint8) if data is None else np.frombuffer(data, np.uint8)
+    return from_writer(own).tobytes()

@@ -9,9 +9,10 @@ from typing import Any
 from tokenspace.errors import InputError, Interrupted
 from tokenspace.experiments import hosts
 from tokenspace.experiments.config import read_experiment
-from tokenspace.experiments.experiment import DEFAULT, Execution, Point, sample_names
+from tokenspace.experiments.experiment import DEFAULT, Execution, Point
+from tokenspace.experiments.partial import decode, read_partial, save_partial
 from tokenspace.experiments.simulate import run_experiment
-from tokenspace.experiments.store import encode_point, load_partial, save_partial, save_point
+from tokenspace.experiments.store import encode_point, save_point
 from tokenspace.registry import load_plugin
 from tokenspace.statistics.result import Result
 
@@ -24,21 +25,20 @@ def run_point(point: Point, execution: Execution = DEFAULT, **hooks: Any) -> Res
 
 
 def complete_point(folder: Path, point: Point, execution: Execution, stop: Stop | None) -> None:
-    """Run a point from where it was left, and store it; when stopped, keep what was drawn.
+    """Run a point from where it was left, and store it; when stopped, keep what was seen.
 
     Raises:
-        Interrupted: after the samples were kept.
+        Interrupted: after that was kept.
     """
     writer = hosts.is_writer()
-    wanted = sample_names(point.experiment.statistics)
-    kept = load_partial(folder, point) if writer else None
-    kept = hosts.samples_from_writer(kept, len(point.experiment.grid), wanted)
-    keep = (lambda samples: save_partial(folder, point, samples)) if writer else None
+    kept = hosts.bytes_from_writer(read_partial(folder, point) if writer else None)
+    begun = None if kept is None else decode(kept, point)
+    keep = (lambda seen: save_partial(folder, point, seen)) if writer else None
     try:
-        result = run_point(point, execution, stop=stop, begun=kept, keep=keep)
+        result = run_point(point, execution, stop=stop, begun=begun, keep=keep)
     except Interrupted as interrupted:
         if keep is not None:
-            keep(interrupted.samples)
+            keep(interrupted.seen)
         raise
     if writer:
         save_point(folder, point, encode_point(point, result))

@@ -22,10 +22,13 @@ from tokenspace.experiments.files import read_bytes
 from tokenspace.experiments.store import HOW, KEY, LARGEST_POINT, point_file, read_sweep
 from tokenspace.grids import LARGEST
 from tokenspace.provenance import versions
-from tokenspace.statistics.estimate import QUANTILES, Estimate, Moments
+from tokenspace.statistics.control import Control
+from tokenspace.statistics.estimate import Estimate, Moments
+from tokenspace.statistics.quantiles import QUANTILES
 from tokenspace.statistics.result import Result
+from tokenspace.statistics.streaming import PSI
 
-PSI = ("psi_equal", "psi_within", "psi_cross", "psi_cross_AA", "psi_cross_BB")
+PSI_OF_FORMAT_2 = set(PSI) - {"psi_delta"}
 LARGEST_D = float(np.finfo(np.float32).max)  # D is drawn in float32
 
 
@@ -123,15 +126,22 @@ def _result(arrays: dict[str, np.ndarray], meta: dict[str, Any], model: Deferred
     n = n.astype(np.int64)
     m, count = len(n), _of(int, meta["count"])
     for name, array in arrays.items():
-        shape = {"quantiles": (len(QUANTILES), m)}.get(name, (m,))
-        if array.shape != ((m, m) if name.endswith("covariance") else shape):
+        if array.shape != _shape(name, m):
             raise ValueError(f"{name!r} has shape {array.shape} at {m} n")
-    psi = sorted({k.split(".")[0] for k in arrays if "." in k})
-    if psi and psi != sorted(PSI):
-        raise ValueError(f"its correlations are {', '.join(psi)}, not {', '.join(PSI)}")
+    psi = {k.split(".")[0] for k in arrays if "." in k}
+    if psi and psi != (set(PSI) if meta["format"] == FORMAT else PSI_OF_FORMAT_2):
+        raise ValueError(f"its correlations are {', '.join(sorted(psi))}, not {', '.join(PSI)}")
+    if meta["format"] == format_2.FORMAT:
+        arrays = format_2.complete(arrays, n)
     correlations = {
-        k: Estimate(arrays[f"{k}.mean"], arrays[f"{k}.standard_error"], count) for k in psi
+        k: Estimate(arrays[f"{k}.mean"], arrays[f"{k}.standard_error"], count)
+        for k in PSI
+        if k in psi
     }
+    control = None
+    if "control_mean" in arrays:
+        by = Moments(arrays["control_mean"], arrays["control_covariance"], count, count - 2.0)
+        control = Control(by, arrays["control_gain"])
     how = {k: meta[k] for k in HOW}
     for name in ("sampler", "method", "reason", "kernels", "device"):
         _of(str, how[name])
@@ -150,11 +160,30 @@ def _result(arrays: dict[str, np.ndarray], meta: dict[str, Any], model: Deferred
         divergence=Moments(arrays["mean"], arrays["covariance"], count),
         mean_square=Moments(arrays["square_mean"], arrays["square_covariance"], count),
         quantiles=arrays["quantiles"],
+        quantile_intervals=arrays["quantile_intervals"],
         correlations=correlations or None,
+        joint=_moments(arrays, "joint", "joint_mean", count) if psi else None,
+        control=control,
+        median=_moments(arrays, "median", "median", count) if "median" in arrays else None,
         model=model,
         **how,
         notes=(*map(str, meta["notes"]), *_on_versions(made_with)),
     )
+
+
+def _shape(name: str, m: int) -> tuple[int, ...]:
+    """The shape of an array of a point with m token counts."""
+    special = {
+        "quantiles": (len(QUANTILES), m),
+        "quantile_intervals": (2, len(QUANTILES), m),
+        "joint_mean": (2 * m,),
+        "joint_covariance": (2 * m, 2 * m),
+    }
+    return special.get(name, (m, m) if name.endswith("covariance") else (m,))
+
+
+def _moments(arrays: dict[str, np.ndarray], name: str, mean: str, count: int) -> Moments:
+    return Moments(arrays[mean], arrays[f"{name}_covariance"], count)
 
 
 def _require_possible(arrays: dict[str, np.ndarray], count: int) -> None:

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from tokenspace import theory
 from tokenspace.covariance import SumModel, TokenModel
 from tokenspace.errors import Interrupted
 from tokenspace.experiments.devices import require_memory
-from tokenspace.experiments.draw import Chunk, Samples, draw
-from tokenspace.experiments.experiment import DEFAULT, Execution, Experiment, sample_names
+from tokenspace.experiments.draw import Chunk, draw
+from tokenspace.experiments.experiment import DEFAULT, Execution, Experiment
 from tokenspace.experiments.hosts import any_host
+from tokenspace.experiments.placement import Samples
 from tokenspace.provenance import versions
 from tokenspace.statistics.result import Result, summarise
+from tokenspace.statistics.stopping import is_look, next_look, relative_error
+from tokenspace.statistics.streaming import Accumulator, begin, bytes_of, summary, update
 
 SECONDS_BETWEEN_KEEPING = 30.0
 
 Progress = Callable[[int, int], Any]
 Stop = Callable[[], bool]
-Keep = Callable[[Samples], Any]
+Keep = Callable[[Accumulator], Any]
 
 
 def simulate(
@@ -32,6 +36,7 @@ def simulate(
     sampler: str = "auto",
     statistics: Sequence[str] = ("divergence",),
     target_relative_error: float | None = None,
+    estimator: str = "auto",
     *,
     batch_size: int | None = None,
     devices: int | None = None,
@@ -39,7 +44,7 @@ def simulate(
     progress: Progress | None = None,
     stop: Stop | None = None,
     keep: Keep | None = None,
-    begun: Samples | None = None,
+    begun: Accumulator | None = None,
 ) -> Result:
     """Sample D(n) = ||sum_{i<=n} (h_i^A - h_i^B)|| under a model, exactly in distribution.
 
@@ -48,20 +53,23 @@ def simulate(
         grid: token counts n at which D is reported, or one N for a logarithmic grid 1..N.
         replicates: number of Monte Carlo draws (the most, when a target is given), 1..2^32.
         seed: 0 <= seed < 2^64. The same seed gives the same result for every batch size and, on one
-            kind of device, for every number of devices.
+            kind of device, for every number of devices. "independent": derived from all else that
+            decides the numbers, so that different experiments are independent.
         sampler: "dense" | "tokens" | "partial_sums" | "collapsed" | "auto" (the cheapest that gives
             the statistics; the result says which and why).
         statistics: "divergence", and "correlations" for the realised psi's.
         target_relative_error: stop once the standard error of every E[D(n)] is below this
-            fraction of it.
+            fraction of it; judged from 128 replicates on, at fixed counts.
+        estimator: of E[D]: "mean", "control" (uses the exact E[D^2]), or "auto": "control" for laws
+            without an exact E[D]. `check` always compares plain means.
         batch_size: replicates per device call; by default as many as take about half a second.
         devices: how many devices share the replicates; by default all that JAX sees.
         max_memory: bytes that a device may use for sampling; by default most of what is free. A
             block of replicates that needs more is made smaller, with a note in the result.
         progress: called with (replicates done, replicates asked for) after each chunk.
-        stop: asked after each chunk whether to stop, by raising `Interrupted` with the samples.
-        keep: called about every half minute with the samples so far, to store them.
-        begun: samples of an interrupted run of the same experiment, to go on from.
+        stop: asked after each chunk whether to stop, by raising `Interrupted` with what was seen.
+        keep: called about every half minute with what was seen so far, to store it.
+        begun: what an interrupted run of the same experiment had seen, to go on from.
 
     Returns:
         A `Result`.
@@ -78,6 +86,7 @@ def simulate(
         sampler,
         statistics,
         target_relative_error,
+        estimator,
     )
     execution = Execution(devices, batch_size, max_memory)
     return run_experiment(
@@ -92,39 +101,44 @@ def run_experiment(
     progress: Progress | None = None,
     stop: Stop | None = None,
     keep: Keep | None = None,
-    begun: Samples | None = None,
+    begun: Accumulator | None = None,
 ) -> Result:
     """Draw an experiment and summarise it; the hooks are those of `simulate`."""
     started = kept_at = time.perf_counter()
     replicates, target = experiment.replicates, experiment.target_relative_error
-    m, kinds = len(experiment.grid), len(sample_names(experiment.statistics))
-    require_memory(4 * replicates * m * kinds, f"{replicates:,} replicates at {m} n")
-    drawn: list[Samples] = []
-    reached = float("nan")
+    m, psi = len(experiment.grid), "correlations" in experiment.statistics
+    require_memory(bytes_of(m, psi), f"covariances across {m:,} n")
+    seen = begin(experiment.grid, psi) if begun is None else begun
+    exact = None
+    if experiment.estimator == "control":
+        exact = theory.second_moment(experiment.model, experiment.grid)
+    enough = False
     last: Chunk | None = None
-    for chunk in draw(experiment, execution, begun):
+    for chunk in draw(experiment, execution, seen.count):
         last = chunk
-        drawn.append(chunk.samples)
-        if chunk.samples is begun:  # told, kept and judged before it was interrupted
-            continue
-        if progress is not None:
+        for part in _up_to_looks(chunk.samples, seen.count, target):
+            seen = update(seen, part)
+            if target is not None and is_look(seen.count):
+                enough = relative_error(seen, exact) < target
+                if enough:
+                    break
+        if progress is not None and chunk.samples:
             progress(chunk.done, replicates)
-        if target is not None and chunk.done >= 2:
-            reached = _relative_error(drawn)
-            if reached < target:
-                break
+        if enough:
+            break
         if keep is not None and time.perf_counter() - kept_at > SECONDS_BETWEEN_KEEPING:
-            keep(_joined(drawn))
+            keep(seen)
             kept_at = time.perf_counter()
         if stop is not None and chunk.done < replicates and any_host(stop()):
-            raise Interrupted.within(_joined(drawn), replicates)
+            raise Interrupted.within(seen, replicates)
     assert last is not None  # replicates >= 1
-    if target is not None and np.isnan(reached) and last.done > 1:  # all begun, none drawn
-        reached = _relative_error(drawn)
+    on_target: tuple[str, ...] = ()
+    if target is not None:
+        on_target = (_on_target(target, relative_error(seen, exact), seen.count),)
     return summarise(
-        experiment.grid,
-        _joined(drawn),
-        model=experiment.model,
+        summary(seen),
+        experiment.model,
+        experiment.estimator,
         sampler=last.plan.name,
         method=last.plan.method,
         reason=last.plan.reason,
@@ -133,23 +147,20 @@ def run_experiment(
         seed=experiment.seed,
         seconds=time.perf_counter() - started,
         versions=versions(),
-        notes=(*last.notes, *_on_target(target, reached, last.done)),
+        notes=(*last.notes, *on_target),
     )
 
 
-def _on_target(target: float | None, reached: float, done: int) -> tuple[str, ...]:
-    if target is None:
-        return ()
+def _up_to_looks(samples: Samples, count: int, target: float | None) -> Iterator[Samples]:
+    """The samples, cut where a run with a target is judged."""
+    rows, start = len(samples["divergence"]) if samples else 0, 0
+    while start < rows:
+        end = rows if target is None else min(rows, next_look(count + start) - count)
+        yield {k: v[start:end] for k, v in samples.items()}
+        start = end
+
+
+def _on_target(target: float, reached: float, done: int) -> str:
     if reached < target:
-        return (f"stopped after {done} replicates: relative error below {target:g}",)
-    return (f"relative error {reached:.2g} after all {done} replicates, above {target:g}",)
-
-
-def _joined(drawn: list[Samples]) -> Samples:
-    return {k: np.concatenate([c[k] for c in drawn]) for k in drawn[0]}
-
-
-def _relative_error(drawn: list[Samples]) -> float:
-    d = np.concatenate([c["divergence"] for c in drawn])
-    mean = d.mean(axis=0, dtype=np.float64)
-    return float(np.max(d.std(axis=0, ddof=1, dtype=np.float64) / mean) / np.sqrt(len(d)))
+        return f"stopped after {done} replicates: relative error below {target:g}"
+    return f"relative error {reached:.2g} after all {done} replicates, not below {target:g}"

@@ -4,7 +4,7 @@ A folder holds `sweep.json` (format, configuration, and label, axes and key of e
 `points/<key>.npz` (arrays, with the experiment's canonical tables and how it was computed inside as
 JSON). Nothing is pickled and nothing in a file names code: numbers are read without building a
 model, and a model is built from registered classes when it is asked for. Reading finished points is
-in `results.py`, folders of format 2 in `format_2.py`.
+in `results.py`, unfinished ones in `partial.py`, folders of format 2 in `format_2.py`.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 
 from tokenspace.errors import InputError, NoExactResult
-from tokenspace.experiments.arrays import pack, unpack
+from tokenspace.experiments.arrays import pack
 from tokenspace.experiments.canonical import FORMAT
 from tokenspace.experiments.expand import LARGEST_SWEEP
-from tokenspace.experiments.experiment import Point, sample_names
+from tokenspace.experiments.experiment import Point
 from tokenspace.experiments.files import (
     Refused,
     discard,
@@ -30,9 +30,8 @@ from tokenspace.experiments.files import (
     sweep_up,
     write_atomically,
 )
-from tokenspace.provenance import device_name, versions
+from tokenspace.statistics.amplitude import theoretical_amplitude
 from tokenspace.statistics.result import Result
-from tokenspace.statistics.verdict import theoretical_amplitude
 
 HOW = ("sampler", "method", "reason", "kernels", "device", "seed", "seconds", "versions")
 LARGEST_POINT = 1 << 36  # bytes, far above what a point of the largest grid takes
@@ -52,40 +51,13 @@ def point_file(folder: Path, key: str) -> Path:
     return folder / "points" / f"{key}.npz"
 
 
-def _partial_file(folder: Path, point: Point) -> Path:
+def partial_file(folder: Path, point: Point) -> Path:
+    """Where an unfinished point is kept."""
     return point_file(folder, point.key).with_name(f".{point.key}.partial")
 
 
-def save_partial(folder: Path, point: Point, samples: dict[str, np.ndarray]) -> None:
-    """Keep the samples of a point that is not finished, to go on from."""
-    data = pack({"meta": _as_array(_made_by(point)), **samples})
-    write_atomically(_partial_file(folder, point), data)
-
-
-def load_partial(folder: Path, point: Point) -> dict[str, np.ndarray] | None:
-    """Samples kept by `save_partial` on this kind of device and with these versions, or None."""
-    path = _partial_file(folder, point)
-    experiment = point.experiment
-    try:
-        samples = unpack(read_bytes(path, LARGEST_POINT))
-        meta = json.loads(samples.pop("meta").tobytes())
-        shape = (len(samples["divergence"]), len(experiment.grid))
-        fits = all(v.shape == shape and v.dtype == np.float32 for v in samples.values())
-        named = set(samples) == set(sample_names(experiment.statistics))
-        if meta == _made_by(point) and fits and named and 0 < shape[0] <= experiment.replicates:
-            return samples
-    except FileNotFoundError:
-        return None
-    except Exception:  # whatever is wrong with it, its replicates can be drawn again
-        discard(path)
-    return None
-
-
-def _made_by(point: Point) -> dict[str, Any]:
-    return {"key": point.key, "device": device_name(), "versions": versions()}
-
-
-def _as_array(value: Any) -> np.ndarray:
+def as_array(value: Any) -> np.ndarray:
+    """JSON as an array of bytes, to be kept beside arrays of numbers."""
     return np.frombuffer(json.dumps(value).encode(), np.uint8)
 
 
@@ -110,12 +82,21 @@ def encode_point(point: Point, result: Result) -> bytes:
         "square_mean": result.mean_square.mean,
         "square_covariance": result.mean_square.covariance,
         "quantiles": result.quantiles,
+        "quantile_intervals": result.quantile_intervals,
         "theory": _theory(result),
     }
+    if result.joint is not None:
+        arrays |= {"joint_mean": result.joint.mean, "joint_covariance": result.joint.covariance}
+    if result.median is not None:
+        arrays |= {"median": result.median.mean, "median_covariance": result.median.covariance}
+    if result.control is not None:
+        by = result.control
+        arrays |= {"control_mean": by.divergence.mean, "control_gain": by.gain}
+        arrays |= {"control_covariance": by.divergence.covariance}
     for name, estimate in (result.correlations or {}).items():
         arrays[f"{name}.mean"] = estimate.mean
         arrays[f"{name}.standard_error"] = estimate.standard_error
-    return pack({"meta": _as_array(meta), **arrays})
+    return pack({"meta": as_array(meta), **arrays})
 
 
 def _theory(result: Result) -> np.ndarray:
@@ -130,7 +111,7 @@ def save_point(folder: Path, point: Point, encoded: bytes) -> Path:
     """Write one finished point (see `encode_point`); returns its file."""
     path = point_file(folder, point.key)
     write_atomically(path, encoded)
-    discard(_partial_file(folder, point))
+    discard(partial_file(folder, point))
     return path
 
 

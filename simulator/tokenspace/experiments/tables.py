@@ -72,7 +72,7 @@ def read_table(
         elif not spec.accepts(value):
             problems.append(not_allowed(f"{path}.{name}", value, spec))
         else:
-            out[name] = int(value) if spec.integer else value
+            out[name] = int(value) if spec.integer and not isinstance(value, str) else value
     return out if len(problems) == before else None
 
 

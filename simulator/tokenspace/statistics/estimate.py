@@ -2,20 +2,48 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from scipy import special
 
-QUANTILES = (0.023, 0.159, 0.5, 0.841, 0.977)  # the median and the 1 and 2 sigma bands
+LEVEL = 0.95  # of intervals
+
+
+def t_quantile(probability: Any, degrees_of_freedom: float) -> Any:
+    """Quantile of Student's t; NaN without degrees of freedom.
+
+    Args:
+        probability: in (0, 1).
+        degrees_of_freedom: of the standard error; a real number > 0, or none at 0.
+    """
+    return special.stdtrit(degrees_of_freedom, probability) if degrees_of_freedom > 0 else np.nan
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Mean, standard error of the mean and count; arrays share one shape."""
+    """Mean, standard error of the mean, count and degrees of freedom; arrays share one shape.
+
+    degrees_of_freedom: of the standard error, count - 1 unless values are not independent.
+    """
 
     mean: np.ndarray
     standard_error: np.ndarray
     count: int
+    degrees_of_freedom: float = field(default=-1.0)
+
+    def __post_init__(self) -> None:
+        _default_freedom(self)
+
+    def interval(self, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
+        """Student's t interval of the mean, (low, high); NaN from a single value.
+
+        Args:
+            level: confidence, in (0, 1).
+        """
+        reach = t_quantile((1 + level) / 2, self.degrees_of_freedom) * self.standard_error
+        return self.mean - reach, self.mean + reach
 
     def __repr__(self) -> str:
         if np.ndim(self.mean) == 0:
@@ -25,11 +53,18 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Moments:
-    """Mean over replicates with the covariance of the mean across the grid, (m,) and (m, m)."""
+    """Mean with its covariance across the grid, (m,) and (m, m); count and degrees of freedom.
+
+    degrees_of_freedom: of the covariance, count - 1 unless values are not independent.
+    """
 
     mean: np.ndarray
     covariance: np.ndarray
     count: int
+    degrees_of_freedom: float = field(default=-1.0)
+
+    def __post_init__(self) -> None:
+        _default_freedom(self)
 
     @property
     def standard_error(self) -> np.ndarray:
@@ -37,25 +72,29 @@ class Moments:
         return np.sqrt(np.diag(self.covariance))
 
     @property
-    def std(self) -> np.ndarray:
-        """Standard deviation of one replicate at each grid point."""
-        return self.standard_error * np.sqrt(self.count)
-
-    @property
     def estimate(self) -> Estimate:
-        return Estimate(self.mean, self.standard_error, self.count)
+        """Mean and standard error, without the covariance across the grid."""
+        return Estimate(self.mean, self.standard_error, self.count, self.degrees_of_freedom)
+
+    def interval(self, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
+        """Student's t interval of log mean, as (low, high) of a mean > 0; NaN from one replicate.
+
+        Of distances, whose distribution leans to the right: in logarithms it leans less.
+
+        Args:
+            level: confidence, in (0, 1).
+        """
+        with np.errstate(divide="ignore", invalid="ignore"):
+            relative = self.standard_error / self.mean
+        reach = np.exp(t_quantile((1 + level) / 2, self.degrees_of_freedom) * relative)
+        return self.mean / reach, self.mean * reach
+
+    def select(self, part: slice) -> Moments:
+        """The same of a part of the grid."""
+        mean, covariance = self.mean[part], self.covariance[part, part]
+        return Moments(mean, covariance, self.count, self.degrees_of_freedom)
 
 
-def moments(samples: np.ndarray) -> Moments:
-    """Moments of samples (R, m), accumulated in float64.
-
-    With one replicate the covariance is unknown and NaN.
-    """
-    count, m = samples.shape
-    mean = samples.mean(axis=0, dtype=np.float64)
-    scatter = np.zeros((m, m))
-    for start in range(0, count, 65_536):
-        centred = samples[start : start + 65_536].astype(np.float64) - mean
-        scatter += centred.T @ centred
-    covariance = scatter / ((count - 1) * count) if count > 1 else np.full((m, m), np.nan)
-    return Moments(mean, covariance, count)
+def _default_freedom(value: Estimate | Moments) -> None:
+    if value.degrees_of_freedom < 0:
+        object.__setattr__(value, "degrees_of_freedom", float(value.count - 1))

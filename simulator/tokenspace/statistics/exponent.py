@@ -1,4 +1,4 @@
-"""Exponents and n_balance from estimated amplitudes, with errors that know of the covariance.
+"""Exponents from estimated amplitudes, with errors that know of the covariance.
 
 Values of D at different n come from the same replicates, so their errors are correlated: every
 standard error here is propagated through the covariance across n (first-order, delta method).
@@ -9,10 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
 
 from tokenspace.errors import InputError
-from tokenspace.statistics.estimate import Moments
+from tokenspace.statistics.estimate import LEVEL, Moments, t_quantile
 
 
 @dataclass(frozen=True)
@@ -23,36 +22,16 @@ class Exponent:
     mean: np.ndarray
     covariance: np.ndarray
     count: int
+    degrees_of_freedom: float
 
     @property
     def standard_error(self) -> np.ndarray:
         return np.sqrt(np.diag(self.covariance))
 
-
-@dataclass(frozen=True)
-class Balance:
-    """n_balance with its standard error and confidence interval (Fieller's theorem).
-
-    interval holds infinities where the data do not bound n_balance. lack_of_fit is the largest
-    relative deviation of the amplitude from the constant-correlation law: large means that one
-    n_balance does not describe these data.
-    """
-
-    mean: float
-    standard_error: float
-    interval: tuple[float, float]
-    level: float
-    lack_of_fit: float
-    count: int
-
-    def __repr__(self) -> str:
-        low, high = self.interval
-        return (
-            f"n_balance = {self.mean:.5g} ± {self.standard_error:.2g} "
-            f"({self.level:.0%} interval {low:.5g} to {high:.5g}; "
-            f"largest deviation from the law {self.lack_of_fit:.1%}"
-            f"{': correlations are not constant here' if self.lack_of_fit > 0.1 else ''})"
-        )
+    def interval(self, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
+        """Student's t interval at each n, (low, high); NaN from a single replicate."""
+        reach = t_quantile((1 + level) / 2, self.degrees_of_freedom) * self.standard_error
+        return self.mean - reach, self.mean + reach
 
 
 def adjacent_slopes(n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -101,6 +80,7 @@ def local_exponent(n: np.ndarray, amplitude: Moments) -> Exponent:
         matrix @ np.log(amplitude.mean),
         jacobian @ amplitude.covariance @ jacobian.T,
         amplitude.count,
+        amplitude.degrees_of_freedom,
     )
 
 
@@ -129,51 +109,5 @@ def secant_exponent(n: np.ndarray, amplitude: Moments, beta: float) -> Exponent:
         matrix @ np.log(amplitude.mean),
         jacobian @ amplitude.covariance @ jacobian.T,
         amplitude.count,
-    )
-
-
-def fit_balance(n: np.ndarray, amplitude: Moments, level: float = 0.95) -> Balance:
-    """Fit amplitude^2 / n = Delta' (n + n_balance) by weighted least squares.
-
-    Weights are the inverse variances of each point; the errors of slope and intercept use the full
-    covariance, and the interval of their ratio is Fieller's.
-
-    Raises:
-        InputError: fewer than 3 grid points, or an amplitude of 0.
-    """
-    require_points("n_balance", n, amplitude, 3)
-    y = amplitude.mean**2 / n
-    jacobian = np.diag(2 * amplitude.mean / n)
-    covariance = jacobian @ amplitude.covariance @ jacobian.T
-    design = np.vstack([np.ones(len(n)), n]).T.astype(float)
-    error = np.sqrt(np.diag(covariance))
-    error = np.where(error > 0, error, y * 1e-12)
-    solve = np.linalg.pinv(design / error[:, None]) / error
-    intercept, slope = solve @ y
-    c = solve @ covariance @ solve.T
-    fitted = design @ np.array([intercept, slope])
-    lack = float(np.max(abs(np.sqrt(np.maximum(fitted, 0) / y) - 1)))
-    ratio = intercept / slope
-    gradient = np.array([1 / slope, -intercept / slope**2])
-    z = special.ndtri((1 + level) / 2)
-    # Fieller: the b with (intercept - b slope)^2 <= z^2 Var(intercept - b slope).
-    qa = slope**2 - z**2 * c[1, 1]
-    qb = -2 * (intercept * slope - z**2 * c[0, 1])
-    qc = intercept**2 - z**2 * c[0, 0]
-    discriminant = qb**2 - 4 * qa * qc
-    interval = (-np.inf, np.inf)
-    if qa > 0 and discriminant >= 0:
-        roots = (-qb + np.array([-1, 1]) * np.sqrt(discriminant)) / (2 * qa)
-        interval = (float(roots[0]), float(roots[1]))
-    elif intercept > 0 and discriminant >= 0:
-        # The slope may be 0: n_balance is bounded from below only.
-        roots = np.sort((-qb + np.array([-1, 1]) * np.sqrt(discriminant)) / (2 * qa))
-        interval = (float(roots[1]) if qa < 0 else float(roots[0]), np.inf)
-    return Balance(
-        float(ratio),
-        float(np.sqrt(gradient @ c @ gradient)),
-        interval,
-        level,
-        lack,
-        amplitude.count,
+        amplitude.degrees_of_freedom,
     )

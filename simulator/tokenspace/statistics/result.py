@@ -8,10 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from tokenspace import theory
 from tokenspace.deferred import DeferredField
 from tokenspace.errors import InputError
-from tokenspace.statistics import exponent, verdict
-from tokenspace.statistics.estimate import QUANTILES, Estimate, Moments, moments
+from tokenspace.statistics import amplitude, balance, exponent, scale, verdict
+from tokenspace.statistics.control import Control, chosen_estimator, control
+from tokenspace.statistics.estimate import LEVEL, Estimate, Moments
+from tokenspace.statistics.quantiles import QUANTILES, median, quantile, quantile_interval
+from tokenspace.statistics.streaming import Summary
 
 ROUNDING = 1e-6  # relative, of D from float32 sums
 
@@ -21,15 +25,23 @@ class Result:
     """Estimates of D(n), and of the realised psi's when they were asked for.
 
     n: (m,) token counts; divergence, mean_square: moments of D and D^2 with their covariance
-    across n; quantiles: (5, m) of D at `quantile_levels`; correlations: name -> Estimate (m,) of
-    the realised cosines (NaN where undefined, at n = 1); the rest says how it was made.
+    across n; quantiles: (5, m) of D at `quantile_levels`, with 95 % intervals (2, 5, m), low and
+    high, NaN where pairs are not independent; correlations: name -> Estimate (m,) of the realised
+    cosines (NaN where undefined, at n = 1); joint: moments of D and of Upsilon of the realised
+    cosines, (2 m,), where psi's were asked for; control: E[D] by the control variate, where it is
+    the estimator; median: of D with its covariance, where D has no variance; the rest says how it
+    was made.
     """
 
     n: np.ndarray
     divergence: Moments
     mean_square: Moments
     quantiles: np.ndarray
+    quantile_intervals: np.ndarray
     correlations: dict[str, Estimate] | None
+    joint: Moments | None
+    control: Control | None
+    median: Moments | None
     model: Any
     sampler: str
     method: str
@@ -48,38 +60,65 @@ class Result:
         return self.divergence.count
 
     @property
+    def estimator(self) -> str:
+        """Which estimate of E[D(n)] `mean` is: "mean" of the replicates, or "control"."""
+        return "mean" if self.control is None else "control"
+
+    @property
+    def expected(self) -> Moments:
+        """E[D(n)] with its covariance across n, by the estimator."""
+        return self.divergence if self.control is None else self.control.divergence
+
+    @property
     def mean(self) -> np.ndarray:
         """Estimate of E[D(n)]."""
-        return self.divergence.mean
+        return self.expected.mean
 
     @property
     def std(self) -> np.ndarray:
-        """Standard deviation of D(n) over replicates."""
-        return self.divergence.std
+        """Standard deviation of D(n) over replicates; NaN from a single one."""
+        count = self.replicates
+        variance = self.mean_square.mean - self.divergence.mean**2
+        with np.errstate(invalid="ignore"):
+            return np.sqrt(np.maximum(variance, 0) * (count / (count - 1) if count > 1 else np.nan))
 
     @property
     def standard_error(self) -> np.ndarray:
         """Standard error of `mean`."""
-        return self.divergence.standard_error
+        return self.expected.standard_error
 
     @property
     def covariance(self) -> np.ndarray:
         """Covariance of `mean` across n, (m, m)."""
-        return self.divergence.covariance
+        return self.expected.covariance
+
+    def interval(self, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
+        """Confidence interval of E[D(n)] at each n, (low, high): Student's t, in log E[D]."""
+        return self.expected.interval(level)
 
     def amplitude(self) -> tuple[str, Moments]:
-        """What is compared with the theory: E[D], or rms D for laws with no exact E[D].
+        """What is compared with the theory: E[D], rms D for laws with no exact E[D], or the median.
 
-        Its covariance includes the rounding of D to float32, which matters where D at two n differs
-        by a fixed factor and sampling errors cancel.
+        Always of plain replicates, never by the control variate. Its covariance includes the
+        rounding of D to float32, which matters where D at two n differs by a fixed factor and
+        sampling errors cancel.
+
+        Raises:
+            InputError: D has no variance, and the results are of a format that kept no medians.
         """
-        if self.model is None or self.model.law.joint_scale:
-            name, mean, covariance = "E[D]", self.mean, self.covariance
-        else:
-            name, mean = "rms D", np.sqrt(self.mean_square.mean)
+        name = amplitude.amplitude_of(self.model)
+        found = self.divergence
+        if name == amplitude.RMS:
+            mean = np.sqrt(self.mean_square.mean)
             covariance = self.mean_square.covariance / (4 * np.outer(mean, mean))
-        rounding = np.diag((mean * ROUNDING) ** 2)
-        return name, Moments(mean, covariance + rounding, self.replicates)
+            found = Moments(mean, covariance, found.count, found.degrees_of_freedom)
+        elif name == amplitude.MEDIAN:
+            if self.median is None:
+                raise InputError("these results hold no error of the median; compute them again")
+            found = self.median
+        rounding = np.diag((found.mean * ROUNDING) ** 2)
+        covariance = found.covariance + rounding
+        return name, Moments(found.mean, covariance, found.count, found.degrees_of_freedom)
 
     def local_exponent(self) -> exponent.Exponent:
         """gamma between adjacent grid points, with the covariance across n in its errors.
@@ -97,7 +136,7 @@ class Result:
         """
         return exponent.secant_exponent(self.n, self.amplitude()[1], beta)
 
-    def n_balance(self, level: float = 0.95) -> exponent.Balance:
+    def n_balance(self, level: float = LEVEL) -> balance.Balance:
         """n_balance under the law of constant correlations, with a Fieller interval.
 
         Raises:
@@ -105,10 +144,10 @@ class Result:
         """
         if len(self.n) < 3 or self.replicates < 2:
             raise InputError("n_balance needs at least 3 token counts and 2 replicates")
-        return exponent.fit_balance(self.n, self.amplitude()[1], level)
+        return balance.fit_balance(self.n, self.amplitude()[1], level)
 
-    def cosine_upsilon(self) -> np.ndarray:
-        """Upsilon(n) = n (1 - psi_equal) + n (n - 1) (psi_within - psi_cross), shape (m,).
+    def cosine_upsilon(self) -> Moments:
+        """Upsilon(n) = n (1 - psi_equal) + n (n - 1) (psi_within - psi_cross), with its errors.
 
         The psi's are means of realised cosines, so this is not `theory.upsilon`, whose psi's are
         correlations of the model; the two differ where d is finite or norms vary.
@@ -116,50 +155,48 @@ class Result:
         Raises:
             InputError: psi's were not measured; ask for statistics=("divergence", "correlations").
         """
-        return self._upsilon_terms()[0]
+        return self._with_upsilon().select(slice(len(self.n), None))
 
     def upsilon(self) -> np.ndarray:
-        """The old name of `cosine_upsilon`, deprecated."""
+        """The old name of `cosine_upsilon().mean`, deprecated."""
         warnings.warn(
             "Result.upsilon() is now called Result.cosine_upsilon(), since it is made of realised "
             "cosines and theory.upsilon of correlations",
             DeprecationWarning,
             stacklevel=2,
         )
-        return self.cosine_upsilon()
+        return self.cosine_upsilon().mean
 
-    def _upsilon_terms(self) -> tuple[np.ndarray, np.ndarray]:
-        """Upsilon(n), and the sum of the sizes of its terms, which its rounding grows with."""
-        if self.correlations is None:
+    def _with_upsilon(self) -> Moments:
+        if self.joint is None:
             raise InputError(
                 'Upsilon needs realised psi\'s: ask for statistics=("divergence", "correlations")'
             )
-        psi = {k: v.mean for k, v in self.correlations.items()}
-        within, cross = (np.where(self.n > 1, psi[k], 0.0) for k in ("psi_within", "psi_cross"))
-        n, pairs = self.n, self.n * (self.n - 1.0)
-        upsilon = n * (1 - psi["psi_equal"]) + pairs * (within - cross)
-        return upsilon, n * (1 + abs(psi["psi_equal"])) + pairs * (abs(within) + abs(cross))
+        return self.joint
 
-    def scale_fit(self) -> tuple[float, float]:
-        """The paper's one-lambda fit E[D(n)] = lambda sqrt(Upsilon(n)): lambda, largest deviation.
+    def scale_fit(self, level: float = LEVEL) -> scale.Scale:
+        """The paper's one-lambda fit E[D(n)] = lambda sqrt(Upsilon(n)), with errors.
 
-        Upsilon is `cosine_upsilon`. Least squares in log; the deviation is relative.
+        Upsilon is `cosine_upsilon`. Least squares in log.
 
         Raises:
             InputError: psi's were not measured, or D(n) or Upsilon(n) is 0 (to the accuracy of
                 float32) at some n.
         """
         exponent.require_points("lambda", self.n, self.divergence, 1)
-        upsilon, size = self._upsilon_terms()
-        zero = self.n[~(upsilon > ROUNDING * size)]
+        joint = self._with_upsilon()
+        psi = {k: e.mean for k, e in (self.correlations or {}).items()}
+        within, cross = (np.where(self.n > 1, psi[k], 0.0) for k in ("psi_within", "psi_cross"))
+        # rounding of Upsilon grows with the sizes of its terms
+        size = self.n * (1 + abs(psi["psi_equal"]))
+        size = size + self.n * (self.n - 1.0) * (abs(within) + abs(cross))
+        zero = self.n[~(joint.mean[len(self.n) :] > ROUNDING * size)]
         if len(zero):
             raise InputError(
                 f"lambda: Upsilon(n) is 0 to the accuracy of float32 at n = {zero[0]}: the tokens "
                 "of both branches point the same way there"
             )
-        ratio = np.log(self.mean / np.sqrt(upsilon))
-        log_lambda = float(np.mean(ratio))
-        return float(np.exp(log_lambda)), float(np.max(abs(np.expm1(ratio - log_lambda))))
+        return scale.fit_scale(joint, level)
 
     def check(self, tolerance: float = 0.02) -> verdict.Check:
         """Compare with the theory of the model: PASS, FAIL or UNDECIDED. See `verdict.check`."""
@@ -177,34 +214,46 @@ class Result:
 Result.model = DeferredField("model")
 
 
-def with_psi_within(psi: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The kernels' four psi's under the paper's names, with psi_within, the mean of AA and BB."""
-    return {
-        "psi_equal": psi["psi_equal"],
-        "psi_within": (psi["psi_cross_AA"] + psi["psi_cross_BB"]) / 2,
-        "psi_cross": psi["psi_cross_AB"],
-        "psi_cross_AA": psi["psi_cross_AA"],
-        "psi_cross_BB": psi["psi_cross_BB"],
-    }
+def summarise(found: Summary, model: Any = None, estimator: str = "mean", **how: Any) -> Result:
+    """A Result from what was seen of the replicates.
 
+    Args:
+        found: from `streaming.summary`, or of pairs that share pictures.
+        model: of the tokens; None for given ones.
+        estimator: of E[D], see `control.chosen_estimator`.
+        how: the remaining fields of `Result`.
 
-def summarise(n: np.ndarray, samples: dict[str, np.ndarray], **how: Any) -> Result:
-    """A Result from samples: name -> (R, m), with "divergence" and perhaps the four psi's."""
-    d = samples["divergence"]
-    if not np.isfinite(d).all():
-        raise InputError(
-            f"D(n) is not finite in {int(np.sum(~np.isfinite(d)))} of {d.size} values: the tokens "
-            "overflow float32; scale them down"
+    Raises:
+        InputError: see `control.chosen_estimator`.
+    """
+    n, joint, m = found.n, found.joint, len(found.n)
+    levels = np.array(QUANTILES)
+    intervals = np.full((2, len(levels), m), np.nan)
+    if joint.degrees_of_freedom == joint.count - 1:
+        intervals = np.stack(quantile_interval(found.sketch, levels))
+    both = None
+    if found.psi is not None:
+        places = np.r_[:m, 2 * m : 3 * m]
+        both = Moments(
+            joint.mean[places],
+            joint.covariance[np.ix_(places, places)],
+            joint.count,
+            joint.degrees_of_freedom,
         )
-    correlations = None
-    if "psi_equal" in samples:
-        psi = with_psi_within(samples)
-        correlations = {k: moments(v).estimate for k, v in psi.items()}
+    controlled = None
+    if model is not None and chosen_estimator(estimator, model) == "control":
+        controlled = control(joint, theory.second_moment(model, n))
+    heavy = amplitude.amplitude_of(model) == amplitude.MEDIAN
     return Result(
         n=n,
-        divergence=moments(d),
-        mean_square=moments(np.square(d, dtype=np.float64)),
-        quantiles=np.quantile(d, QUANTILES, axis=0),
-        correlations=correlations,
+        divergence=joint.select(slice(m)),
+        mean_square=joint.select(slice(m, 2 * m)),
+        quantiles=quantile(found.sketch, levels),
+        quantile_intervals=intervals,
+        correlations=found.psi,
+        joint=both,
+        control=controlled,
+        median=median(found.sketch) if heavy else None,
+        model=model,
         **how,
     )

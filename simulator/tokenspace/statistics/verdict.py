@@ -4,6 +4,9 @@ PASS: every amplitude and exponent lies within the tolerance of the theory, and 
 enough to exclude a larger deviation (two one-sided tests at level 5 % each, which need no
 correction because all must pass). FAIL: some deviation exceeds the tolerance (level 5 % over all
 tests together). UNDECIDED: neither can be said; more replicates are needed.
+
+All quantiles are Student's t with the degrees of freedom of the errors. Amplitudes are compared in
+logarithms, where their distribution leans less to the right.
 """
 
 from __future__ import annotations
@@ -16,20 +19,22 @@ import numpy as np
 from scipy import special
 
 from tokenspace import theory
-from tokenspace.errors import InputError
-from tokenspace.statistics.exponent import adjacent_slopes
+from tokenspace.errors import InputError, NoExactResult
+from tokenspace.statistics.amplitude import theoretical_amplitude
+from tokenspace.statistics.estimate import t_quantile
+from tokenspace.statistics.exponent import Exponent, adjacent_slopes
 
 LEVEL = 0.05
-MOST_REPLICATES = 2.0**32  # that an experiment can have
-Z_PASS = float(special.ndtri(1 - LEVEL))
+MOST_REPLICATES = 2**32  # that an experiment can have
 
 
 @dataclass(frozen=True)
 class Comparison:
     """One quantity at several n: empirical against theoretical, and the tests of it.
 
-    deviation is relative for amplitudes and absolute for exponents; z is deviation over its
-    standard error; verdicts are "PASS", "FAIL" or "UNDECIDED" at each n.
+    deviation is log(empirical / theoretical) for amplitudes, the relative deviation where that is
+    small, and the difference for exponents; z is deviation over its standard error; verdicts are
+    "PASS", "FAIL" or "UNDECIDED" at each n. NaN and UNDECIDED where no theory is known.
     """
 
     name: str
@@ -114,12 +119,6 @@ class Check:
         }
 
 
-def theoretical_amplitude(model: Any, n: np.ndarray) -> np.ndarray:
-    """E[D(n)] where it is exact, else the root of E[D^2]: what `Result.amplitude` estimates."""
-    exact = model.law.joint_scale
-    return theory.expected_divergence(model, n) if exact else theory.rms_divergence(model, n)
-
-
 def check(result: Any, tolerance: float = 0.02) -> Check:
     """Compare a Result with the theory of its model. See the module for what a verdict means.
 
@@ -139,43 +138,56 @@ def check(result: Any, tolerance: float = 0.02) -> Check:
     if result.replicates < 2 or len(result.n) < 2:
         raise InputError("check needs at least 2 replicates and 2 grid points")
     name, amplitude = result.amplitude()
-    expected = theoretical_amplitude(result.model, result.n)
+    unknown = ""
+    try:
+        expected = theoretical_amplitude(result.model, result.n)
+    except NoExactResult as error:
+        expected, unknown = np.full(len(result.n), np.nan), str(error)
     _, to_slopes = adjacent_slopes(result.n)
     slopes = result.local_exponent()
     expected_slopes = to_slopes @ np.log(expected)
+    freedom = amplitude.degrees_of_freedom
     tests = 2 * len(result.n) - 1
-    z_fail = float(special.ndtri(1 - LEVEL / (2 * tests)))
+    relative = amplitude.standard_error / amplitude.mean
 
-    def compare(
-        name: str,
-        n: np.ndarray,
-        empirical: np.ndarray,
-        error: np.ndarray,
-        target: np.ndarray,
-        unit: np.ndarray | float,
-    ) -> Comparison:
-        deviation = (empirical - target) / unit
-        deviation_error = error / unit
+    def verdicts(deviation: np.ndarray, error: np.ndarray, allowed: float) -> np.ndarray:
         size = abs(deviation)
-        verdicts = np.where(
-            size + Z_PASS * deviation_error < tolerance,
-            "PASS",
-            np.where(size - z_fail * deviation_error > tolerance, "FAIL", "UNDECIDED"),
-        )
-        return Comparison(name, n, empirical, error, target, deviation, deviation_error, verdicts)
+        good = size + t_quantile(1 - LEVEL, freedom) * error < allowed
+        bad = size - t_quantile(1 - LEVEL / (2 * tests), freedom) * error > allowed
+        return np.where(good, "PASS", np.where(bad, "FAIL", "UNDECIDED"))
 
-    compared = compare(name, result.n, amplitude.mean, amplitude.standard_error, expected, expected)
-    exponents = compare(
-        "exponent", slopes.n, slopes.mean, slopes.standard_error, expected_slopes, 1.0
+    ratio = np.log(amplitude.mean / expected)
+    compared = Comparison(
+        name,
+        result.n,
+        amplitude.mean,
+        amplitude.standard_error,
+        expected,
+        ratio,
+        relative,
+        verdicts(ratio, relative, math.log1p(tolerance)),
     )
-    every = np.concatenate([compared.verdicts, exponents.verdicts])
-    errors = np.concatenate([compared.deviation_error, exponents.deviation_error])
+    difference = slopes.mean - expected_slopes
+    exponents = Comparison(
+        "exponent",
+        slopes.n,
+        slopes.mean,
+        slopes.standard_error,
+        expected_slopes,
+        difference,
+        slopes.standard_error,
+        verdicts(difference, slopes.standard_error, tolerance),
+    )
     z = np.concatenate([compared.z, exponents.z])
-    p_value = float(min(1.0, 2 * tests * special.ndtr(-np.nanmax(abs(z)))))
-    verdict, reason, needed = _overall(every, errors, tolerance, result.replicates, p_value)
-    heavy = _infinite_variance(result.model)
-    if heavy:
-        verdict, reason, needed = "UNDECIDED", heavy, None
+    p_value = 1.0
+    if not unknown:
+        p_value = float(min(1.0, 2 * tests * special.stdtr(freedom, -np.nanmax(abs(z)))))
+    verdict, reason, needed = _overall(compared, exponents, tolerance, amplitude.count, p_value)
+    if unknown:
+        verdict, reason, needed = "UNDECIDED", unknown, None
+    elif not np.any(result.divergence.covariance):
+        reason = "D does not vary from replicate to replicate, so nothing is known of its errors"
+        verdict, needed = "UNDECIDED", None
     return Check(
         verdict,
         reason,
@@ -184,15 +196,16 @@ def check(result: Any, tolerance: float = 0.02) -> Check:
         needed,
         compared,
         exponents,
-        _empirical_regimes(exponents),
+        _empirical_regimes(slopes),
         theory.regime(expected_slopes),
         p_value,
     )
 
 
 def _overall(
-    verdicts: np.ndarray, errors: np.ndarray, tolerance: float, replicates: int, p_value: float
+    amplitude: Comparison, exponent: Comparison, tolerance: float, replicates: int, p_value: float
 ) -> tuple[str, str, int | None]:
+    verdicts = np.concatenate([amplitude.verdicts, exponent.verdicts])
     total = len(verdicts)
     if np.any(verdicts == "FAIL"):
         count = int(np.sum(verdicts == "FAIL"))
@@ -202,29 +215,38 @@ def _overall(
         if p_value < 1e-3:
             reason += f" (though the difference is significant, p = {p_value:.1g})"
         return "PASS", reason, None
-    # Enough for a true theory: a deviation of two standard errors must still pass.
-    worst = float(np.max(errors)) * (Z_PASS + 2) / tolerance
     undecided = int(np.sum(verdicts == "UNDECIDED"))
     reason = f"too few replicates to tell for {undecided} of {total} values; "
-    wanted = replicates * worst * worst
-    if not wanted <= MOST_REPLICATES:
+    worst = max(
+        np.max(amplitude.deviation_error) / math.log1p(tolerance),
+        np.max(exponent.deviation_error) / tolerance,
+    )
+    needed = _replicates_needed(float(worst), replicates)
+    if needed is None:
         return "UNDECIDED", reason + f"a tolerance of {tolerance:g} is beyond any run", None
-    needed = max(math.ceil(wanted), 2 * replicates)
     return "UNDECIDED", reason + f"about {needed:,} replicates would do", needed
 
 
-def _infinite_variance(model: Any) -> str | None:
-    why = model.law.infinite_variance()
-    return None if why is None else f"{why}, so a mean over replicates has no standard error"
+def _replicates_needed(error: float, replicates: int) -> int | None:
+    """How many would let a true theory pass although it came out two standard errors off.
+
+    Args:
+        error: the largest standard error now, over the tolerance.
+        replicates: how many there are now.
+    """
+    wanted = 2 * replicates
+    while wanted <= MOST_REPLICATES:
+        reach = float(t_quantile(1 - LEVEL, wanted - 1)) + 2
+        enough = replicates * (error * reach) ** 2
+        if enough <= wanted:
+            return wanted
+        wanted = max(math.ceil(min(enough, 2.0 * MOST_REPLICATES)), wanted + 1)
+    return None
 
 
-def _empirical_regimes(exponents: Comparison) -> np.ndarray:
+def _empirical_regimes(slopes: Exponent) -> np.ndarray:
     """The regime at each n, or the range of regimes that a 95 % interval allows."""
-    reach = 1.96 * exponents.standard_error
-    low, high = (
-        theory.regime(exponents.empirical - reach),
-        theory.regime(exponents.empirical + reach),
-    )
+    low, high = (theory.regime(end) for end in slopes.interval(1 - LEVEL))
     order = list(theory.REGIMES)
     names = []
     for a, b in zip(low, high, strict=True):

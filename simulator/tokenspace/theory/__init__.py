@@ -29,6 +29,7 @@ from tokenspace.theory.exponents import (
     local_exponent,
     regime,
 )
+from tokenspace.theory.median import median_divergence
 
 __all__ = [
     "REGIMES",
@@ -43,6 +44,7 @@ __all__ = [
     "expected_divergence",
     "local_exponent",
     "mean_norm",
+    "median_divergence",
     "n_balance",
     "psi",
     "regime",

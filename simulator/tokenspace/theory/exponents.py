@@ -114,9 +114,11 @@ def regime(exponent: Any, width: float = REGIME_WIDTH) -> np.ndarray:
         width: half-width of the sublinear and linear regimes, in units of the exponent.
 
     Returns:
-        Array of names shaped like exponent.
+        Array of names shaped like exponent; "-" where it is NaN.
 
     Source: the two regimes of Li et al. 2025; the names of the others are ours.
     """
     edges = np.array([0.5 - width, 0.5 + width, 1 - width, 1 + width])
-    return np.array(REGIMES)[np.searchsorted(edges, np.asarray(exponent, np.float64))]
+    exponent = np.asarray(exponent, np.float64)
+    names = np.array(REGIMES)[np.searchsorted(edges, exponent)]
+    return np.where(np.isnan(exponent), "-", names)

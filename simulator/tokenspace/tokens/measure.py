@@ -16,7 +16,8 @@ import numpy as np
 from tokenspace.errors import InputError
 from tokenspace.grids import as_grid, log_grid
 from tokenspace.provenance import device_name, versions
-from tokenspace.statistics.result import Result, summarise, with_psi_within
+from tokenspace.statistics.result import Result, summarise
+from tokenspace.statistics.streaming import begin, psi_of, summary, update
 from tokenspace_kernels.dispatch import Kernel, kernel
 
 ORDERS = ("raster", "random")
@@ -43,7 +44,9 @@ def divergence(a: Any, b: Any, grid: int | Sequence[int] | np.ndarray) -> np.nda
 
 
 def correlations(a: Any, b: Any, grid: int | Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
-    """Realised psi's of given tokens: psi_equal, psi_within, psi_cross, psi_cross_AA, psi_cross_BB.
+    """Realised psi's of given tokens: psi_equal, psi_within, psi_cross, and what they are made of.
+
+    psi_within is the mean of psi_cross_AA and psi_cross_BB, psi_delta = psi_within - psi_cross.
 
     Args:
         a, b: arrays of shape (..., N, d), no token zero.
@@ -59,7 +62,7 @@ def correlations(a: Any, b: Any, grid: int | Sequence[int] | np.ndarray) -> dict
     n = _checked_grid(grid, a.shape[-2])
     psi = _measured(kernel("measure"), a, b, n, psi=True)
     del psi["divergence"]
-    return with_psi_within(psi)
+    return psi_of(psi)
 
 
 def measure(
@@ -94,9 +97,7 @@ def measure(
     samples = _measured(kernel_used, a, b, n, psi=True)
     named = order if isinstance(order, str) else "given"
     return summarise(
-        n,
-        samples,
-        model=None,
+        summary(update(begin(n, psi=True), samples)),
         sampler="given tokens",
         method="one pass over the tokens",
         reason=f"{named} order",

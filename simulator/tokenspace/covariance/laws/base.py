@@ -6,6 +6,7 @@ moments, and where a variance ends to exist.
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 import jax
@@ -19,13 +20,15 @@ class TokenLaw:
 
     `joint_scale` says that the whole pair of sequences is scaled by one w (1 for Gaussian tokens),
     so that D(n) is a Gaussian divergence times w and its exact law is known. Otherwise tokens are
-    changed one by one and the exact E[D(n)^2] remains.
+    changed one by one and the exact E[D(n)^2] remains. `tail` says which moments exist: E||h||^p is
+    finite for p < tail.
 
     A law is a PyTree that device code calls: `of_pair` and `of_tokens` must be traceable.
     """
 
     room: ClassVar[str] = "law"
     joint_scale: bool = False
+    tail: Any = math.inf
 
     @property
     def name(self) -> str:
@@ -48,6 +51,10 @@ class TokenLaw:
         """E[w^2], infinite where it does not exist."""
         return 1.0
 
+    def chi_square_freedom(self) -> float | None:
+        """The nu of a common w with w^2 = nu / chi2_nu; None where w is something else."""
+        return None
+
     def mean_square(self, features: Features) -> Any:
         """E||h||^2 = E[w^2] sum lambda."""
         return features.total_variance * self.mean_square_scale()
@@ -60,7 +67,3 @@ class TokenLaw:
         if self.joint_scale:
             return rho
         return self.mean_scale() ** 2 / self.mean_square_scale() * rho
-
-    def infinite_variance(self) -> str | None:
-        """Why a mean over replicates has no standard error, in words; None where it has one."""
-        return None

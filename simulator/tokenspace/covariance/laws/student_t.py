@@ -37,6 +37,10 @@ class StudentT(TokenLaw):
     def joint_scale(self) -> bool:  # type: ignore[override]
         return self.scale == "pair"
 
+    @property
+    def tail(self) -> Any:  # type: ignore[override]
+        return self.df
+
     def of_pair(self, keys: jax.Array) -> jax.Array | None:
         if not self.joint_scale:
             return None
@@ -62,8 +66,5 @@ class StudentT(TokenLaw):
             return self.df / (self.df - 2)
         return math.inf
 
-    def infinite_variance(self) -> str | None:
-        limit, what = (2, "D") if self.joint_scale else (4, "D^2")
-        if self.df > limit:
-            return None
-        return f"Student-t tokens with df = {self.df:g} <= {limit} give {what} infinite variance"
+    def chi_square_freedom(self) -> float | None:
+        return self.df if self.joint_scale else None

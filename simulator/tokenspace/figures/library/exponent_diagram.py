@@ -12,8 +12,8 @@ from tokenspace.errors import NoExactResult
 from tokenspace.figures.base import Figure
 from tokenspace.figures.style import distinct, some_labels
 from tokenspace.registry import register
+from tokenspace.statistics.amplitude import theoretical_amplitude
 from tokenspace.statistics.exponent import adjacent_slopes
-from tokenspace.statistics.verdict import theoretical_amplitude
 
 
 def scale_of(model: Any) -> float:

@@ -1,0 +1,104 @@
+"""An unfinished point on disk: what was accumulated of it, to go on from.
+
+It is as large for a billion replicates as for some thousands: sums, histograms and the replicates
+of the last segment, not the samples. A file that is damaged, or was made on another kind of device
+or with other versions, is discarded: its replicates can be drawn again.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tokenspace.experiments.arrays import pack, unpack
+from tokenspace.experiments.experiment import Experiment, Point
+from tokenspace.experiments.files import discard, read_bytes, write_atomically
+from tokenspace.experiments.store import LARGEST_POINT, as_array, partial_file
+from tokenspace.provenance import device_name, versions
+from tokenspace.statistics.quantiles import Sketch
+from tokenspace.statistics.streaming import SEGMENT, Accumulator, Sums, begin
+
+
+def save_partial(folder: Path, point: Point, seen: Accumulator) -> None:
+    """Keep what was seen of a point that is not finished."""
+    data = pack({"meta": as_array(_made_by(point)), **to_arrays(seen)})
+    write_atomically(partial_file(folder, point), data)
+
+
+def read_partial(folder: Path, point: Point) -> bytes | None:
+    """What `save_partial` kept on this kind of device and with these versions, or None."""
+    path = partial_file(folder, point)
+    try:
+        data = read_bytes(path, LARGEST_POINT)
+        if decode(data, point) is not None:
+            return data
+    except FileNotFoundError:
+        return None
+    except Exception:  # whatever is wrong with it, its replicates can be drawn again
+        discard(path)
+    return None
+
+
+def decode(data: bytes, point: Point) -> Accumulator | None:
+    """The accumulator in the bytes of a file of ours; None if it was made by others."""
+    arrays = unpack(data)
+    if json.loads(arrays.pop("meta").tobytes()) != _made_by(point):
+        return None
+    return from_arrays(point.experiment, arrays)
+
+
+def to_arrays(seen: Accumulator) -> dict[str, np.ndarray]:
+    """The state of an accumulator as arrays of numbers."""
+    out = {
+        "count": np.array([seen.joint.count]),
+        "mean": seen.joint.mean,
+        "scatter": seen.joint.scatter,
+        "rows": seen.sketch.rows,
+        "counts": seen.sketch.counts,
+        "first": seen.sketch.first,
+    }
+    if seen.psi is not None:
+        out |= {"psi_mean": seen.psi.mean, "psi_scatter": seen.psi.scatter}
+    return out | {f"pending.{k}": v for k, v in seen.pending.items()}
+
+
+def from_arrays(experiment: Experiment, arrays: dict[str, np.ndarray]) -> Accumulator:
+    """The accumulator of `to_arrays`.
+
+    Raises:
+        ValueError, KeyError: arrays are missing, or have shapes that no accumulator of this
+            experiment has.
+    """
+    psi = "correlations" in experiment.statistics
+    empty = begin(experiment.grid, psi)
+    pending = {k.removeprefix("pending."): v for k, v in arrays.items() if k.startswith("pending.")}
+    (count,) = arrays["count"].tolist()
+    joint = Sums(count, arrays["mean"], arrays["scatter"])
+    psis = Sums(count, arrays["psi_mean"], arrays["psi_scatter"]) if psi else None
+    sketch = Sketch(arrays["rows"], arrays["counts"], arrays["first"])
+    seen = Accumulator(experiment.grid, joint, psis, sketch, pending)
+    m = len(experiment.grid)
+    same = joint.mean.shape == empty.joint.mean.shape and joint.scatter.shape == (
+        empty.joint.scatter.shape
+    )
+    if psis is not None and empty.psi is not None:
+        same = same and psis.mean.shape == psis.scatter.shape == empty.psi.mean.shape
+    names = {"divergence"} | (
+        {"psi_equal", "psi_cross_AA", "psi_cross_BB", "psi_cross_AB"} if psi else set()
+    )
+    waiting = {v.shape[0] for v in pending.values()}
+    same = same and (not pending or (set(pending) == names and len(waiting) == 1))
+    same = same and all(v.ndim == 2 and v.shape[1] == m for v in pending.values())
+    same = same and all(w < SEGMENT for w in waiting)
+    same = same and sketch.rows.ndim == 2 and sketch.rows.shape[1] == m
+    same = same and sketch.counts.ndim == 2 and len(sketch.counts) == m == len(sketch.first)
+    if not same or not 0 <= count == sketch.count or seen.count > experiment.replicates:
+        raise ValueError("it is no accumulator of this experiment")
+    return seen
+
+
+def _made_by(point: Point) -> dict[str, Any]:
+    return {"key": point.key, "device": device_name(), "versions": versions()}

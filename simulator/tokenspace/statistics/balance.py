@@ -1,0 +1,118 @@
+"""n_balance from estimated amplitudes, with the interval of a ratio (Fieller's theorem)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tokenspace.statistics.estimate import LEVEL, Moments, t_quantile
+from tokenspace.statistics.exponent import require_points
+
+LACK = 0.1  # relative deviation from the law beyond which it is said, if it is no noise
+
+
+@dataclass(frozen=True)
+class Balance:
+    """n_balance with its standard error and confidence interval.
+
+    Infinite where D grows like sqrt(n) as far as the data go: pairs of tokens then add nothing, or
+    less than nothing that could be told from it. An end of the interval that the data do not bound
+    is infinite; the mean always lies inside. Below -1: differences cancel, Delta < 0.
+    lack_of_fit: the largest relative deviation of the amplitude from the constant-correlation law;
+    constant: False where that is more than 10 % and more than noise.
+    """
+
+    mean: float
+    standard_error: float
+    interval: tuple[float, float]
+    level: float
+    lack_of_fit: float
+    constant: bool
+    count: int
+    degrees_of_freedom: float
+
+    def __repr__(self) -> str:
+        low, high = self.interval
+        said = f"n_balance = {self.mean:.5g} ± {self.standard_error:.2g}"
+        if np.isinf(self.mean):
+            said = "n_balance = inf"
+        return (
+            f"{said} ({self.level:.0%} interval {low:.5g} to {high:.5g}; "
+            f"largest deviation from the law {self.lack_of_fit:.1%}"
+            f"{'' if self.constant else ': correlations are not constant here'})"
+        )
+
+
+def fit_balance(n: np.ndarray, amplitude: Moments, level: float = LEVEL) -> Balance:
+    """Fit amplitude^2 / n = Delta' (n + n_balance) by least squares in relative deviations.
+
+    Every n has the same weight, relative to its fitted value: weights from estimated errors would
+    follow the noise when replicates are few. The errors of slope and intercept use the full
+    covariance, and the interval of their ratio is Fieller's with Student's t.
+
+    Args:
+        n: token counts (m,), at least 3.
+        amplitude: moments of E[D] at n, > 0, or of another amplitude that is proportional to it.
+        level: confidence of the interval, in (0, 1).
+
+    Raises:
+        InputError: fewer than 3 grid points, or an amplitude of 0.
+
+    Source: the law is Li et al. 2025; Fieller 1954 for the interval.
+    """
+    require_points("n_balance", n, amplitude, 3)
+    y = amplitude.mean**2 / n
+    jacobian = np.diag(2 * amplitude.mean / n)
+    covariance = jacobian @ amplitude.covariance @ jacobian.T
+    design = np.vstack([np.ones(len(n)), n]).T.astype(float)
+    solve = _weighted(design, y)
+    # measured values as weights would prefer those that came out small
+    solve = _weighted(design, np.maximum(design @ (solve @ y), y / 2))
+    intercept, slope = solve @ y
+    c = solve @ covariance @ solve.T
+    t = float(t_quantile((1 + level) / 2, amplitude.degrees_of_freedom))
+    interval = _fieller(intercept, slope, c, t)
+    mean, error = np.inf, np.inf
+    if slope > 0 or np.isfinite(interval[1]):
+        mean = intercept / slope
+        gradient = np.array([1 / slope, -intercept / slope**2])
+        error = float(np.sqrt(gradient @ c @ gradient))
+    fitted = design @ np.array([intercept, slope])
+    lack = float(np.max(abs(np.sqrt(np.maximum(fitted, 0) / y) - 1)))
+    rest = np.eye(len(n)) - design @ solve
+    noise = np.sqrt(np.diag(rest @ covariance @ rest.T))
+    limit = t_quantile(1 - (1 - level) / (2 * len(n)), amplitude.degrees_of_freedom)
+    constant = lack <= LACK or not np.any(abs(y - fitted) > limit * noise)
+    return Balance(
+        float(mean),
+        error,
+        interval,
+        level,
+        lack,
+        bool(constant),
+        amplitude.count,
+        amplitude.degrees_of_freedom,
+    )
+
+
+def _weighted(design: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """The matrix (2, m) that takes y to intercept and slope, residuals relative to `scale`."""
+    return np.linalg.pinv(design / scale[:, None]) / scale
+
+
+def _fieller(intercept: float, slope: float, c: np.ndarray, t: float) -> tuple[float, float]:
+    """The b with (intercept - b slope)^2 <= t^2 Var(intercept - b slope), low and high.
+
+    Where the slope may be 0 that set reaches through infinity; its part above the hole is given.
+    """
+    qa = slope**2 - t**2 * c[1, 1]
+    qb = -2 * (intercept * slope - t**2 * c[0, 1])
+    qc = intercept**2 - t**2 * c[0, 0]
+    discriminant = qb**2 - 4 * qa * qc
+    if not (discriminant >= 0 and qa != 0):  # also where errors are unknown
+        return -np.inf, np.inf
+    low, high = np.sort((-qb + np.array([-1, 1]) * np.sqrt(discriminant)) / (2 * qa))
+    if qa > 0:
+        return float(low), float(high)
+    return (float(high), np.inf) if intercept > 0 else (-np.inf, np.inf)

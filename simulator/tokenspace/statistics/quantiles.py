@@ -1,0 +1,161 @@
+"""Quantiles of D with errors, from a summary that is exact while replicates are few.
+
+The first replicates are kept as they are. Beyond, every D is counted in a bucket of float32 numbers
+that share sign, exponent and the leading bits of the significand: an integer histogram, the same
+for every order of the replicates, whose quantiles are off by at most one part in 1,024.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from scipy import optimize, special
+
+from tokenspace.statistics.estimate import LEVEL, Moments
+
+QUANTILES = (0.023, 0.159, 0.5, 0.841, 0.977)  # the median and the 1 and 2 sigma bands
+KEPT = 1 << 20  # values kept as they are
+LEAST_KEPT = 1024  # replicates, however many n
+DROPPED = 13  # bits of the 23 of a float32 significand that share a bucket
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """The first replicates (r, m) and, if there are more, how many D of each n fell into a bucket.
+
+    rows: float32; counts: (m, width), of all replicates; first: (m,) the bucket of counts[:, 0].
+    """
+
+    rows: np.ndarray
+    counts: np.ndarray
+    first: np.ndarray
+
+    @property
+    def exact(self) -> bool:
+        """Whether every replicate was kept."""
+        return self.counts.shape[1] == 0
+
+    @property
+    def count(self) -> int:
+        """Replicates seen."""
+        return len(self.rows) if self.exact else int(self.counts[0].sum())
+
+
+def begin_sketch(m: int) -> Sketch:
+    """Nothing seen yet at m token counts."""
+    return Sketch(np.zeros((0, m), np.float32), np.zeros((m, 0), np.int64), np.zeros(m, np.int64))
+
+
+def update_sketch(sketch: Sketch, d: np.ndarray) -> Sketch:
+    """The sketch after more replicates (R, m), float32 >= 0."""
+    m = sketch.rows.shape[1]
+    room = max(LEAST_KEPT, KEPT // m) - len(sketch.rows)
+    if sketch.exact and len(d) <= room:
+        return Sketch(np.concatenate([sketch.rows, d]), sketch.counts, sketch.first)
+    if sketch.exact:
+        counted = _counted(sketch, sketch.rows) if len(sketch.rows) else sketch
+        rows = np.concatenate([sketch.rows, d[:room]])
+        return _counted(Sketch(rows, counted.counts, counted.first), d)
+    return _counted(sketch, d)
+
+
+def _counted(sketch: Sketch, d: np.ndarray) -> Sketch:
+    """The sketch with more replicates in its histogram."""
+    bucket = (np.ascontiguousarray(d, np.float32).view(np.int32) >> DROPPED).astype(np.int64)
+    counts, first = sketch.counts, sketch.first
+    low, high = bucket.min(axis=0), bucket.max(axis=0)
+    if counts.shape[1]:
+        low, high = np.minimum(low, first), np.maximum(high, first + counts.shape[1] - 1)
+    width = int(np.max(high - low)) + 1
+    m = len(low)
+    places = bucket - low + np.arange(m) * width
+    new = np.bincount(places.ravel(), minlength=m * width).reshape(m, width)
+    for k in range(m if counts.shape[1] else 0):
+        start = first[k] - low[k]
+        new[k, start : start + counts.shape[1]] += counts[k, : width - start]
+    return Sketch(sketch.rows, new, low)
+
+
+def quantile(sketch: Sketch, probability: np.ndarray) -> np.ndarray:
+    """Quantiles (q, m) of D at probabilities (q,): linear between order statistics.
+
+    Beyond the replicates kept, linear inside a bucket.
+    """
+    if sketch.exact:
+        return np.quantile(sketch.rows, probability, axis=0)
+    out = np.empty((len(probability), len(sketch.counts)))
+    for k, (counts, first) in enumerate(zip(sketch.counts, sketch.first, strict=True)):
+        total = np.cumsum(counts)
+        rank = np.asarray(probability) * (total[-1] - 1) + 0.5
+        at = np.searchsorted(total, rank)
+        below = total[at] - counts[at]
+        edges = ((first + np.stack([at, at + 1])) << DROPPED).astype(np.int32).view(np.float32)
+        low, high = edges.astype(np.float64)
+        out[:, k] = low + (high - low) * (rank - below) / counts[at]
+    return out
+
+
+def quantile_interval(
+    sketch: Sketch, probability: np.ndarray, level: float = LEVEL
+) -> tuple[np.ndarray, np.ndarray]:
+    """Confidence intervals of quantiles of D, (q, m) each, whatever the distribution.
+
+    Order statistics of fractional ranks r with P(Beta(r, R + 1 - r) <= p) = (1 ± level) / 2.
+    0 or infinity where so few replicates do not bound the quantile.
+
+    Args:
+        sketch: from independent replicates.
+        probability: of the quantiles, (q,), in (0, 1).
+        level: confidence, in (0, 1).
+
+    Source: Hutson 1999, Calculating nonparametric confidence intervals for quantiles using
+    fractional order statistics.
+    """
+    count = sketch.count
+    low, high = (
+        np.array([_rank(count, float(p), tail) for p in probability])
+        for tail in ((1 + level) / 2, (1 - level) / 2)
+    )
+    ends = []
+    for rank, beyond in ((low, 0.0), (high, np.inf)):
+        known = np.isfinite(rank)
+        end = np.full((len(rank), sketch.rows.shape[1]), beyond)
+        if known.any():
+            end[known] = quantile(sketch, (rank[known] - 1) / max(count - 1, 1))
+        ends.append(end)
+    return ends[0], ends[1]
+
+
+@lru_cache(maxsize=4096)
+def _rank(count: int, probability: float, tail: float) -> float:
+    """The rank r in [1, R] with P(Beta(r, R + 1 - r) <= probability) = tail; NaN where none is."""
+
+    def excess(rank: float) -> float:
+        return float(special.betainc(rank, count + 1 - rank, probability)) - tail
+
+    if excess(1.0) < 0 or excess(float(count)) > 0:
+        return np.nan
+    return float(optimize.brentq(excess, 1.0, float(count)))
+
+
+def median(sketch: Sketch) -> Moments:
+    """The median of D at each n with its covariance across n.
+
+    Cov = (P(D_a <= median_a, D_b <= median_b) - 1/4) / (R f_a f_b), with the density f at the
+    median from a spacing of order statistics. Probabilities are those of the replicates kept.
+
+    Source: Hall & Sheather 1988, On the distribution of a studentized quantile, for the spacing.
+    """
+    count, kept = sketch.count, len(sketch.rows)
+    z = special.ndtri((1 + LEVEL) / 2)
+    width = min(0.5, count ** (-1 / 3) * z ** (2 / 3) * (1.5 / (2 * np.pi)) ** (1 / 3))
+    low, middle, high = quantile(sketch, np.array([0.5 - width, 0.5, 0.5 + width]))
+    below = (sketch.rows <= np.median(sketch.rows, axis=0)).astype(np.float64)
+    below -= below.mean(axis=0)
+    slope = (high - low) / (2 * width)  # 1 / f
+    covariance = np.full((len(middle),) * 2, np.nan)
+    if kept > 1:
+        covariance = below.T @ below / ((kept - 1.0) * count) * np.outer(slope, slope)
+    return Moments(middle, covariance, count)

@@ -1,0 +1,61 @@
+"""The paper's lambda: one constant between E[D(n)] and sqrt(Upsilon(n))."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tokenspace.statistics.estimate import LEVEL, Moments, t_quantile
+
+
+@dataclass(frozen=True)
+class Scale:
+    """lambda with its standard error, and the largest relative deviation of E[D] from the law.
+
+    interval: Student's t in log lambda. lack_of_fit: large means that one lambda does not describe
+    these data.
+    """
+
+    mean: float
+    standard_error: float
+    interval: tuple[float, float]
+    level: float
+    lack_of_fit: float
+    count: int
+    degrees_of_freedom: float
+
+    def __repr__(self) -> str:
+        low, high = self.interval
+        return (
+            f"lambda = {self.mean:.5g} ± {self.standard_error:.2g} ({self.level:.0%} interval "
+            f"{low:.5g} to {high:.5g}; E[D] off lambda sqrt(Upsilon) by at most "
+            f"{self.lack_of_fit:.1%})"
+        )
+
+
+def fit_scale(joint: Moments, level: float = LEVEL) -> Scale:
+    """log lambda = mean over n of log(E[D(n)] / sqrt(Upsilon(n))): least squares in logarithms.
+
+    Args:
+        joint: moments of D and Upsilon at all n one after the other, (2 m,), means > 0.
+        level: confidence of the interval, in (0, 1).
+
+    Source: Li et al. 2025 for the law; errors by the delta method.
+    """
+    m = len(joint.mean) // 2
+    ratio = np.log(joint.mean[:m]) - np.log(joint.mean[m:]) / 2
+    log_lambda = float(ratio.mean())
+    slope = np.concatenate([np.ones(m), np.full(m, -0.5)]) / (m * joint.mean)
+    error = float(np.sqrt(slope @ joint.covariance @ slope))
+    mean = float(np.exp(log_lambda))
+    reach = np.exp(t_quantile((1 + level) / 2, joint.degrees_of_freedom) * error)
+    return Scale(
+        mean,
+        mean * error,
+        (float(mean / reach), float(mean * reach)),
+        level,
+        float(np.max(abs(np.expm1(ratio - log_lambda)))),
+        joint.count,
+        joint.degrees_of_freedom,
+    )

@@ -1,0 +1,179 @@
+"""Statistics of replicates as they are drawn, in memory that does not grow with their number.
+
+`begin`, `update`, `summary`: state in, state out. Replicates are taken in segments of a fixed size,
+in their order, whatever the size of the blocks that arrive, so the same replicates give the same
+bits. Moments of two runs are merged as in Chan, Golub & LeVeque 1983, in float64.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tokenspace.errors import InputError
+from tokenspace.statistics.estimate import Estimate, Moments
+from tokenspace.statistics.quantiles import Sketch, begin_sketch, update_sketch
+
+SEGMENT = 4096  # replicates merged at once
+PSI = ("psi_equal", "psi_within", "psi_cross", "psi_delta", "psi_cross_AA", "psi_cross_BB")
+
+Samples = dict[str, np.ndarray]  # name -> (R, m)
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Mean (v,) of a number of vectors, and the scatter about it: (v, v), or (v,) its diagonal."""
+
+    count: int
+    mean: np.ndarray
+    scatter: np.ndarray
+
+    @property
+    def covariance(self) -> np.ndarray:
+        """Covariance (or variance) of the mean; NaN from a single vector."""
+        if self.count < 2:
+            return np.full_like(self.scatter, np.nan)
+        return self.scatter / ((self.count - 1.0) * self.count)
+
+
+@dataclass(frozen=True)
+class Accumulator:
+    """What has been seen of an experiment's replicates.
+
+    n: token counts (m,); joint: D and D^2, and Upsilon of realised cosines where psi's are drawn,
+    with their covariances; psi: each psi at each n with its variance alone; sketch: for quantiles
+    of D; pending: replicates that do not fill a segment yet.
+    """
+
+    n: np.ndarray
+    joint: Sums
+    psi: Sums | None
+    sketch: Sketch
+    pending: Samples
+
+    @property
+    def count(self) -> int:
+        """Replicates seen."""
+        return self.joint.count + (len(self.pending["divergence"]) if self.pending else 0)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Estimates from what was seen; upsilon and psi's where they were drawn.
+
+    joint: moments of D, D^2 and perhaps Upsilon at all n one after the other, (2 m,) or (3 m,).
+    """
+
+    n: np.ndarray
+    joint: Moments
+    psi: dict[str, Estimate] | None
+    sketch: Sketch
+
+
+def begin(n: np.ndarray, psi: bool) -> Accumulator:
+    """Nothing seen yet, at token counts n (m,); psi: whether the psi's will be drawn."""
+    m, kinds = len(n), 3 if psi else 2
+    empty = Sums(0, np.zeros(kinds * m), np.zeros((kinds * m,) * 2))
+    diagonal = Sums(0, np.zeros(len(PSI) * m), np.zeros(len(PSI) * m)) if psi else None
+    return Accumulator(n, empty, diagonal, begin_sketch(m), {})
+
+
+def update(state: Accumulator, samples: Samples) -> Accumulator:
+    """The state after more replicates.
+
+    Args:
+        state: what was seen before.
+        samples: name -> (R, m): "divergence" and, where psi's are drawn, the kernels' four psi's.
+
+    Raises:
+        InputError: a D is not finite.
+    """
+    d = samples["divergence"]
+    if not np.isfinite(d).all():
+        raise InputError(
+            f"D(n) is not finite in {int(np.sum(~np.isfinite(d)))} of {d.size} values: the tokens "
+            "overflow float32; scale them down"
+        )
+    if state.pending:
+        samples = {k: np.concatenate([state.pending[k], v]) for k, v in samples.items()}
+    rows = len(samples["divergence"])
+    whole = rows - rows % SEGMENT
+    for start in range(0, whole, SEGMENT):
+        state = _absorb(state, {k: v[start : start + SEGMENT] for k, v in samples.items()})
+    return replace(state, pending={k: v[whole:].copy() for k, v in samples.items()})
+
+
+def summary(state: Accumulator) -> Summary:
+    """Estimates from the replicates seen so far, at least one."""
+    if state.pending and len(state.pending["divergence"]):
+        state = _absorb(state, state.pending)
+    psi = None
+    if state.psi is not None:
+        shape = (len(PSI), len(state.n))
+        means = state.psi.mean.reshape(shape)
+        errors = np.sqrt(state.psi.covariance).reshape(shape)
+        psi = {
+            k: Estimate(mean, error, state.psi.count)
+            for k, mean, error in zip(PSI, means, errors, strict=True)
+        }
+    joint = Moments(state.joint.mean, state.joint.covariance, state.joint.count)
+    return Summary(state.n, joint, psi, state.sketch)
+
+
+def bytes_of(m: int, psi: bool) -> int:
+    """Memory that accumulating at m token counts takes, an upper estimate."""
+    joint = (3 if psi else 2) * m
+    return 8 * (4 * joint * joint + 2 * SEGMENT * joint)
+
+
+def vectors(n: np.ndarray, samples: Samples) -> tuple[np.ndarray, np.ndarray | None]:
+    """What is averaged of each replicate: D, D^2 and perhaps Upsilon (R, 2 m or 3 m); psi's."""
+    d = samples["divergence"].astype(np.float64)
+    if "psi_equal" not in samples:
+        return np.hstack([d, d * d]), None
+    psi = psi_of(samples)
+    within, cross = (np.where(n > 1, psi[k], 0.0) for k in ("psi_within", "psi_cross"))
+    upsilon = n * (1 - psi["psi_equal"].astype(np.float64)) + n * (n - 1.0) * (
+        within.astype(np.float64) - cross
+    )
+    return np.hstack([d, d * d, upsilon]), np.hstack([psi[k] for k in PSI]).astype(np.float64)
+
+
+def psi_of(samples: Samples) -> Samples:
+    """The kernels' four psi's under the paper's names, with the mean of AA and BB and Delta."""
+    within = (samples["psi_cross_AA"] + samples["psi_cross_BB"]) / 2
+    return {
+        "psi_equal": samples["psi_equal"],
+        "psi_within": within,
+        "psi_cross": samples["psi_cross_AB"],
+        "psi_delta": within - samples["psi_cross_AB"],
+        "psi_cross_AA": samples["psi_cross_AA"],
+        "psi_cross_BB": samples["psi_cross_BB"],
+    }
+
+
+def merge(a: Sums, b: Sums) -> Sums:
+    """The sums of both, a before b. Source: Chan, Golub & LeVeque 1983."""
+    count = a.count + b.count
+    step = b.mean - a.mean
+    between = np.outer(step, step) if a.scatter.ndim == 2 else step * step
+    return Sums(
+        count,
+        a.mean + step * (b.count / count),
+        a.scatter + b.scatter + between * (a.count * (b.count / count)),
+    )
+
+
+def _absorb(state: Accumulator, segment: Samples) -> Accumulator:
+    joint, psi = vectors(state.n, segment)
+    count = len(joint)
+    mean = joint.mean(axis=0)
+    centred = joint - mean
+    merged = merge(state.joint, Sums(count, mean, centred.T @ centred))
+    psis = state.psi
+    if psi is not None and psis is not None:
+        mean = psi.mean(axis=0)
+        psis = merge(psis, Sums(count, mean, ((psi - mean) ** 2).sum(axis=0)))
+    sketch = update_sketch(state.sketch, segment["divergence"])
+    return Accumulator(state.n, merged, psis, sketch, {})
