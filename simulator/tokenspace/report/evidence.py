@@ -33,9 +33,9 @@ def evidence_of(loaded: Sequence[tuple[Any, Any]], checks: Sequence[Any]) -> Evi
 
 
 def statement(found: Evidence) -> list[str]:
-    """The statement in plain words, one to four lines."""
+    """The statement in plain words, two to four lines."""
     if found.shared:
-        return [_of_seeds(found)]
+        return _of_seeds(found)
     out = [_of_scatter(found), *_of_chance(found), _of_fails(found)]
     if found.left_out:
         reasons = ", ".join(f"{count} {why}" for why, count in found.left_out.items())
@@ -57,7 +57,7 @@ def _z_scores(result: Any, check: Any) -> tuple[np.ndarray, str]:
     return z, "" if len(z) else "with errors as small as rounding"
 
 
-def _of_seeds(found: Evidence) -> str:
+def _of_seeds(found: Evidence) -> list[str]:
     shared, points = found.shared, found.points
     sharing = sum(len(labels) for _, labels in shared)
     if len(shared) == 1 and sharing == points:
@@ -69,10 +69,10 @@ def _of_seeds(found: Evidence) -> str:
             named.append(f"seed {seed}: {'; '.join(labels[:SHOWN])}{more}")
         more = f", and {len(shared) - SHOWN} seeds more" if len(shared) > SHOWN else ""
         who = f"{sharing} of {points} points share seeds ({', '.join(named)}{more})"
-    return (
-        f"Evidence: {who}. Points of one seed are one experiment seen many times, so nothing is "
-        'said of chance over the sweep; seed = "independent" in [run] makes points independent.'
-    )
+    return [
+        f"Evidence: {who}: one experiment seen many times, which says nothing of chance.",
+        'With seed = "independent" in [run] every point has a seed of its own.',
+    ]
 
 
 def _of_scatter(found: Evidence) -> str:
@@ -113,7 +113,8 @@ def _of_chance(found: Evidence) -> list[str]:
 
 
 def _of_fails(found: Evidence) -> str:
-    said = f"FAIL: {found.fails} of {found.points} points; chance gives up to {found.most_fails}"
+    most, level = found.most_fails, verdict.LEVEL
+    said = f"FAIL: {found.fails} of {found.points} points; chance gives up to {most}"
     if found.fail_p_value < CLEAR:
         return f"{said}: NOT CHANCE (p = {found.fail_p_value:.2g})."
-    return f"{said}, at most {verdict.LEVEL:.0%} each."
+    return f"{said}, where each true theory fails in {level:.0%} of runs or fewer."

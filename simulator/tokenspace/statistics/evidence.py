@@ -207,7 +207,7 @@ def step_down(deviation: np.ndarray, covariance: np.ndarray, degrees_of_freedom:
         widened = (1 + x @ both[:, 0] / degrees_of_freedom) * degrees_of_freedom / freedom
         t = (deviation[place] - x @ both[:, 1]) / math.sqrt(left * widened)
         tail = max(float(special.stdtr(freedom, -abs(t))), np.finfo(float).tiny)
-        out.append(-math.copysign(float(special.ndtri(tail)), t))
+        out.append(math.copysign(float(special.ndtri(tail)), t))
         taken.append(place)
     return np.array(out)
 

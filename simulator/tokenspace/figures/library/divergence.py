@@ -24,7 +24,8 @@ class Divergence(Figure):
     def draw(self, loaded: list[Any]) -> Any:
         """A panel for each of up to six points; the bands widest where features are few.
 
-        The median stands for E[D] where D has no variance.
+        The median stands for E[D] where D has no variance; no law is fitted to tokens whose own
+        scales have none, since their correlations do not exist.
         """
         if not loaded:
             raise InputError("the figure divergence shows results, but none are given")
@@ -50,15 +51,17 @@ class Divergence(Figure):
             if amplitude_of(result.model) == MEDIAN:  # means of such D settle on no value
                 middle, name = median, "median of $D(n)$"
             panel.plot(result.n, middle, "o", color="C0", markersize=3.5, label=f"{name} simulated")
-            root = np.sqrt(theory.upsilon(result.model, result.n))
-            scale = float(np.exp(np.mean(np.log(middle / root))))
-            panel.plot(
-                result.n,
-                scale * root,
-                "k-",
-                linewidth=1,
-                label=rf"$\lambda\sqrt{{\Upsilon(n)}}$, $\lambda$ = {scale:.4f}",
-            )
+            law = result.model.law
+            if law.joint_scale or law.tail > 2:  # else tokens have no correlations
+                root = np.sqrt(theory.upsilon(result.model, result.n))
+                scale = float(np.exp(np.mean(np.log(middle / root))))
+                panel.plot(
+                    result.n,
+                    scale * root,
+                    "k-",
+                    linewidth=1,
+                    label=rf"$\lambda\sqrt{{\Upsilon(n)}}$, $\lambda$ = {scale:.4f}",
+                )
             panel.set(xscale="log", yscale="log", title=point.label, xlabel="$n$ (tokens)")
             panel.legend(fontsize=8)
         for row in panels:
