@@ -1,0 +1,62 @@
+"""Which law a curve prefers, and whether that says anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from scipy import stats
+
+from tokenspace.scaling.result import LawFit, ScalingFit
+
+CLEAR = 10.0  # by which the AICc of a clear winner is ahead (Burnham & Anderson 2002, ch. 2.6)
+ROUNDING = 1e-6  # residual standard deviation of log S: no score is measured so finely
+
+
+def aicc(points: int, parameters: int, squares: float) -> float:
+    """Akaike's criterion of a least-squares fit, corrected for few points, without its constant.
+
+    AICc = m log(RSS / m) + 2 k + 2 k (k + 1) / (m - k - 1), with m points and k = p + 1, as the
+    variance of the residuals is a parameter too; infinite unless m > k + 1.
+
+    Source: C. M. Hurvich, C.-L. Tsai, Biometrika 76, 297, 1989.
+    """
+    k = parameters + 1
+    if points <= k + 1:
+        return float("inf")
+    likelihood = points * np.log(max(squares, 1e-300) / points)
+    return float(likelihood + 2 * k + 2 * k * (k + 1) / (points - k - 1))
+
+
+def compare(fits: Iterable[LawFit], log_n: np.ndarray, log_score: np.ndarray) -> ScalingFit:
+    """The fits of one curve, ranked; equal ones in the order given."""
+    by_name = {f.law: f for f in fits}
+    ranked = sorted(by_name.values(), key=lambda f: f.aicc)
+    best = ranked[0]
+    lead = float("nan")
+    if len(ranked) > 1 and np.isfinite(best.aicc):
+        lead = ranked[1].aicc - best.aicc
+    return ScalingFit(by_name, best.law, lead, _doubt(best, lead, log_n, log_score))
+
+
+def _doubt(best: LawFit, lead: float, log_n: np.ndarray, log_score: np.ndarray) -> str:
+    """Why the preference for the best law is not decisive, empty where it is."""
+    if not np.isfinite(lead):
+        return f"{len(log_n)} points are too few to compare the laws, or only one was fitted"
+    if len(np.unique(np.stack([log_n, log_score]), axis=1).T) < len(log_n):
+        return "a score repeats exactly at the same n: that is no second measurement"
+    if best.residual_std <= ROUNDING:
+        return f"the scores have no noise: they follow the {best.law} law to rounding"
+    low, high = _slope(log_n, log_score, best.level)
+    if low <= 0 <= high:
+        return f"the scores have no slope: alpha, {-high:.3g} to {-low:.3g}, may be 0"
+    if lead <= CLEAR:
+        return f"AICc is ahead by {lead:.1f}, not by more than {CLEAR:g}"
+    return ""
+
+
+def _slope(log_n: np.ndarray, log_score: np.ndarray, level: float) -> tuple[float, float]:
+    """Student's interval of the slope of log S against log n, by least squares."""
+    line = stats.linregress(log_n, log_score)
+    half = stats.t.ppf((1 + level) / 2, len(log_n) - 2) * line.stderr
+    return float(line.slope - half), float(line.slope + half)
