@@ -91,9 +91,7 @@ def _standard_errors(
     return np.sqrt((rss / freedom)[:, None] * np.diagonal(inverse, axis1=1, axis2=2))
 
 
-def _round_moves(
-    law: ScalingLaw, raw: np.ndarray, held: np.ndarray, points: Points
-) -> np.ndarray:
+def _round_moves(law: ScalingLaw, raw: np.ndarray, held: np.ndarray, points: Points) -> np.ndarray:
     """Moves (lanes, p, p) in which the sum of squares is round about `raw`; none of `held`."""
     jacobian = _jacobian(law, raw, points) * ~held[:, None]
     mean = (points.weight * points.y).sum(axis=1) / points.counts
@@ -106,7 +104,7 @@ def _round_moves(
 
 
 def _distinct(optima: np.ndarray, squares: np.ndarray) -> np.ndarray:
-    """(curves, k): true at optima that no better, or equal and earlier, one of the curve repeats."""
+    """(curves, k): true at the best, or first of equals, of the optima of a curve that are one."""
     same = (np.abs(optima[:, :, None] - optima[:, None]) < APART).all(axis=-1)
     order = np.argsort(np.argsort(squares, axis=1, kind="stable"), axis=1)
     return ~(same & (order[:, None] < order[:, :, None])).any(axis=2)

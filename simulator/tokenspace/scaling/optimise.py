@@ -72,6 +72,8 @@ def minimise(
         moves: (lanes, p, p): L-BFGS seeks q, from 0, in raw = start + moves q. The identity, or
             what makes the problem round; a parameter whose row is 0 stays at its start.
         points: a curve a lane.
+        gradient: norm of the gradient to q, of the squares over those about the mean, at which
+            L-BFGS stops.
 
     Returns:
         Raw parameters, and sums of squares in log S, infinite where they are not finite.
@@ -81,7 +83,7 @@ def minimise(
     padded = np.resize(np.arange(count), -(-count // lanes) * lanes).reshape(-1, lanes)
     arrays = (starts, moves, points.x, points.y, points.weight)
     with float64():
-        blocks = [_block(law, gradient, *(jnp.asarray(a[block]) for a in arrays)) for block in padded]
+        blocks = [_block(law, gradient, *(jnp.asarray(a[k]) for a in arrays)) for k in padded]
         raw, rss = (np.concatenate([np.asarray(b[k]) for b in blocks]) for k in (0, 1))
     return raw[:count], rss[:count]
 

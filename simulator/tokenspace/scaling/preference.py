@@ -17,14 +17,15 @@ def aicc(points: int, parameters: int, squares: float) -> float:
     """Akaike's criterion of a least-squares fit, corrected for few points, without its constant.
 
     AICc = m log(RSS / m) + 2 k + 2 k (k + 1) / (m - k - 1), with m points and k = p + 1, as the
-    variance of the residuals is a parameter too; infinite unless m > k + 1.
+    variance of the residuals is a parameter too; infinite unless m > k + 1. Residuals below
+    `ROUNDING` count as being there, so that laws which all fit exactly are not told apart by them.
 
     Source: C. M. Hurvich, C.-L. Tsai, Biometrika 76, 297, 1989.
     """
     k = parameters + 1
     if points <= k + 1:
         return float("inf")
-    likelihood = points * np.log(max(squares, 1e-300) / points)
+    likelihood = points * np.log(max(squares / points, ROUNDING**2))
     return float(likelihood + 2 * k + 2 * k * (k + 1) / (points - k - 1))
 
 
@@ -33,16 +34,16 @@ def compare(fits: Iterable[LawFit], log_n: np.ndarray, log_score: np.ndarray) ->
     by_name = {f.law: f for f in fits}
     ranked = sorted(by_name.values(), key=lambda f: f.aicc)
     best = ranked[0]
-    lead = float("nan")
-    if len(ranked) > 1 and np.isfinite(best.aicc):
-        lead = ranked[1].aicc - best.aicc
+    if len(ranked) == 1:
+        return ScalingFit(by_name, best.law, float("nan"), "only one law was fitted")
+    lead = ranked[1].aicc - best.aicc if np.isfinite(best.aicc) else float("nan")
     return ScalingFit(by_name, best.law, lead, _doubt(best, lead, log_n, log_score))
 
 
 def _doubt(best: LawFit, lead: float, log_n: np.ndarray, log_score: np.ndarray) -> str:
     """Why the preference for the best law is not decisive, empty where it is."""
     if not np.isfinite(lead):
-        return f"{len(log_n)} points are too few to compare the laws, or only one was fitted"
+        return f"{len(log_n)} points are too few to compare the laws"
     if len(np.unique(np.stack([log_n, log_score]), axis=1).T) < len(log_n):
         return "a score repeats exactly at the same n: that is no second measurement"
     if best.residual_std <= ROUNDING:
