@@ -58,7 +58,7 @@ def test_the_smallest_criterion_wins_and_the_next_measures_the_evidence():
 def test_decisive_above_ten_only():
     assert judged(10.5).decisive and judged(10.5).why == ""
     for lead in (10.0, 3.0):
-        assert not judged(lead).decisive and f"ahead by {lead}" in judged(lead).why
+        assert judged(lead).why == "AICc is not ahead by more than 10" and not judged(lead).decisive
 
 
 def test_not_decisive_where_laws_cannot_be_compared():
@@ -82,8 +82,7 @@ def test_not_decisive_without_slope():
     for share, decisive in ((2.30, False), (2.31, True), (-2.30, False), (-2.31, True)):
         found = judged(99.0, np.exp(share * error * x + noise))
         assert found.decisive is decisive
-        assert decisive or "no slope: alpha, " in found.why
-    assert "alpha, -0.0" in judged(99.0, np.exp(0.01 * (2.3 * error * x + noise))).why
+        assert decisive or "no slope" in found.why
 
 
 def test_not_decisive_where_a_point_is_given_twice():
@@ -95,7 +94,7 @@ def test_not_decisive_where_a_point_is_given_twice():
 def test_curves_without_noise_or_slope():
     for score in (np.full(10, 5.0), 5 * N**0.3, 80 * (1 - 0.6 * N**-0.5)):
         found = ts.fit_scaling(N, score)
-        assert not found.decisive and ("noise" in found.why or "ahead by" in found.why), found.why
+        assert not found.decisive and "no noise" in found.why
     assert "no slope" in ts.fit_scaling(N, np.exp(0.1 * WAVE)).why
     clear = ts.fit_scaling(N, 80 * (1 - 0.6 * N**-0.5) * np.exp(0.003 * WAVE))
     assert clear.decisive and clear.winner == "saturating"

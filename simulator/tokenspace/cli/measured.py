@@ -45,7 +45,7 @@ def fit(
         clear = sum(f.decisive for _, f in fitted)
         counts = ", ".join(f"{names.count(k)} prefer {k}" for k in dict.fromkeys(names))
         print(f"{counts}; {clear} of {len(fitted)} decisively (AICc ahead by more than 10).")
-    said = Counter(f.why for _, f in fitted if law == "auto" and not f.evidence <= 10)
+    said = Counter(f.why for _, f in fitted if law == "auto")
     said += Counter(one.too_few for _, f in fitted for one in f.fits.values())
     del said[""]
     for reason, count in said.items():

@@ -53,11 +53,10 @@ def grouped(curves: Sequence[Logs]) -> Iterator[tuple[np.ndarray, Points]]:
     for width in np.unique(widths):
         which = np.flatnonzero(widths == width)
         x, y, weight = (np.zeros((len(which), width)) for _ in range(3))
-        for row, k in enumerate(which):
-            count = len(curves[k][0])
-            x[row], y[row] = curves[k][0][-1], curves[k][1][-1]
-            x[row, :count], y[row, :count] = curves[k]
-            weight[row, :count] = 1
+        for row, (log_n, log_score) in enumerate(curves[int(k)] for k in which):
+            x[row], y[row] = log_n[-1], log_score[-1]
+            count = len(log_n)
+            x[row, :count], y[row, :count], weight[row, :count] = log_n, log_score, 1
         yield which, Points(x, y, weight)
 
 

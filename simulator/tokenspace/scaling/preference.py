@@ -50,9 +50,9 @@ def _doubt(best: LawFit, lead: float, log_n: np.ndarray, log_score: np.ndarray) 
         return f"the scores have no noise: they follow the {best.law} law to rounding"
     low, high = _slope(log_n, log_score, best.level)
     if low <= 0 <= high:
-        return f"the scores have no slope: alpha, {-high:.3g} to {-low:.3g}, may be 0"
+        return "the scores have no slope: the interval of the power law's alpha holds 0"
     if lead <= CLEAR:
-        return f"AICc is ahead by {lead:.1f}, not by more than {CLEAR:g}"
+        return f"AICc is not ahead by more than {CLEAR:g}"
     return ""
 
 
