@@ -19,8 +19,9 @@ def made(law, value, std=0.1):
 SCORE = 5 * N**0.2 * np.exp(0.1 * WAVE)
 
 
-def judged(lead, score=SCORE, n=N, std=0.1):
-    return compare([made("a", 3.0, std), made("b", 3.0 + lead)], np.log(n), np.log(score))
+def judged(lead, score=SCORE, n=N, std=0.1, other=1.0):
+    fits = [made("a", 3.0, std), made("b", 3.0 + lead, other)]
+    return compare(fits, np.log(n), np.log(score))
 
 
 @pytest.mark.parametrize(
@@ -67,6 +68,20 @@ def test_not_decisive_where_laws_cannot_be_compared():
     assert np.isnan(none.evidence) and "too few" in none.why
     one = compare([made("a", 3.0)], np.log(N), np.log(N))
     assert np.isnan(one.evidence) and one.why == "only one law was fitted"
+
+
+def test_not_decisive_by_the_count_of_parameters():
+    """10 points: the fit itself is better by 10 where residuals differ by exp(1/2)."""
+    for other, decisive in ((0.1648, False), (0.1649, True)):
+        found = judged(99.0, other=other)
+        assert found.decisive is decisive
+        assert decisive or "ahead for fewer parameters" in found.why
+    few = ts.fit_scaling(N[3:], SCORE[3:])  # at 7 points the third parameter costs 14
+    assert few.winner == "power" and few.evidence > 10 and "fewer parameters" in few.why
+    two_and_three = [
+        LawFit(k, {}, {}, 0.95, f, 0.1, a, N, N) for k, f, a in (("a", 8, 3), ("b", 7, 99))
+    ]
+    assert "fewer parameters" in compare(two_and_three, np.log(N), np.log(SCORE)).why
 
 
 def test_not_decisive_without_noise():

@@ -36,11 +36,14 @@ def compare(fits: Iterable[LawFit], log_n: np.ndarray, log_score: np.ndarray) ->
     best = ranked[0]
     if len(ranked) == 1:
         return ScalingFit(by_name, best.law, float("nan"), "only one law was fitted")
-    lead = ranked[1].aicc - best.aicc if np.isfinite(best.aicc) else float("nan")
-    return ScalingFit(by_name, best.law, lead, _doubt(best, lead, log_n, log_score))
+    second = ranked[1]
+    lead = second.aicc - best.aicc if np.isfinite(best.aicc) else float("nan")
+    return ScalingFit(by_name, best.law, lead, _doubt(best, second, lead, log_n, log_score))
 
 
-def _doubt(best: LawFit, lead: float, log_n: np.ndarray, log_score: np.ndarray) -> str:
+def _doubt(
+    best: LawFit, second: LawFit, lead: float, log_n: np.ndarray, log_score: np.ndarray
+) -> str:
     """Why the preference for the best law is not decisive, empty where it is."""
     if not np.isfinite(lead):
         return f"{len(log_n)} points are too few to compare the laws"
@@ -53,7 +56,15 @@ def _doubt(best: LawFit, lead: float, log_n: np.ndarray, log_score: np.ndarray) 
         return "the scores have no slope: the interval of the power law's alpha holds 0"
     if lead <= CLEAR:
         return f"AICc is not ahead by more than {CLEAR:g}"
+    # With few points a law with fewer parameters is ahead whatever the scores are.
+    if len(log_n) * np.log(_squares(second) / _squares(best)) <= CLEAR:
+        return "AICc is ahead for fewer parameters at so few points, not for a better fit"
     return ""
+
+
+def _squares(fit: LawFit) -> float:
+    """The sum of squares of a fit."""
+    return fit.residual_std**2 * fit.degrees_of_freedom
 
 
 def _slope(log_n: np.ndarray, log_score: np.ndarray, level: float) -> tuple[float, float]:
