@@ -180,5 +180,8 @@ def test_a_law_of_ones_own(monkeypatch):
     assert found.winner == "decay" and set(found.fits) == {"decay", *(row[0] for row in ROWS)}
     assert found.best.parameters == pytest.approx({"c": 4, "length": 300}, rel=1e-5)
     np.testing.assert_allclose(found.best.predict(N), score, rtol=1e-5)
+    noisy = score * np.exp(0.05 * np.array([1, -2, 1, 0, 1, -2, 1]))
+    low, high = ts.fit_scaling(N, noisy, "decay").best.intervals["length"]
+    assert 200 < low < 300 < high < 400
     with pytest.raises(ts.TokenspaceError, match=r"one of 'decay', 'power', .*'auto'"):
         ts.fit_scaling(N, score, "cubic")
