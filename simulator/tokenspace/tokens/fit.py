@@ -23,7 +23,7 @@ POINTS = 25  # token counts at which an exponential family is fitted
 MOST_REFITS = 20  # of an exponential family, for its errors
 LENGTHS = (0.2, 4.0)  # shortest, and the longest as a multiple of N
 INSIDE = 1e-4  # relative distance from an end of a range that counts as inside
-WEIGHTS = ("weight_constant", "weight_exponential", "weight_white")
+DECAY = ("length", "weight_constant", "weight_exponential", "weight_white")
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,8 @@ class TokenFit:
     """A model of given tokens, and its parameters with errors.
 
     parameters: name -> Estimate. psi_equal, psi_within, psi_cross and psi_delta = psi_within -
-    psi_cross over all N tokens; mean_square, of ||h||^2; effective_dimension of the features;
+    psi_cross over all N tokens; mean_square, of ||h||^2; effective_dimension of the features, too
+    low where pairs times tokens are not many times d (the error does not know of it);
     "constant": n_balance; "exponential": length, and weight_constant, weight_exponential and
     weight_white of what remains when the branches are subtracted, which sum to 1.
     """
@@ -100,13 +101,12 @@ def fit_tokens(
         with np.errstate(divide="ignore"):
             found["n_balance"] = (1 - found["psi_equal"]) / found["psi_delta"] - 1
     else:
-        decay = _decays(moments, tokens)
-        for name, rows, moves in zip(
-            ("length", *WEIGHTS), decay.T, _moves(decay[0], tokens), strict=True
-        ):
-            found[name] = rows if moves else rows[:1]
+        decays = _decays(moments, tokens)
+        moves = _moves(decays[0], tokens)
+        for name, rows, inside in zip(DECAY, decays.T, moves, strict=True):
+            found[name] = rows if inside else rows[:1]
         across = combine([(cross, Constant()), (equal - cross, White())])
-        difference = _difference(decay[0], 1 - equal)
+        difference = _difference(decays[0], 1 - equal)
         branches = Branches(combine([(1.0, difference), (1.0, across)]), across)
     eigenvalues = np.linalg.eigvalsh(second)[::-1].clip(0.0)
     features = Spectrum(size * eigenvalues / eigenvalues.sum())
@@ -139,7 +139,7 @@ def _correlations(rows: np.ndarray, tokens: int) -> dict[str, np.ndarray]:
 
 
 def _decays(moments: PairMoments, tokens: int) -> np.ndarray:
-    """length and the three WEIGHTS, fitted to each row of `PairMoments.rows`, (1 + K, 4)."""
+    """The parameters DECAY, fitted to each row of `PairMoments.rows`, (1 + K, 4)."""
     rows = moments.rows(MOST_REFITS)
     found = _correlations(rows, tokens)
     upsilon = rows[:, 4:] / (2 * found["mean_square"][:, None])
@@ -161,7 +161,7 @@ def _decays(moments: PairMoments, tokens: int) -> np.ndarray:
 
 
 def _moves(decay: np.ndarray, tokens: int) -> list[bool]:
-    """Whether length and weights lie inside their ranges; at an end they say nothing of errors."""
+    """Whether each of DECAY lies inside its range; at an end it says nothing of its error."""
     length, weights = decay[0], decay[1:]
     inside = list((weights > INSIDE) & (weights < 1 - INSIDE))
     low, high = LENGTHS[0] * (1 + INSIDE), LENGTHS[1] * tokens * (1 - INSIDE)
@@ -169,7 +169,7 @@ def _moves(decay: np.ndarray, tokens: int) -> list[bool]:
 
 
 def _named(p: np.ndarray) -> np.ndarray:
-    """length and weights of the fitted p = (u, v, log length), 0 <= u, v <= 1."""
+    """The parameters DECAY of the fitted p = (u, v, log length), 0 <= u, v <= 1."""
     u, v, log_length = p
     return np.array([np.exp(log_length), u, (1 - u) * v, (1 - u) * (1 - v)])
 
