@@ -247,7 +247,7 @@ def test_measure(capfd, tmp_path, suffix):
         paths.append(path)
     status, out, _ = call(capfd, "measure", *paths, "--order", "random", "--json")
     document = json.loads(out)
-    assert status == 0 and document["lambda"] > 0 and document["replicates"] == 3
+    assert status == 0 and document["lambda"]["mean"] > 0 and document["replicates"] == 3
     status, out, _ = call(capfd, "measure", *paths)
     assert status == 0 and "sqrt(Upsilon)" in out
     status, _, err = call(capfd, "measure", *paths, "--order", "zigzag")

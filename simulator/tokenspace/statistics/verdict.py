@@ -218,10 +218,10 @@ def _overall(
     undecided = int(np.sum(verdicts == "UNDECIDED"))
     reason = f"too few replicates to tell for {undecided} of {total} values; "
     worst = max(
-        np.max(amplitude.deviation_error) / math.log1p(tolerance),
-        np.max(exponent.deviation_error) / tolerance,
+        float(np.max(amplitude.deviation_error)) / math.log1p(tolerance),
+        float(np.max(exponent.deviation_error)) / tolerance,
     )
-    needed = _replicates_needed(float(worst), replicates)
+    needed = _replicates_needed(worst, replicates)
     if needed is None:
         return "UNDECIDED", reason + f"a tolerance of {tolerance:g} is beyond any run", None
     return "UNDECIDED", reason + f"about {needed:,} replicates would do", needed
