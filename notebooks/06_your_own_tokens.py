@@ -32,7 +32,7 @@ def tokens(layer, pictures, order="raster"):
 
 
 # %% [markdown]
-# **Measure.** In random order the distance of two pictures grows almost linearly from a few tokens on:
+# **Measure.** In random order the distance of two pictures grows almost linearly from some ten tokens on:
 # patches of one picture resemble each other more than those of another. The 28 pairs share eight
 # pictures, so they are not 28 independent values: errors come from leaving one picture at a time out
 # (`pairs="all"`), and have seven degrees of freedom.
@@ -55,7 +55,8 @@ panels[0].set_ylabel("local exponent of D(n), all 28 pairs (95 %)")
 _ = panels[0].legend()
 
 # %% [markdown]
-# Had the pairs been taken for independent, the same errors would come out too small:
+# Had the pairs been taken for independent, the errors would be too small, by these factors (medians
+# over n):
 
 # %%
 first, second = np.array(list(combinations(range(8), 2))).T
@@ -72,8 +73,10 @@ for layer in LAYERS:
     print(f"{layer:8s}", ", ".join(f"{k} x {np.median(r):.1f}" for k, r in ratio.items()))
 
 # %% [markdown]
-# Token order matters: in raster order neighbouring patches are alike, and the exponent first *falls*,
-# as for any covariance with a length. A model with constant correlations cannot do that.
+# Token order matters: in raster order neighbouring patches are alike, D starts linear, and beyond some
+# sixty tokens the exponent *falls*, as for any covariance with a length (at layers 3 and 9 its intervals
+# lie below 1 there; after the last layer most of them do not). A model with constant correlations
+# cannot do that.
 #
 # **Fit on some pictures, predict others.** Every way to split eight pictures into four and four: a
 # model is fitted to the pairs among the first four, and predicts E[D(n)] of the pairs among the other
@@ -164,7 +167,7 @@ _ = figure.supxlabel("number of tokens n")
 # - in **raster order** constant correlations miss the exponent by 0.15 to 0.25, and D(n) at middle n;
 #   one length along the order repairs D(n) and about half of the exponent at layers 3 and 9, and
 #   little after the last layer;
-# - **n_balance** of unseen pictures is predicted to about 10 to 25 % in the median at layers 3 and 9
+# - **n_balance** of unseen pictures is predicted to about 15 to 25 % in the median at layers 3 and 9
 #   and not after the last layer; the spread over splits says how little eight pictures fix it.
 #
 # **Simulate** tokens of the fitted model and measure them like the real ones. The parameters of the
