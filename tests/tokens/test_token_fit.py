@@ -70,6 +70,11 @@ def test_errors():
         ts.fit_tokens(a[:, :1], b[:, :1])
     with pytest.raises(InputError, match="both branches are the same"):
         ts.fit_tokens(a, a)
+    with pytest.raises(InputError, match="both branches are the same"):
+        ts.fit_tokens(a[[0, 0, 0]] / 3, pairs="all")
+    b[:, 0] = a[:, 0]
+    with pytest.raises(InputError, match=r"D\(n\) = 0 at n = 1, where both branches"):
+        ts.fit_tokens(a, b, "exponential")
     with pytest.raises(InputError, match="shape"):
         ts.fit_tokens(a, b[:, :4])
 
@@ -154,6 +159,16 @@ def test_one_pair_and_ends_of_ranges_have_no_errors():
     at_end = [k for k, value in found.items() if np.isnan(value.standard_error)]
     assert "weight_constant" in at_end or "length" in at_end
     assert found["psi_equal"].standard_error > 0
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("family", ["constant", "exponential"])
+def test_equal_pictures_leave_what_depends_on_them_unbounded(family):
+    """Without the third picture there is the pair of two equal ones: no dimension, no length."""
+    fit = ts.fit_tokens(PICTURES[[0, 0, 1]], family=family, pairs="all")
+    assert np.isfinite(fit.parameters["psi_equal"].standard_error)
+    unbounded = {"constant": "effective_dimension", "exponential": "weight_white"}[family]
+    assert fit.parameters[unbounded].standard_error == np.inf
 
 
 def test_many_groups_are_left_out_together():

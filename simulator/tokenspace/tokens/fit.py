@@ -20,6 +20,7 @@ from tokenspace.tokens.pairs import pairs_of
 
 FAMILIES = ("constant", "exponential")
 POINTS = 25  # token counts at which an exponential family is fitted
+ROUNDING = 1e-12  # of sums of squares in float64
 MOST_REFITS = 20  # of an exponential family, for its errors
 LENGTHS = (0.2, 4.0)  # shortest, and the longest as a multiple of N
 INSIDE = 1e-4  # relative distance from an end of a range that counts as inside
@@ -89,16 +90,17 @@ def fit_tokens(
         raise InputError("a fit needs at least 2 tokens a sequence")
     moments = pair_moments(given, log_grid(tokens, POINTS))
     second, trace, square = difference_moments(given, moments.members)
-    if not trace[0]:
+    if trace[0] <= ROUNDING * moments.values[:, 0].sum():
         raise InputError("both branches are the same, so D(n) = 0 and there is nothing to fit")
     found = _correlations(moments.rows(), tokens)
+    square[square <= ROUNDING * square[0]] = np.nan  # pairs of equal sequences are left
     found["effective_dimension"] = trace**2 / square
     equal, within, cross, size = (
         float(found[k][0]) for k in ("psi_equal", "psi_within", "psi_cross", "mean_square")
     )
     if family == "constant":
         branches = equicorrelated(equal, within, cross)
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"):
             found["n_balance"] = (1 - found["psi_equal"]) / found["psi_delta"] - 1
     else:
         decays = _decays(moments, tokens)
@@ -145,6 +147,13 @@ def _decays(moments: PairMoments, tokens: int) -> np.ndarray:
     upsilon = rows[:, 4:] / (2 * found["mean_square"][:, None])
     at_zero = 1 - found["psi_equal"]
     n = moments.n
+    differ = upsilon > ROUNDING * n**2
+    if not differ[0].all():
+        raise InputError(
+            f"D(n) = 0 at n = {n[~differ[0]][0]}, where both branches have the same sum: an "
+            "exponential family is fitted to log Upsilon(n); leave tokens that the branches share "
+            "out, or take the constant family"
+        )
     low, high = LENGTHS[0], LENGTHS[1] * tokens
     bounds = ([1e-9, 1e-9, np.log(low)], [1 - 1e-9, 1 - 1e-9, np.log(high)])
 
@@ -157,7 +166,11 @@ def _decays(moments: PairMoments, tokens: int) -> np.ndarray:
     starts = [[0.1, 0.5, np.log(1 + n[-1] * share)] for share in (0.01, 0.05, 0.3)]
     best = min((fitted(0, start) for start in starts), key=lambda fit: fit.cost).x
     warm = [*best[:2].clip(0.01, 0.99), best[2]]  # from an end of the range it would hardly move
-    return np.array([_named(best)] + [_named(fitted(k, warm).x) for k in range(1, len(rows))])
+    left = [
+        _named(fitted(k, warm).x) if differ[k].all() else np.full(len(DECAY), np.nan)
+        for k in range(1, len(rows))
+    ]
+    return np.array([_named(best), *left])
 
 
 def _moves(decay: np.ndarray, tokens: int) -> list[bool]:
