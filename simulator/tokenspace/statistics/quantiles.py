@@ -144,7 +144,9 @@ def median(sketch: Sketch) -> Moments:
     """The median of D at each n with its covariance across n.
 
     Cov = (P(D_a <= median_a, D_b <= median_b) - 1/4) / (R f_a f_b), with the density f at the
-    median from a spacing of order statistics. Probabilities are those of the replicates kept.
+    median from a spacing of order statistics. Probabilities are those of the replicates kept; as if
+    two more lay on different sides at a and b, since none at all would say that both are known
+    alike.
 
     Source: Hall & Sheather 1988, On the distribution of a studentized quantile, for the spacing.
     """
@@ -157,5 +159,6 @@ def median(sketch: Sketch) -> Moments:
     slope = (high - low) / (2 * width)  # 1 / f
     covariance = np.full((len(middle),) * 2, np.nan)
     if kept > 1:
-        covariance = below.T @ below / ((kept - 1.0) * count) * np.outer(slope, slope)
+        scatter = below.T @ below + np.eye(len(middle))
+        covariance = scatter / ((kept - 1.0) * count) * np.outer(slope, slope)
     return Moments(middle, covariance, count)

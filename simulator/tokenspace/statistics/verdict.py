@@ -185,6 +185,9 @@ def check(result: Any, tolerance: float = 0.02) -> Check:
     verdict, reason, needed = _overall(compared, exponents, tolerance, amplitude.count, p_value)
     if unknown:
         verdict, reason, needed = "UNDECIDED", unknown, None
+    elif not np.all(np.isfinite(amplitude.standard_error)):
+        reason = "these results, of an earlier format, hold no error of the median"
+        verdict, needed = "UNDECIDED", None
     elif not np.any(result.divergence.covariance):
         reason = "D does not vary from replicate to replicate, so nothing is known of its errors"
         verdict, needed = "UNDECIDED", None
