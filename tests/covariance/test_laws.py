@@ -66,6 +66,13 @@ def test_scale_of_a_pair():
     assert all(law.of_pair(keys) is None for law, _ in LAWS.values())
 
 
+@pytest.mark.parametrize("scale", ["pair", "token"])
+def test_the_second_moment_ends_at_two_degrees_of_freedom(scale):
+    """E[w^2] = df / (df - 2), also where D^2 has no variance."""
+    for df, expected in ((1.5, np.inf), (2.0, np.inf), (2.1, 21.0), (3.0, 3.0), (4.0, 2.0)):
+        assert ts.StudentT(df, scale).mean_square_scale() == pytest.approx(expected)
+
+
 def test_where_a_variance_ends():
     assert ts.StudentT(2.0).infinite_variance() and not ts.StudentT(2.1).infinite_variance()
     assert ts.StudentT(4.0, "token").infinite_variance()
