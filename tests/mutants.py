@@ -28,7 +28,9 @@ from cosmic_ray.work_db import use_db
 
 ROOT = Path(__file__).parent.parent
 TREE = ("simulator", "kernels", "benchmarks", "tests")
-FIRST = {"theory": "tests/theory/test_theory.py"}  # quick tests that kill most mutants of a room
+FIRST = {  # quick tests that kill most mutants of a room
+    "theory": "tests/theory/test_correlation.py tests/theory/test_exact_moments.py tests/theory/test_theory.py"
+}
 IMPORTED = "jax hypothesis matplotlib.pyplot numba optax pandas scipy.optimize scipy.stats xarray"
 LEAST_KILLED = 0.9
 LONGEST = 300.0  # seconds that the tests of a room may take

@@ -8,6 +8,7 @@ from models import BRANCHES, N
 from oracles import within_and_cross
 from tokenspace import theory
 from tokenspace.theory.correlation import upsilon_slope
+from tokenspace.theory.transformed import Transformed
 
 GRID = np.array([1, 2, 3, 8, 21, N])
 ISO = ts.Isotropic(5)
@@ -39,7 +40,8 @@ def assert_psi(found, within, cross):
 @pytest.mark.parametrize("name", KINDS)
 def test_psi_after_a_law(name, law):
     model, matrices = ts.TokenModel(BRANCHES[name], ISO, law), after(law, BRANCHES[name])
-    assert_psi(theory.psi(model, GRID), *matrices)
+    with np.errstate(all="raise"):  # what is undefined is not computed
+        assert_psi(theory.psi(model, GRID), *matrices)
     assert_psi(theory.psi(model, GRID, "cosine"), *after(ts.UnitNorm(), BRANCHES[name]))
     sums = [np.sum((matrices[0] - matrices[1])[:n, :n]) for n in GRID]
     np.testing.assert_allclose(theory.upsilon(model, GRID), sums, rtol=1e-9)
@@ -108,13 +110,39 @@ def test_balance_needs_a_constant_psi_equal():
         theory.n_balance(ts.Branches(ts.White(), first))
 
 
-def test_no_balance_up_to_rounding_and_below():
-    """Delta of 1e-12 of what is apart from it is rounding; a larger one counts, negative too."""
-    for delta, balance in ((9e-13, np.inf), (-9e-13, np.inf), (2e-12, 0.8 / 2e-12 - 1)):
-        branches = ts.Branches(ts.White(), (0.2 + delta) * ts.White() + -delta * ts.Constant())
-        assert theory.n_balance(branches) == pytest.approx(balance, rel=1e-3)
-    cancel = BRANCHES["differences cancel"]
-    assert theory.n_balance(cancel) == pytest.approx(0.8 / -0.005 - 1)
+# psi_equal, a spread of Delta, and whether it is rounding: up to 1e-12 max(1, 1 - psi_equal).
+SPREADS = [(0.2, 1e-12, True), (0.2, 1.5e-12, False), (-0.9, 1.5e-12, True), (-0.9, 2.1e-12, False)]
+
+
+@pytest.mark.parametrize(("equal", "delta", "is_rounding"), SPREADS)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_no_balance_up_to_rounding(equal, delta, is_rounding, sign):
+    shared = -sign * delta
+    branches = ts.Branches(ts.White(), (equal - shared) * ts.White() + shared * ts.Constant())
+    expected = np.inf if is_rounding else (1 - equal) / (sign * delta) - 1
+    assert theory.n_balance(branches) == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize(("equal", "spread", "is_rounding"), SPREADS)
+def test_probed_correlations_are_constant_up_to_rounding(equal, spread, is_rounding):
+    """Delta is a at two tokens and a - spread at three, or psi_equal is."""
+    spread, sign = 0.99 * spread, np.sign(equal)
+    within, cross = 0.95 * np.eye(3) + 0.05, equal * np.eye(3)
+    within[0, 1] = within[1, 0] = 0.05 + 1.5 * spread
+    cross[2, 2] = equal + 3 * spread
+    of_delta = ts.Branches(ts.Empirical(within), equal * ts.White())
+    even = 0.95 * ts.White() + 0.05 * ts.Constant()
+    of_equal = ts.Branches(even, sign * ts.Empirical(sign * cross))
+    for branches in (of_delta, of_equal):
+        if is_rounding:
+            assert theory.n_balance(branches) == pytest.approx((1 - equal) / 0.05 - 1)
+        else:
+            with pytest.raises(ts.errors.NoExactResult, match="balance_curve"):
+                theory.n_balance(branches)
+
+
+def test_differences_that_cancel_have_a_negative_balance():
+    assert theory.n_balance(BRANCHES["differences cancel"]) == pytest.approx(0.8 / -0.005 - 1)
 
 
 def test_counts_of_tokens_in_any_shape_and_kind():
@@ -122,9 +150,15 @@ def test_counts_of_tokens_in_any_shape_and_kind():
     found = theory.upsilon(CONSTANT, n)
     np.testing.assert_allclose(found, n * (0.6 + 0.2 * n))
     assert theory.upsilon(CONSTANT, np.uint8(5)) == theory.upsilon(CONSTANT, 5)
-    for bad in (True, 2 + 0j, [3, 0], [[2.5, 3.0]], np.inf):
+    for bad in (True, 2 + 0j, [3, 0], [[2.5, 3.0]]):
         with pytest.raises(ts.TokenspaceError, match="number of tokens"):
             theory.upsilon(CONSTANT, bad)
+
+
+def test_structure_after_a_law():
+    of_law = Transformed(CONSTANT.within, lambda rho: rho / 2, same_vector=True).structure
+    assert of_law.exchangeable == (1.0, 0.15) and of_law.valid
+    assert list(of_law.at_lag(np.arange(3))) == [1.0, 0.15, 0.15]
 
 
 def test_refusals():
