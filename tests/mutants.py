@@ -10,7 +10,6 @@ import difflib
 import importlib
 import multiprocessing
 import os
-import shlex
 import shutil
 import sys
 import tempfile
@@ -28,10 +27,17 @@ from cosmic_ray.work_db import use_db
 
 ROOT = Path(__file__).parent.parent
 TREE = ("simulator", "kernels", "benchmarks", "tests")
-FIRST = {  # quick tests that kill most mutants of a room
-    "theory": "tests/theory/test_correlation.py tests/theory/test_exact_moments.py tests/theory/test_theory.py"
-}
+LAST = ("test_gradients.py",)  # compiles at length, and few mutants need it
 IMPORTED = "jax hypothesis matplotlib.pyplot numba optax pandas scipy.optimize scipy.stats xarray"
+OPTIONS = (
+    "-xq",
+    "-p",
+    "no:cacheprovider",
+    "-m",
+    "not slow",
+    "-k",
+    "not in_seconds",
+)  # whatever the load
 LEAST_KILLED = 0.9
 LONGEST = 300.0  # seconds that the tests of a room may take
 # One or two replacements of an operator: more of them raise at once, or die of the same test. None
@@ -70,7 +76,7 @@ def fate_of(arguments):
 
     def tests():
         os.dup2(os.open("pytest.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 1)
-        sys.exit(int(pytest.main(shlex.split(arguments))))
+        sys.exit(int(pytest.main(arguments)))
 
     child = multiprocessing.get_context("fork").Process(target=tests)
     child.start()
@@ -92,17 +98,17 @@ def run(mutation, arguments):
 
 def is_held(room, every, workers, folder):
     """Whether its tests kill enough mutants of a room, and docs/mutants.md names the others."""
-    arguments = f"-xq -p no:cacheprovider -m not\\ slow {FIRST.get(room, '')} tests/{room}"
-    reasons = (ROOT / "docs" / "mutants.md").read_text().splitlines()
+    tests = sorted(Path("tests", room).glob("test_*.py"), key=lambda t: (t.name in LAST, t.name))
+    arguments = [*OPTIONS, *map(str, tests)]
+    reasons = Path("docs/mutants.md").read_text().splitlines()
     fates = Counter()
     with ProcessPoolExecutor(workers, initializer=enter_copy, initargs=(folder,)) as pool:
         if pool.submit(fate_of, arguments).result() != "survived":
             sys.exit(f"the tests of {room} fail without a mutation")
         mutations = pool.submit(mutations_of, room).result()[::every]
         print(f"{room}: {len(mutations)} mutants", flush=True)
-        for m, (fate, lines) in zip(
-            mutations, pool.map(run, mutations, repeat(arguments)), strict=True
-        ):
+        results = pool.map(run, mutations, repeat(arguments))
+        for m, (fate, lines) in zip(mutations, results, strict=True):
             fates[fate] += 1
             if fate == "survived":
                 new = lines[-1][1:].strip()
@@ -116,8 +122,9 @@ def is_held(room, every, workers, folder):
 
 
 if __name__ == "__main__":
+    os.chdir(ROOT)
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("rooms", nargs="+")
+    arguments.add_argument("rooms", nargs="+", choices=("theory", "statistics", "scaling"))
     arguments.add_argument("--every", type=int, default=1, help="try every k-th mutant only")
     arguments.add_argument("--workers", type=int, default=1, help="how many at a time")
     given = arguments.parse_args()
