@@ -10,6 +10,7 @@ import difflib
 import importlib
 import multiprocessing
 import os
+import shlex
 import shutil
 import sys
 import tempfile
@@ -29,15 +30,7 @@ ROOT = Path(__file__).parent.parent
 TREE = ("simulator", "kernels", "benchmarks", "tests")
 LAST = ("test_gradients.py",)  # compiles at length, and few mutants need it
 IMPORTED = "jax hypothesis matplotlib.pyplot numba optax pandas scipy.optimize scipy.stats xarray"
-OPTIONS = (
-    "-xq",
-    "-p",
-    "no:cacheprovider",
-    "-m",
-    "not slow",
-    "-k",
-    "not in_seconds",
-)  # whatever the load
+OPTIONS = "-xq -p no:cacheprovider -m 'not slow' -k 'not in_seconds'"  # the last: whatever the load
 LEAST_KILLED = 0.9
 LONGEST = 300.0  # seconds that the tests of a room may take
 # One or two replacements of an operator: more of them raise at once, or die of the same test. None
@@ -99,7 +92,7 @@ def run(mutation, arguments):
 def is_held(room, every, workers, folder):
     """Whether its tests kill enough mutants of a room, and docs/mutants.md names the others."""
     tests = sorted(Path("tests", room).glob("test_*.py"), key=lambda t: (t.name in LAST, t.name))
-    arguments = [*OPTIONS, *map(str, tests)]
+    arguments = [*shlex.split(OPTIONS), *map(str, tests)]
     reasons = Path("docs/mutants.md").read_text().splitlines()
     fates = Counter()
     with ProcessPoolExecutor(workers, initializer=enter_copy, initargs=(folder,)) as pool:
