@@ -1,5 +1,6 @@
 # Two commands: `make demo` runs the main job, `make test` runs the tests. Both set up .venv first.
-# `make test-all` adds the slow tests; `make test-oldest` runs the quick ones on the oldest versions.
+# `make test-all` adds the slow tests; `make test-oldest` runs the quick ones on the oldest versions;
+# `make mutants` tests the tests, `make mutants ROOM=theory EVERY=3` those of one room with a third.
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,12 +8,15 @@ BIN := $(VENV)/bin
 OUT ?= demo
 WORKERS ?= 2
 INSTALLED := $(VENV)/.installed
+ROOM ?= theory statistics scaling
+EVERY ?= 1
 
 # Workers take halves of the tests, so that what one module prepares is prepared once, and then steal.
 TESTS := -m pytest -n $(WORKERS) --dist worksteal --durations 15
 OLDEST := .venv-oldest
 
-.PHONY: demo test test-slow test-all test-oldest bench notebooks docs expected-divergence lint install clean
+.PHONY: demo test test-slow test-all test-oldest mutants bench notebooks docs expected-divergence \
+	lint install clean
 
 demo: install
 	$(BIN)/tokenspace sweep sweeps/demo.toml --out $(OUT)/results
@@ -32,6 +36,9 @@ test-all: test test-slow
 
 test-oldest: $(OLDEST)/.installed
 	$(OLDEST)/bin/python $(TESTS) -m "not slow"
+
+mutants: $(VENV)/.mutants
+	$(BIN)/python tests/mutants.py $(ROOM) --every $(EVERY) --workers $(WORKERS)
 
 bench: install
 	$(BIN)/tokenspace bench
@@ -55,6 +62,10 @@ install: $(INSTALLED)
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+$(VENV)/.mutants: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[mutants]'
 	touch $@
 
 $(OLDEST)/.installed: pyproject.toml constraints-oldest.txt

@@ -69,3 +69,10 @@ def test_scale_of_a_pair():
 def test_which_moments_exist():
     assert ts.StudentT(2.5).tail == 2.5 and ts.StudentT(2.5, "token").tail == 2.5
     assert all(law.tail == np.inf for law in (ts.Gaussian(), ts.Laplace(), ts.UnitNorm()))
+
+
+@pytest.mark.parametrize("scale", ["pair", "token"])
+def test_the_second_moment_ends_at_two_degrees_of_freedom(scale):
+    """E[w^2] = df / (df - 2), also where D^2 has no variance."""
+    for df, expected in ((1.5, np.inf), (2.0, np.inf), (2.1, 21.0), (3.0, 3.0), (4.0, 2.0)):
+        assert ts.StudentT(df, scale).mean_square_scale() == pytest.approx(expected)

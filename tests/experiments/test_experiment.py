@@ -22,6 +22,12 @@ def test_same_seed_same_result_whatever_the_batch(sampler):
     assert not np.array_equal(results[0].mean, ts.simulate(MODEL, 40, 300, 6, sampler).mean)
 
 
+def test_every_bit_of_a_seed_changes_the_draws():
+    seeds = [0, *(1 << bit for bit in range(64))]
+    means = [float(ts.simulate(MODEL, [4], 4, seed=seed).mean[0]) for seed in seeds]
+    assert len(set(means)) == len(seeds)
+
+
 def test_a_longer_run_begins_with_the_shorter_one():
     long = ts.simulate(MODEL, [1, 9], 2, sampler="tokens")
     first = ts.simulate(MODEL, [1, 9], 1, sampler="tokens")

@@ -11,20 +11,26 @@ from tokenspace_kernels import random_bits, streams
 from tokenspace_kernels.blocks import lay_out
 from tokenspace_kernels.chi_square import chi_square
 
+KNOWN = [  # answers published with Random123 for Threefry-2x32, 20 rounds
+    ((0, 0), (0, 0), (0x6B200159, 0x99BA4EFE)),
+    ((0xFFFFFFFF, 0xFFFFFFFF), (0xFFFFFFFF, 0xFFFFFFFF), (0x1CB996FC, 0xBB002BE7)),
+    ((0x13198A2E, 0x03707344), (0x243F6A88, 0x85A308D3), (0xC4923A9C, 0x483DF7A0)),
+]
 
-@pytest.mark.parametrize(
-    ("key", "counter", "expected"),
-    [  # known answers published with Random123 for Threefry-2x32, 20 rounds
-        ((0, 0), (0, 0), (0x6B200159, 0x99BA4EFE)),
-        ((0xFFFFFFFF, 0xFFFFFFFF), (0xFFFFFFFF, 0xFFFFFFFF), (0x1CB996FC, 0xBB002BE7)),
-        ((0x13198A2E, 0x03707344), (0x243F6A88, 0x85A308D3), (0xC4923A9C, 0x483DF7A0)),
-    ],
-)
+
+@pytest.mark.parametrize(("key", "counter", "expected"), KNOWN)
 def test_threefry_known_answers(key, counter, expected):
     words = kernels.threefry2x32(
         tuple(jnp.uint32(k) for k in key), tuple(jnp.uint32(c) for c in counter)
     )
     assert tuple(int(w) for w in words) == expected
+
+
+@pytest.mark.parametrize(("words", "counter", "expected"), KNOWN)
+def test_all_64_bits_of_a_seed_make_the_key(words, counter, expected):
+    seed, (replicate, stream) = words[0] | words[1] << 32, counter
+    (key,) = kernels.replicate_keys(seed, replicate, 1, stream)
+    assert tuple(int(w) for w in key) == expected
 
 
 def normal_over_uniform(t):

@@ -2,6 +2,7 @@ import sys
 
 import numpy as np
 import pytest
+from scipy import special
 
 import tokenspace as ts
 from models import BRANCHES, N
@@ -49,6 +50,22 @@ def test_moments_of_every_spectrum(features, sampler):
 def test_moments_of_token_laws(name, law):
     model = ts.TokenModel(BRANCHES[name], ISO, law)
     check_moments(model, draw(model, "tokens")["divergence"])
+
+
+@pytest.mark.parametrize("sampler", ["tokens", "dense"])
+def test_scales_of_the_branches_are_independent(sampler):
+    """E[D^2] from psi's and c = E[w]^2 / E[w^2]: one w for both branches loses c at psi_equal.
+
+    At n = 1 that is 1 - psi_equal = 0.1 for 1 - c psi_equal = 0.16: tens of standard errors.
+    """
+    df, psi_equal, psi_within, psi_cross = 9.0, 0.9, 0.2, 0.15
+    branches = ts.equicorrelated(psi_equal, psi_within, psi_cross)
+    model = ts.TokenModel(branches, ISO, ts.StudentT(df, "token"))
+    c = (df / 2 - 1) * np.exp(2 * (special.gammaln((df - 1) / 2) - special.gammaln(df / 2)))
+    of_pairs = GRID * (GRID - 1) * c * (psi_within - psi_cross)
+    expected = 2 * df / (df - 2) * (GRID * (1 - c * psi_equal) + of_pairs)
+    d2 = draw(model, sampler)["divergence"] ** 2
+    assert_agrees(d2.mean(0), d2.std(0) / np.sqrt(R), expected)
 
 
 def test_unit_norm_with_a_spectrum():

@@ -49,6 +49,9 @@ def test_gradients(name, quantity):
 def test_gradient_of_n_balance(name):
     make, at = MODELS[name]
     assert_differentiates(lambda p: theory.n_balance(make(p)), at)
+    with float64():
+        compiled = jax.jit(lambda p: theory.n_balance(make(p)))(at)
+    assert compiled == pytest.approx(theory.n_balance(make(at)), rel=1e-12)
 
 
 def test_a_law_that_acts_on_tokens():

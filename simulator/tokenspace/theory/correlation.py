@@ -13,6 +13,7 @@ from tokenspace.theory.transformed import Transformed
 
 Model = TokenModel | SumModel | Branches
 ROUNDING = 1e-12  # of sums of correlations
+PROBED = 33  # tokens of which constant correlations are believed where no structure says so
 NOT_CONSTANT = (
     "n_balance is one number only for correlations that are constant over positions "
     "(equicorrelated); use theory.balance_curve(model, n) for this model"
@@ -209,10 +210,9 @@ def _probed(model: Model) -> tuple[float, float]:
     Raises:
         NoExactResult: they are not.
     """
-    probe = np.array([2, 3, 4, 7, 12, 33])
-    p = psi(model, probe[probe <= model.max_tokens])
+    p = psi(model, np.arange(2, min(PROBED, model.max_tokens) + 1))
     delta = p.within - p.cross
     scale = ROUNDING * max(1.0, float(abs(1 - p.equal).max()))
     if np.ptp(delta) > scale or np.ptp(p.equal) > scale:
         raise NoExactResult(NOT_CONSTANT)
-    return float(p.equal[-1]), float(delta[-1])
+    return float(p.equal.mean()), float(delta.mean())
