@@ -18,7 +18,7 @@ from tokenspace.experiments.hosts import any_host
 from tokenspace.experiments.placement import Samples
 from tokenspace.provenance import versions
 from tokenspace.statistics.result import Result, summarise
-from tokenspace.statistics.stopping import is_look, next_look, relative_error
+from tokenspace.statistics.stopping import enough, next_look, relative_error
 from tokenspace.statistics.streaming import Accumulator, begin, bytes_of, summary, update
 
 SECONDS_BETWEEN_KEEPING = 30.0
@@ -112,19 +112,18 @@ def run_experiment(
     exact = None
     if experiment.estimator == "control":
         exact = theory.second_moment(experiment.model, experiment.grid)
-    enough = False
+    done = False
     last: Chunk | None = None
     for chunk in draw(experiment, execution, seen.count):
         last = chunk
         for part in _up_to_looks(chunk.samples, seen.count, target):
             seen = update(seen, part)
-            if target is not None and is_look(seen.count):
-                enough = relative_error(seen, exact) < target
-                if enough:
-                    break
+            done = target is not None and enough(seen, target, exact)
+            if done:
+                break
         if progress is not None and chunk.samples:
             progress(chunk.done, replicates)
-        if enough:
+        if done:
             break
         if keep is not None and time.perf_counter() - kept_at > SECONDS_BETWEEN_KEEPING:
             keep(seen)

@@ -104,7 +104,8 @@ def _weighted(design: np.ndarray, scale: np.ndarray) -> np.ndarray:
 def _fieller(intercept: float, slope: float, c: np.ndarray, t: float) -> tuple[float, float]:
     """The b with (intercept - b slope)^2 <= t^2 Var(intercept - b slope), low and high.
 
-    Where the slope may be 0 that set reaches through infinity; its part above the hole is given.
+    Where the slope may be 0 that set is all but a hole, and reaches through infinity. Its part above
+    the hole is given if no possible n_balance, > -1, lies below, and else no bound at all.
     """
     qa = slope**2 - t**2 * c[1, 1]
     qb = -2 * (intercept * slope - t**2 * c[0, 1])
@@ -115,4 +116,5 @@ def _fieller(intercept: float, slope: float, c: np.ndarray, t: float) -> tuple[f
     low, high = np.sort((-qb + np.array([-1, 1]) * np.sqrt(discriminant)) / (2 * qa))
     if qa > 0:
         return float(low), float(high)
-    return (float(high), np.inf) if intercept > 0 else (-np.inf, np.inf)
+    above = intercept > 0 and low <= -1
+    return (float(high), np.inf) if above else (-np.inf, np.inf)
