@@ -140,7 +140,7 @@ def _result(arrays: dict[str, np.ndarray], meta: dict[str, Any], model: Deferred
     }
     control = None
     if "control_mean" in arrays:
-        by = Moments(arrays["control_mean"], arrays["control_covariance"], count, count - 2.0)
+        by = Moments(arrays["control_mean"], arrays["control_covariance"], count)
         control = Control(by, arrays["control_gain"])
     how = {k: meta[k] for k in HOW}
     for name in ("sampler", "method", "reason", "kernels", "device"):

@@ -63,7 +63,9 @@ def fit_balance(n: np.ndarray, amplitude: Moments, level: float = LEVEL) -> Bala
     """
     require_points("n_balance", n, amplitude, 3)
     y = amplitude.mean**2 / n
-    jacobian = np.diag(2 * amplitude.mean / n)
+    # n_balance does not depend on the scale of D: an error that all n share is left out
+    shared = np.eye(len(n)) - 1 / len(n)
+    jacobian = y[:, None] * shared * (2 / amplitude.mean)
     covariance = jacobian @ amplitude.covariance @ jacobian.T
     design = np.vstack([np.ones(len(n)), n]).T.astype(float)
     solve = _weighted(design, y)
