@@ -12,7 +12,7 @@ INSTALLED := $(VENV)/.installed
 TESTS := -m pytest -n $(WORKERS) --dist worksteal --durations 15
 OLDEST := .venv-oldest
 
-.PHONY: demo test test-slow test-all test-oldest bench notebooks docs lint install clean
+.PHONY: demo test test-slow test-all test-oldest bench coverage notebooks docs lint install clean
 
 demo: install
 	$(BIN)/tokenspace sweep sweeps/demo.toml --out $(OUT)/results
@@ -35,6 +35,9 @@ test-oldest: $(OLDEST)/.installed
 
 bench: install
 	$(BIN)/tokenspace bench
+
+coverage: install
+	$(BIN)/tokenspace coverage --out docs/coverage.csv
 
 notebooks: install
 	$(BIN)/python notebooks/build.py

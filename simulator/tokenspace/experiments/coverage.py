@@ -6,8 +6,9 @@ intervals and verdicts. A row says in which share of the runs a quantity came tr
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -48,8 +49,9 @@ STOPPED = ("Gaussian", "Student-t, df 5")  # laws, and numbers of features, of r
 STOPPED_DIMENSIONS = (4, 64)
 LOOKS = (1, 3, 8)  # at which they stop, more or less
 SETTLED = 100_000  # replicates for an E[D] that no formula gives
-VALUES = 800_000_000  # features of tokens that a row may draw: fewer runs where there are many
 LEAST_RUNS = 200
+VALUES = 200_000_000  # features of tokens that a cell draws, unless that were fewer runs than these
+MOST_VALUES = 2_000_000  # of one run: larger ones are left out
 UNKNOWN: dict[str, Any] = dict.fromkeys(("sampler", "method", "reason", "kernels", "device"), "")
 
 Progress = Callable[[int, int], Any]
@@ -71,6 +73,11 @@ class Case:
     def by_token(self) -> bool:
         """Whether every token must be drawn."""
         return self.psi or not LAWS[self.law].joint_scale
+
+    @property
+    def values(self) -> int:
+        """What a replicate costs, in features of tokens drawn."""
+        return int(self.n[-1]) * self.d if self.by_token else len(self.n) ** 2
 
     @property
     def n(self) -> np.ndarray:
@@ -109,41 +116,41 @@ class Row:
         return self.goal_low - slack <= self.lowest and self.highest <= self.goal_high + slack
 
 
+Task = tuple[Callable[[Case, int, int], list[Row]], Case, int]
+
+
 def study(runs: int, progress: Progress | None = None) -> list[Row]:
     """The whole table.
 
     Args:
-        runs: experiments of each row, >= 1; half as many of 1,000 replicates, and fewer where
-            every token of many features is drawn.
-        progress: called with (rows of models done, how many there are).
+        runs: experiments of each row, >= 1; fewer where every token of many features is drawn.
+        progress: called with (tasks done, how many there are).
     """
-    work: list[Callable[[], list[Row]]] = []
-
-    def later(make: Callable[..., list[Row]], *arguments: Any) -> None:
-        work.append(lambda: make(*arguments, runs))
-
-    for law, kind in LAWS.items():
-        for d in DIMENSIONS if kind.joint_scale else DIMENSIONS[:-1]:
-            both = (False, True) if kind.joint_scale and kind.tail > 2 else (False,)
-            for psi in both:
-                for replicates in REPLICATES:
-                    later(cover, Case(law, d, psi), replicates)
-    for law in STOPPED:
-        for d in STOPPED_DIMENSIONS:
-            for look in LOOKS:
-                later(cover_stopped, Case(law, d), look)
+    work = tasks()
     rows: list[Row] = []
-    for k, part in enumerate(work):
-        rows += part()
+    for k, (make, case, number) in enumerate(work):
+        rows += make(case, number, runs)
         if progress is not None:
             progress(k + 1, len(work))
     return rows
 
 
+def tasks() -> list[Task]:
+    """What the study is made of: `cover` of numbers of replicates, `cover_stopped` of looks."""
+    found: list[Task] = []
+    for law, kind in LAWS.items():
+        psis = (False, True) if kind.joint_scale and kind.tail > 2 else (False,)
+        for d, psi in itertools.product(DIMENSIONS, psis):
+            case = Case(law, d, psi)
+            found += [(cover, case, r) for r in REPLICATES if r * case.values <= MOST_VALUES]
+    for law, d, look in itertools.product(STOPPED, STOPPED_DIMENSIONS, LOOKS):
+        found.append((cover_stopped, Case(law, d), look))
+    return found
+
+
 def cover(case: Case, replicates: int, runs: int) -> list[Row]:
     """Rows of one model: independent experiments of so many replicates each."""
-    cost = replicates * (int(case.n[-1]) * case.d if case.by_token else 800)
-    runs = min(runs, max(LEAST_RUNS, VALUES // cost))
+    runs = min(runs, max(LEAST_RUNS, VALUES // (replicates * case.values)))
     if case.psi:
         found = [scale_quantity(case.model, case.n)]
     else:
@@ -152,14 +159,17 @@ def cover(case: Case, replicates: int, runs: int) -> list[Row]:
 
 
 def cover_stopped(case: Case, look: int, runs: int) -> list[Row]:
-    """The row of runs with a target that the exact error reaches at that look, first or later."""
+    """The row of runs with a target that the exact error reaches at that look, the first is 1.
+
+    Its replicates are those of the look; runs stop there or near.
+    """
     counts = [PILOT]
     while len(counts) < look:
         counts.append(next_look(counts[-1]))
     exact = theory.expected_divergence(case.model, case.n)
     relative = theory.divergence_std(case.model, case.n) / exact
     target = float(np.max(relative)) / math.sqrt(counts[-1] - 0.5)
-    found = [covered(f"E[D], stopped near look {look}", Result.interval, exact)]
+    found = [covered("E[D] after stopping", Result.interval, exact)]
     return _counted(case, counts[-1], found, stopped(case, target, runs))
 
 

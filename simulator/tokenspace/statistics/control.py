@@ -1,8 +1,8 @@
 """Estimators of E[D]: the plain mean, and one that uses the exact E[D^2] as a control variate.
 
-E[D]^2 = E[D^2] - Var D, and E[D^2] is exact for every law of finite variance: only the variance of D
-is left to be estimated, which is small against E[D^2] where features are many. What is held to the
-theory never uses it: a check of the sampler is one of plain moments.
+E[D]^2 = E[D^2] - Var D, and E[D^2] is exact for every law of finite variance: only the variance of
+D is left to be estimated, which is small against E[D^2] where features are many. What is held to
+the theory never uses it: a check of the sampler is one of plain moments.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ TAIL = 8  # moments of D that the error of its variance needs, to be estimated
 
 @dataclass(frozen=True)
 class Control:
-    """E[D(n)] by the control variate, and by what the variance of the plain mean was divided (m,)."""
+    """E[D(n)] by the control variate; gain: the variance of the plain mean over its own (m,)."""
 
     divergence: Moments
     gain: np.ndarray
