@@ -31,7 +31,12 @@ def test_intervals_are_students(count, level):
 
 def test_degrees_of_freedom_that_are_given_are_kept():
     moments = Moments(MEAN, COVARIANCE, 45, 9.0)
-    for kept in (moments, moments.estimate, moments.select(slice(1, 3)), local_exponent(N, moments)):
+    for kept in (
+        moments,
+        moments.estimate,
+        moments.select(slice(1, 3)),
+        local_exponent(N, moments),
+    ):
         assert kept.degrees_of_freedom == 9 and kept.count == 45
     np.testing.assert_array_equal(moments.select(slice(1, 3)).covariance, COVARIANCE[1:3, 1:3])
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -140,7 +140,8 @@ def tasks() -> list[Task]:
     found: list[Task] = []
     for law, kind in LAWS.items():
         psis = (False, True) if kind.joint_scale and kind.tail > 2 else (False,)
-        for d, psi in itertools.product(DIMENSIONS, psis):
+        dimensions = DIMENSIONS if kind.joint_scale else DIMENSIONS[:-1]
+        for d, psi in itertools.product(dimensions, psis):
             case = Case(law, d, psi)
             found += [(cover, case, r) for r in REPLICATES if r * case.values <= MOST_VALUES]
     for law, d, look in itertools.product(STOPPED, STOPPED_DIMENSIONS, LOOKS):
@@ -148,13 +149,20 @@ def tasks() -> list[Task]:
     return found
 
 
-def cover(case: Case, replicates: int, runs: int) -> list[Row]:
-    """Rows of one model: independent experiments of so many replicates each."""
+def cover(
+    case: Case, replicates: int, runs: int, names: Collection[str] | None = None
+) -> list[Row]:
+    """Rows of one model: independent experiments of so many replicates each.
+
+    names: of the quantities that are counted; all when left out.
+    """
     runs = min(runs, max(LEAST_RUNS, VALUES // (replicates * case.values)))
     if case.psi:
         found = [scale_quantity(case.model, case.n)]
     else:
         found = quantities(case.model, case.n, replicates, _expectation(case))
+    if names is not None:
+        found = [q for q in found if q.name in names]
     return _counted(case, replicates, found, repeated(case, replicates, runs))
 
 
