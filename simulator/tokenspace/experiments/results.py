@@ -164,7 +164,9 @@ def _result(arrays: dict[str, np.ndarray], meta: dict[str, Any], model: Deferred
         correlations=correlations or None,
         joint=_moments(arrays, "joint", "joint_mean", count) if psi else None,
         control=control,
-        median=_moments(arrays, "median", "median", count) if "median" in arrays else None,
+        **{
+            k: _moments(arrays, k, k, count) if k in arrays else None for k in ("median", "geometric")
+        },
         model=model,
         **how,
         notes=(*map(str, meta["notes"]), *_on_versions(made_with)),
