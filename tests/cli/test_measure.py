@@ -62,7 +62,7 @@ def test_what_is_missing_is_said(call, saved, shape, words):
     status, out, err = call("measure", *files)
     assert status == 0 and err == "" and words in out and "nan" not in out
     document = json.loads(call("measure", *files, "--json")[1])
-    assert document["n_balance"] is None and document["lambda"] > 0
+    assert document["n_balance"] is None and document["lambda"]["mean"] > 0
     assert all(d > 0 for d in document["mean"])
 
 

@@ -66,8 +66,6 @@ def test_scale_of_a_pair():
     assert all(law.of_pair(keys) is None for law, _ in LAWS.values())
 
 
-def test_where_a_variance_ends():
-    assert ts.StudentT(2.0).infinite_variance() and not ts.StudentT(2.1).infinite_variance()
-    assert ts.StudentT(4.0, "token").infinite_variance()
-    assert not ts.StudentT(4.1, "token").infinite_variance()
-    assert not ts.Laplace().infinite_variance()
+def test_which_moments_exist():
+    assert ts.StudentT(2.5).tail == 2.5 and ts.StudentT(2.5, "token").tail == 2.5
+    assert all(law.tail == np.inf for law in (ts.Gaussian(), ts.Laplace(), ts.UnitNorm()))

@@ -73,6 +73,7 @@ def test_every_parameter_is_there():
         "sampler": "auto",
         "statistics": ["divergence"],
         "target_relative_error": None,
+        "estimator": "mean",
     }
     assert tables["branches"]["cross"] == {"sum": []}
 

@@ -71,9 +71,9 @@ def test_other_errors_are_not_taken_for_it(monkeypatch):
         simulate()
 
 
-def test_samples_must_fit_the_host():
-    with pytest.raises(InputError, match="GiB to keep"):
-        ts.simulate(MODEL, 10_000, 2**32)
+def test_covariances_across_n_must_fit_the_host():
+    with pytest.raises(InputError, match=r"covariances across 99,999 n take .* GiB"):
+        ts.simulate(MODEL, np.arange(1, 100_000), 2)
 
 
 def test_devices_are_checked():

@@ -12,14 +12,9 @@ from processes import COMMAND, call, environment, start, sweep_file
 
 import tokenspace as ts
 from tokenspace.errors import InputError
-from tokenspace.experiments.config import load
 from tokenspace.experiments.results import load_point
 from tokenspace.experiments.store import (
     begin,
-    encode_point,
-    load_partial,
-    save_partial,
-    save_point,
 )
 
 HERE = Path(__file__).parents[1]
@@ -180,24 +175,6 @@ def test_damaged_files_are_refused_or_read_right(tmp_path, template):
         np.testing.assert_array_equal(got.quantiles, want.quantiles)
         assert got.replicates == want.replicates and got.seed == want.seed
     assert refused > 400
-
-
-def test_partial_samples(tmp_path):
-    (point, *_), _ = load(sweep_file(tmp_path / "c.toml", 1))
-    m = len(point.experiment.grid)
-    samples = {"divergence": np.arange(2 * m, dtype=np.float32).reshape(2, m)}
-    assert load_partial(tmp_path, point) is None
-    save_partial(tmp_path, point, samples)
-    np.testing.assert_array_equal(
-        load_partial(tmp_path, point)["divergence"], samples["divergence"]
-    )
-    (file,) = (tmp_path / "points").glob(".*.partial")
-    file.write_bytes(file.read_bytes()[:100])  # damaged: drawn again, never trusted
-    assert load_partial(tmp_path, point) is None and not file.exists()
-    save_partial(tmp_path, point, samples)
-    result = ts.simulate(point.experiment.model, point.experiment.grid, 5)
-    save_point(tmp_path, point, encode_point(point, result))
-    assert not file.exists()
 
 
 def test_strays_of_the_living_are_left_alone(tmp_path):

@@ -132,3 +132,49 @@ def test_a_figure_of_ones_own(monkeypatch, tmp_path):
     written = figures.draw_all([], tmp_path / "new", ("png",))
     assert written == [tmp_path / "new" / "first.png", tmp_path / "new" / "alpha.png"]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in written)
+
+
+LAWS = [
+    ts.StudentT(1.5, "pair"),
+    ts.StudentT(1.5, "token"),
+    ts.StudentT(3, "token"),
+    ts.StudentT(3, "pair"),
+]
+
+
+@pytest.fixture(scope="module")
+def of_laws():
+    loaded = []
+    for law in LAWS:
+        model = ts.TokenModel(ts.equicorrelated(0.1, 0.3, 0.1), ts.Isotropic(8), law)
+        found = ts.simulate(model, [1, 2, 4, 8], 60, statistics=("divergence", "correlations"))
+        loaded.append((SimpleNamespace(label=repr(law)), found))
+    return loaded
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", NAMES[:-1])
+def test_laws_without_a_variance_or_an_exact_theory(of_laws, name):
+    drawn = figures.draw(name, of_laws)
+    drawn.canvas.draw()
+    assert drawn.axes
+
+
+def test_exponents_without_exact_theory_are_points_without_a_line(of_laws):
+    (axes,) = figures.draw("exponent_diagram", of_laws).axes
+    assert len(axes.containers) == len(LAWS)
+    exact = [x for x in axes.lines if len(x.get_xdata()) == 3 and x.get_linestyle() == "-"]
+    assert len(exact) == 2  # one scale a pair
+    shown = {text.get_text().split("  (")[0] for text in axes.get_legend().get_texts()}
+    assert shown == {repr(law) for law in LAWS}
+
+
+def test_divergence_shows_medians_where_there_is_no_variance(of_laws):
+    panels = figures.draw("divergence", of_laws).axes
+    for axes, law, (_, found) in zip(panels, LAWS, of_laws, strict=False):
+        words = " ".join(text.get_text() for text in axes.get_legend().get_texts())
+        assert ("median" in words) == (law.tail <= 2)
+        assert ("lambda" in words) == (law != LAWS[1])  # whose tokens have no correlations
+        (dots,) = [line for line in axes.lines if line.get_marker() == "o"]
+        want = found.quantiles[2] if law.tail <= 2 else found.mean
+        np.testing.assert_array_equal(dots.get_ydata(), want)

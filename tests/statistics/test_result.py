@@ -62,15 +62,14 @@ def test_too_few_token_counts(quantity, least):
 def test_one_token_has_a_scale():
     """At n = 1, lambda = D / sqrt(1 - psi_equal)."""
     result = ts.measure(*TOKENS, grid=[1])
-    scale, off = result.scale_fit()
+    scale = result.scale_fit()
     cosines = [
         np.mean(np.sum(u * v, -1))
         for u, v in [[h[:, 0] / np.linalg.norm(h[:, 0], axis=-1)[:, None] for h in TOKENS]]
     ]
     d = np.linalg.norm(TOKENS[0][:, 0] - TOKENS[1][:, 0], axis=-1).mean()
-    assert scale == pytest.approx(d / np.sqrt(1 - cosines[0]), rel=1e-5) and off == pytest.approx(
-        0, abs=1e-12
-    )
+    assert scale.mean == pytest.approx(d / np.sqrt(1 - cosines[0]), rel=1e-5)
+    assert scale.lack_of_fit == pytest.approx(0, abs=1e-12)
 
 
 def test_alpha_is_the_papers_or_none():
@@ -92,9 +91,12 @@ def test_upsilon_of_cosines_has_its_own_name(simulated):
     """D^2 = 2 s^2 Upsilon of realised cosines, exactly, for one pair of tokens of one norm s."""
     a, b = (h[:1] / np.linalg.norm(h[:1], axis=-1, keepdims=True) for h in TOKENS)
     result = ts.measure(a, b)
-    np.testing.assert_allclose(2 * result.cosine_upsilon(), result.mean**2, rtol=1e-4)
+    np.testing.assert_allclose(2 * result.cosine_upsilon().mean, result.mean**2, rtol=1e-4)
     with pytest.warns(DeprecationWarning, match="cosine_upsilon"):
         old = simulated.upsilon()
-    np.testing.assert_array_equal(old, simulated.cosine_upsilon())
+    np.testing.assert_array_equal(old, simulated.cosine_upsilon().mean)
+    psi = {k: e.mean for k, e in simulated.correlations.items()}
+    n, pairs = simulated.n, np.where(simulated.n > 1, psi["psi_delta"], 0.0)
+    np.testing.assert_allclose(old, n * (1 - psi["psi_equal"]) + n * (n - 1) * pairs, rtol=1e-5)
     with pytest.raises(InputError, match="Upsilon needs realised psi's"):
-        dataclasses.replace(simulated, correlations=None).cosine_upsilon()
+        dataclasses.replace(simulated, correlations=None, joint=None).cosine_upsilon()

@@ -11,14 +11,19 @@ from tokenspace.cli.common import Json, Plugin, Tolerance, app
 from tokenspace.cli.present import document, shown, stdout, summary, verdict_table
 
 
-def _show_checks(rows: list[tuple[str, Any, Any]], as_json: bool) -> None:
+def _show_checks(rows: list[tuple[str, Any, Any]], evidence: Any, as_json: bool) -> None:
+    from tokenspace.report.evidence import statement
+
+    said = statement(evidence)
     if as_json:
-        document([summary(*row) for row in rows])
+        points = [summary(*row) for row in rows]
+        document({"points": points, "evidence": evidence.to_dict() | {"statement": said}})
     else:
         stdout().print(verdict_table(rows))
         for label, _, check in rows:
             if check.verdict != "PASS":
                 print(f"{shown(label)}: {check.verdict}: {check.reason}")
+        print(*map(shown, said), sep="\n")
     if any(check.verdict == "FAIL" for *_, check in rows):
         raise typer.Exit(1)
 
@@ -30,14 +35,18 @@ def check(
     plugin: Plugin = None,
     as_json: Json = False,
 ) -> None:
-    """Compare every stored point with the theory; exit status 1 when one fails."""
+    """Compare every stored point with the theory; exit status 1 when one fails.
+
+    Below the table: what the points say together, when each has a seed of its own.
+    """
     from tokenspace.experiments.results import load_results
+    from tokenspace.report.evidence import evidence_of
     from tokenspace.report.verdicts import checks_of
 
     loaded = load_results(folder)
     checks = checks_of(loaded, tolerance)
     rows = [(p.label, r, c) for (p, r), c in zip(loaded, checks, strict=True)]
-    _show_checks(rows, as_json)
+    _show_checks(rows, evidence_of(loaded, checks), as_json)
 
 
 @app.command()

@@ -78,12 +78,12 @@ def fit_block(
 
 
 def require_memory(size: int, what: str) -> None:
-    """Raise `InputError` when samples of that many bytes do not fit into the host's memory."""
+    """Raise `InputError` when that many bytes do not fit into the host's memory."""
     free = psutil.virtual_memory().available
-    if 2 * size > free:  # they are joined and sorted once
+    if size > free:
         raise InputError(
-            f"{what} take {2 * size / 2**30:.1f} GiB to keep, but {free / 2**30:.1f} GiB are free; "
-            "ask for fewer replicates or fewer n"
+            f"{what} take {size / 2**30:.1f} GiB, but {free / 2**30:.1f} GiB are free; "
+            "ask for fewer n"
         )
 
 

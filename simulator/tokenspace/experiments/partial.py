@@ -21,6 +21,8 @@ from tokenspace.provenance import device_name, versions
 from tokenspace.statistics.quantiles import Sketch
 from tokenspace.statistics.streaming import SEGMENT, Accumulator, Sums, begin
 
+NAMES = ("divergence", "psi_equal", "psi_cross_AA", "psi_cross_BB", "psi_cross_AB")
+
 
 def save_partial(folder: Path, point: Point, seen: Accumulator) -> None:
     """Keep what was seen of a point that is not finished."""
@@ -73,31 +75,43 @@ def from_arrays(experiment: Experiment, arrays: dict[str, np.ndarray]) -> Accumu
             experiment has.
     """
     psi = "correlations" in experiment.statistics
-    empty = begin(experiment.grid, psi)
     pending = {k.removeprefix("pending."): v for k, v in arrays.items() if k.startswith("pending.")}
     (count,) = arrays["count"].tolist()
-    joint = Sums(count, arrays["mean"], arrays["scatter"])
-    psis = Sums(count, arrays["psi_mean"], arrays["psi_scatter"]) if psi else None
-    sketch = Sketch(arrays["rows"], arrays["counts"], arrays["first"])
-    seen = Accumulator(experiment.grid, joint, psis, sketch, pending)
-    m = len(experiment.grid)
-    same = joint.mean.shape == empty.joint.mean.shape and joint.scatter.shape == (
-        empty.joint.scatter.shape
+    seen = Accumulator(
+        experiment.grid,
+        Sums(count, arrays["mean"], arrays["scatter"]),
+        Sums(count, arrays["psi_mean"], arrays["psi_scatter"]) if psi else None,
+        Sketch(arrays["rows"], arrays["counts"], arrays["first"]),
+        pending,
     )
-    if psis is not None and empty.psi is not None:
-        same = same and psis.mean.shape == psis.scatter.shape == empty.psi.mean.shape
-    names = {"divergence"} | (
-        {"psi_equal", "psi_cross_AA", "psi_cross_BB", "psi_cross_AB"} if psi else set()
-    )
-    waiting = {v.shape[0] for v in pending.values()}
-    same = same and (not pending or (set(pending) == names and len(waiting) == 1))
-    same = same and all(v.ndim == 2 and v.shape[1] == m for v in pending.values())
-    same = same and all(w < SEGMENT for w in waiting)
-    same = same and sketch.rows.ndim == 2 and sketch.rows.shape[1] == m
-    same = same and sketch.counts.ndim == 2 and len(sketch.counts) == m == len(sketch.first)
-    if not same or not 0 <= count == sketch.count or seen.count > experiment.replicates:
+    if not _fits(seen, begin(experiment.grid, psi), NAMES if psi else NAMES[:1]):
         raise ValueError("it is no accumulator of this experiment")
+    if not 0 <= count == seen.sketch.count or seen.count > experiment.replicates:
+        raise ValueError("its numbers of replicates disagree")
     return seen
+
+
+def _fits(seen: Accumulator, empty: Accumulator, names: tuple[str, ...]) -> bool:
+    """Whether all arrays have the shapes and types that they have in an accumulator."""
+    m, own, other = len(seen.n), seen.sketch, empty.sketch
+    sums = [(seen.joint, empty.joint)]
+    if seen.psi is not None and empty.psi is not None:
+        sums.append((seen.psi, empty.psi))
+    pairs = [(getattr(a, k), getattr(b, k)) for a, b in sums for k in ("mean", "scatter")]
+    alike = all(a.shape == b.shape and a.dtype == b.dtype for a, b in pairs)
+    waiting = list(seen.pending.values())
+    return (
+        alike
+        and bool(np.isfinite(seen.joint.mean).all() and np.isfinite(seen.joint.scatter).all())
+        and own.rows.ndim == 2 == own.counts.ndim
+        and own.rows.shape[1] == len(own.counts) == len(own.first) == m
+        and (own.rows.dtype, own.counts.dtype, own.first.dtype)
+        == (other.rows.dtype, other.counts.dtype, other.first.dtype)
+        and bool(np.all(own.counts >= 0))
+        and (not waiting or set(seen.pending) == set(names))
+        and all(v.dtype == np.float32 and v.shape == waiting[0].shape for v in waiting)
+        and all(v.ndim == 2 and v.shape[1] == m and len(v) < SEGMENT for v in waiting)
+    )
 
 
 def _made_by(point: Point) -> dict[str, Any]:

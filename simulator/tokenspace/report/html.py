@@ -18,6 +18,7 @@ from tokenspace.experiments.results import load_results
 from tokenspace.experiments.store import read_config
 from tokenspace.figures import draw_all, meaning
 from tokenspace.provenance import versions
+from tokenspace.report.evidence import evidence_of, statement
 from tokenspace.report.verdicts import VERDICT_COLUMNS, checks_of, verdict_row
 
 
@@ -55,6 +56,7 @@ def write_report(
         rows=rows,
         counts={v: sum(c.verdict == v for c in checks) for v in ("PASS", "UNDECIDED", "FAIL")},
         tolerance=tolerance,
+        statement=statement(evidence_of(loaded, checks)),
         figures=_figures(loaded),
         configuration=json.dumps(read_config(folder), indent=1),
         provenance=_provenance(loaded),

@@ -37,20 +37,30 @@ def checks_of(loaded: Sequence[tuple[Any, Any]], tolerance: float) -> list[Any]:
 
 
 def verdict_row(label: str, result: Any, check: Any) -> list[Cell]:
-    """The cells of a point under VERDICT_COLUMNS."""
+    """The cells of a point under VERDICT_COLUMNS; "-" where there is no theory, or no error."""
     e = check.exponent
     last, error, theory = (float(x[-1]) for x in (e.empirical, e.standard_error, e.theoretical))
-    off = float(np.max(abs(check.amplitude.deviation)))
-    z = float(np.nanmax(abs(np.concatenate([check.amplitude.z, e.z]))))
+    off = _largest(check.amplitude.deviation)
+    z = _largest(np.concatenate([check.amplitude.z, e.z]))
     regime = str(check.regimes_empirical[-1])
     return [
         Cell(label, label),
         Cell(result.sampler, result.sampler),
         Cell(f"{result.replicates:,}", result.replicates),
         Cell(f"{last:.4f} ± {error:.1g}", last),
-        Cell(f"{theory:.4f}", theory),
+        _number(theory, ".4f"),
         Cell(regime, regime),
-        Cell(f"{off:.2%}", off),
-        Cell(f"{z:.2f}", z),
+        _number(off, ".2%"),
+        _number(z, ".2f"),
         Cell(check.verdict, check.verdict),
     ]
+
+
+def _largest(x: np.ndarray) -> float:
+    """The largest size of what is a number; NaN of none."""
+    return float(np.max(abs(x), where=~np.isnan(x), initial=0)) if not np.isnan(x).all() else np.nan
+
+
+def _number(x: float, form: str) -> Cell:
+    """A number, or "-" for NaN, which is sorted before all numbers."""
+    return Cell("-", "-Infinity") if np.isnan(x) else Cell(format(x, form), x)

@@ -46,8 +46,10 @@ class Estimate:
         return self.mean - reach, self.mean + reach
 
     def __repr__(self) -> str:
-        if np.ndim(self.mean) == 0:
+        if np.ndim(self.mean) == 0 and np.isfinite(self.standard_error):
             return f"{float(self.mean):.6g} ± {float(self.standard_error):.2g} (n = {self.count})"
+        if np.ndim(self.mean) == 0:
+            return f"{float(self.mean):.6g}, its error unknown (n = {self.count})"
         return f"Estimate(shape={np.shape(self.mean)}, count={self.count})"
 
 

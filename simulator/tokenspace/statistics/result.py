@@ -109,9 +109,6 @@ class Result:
         Always of plain replicates, never by the control variate. Its covariance includes the
         rounding of D to float32, which matters where D at two n differs by a fixed factor and
         sampling errors cancel.
-
-        Raises:
-            InputError: D has no variance, and the results are of a format that kept no medians.
         """
         name = amplitude.amplitude_of(self.model)
         found = self.divergence
@@ -120,8 +117,7 @@ class Result:
             covariance = self.mean_square.covariance / (4 * np.outer(mean, mean))
             found = Moments(mean, covariance, found.count, found.degrees_of_freedom)
         elif name == amplitude.MEDIAN:
-            if self.median is None:
-                raise InputError("these results hold no error of the median; compute them again")
+            assert self.median is not None  # kept for every law without a variance
             found = self.median
         return name, _rounded(found)
 
@@ -134,8 +130,7 @@ class Result:
         name, found = self.amplitude()
         if name != amplitude.MEDIAN:
             return found
-        if self.geometric is None:
-            raise InputError("these results hold no geometric mean of D; compute them again")
+        assert self.geometric is not None  # kept for every law without a variance
         return _rounded(self.geometric)
 
     def local_exponent(self) -> exponent.Exponent:

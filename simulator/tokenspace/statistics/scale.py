@@ -27,9 +27,11 @@ class Scale:
 
     def __repr__(self) -> str:
         low, high = self.interval
+        errors = f" ± {self.standard_error:.2g} ({self.level:.0%} interval {low:.5g} to {high:.5g}"
+        if not np.isfinite(self.standard_error):
+            errors = " (its error is unknown"
         return (
-            f"lambda = {self.mean:.5g} ± {self.standard_error:.2g} ({self.level:.0%} interval "
-            f"{low:.5g} to {high:.5g}; E[D] off lambda sqrt(Upsilon) by at most "
+            f"lambda = {self.mean:.5g}{errors}; E[D] off lambda sqrt(Upsilon) by at most "
             f"{self.lack_of_fit:.1%})"
         )
 

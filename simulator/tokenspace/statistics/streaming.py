@@ -8,8 +8,10 @@ bits. Moments of two runs are merged as in Chan, Golub & LeVeque 1983, in float6
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from tokenspace.errors import InputError
 from tokenspace.statistics.estimate import Estimate, Moments
@@ -170,10 +172,17 @@ def _absorb(state: Accumulator, segment: Samples) -> Accumulator:
     count = len(joint)
     mean = joint.mean(axis=0)
     centred = joint - mean
-    merged = merge(state.joint, Sums(count, mean, centred.T @ centred))
+    with _blas().limit(limits=1, user_api="blas"):  # threads that wait for each other cost more
+        scatter = centred.T @ centred
+    merged = merge(state.joint, Sums(count, mean, scatter))
     psis = state.psi
     if psi is not None and psis is not None:
         mean = psi.mean(axis=0)
         psis = merge(psis, Sums(count, mean, ((psi - mean) ** 2).sum(axis=0)))
     sketch = update_sketch(state.sketch, segment["divergence"])
     return Accumulator(state.n, merged, psis, sketch, {})
+
+
+@lru_cache(maxsize=1)
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()

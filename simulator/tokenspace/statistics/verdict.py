@@ -185,6 +185,9 @@ def check(result: Any, tolerance: float = 0.02) -> Check:
     verdict, reason, needed = _overall(compared, exponents, tolerance, amplitude.count, p_value)
     if unknown:
         verdict, reason, needed = "UNDECIDED", unknown, None
+    elif not np.all(np.isfinite(amplitude.standard_error)):
+        reason = "these results, of an earlier format, hold no error of the median"
+        verdict, needed = "UNDECIDED", None
     elif not np.any(result.divergence.covariance):
         reason = "D does not vary from replicate to replicate, so nothing is known of its errors"
         verdict, needed = "UNDECIDED", None
@@ -218,10 +221,10 @@ def _overall(
     undecided = int(np.sum(verdicts == "UNDECIDED"))
     reason = f"too few replicates to tell for {undecided} of {total} values; "
     worst = max(
-        np.max(amplitude.deviation_error) / math.log1p(tolerance),
-        np.max(exponent.deviation_error) / tolerance,
+        float(np.max(amplitude.deviation_error)) / math.log1p(tolerance),
+        float(np.max(exponent.deviation_error)) / tolerance,
     )
-    needed = _replicates_needed(float(worst), replicates)
+    needed = _replicates_needed(worst, replicates)
     if needed is None:
         return "UNDECIDED", reason + f"a tolerance of {tolerance:g} is beyond any run", None
     return "UNDECIDED", reason + f"about {needed:,} replicates would do", needed

@@ -10,7 +10,7 @@ import numpy as np
 from tokenspace import theory
 from tokenspace.errors import NoExactResult
 from tokenspace.figures.base import Figure
-from tokenspace.figures.style import distinct, some_labels
+from tokenspace.figures.style import HIDDEN, distinct, some_labels
 from tokenspace.registry import register
 from tokenspace.statistics.amplitude import theoretical_amplitude
 from tokenspace.statistics.exponent import adjacent_slopes
@@ -27,6 +27,15 @@ def scale_of(model: Any) -> float:
     return model.terms[0].branches.difference.characteristic_length or 1.0
 
 
+def exact_slopes(result: Any) -> tuple[np.ndarray, np.ndarray | None]:
+    """Mid-points of the grid, and the exact slopes between its points (None where unknown)."""
+    middle, to_slopes = adjacent_slopes(result.n)
+    try:
+        return middle, to_slopes @ np.log(theoretical_amplitude(result.model, result.n))
+    except NoExactResult:
+        return middle, None
+
+
 @register
 class ExponentDiagram(Figure):
     meaning = "The exponent diagram: local exponent of E[D] against n for every covariance family."
@@ -34,6 +43,8 @@ class ExponentDiagram(Figure):
 
     def draw(self, loaded: list[Any]) -> Any:
         """Simulated points (± 2 s.e.) on exact slopes, n in units of each model's own scale.
+
+        Models without exact theory are points without a line.
 
         Points and lines are slopes between adjacent grid points: blocks and patch grids have
         exponents that swing inside a block, which a derivative would show and no grid resolves.
@@ -48,9 +59,9 @@ class ExponentDiagram(Figure):
         )
         colours = distinct(len(loaded))
         for (_, result), scale, label, colour in zip(loaded, scales, labels, colours, strict=True):
-            middle, to_slopes = adjacent_slopes(result.n)
-            exact = to_slopes @ np.log(theoretical_amplitude(result.model, result.n))
-            axes.plot(middle / scale, exact, color=colour, linewidth=1.3, label=label)
+            middle, exact = exact_slopes(result)
+            if exact is not None:
+                axes.plot(middle / scale, exact, color=colour, linewidth=1.3, label=label)
             slope = result.local_exponent()
             axes.errorbar(
                 slope.n / scale,
@@ -61,6 +72,7 @@ class ExponentDiagram(Figure):
                 markersize=3.5,
                 capsize=1.5,
                 linewidth=1,
+                label=HIDDEN if exact is not None else label,
             )
         for level, text in ((0.5, "sublinear, 1/2"), (1.0, "linear, 1")):
             axes.axhline(level, color="black", linestyle="--", linewidth=0.8)
