@@ -355,4 +355,6 @@ def test_coverage(call, tmp_path, monkeypatch):
 @pytest.mark.parametrize("out", ["c.txt", "nothing/c.csv"])
 def test_coverage_says_where_it_cannot_write(call, tmp_path, out):
     status, said, err = call("coverage", "--out", tmp_path / out)
-    assert status == 2 and said == "" and "FILE.csv in a folder that exists" in " ".join(err.split())
+    assert (
+        status == 2 and said == "" and "FILE.csv in a folder that exists" in " ".join(err.split())
+    )
