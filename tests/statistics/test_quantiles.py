@@ -133,3 +133,12 @@ def test_the_geometric_mean_is_that_of_logarithms():
     np.testing.assert_allclose(found.covariance / np.outer(found.mean, found.mean), want, rtol=1e-9)
     d[0, 0] = 0
     assert geometric_mean(sketched(d)).mean[0] == 0
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("value", [0.0, 3.0])
+def test_values_that_are_all_equal_have_no_error(value):
+    sketch = sketched(np.full((20, 2), value, np.float32))
+    for found in (median(sketch), *([geometric_mean(sketch)] if value else [])):
+        np.testing.assert_allclose(found.mean, value, rtol=1e-12)
+        assert not found.covariance.any()

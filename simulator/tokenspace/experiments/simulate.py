@@ -60,8 +60,9 @@ def simulate(
         statistics: "divergence", and "correlations" for the realised psi's.
         target_relative_error: stop once the standard error of every E[D(n)] is below this
             fraction of it; judged from 128 replicates on, at fixed counts.
-        estimator: of E[D]: "mean", "control" (uses the exact E[D^2]), or "auto": "control" for laws
-            without an exact E[D]. `check` always compares plain means.
+        estimator: of E[D]: "mean", "control" (uses the exact E[D^2], from 256 replicates on), or
+            "auto": "control" for laws without an exact E[D] and without heavy tails. `check` always
+            compares plain means.
         batch_size: replicates per device call; by default as many as take about half a second.
         devices: how many devices share the replicates; by default all that JAX sees.
         max_memory: bytes that a device may use for sampling; by default most of what is free. A

@@ -86,11 +86,10 @@ def page(rows: Sequence[Row]) -> str:
     met = sum(r.met for r in rows)
     runs = [r.runs for r in rows]
     few, many = (
-        f"{n:,} runs is known to {100 * math.sqrt(0.95 * 0.05 / n):.1f} %"
+        f"{n:,} runs has an error of {100 * math.sqrt(0.95 * 0.05 / n):.1f} %"
         for n in (min(runs), max(runs))
     )
-    said = f"{met} of {len(rows)} cells reach the goal. A share of {few}, of {many}."
-    lines = [HEAD, said]
+    lines = [HEAD, f"{met} of {len(rows)} cells reach the goal. A share of {few}, of {many}."]
     for table in tables(rows):
         head = ["law", "d", *(f"R = {count:,}" for count in table.replicates)]
         lines += ["", f"## {table.quantity}", "", f"Goal: {goal_of(table)}.", ""]

@@ -157,12 +157,14 @@ def median(sketch: Sketch) -> Moments:
     level = min(LEVEL, 1 - 2.0 ** (1 - count))  # at most, that the least and the largest bound it
     low, high = (end[0] for end in quantile_interval(sketch, half, level * (1 - 1e-12)))
     with np.errstate(divide="ignore", invalid="ignore"):
-        error = middle * np.log(high / low) / (2 * t_quantile((1 + level) / 2, count - 1))
+        ratio = np.where(high > low, high / low, 1.0)
+    error = middle * np.log(ratio) / (2 * t_quantile((1 + level) / 2, count - 1))
     below = (sketch.rows <= np.median(sketch.rows, axis=0)).astype(np.float64)
     below -= below.mean(axis=0)
     together = below.T @ below / kept
     size = np.sqrt(np.diag(together))
-    return Moments(middle, together / np.outer(size, size) * np.outer(error, error), count)
+    size[size == 0] = 1  # all are equal, and the error is 0
+    return Moments(middle, together * np.outer(error / size, error / size), count)
 
 
 def geometric_mean(sketch: Sketch) -> Moments:
