@@ -128,8 +128,14 @@ def test_exact_quantiles_are_those_of_huge_runs():
         assert np.all(abs(np.log(result.quantiles / exact)) < 4 / (2 * z) * np.log(high / low))
 
 
+def named(task):
+    make, case, number = task
+    words = [make.__name__, *case.law.replace(",", "").split(), case.d, number]
+    return "-".join(map(str, [*words, "psi"] if case.psi else words))
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("task", tasks(), ids=lambda t: f"{t[1].law}-{t[1].d}-{t[1].psi}-{t[2]}")
+@pytest.mark.parametrize("task", tasks(), ids=named)
 def test_the_whole_study(task):
     """At fewer runs: what the page says does not reach the goal may miss it, by little."""
     make, case, number = task
