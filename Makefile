@@ -12,7 +12,7 @@ INSTALLED := $(VENV)/.installed
 TESTS := -m pytest -n $(WORKERS) --dist worksteal --durations 15
 OLDEST := .venv-oldest
 
-.PHONY: demo test test-slow test-all test-oldest bench coverage notebooks docs lint install clean
+.PHONY: demo test test-slow test-all test-oldest bench coverage notebooks docs expected-divergence lint install clean
 
 demo: install
 	$(BIN)/tokenspace sweep sweeps/demo.toml --out $(OUT)/results
@@ -44,6 +44,9 @@ notebooks: install
 
 docs: install
 	$(BIN)/pdoc --docformat google --output-directory docs/api tokenspace
+
+expected-divergence: install
+	$(BIN)/python docs/expected_divergence.py $(OUT)/expected_divergence
 
 lint: install
 	$(BIN)/ruff check .

@@ -13,7 +13,7 @@ from tokenspace import figures
 from tokenspace.scaling.curves import compare_with_least_squares, fit_curves, read_curves
 
 curves = read_curves()
-fits = fit_curves(curves, bootstrap=400)
+fits = fit_curves(curves)
 print(len(curves), "curves of", len(curves[0][1]), "points")
 
 # %% [markdown]
@@ -28,24 +28,26 @@ print(
 table.head(6)
 
 # %% [markdown]
-# **Exponents with intervals** (95 %, bootstrap over residuals). Negative alpha: the score grows.
+# **Exponents with intervals** (95 %, Student's t). Negative alpha: the score grows.
 
 # %%
 rows = []
 for name, fit in fits:
     power = fit.fits["power"]
     low, high = power.intervals["alpha"]
-    rows.append([name, power.parameters["alpha"], low, high, fit.winner, fit.evidence])
-columns = ["curve", "alpha", "low", "high", "preferred law", "AICc ahead by"]
+    law = fit.winner, fit.evidence, fit.decisive
+    rows.append([name, power.parameters["alpha"], low, high, *law])
+columns = ["curve", "alpha", "low", "high", "preferred law", "AICc ahead by", "decisive"]
 found = pd.DataFrame(rows, columns=columns)
 found.style.format(precision=4).hide()
 
 # %% [markdown]
 # **Which law do the data ask for?** By AICc, which charges a law for its parameters. A lead below 2
-# says nothing; above 10 it is decisive.
+# says nothing; above 10 it is decisive, unless the curve has no slope (the interval of alpha holds 0)
+# or no noise.
 
 # %%
-decisive = found[found["AICc ahead by"] > 10]
+decisive = found[found["decisive"]]
 print(found["preferred law"].value_counts().to_string())
 print("decisive:", decisive["preferred law"].value_counts().to_dict())
 

@@ -118,7 +118,8 @@ def test_heavy_tails():
     assert_agrees(median / exact, np.array([spread * 0.5 / np.sqrt(20_000)]), 1.0)
     assert r.mean > 0 and np.isfinite(r.mean).all()
     check = ts.simulate(model, [8, 64], 100).check()
-    assert check.verdict == "UNDECIDED" and "too few replicates" in check.reason
+    assert check.verdict == "UNDECIDED" and check.amplitude.name == "median D"
+    np.testing.assert_allclose(check.amplitude.theoretical[1], exact, rtol=5e-3)  # d is finite
 
 
 class OwnCovariance(ts.Covariance):

@@ -15,7 +15,7 @@ import pytest
 
 from tokenspace import cli
 from tokenspace.experiments import point
-from tokenspace.scaling import curves, fit
+from tokenspace.scaling import curves
 from tokenspace.tokens import measure as given_tokens
 
 SECONDS = 20  # a case that takes longer hangs
@@ -279,12 +279,11 @@ def malformed_csv(rng):
 
 @pytest.mark.slow
 def test_csv_files(tmp_path, monkeypatch):
-    monkeypatch.setattr(fit, "_fit_law", accept)
-    assert curves.fit_scaling is fit.fit_scaling
+    monkeypatch.setattr(curves, "fit_logs", accept)
     path = tmp_path / "c.csv"
 
     def judge(text):
         path.write_bytes(text)
-        return verdict("fit", path, "--bootstrap", "0")
+        return verdict("fit", path)
 
     assert run_until_refused(malformed_csv, judge, 1500, random.Random(6)) == 1500

@@ -26,7 +26,7 @@ def test_every_command_is_listed():
 def rows_of_fits():
     """The reproduction table, a line a curve: least squares in closed form, ours, differences."""
     curves = read_curves()
-    table = compare_with_least_squares(curves, fit_curves(curves, "power", 0))
+    table = compare_with_least_squares(curves, fit_curves(curves, "power"))
     assert table["c off"].max() < 1e-6 and table["alpha off"].max() < 1e-6
     for row in table.itertuples(index=False):
         name, paper_c, c, _, paper_alpha, alpha, _ = row
@@ -36,6 +36,22 @@ def rows_of_fits():
 def test_reproduction_table():
     for row in rows_of_fits():
         assert row in README, row
+
+
+def test_counts_of_preferred_laws():
+    said = " ".join(README[README.index("## What the paper's data say") :].split())
+    fits = [fit for _, fit in fit_curves(read_curves())]
+    power, saturating, crossover = (
+        [f for f in fits if f.winner == law] for law in ("power", "saturating", "crossover")
+    )
+    clear = [f for f in fits if f.decisive]
+    assert not crossover and {f.winner for f in clear} == {"saturating"}
+    assert (
+        f"{len(power)} of the {len(fits)} curves prefer the power law, {len(saturating)} a "
+        "saturating law and none the crossover law"
+    ) in said
+    assert f"only {len(clear)} preferences are decisive" in said
+    assert f"all {len(clear)} are for the saturating law" in said
 
 
 def test_speeds_are_those_recorded():

@@ -47,7 +47,7 @@ from .sampling.choose import choose
 from .scaling.fit import fit_scaling
 from .statistics.estimate import Estimate
 from .statistics.result import Result
-from .tokens.fit import fit_tokens
+from .tokens.fit import TokenFit, fit_tokens
 from .tokens.measure import correlations, divergence, measure
 
 __all__ = [
@@ -81,6 +81,7 @@ __all__ = [
     "Structure",
     "StudentT",
     "SumModel",
+    "TokenFit",
     "TokenLaw",
     "TokenModel",
     "TokenspaceError",

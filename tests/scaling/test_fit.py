@@ -1,10 +1,12 @@
+import json
+
 import numpy as np
 import pytest
 from scipy import optimize
 
 import tokenspace as ts
 from tokenspace import theory
-from tokenspace.scaling.curves import read_curves
+from tokenspace.scaling.curves import fit_curves, read_curves
 
 CURVES = read_curves()
 N = np.array([1, 8, 16, 32, 64, 128, 256, 384, 512, 768])
@@ -18,7 +20,7 @@ def test_the_papers_36_curves_are_there():
 def test_power_law_is_ordinary_least_squares(curve):
     _, n, score = curve
     slope, intercept = np.polyfit(np.log(n), np.log(score), 1)
-    fit = ts.fit_scaling(n, score, "power", bootstrap=0).best.parameters
+    fit = ts.fit_scaling(n, score, "power").best.parameters
     assert fit["c"] == pytest.approx(np.exp(intercept), rel=1e-6)
     assert fit["alpha"] == pytest.approx(-slope, rel=1e-6, abs=1e-8)
 
@@ -26,7 +28,7 @@ def test_power_law_is_ordinary_least_squares(curve):
 def test_crossover_recovers_the_theory():
     branches = ts.equicorrelated(0.0, 1 / 31, 0.0)  # n_balance = 30
     score = 5.0 * N ** -theory.alpha(branches, N, 0.4)
-    fit = ts.fit_scaling(N, score, bootstrap=20)
+    fit = ts.fit_scaling(N, score)
     assert fit.winner == "crossover"
     assert fit.best.parameters["n_balance"] == pytest.approx(30, rel=1e-3)
     assert fit.best.parameters["beta"] == pytest.approx(0.4, rel=1e-3)
@@ -35,7 +37,7 @@ def test_crossover_recovers_the_theory():
 
 def test_saturating_recovers_itself():
     score = 80 * (1 - 0.6 * N**-0.5)
-    fit = ts.fit_scaling(N, score, bootstrap=0)
+    fit = ts.fit_scaling(N, score)
     assert fit.winner == "saturating"
     for name, value in (("limit", 80), ("q", 0.6), ("g", 0.5)):
         assert fit.best.parameters[name] == pytest.approx(value, rel=1e-3)
@@ -44,7 +46,7 @@ def test_saturating_recovers_itself():
 @pytest.mark.parametrize("k", [0, 4, 7, 35])
 def test_optimum_is_that_of_scipy(k):
     _, n, score = CURVES[k]
-    fit = ts.fit_scaling(n, score, "saturating", bootstrap=0).best
+    fit = ts.fit_scaling(n, score, "saturating").best
     x, y = np.log(n), np.log(score)
 
     def loss(p):
@@ -63,15 +65,41 @@ def test_optimum_is_that_of_scipy(k):
     assert loss(list(fit.parameters.values())) <= best * (1 + 1e-4)
 
 
-def test_intervals_cover():
-    """95 % intervals of alpha cover the truth about 95 % of the time."""
-    rng = np.random.default_rng(0)
-    covered = 0
-    for _ in range(60):
-        score = 3 * N**0.2 * np.exp(0.05 * rng.standard_normal(len(N)))
-        low, high = ts.fit_scaling(N, score, "power", bootstrap=400).best.intervals["alpha"]
-        covered += low < -0.2 < high
-    assert covered >= 49  # P(fewer | true coverage 0.92) < 0.002
+@pytest.mark.parametrize("k", [2, 9])
+def test_residuals_and_data_are_kept(k):
+    _, n, score = CURVES[k]
+    fit = ts.fit_scaling(n[::-1], score[::-1], "power").best
+    residuals = np.log(score) - np.polyval(np.polyfit(np.log(n), np.log(score), 1), np.log(n))
+    assert fit.degrees_of_freedom == 8 and fit.too_few == ""
+    assert fit.residual_std == pytest.approx(np.sqrt(residuals @ residuals / 8), rel=1e-6)
+    np.testing.assert_allclose(fit.n, n)
+    np.testing.assert_allclose(fit.score, score)
+
+
+def test_a_fit_does_not_depend_on_its_company():
+    rng = np.random.default_rng(3)
+    curves = [(N[:m], N[:m] ** 0.2 * np.exp(0.1 * rng.standard_normal(m))) for m in (10, 7, 9)]
+    progress = []
+    together = fit_curves(
+        [(str(len(n)), n, s) for n, s in curves], "saturating", progress=progress.append
+    )
+    assert progress == [3]
+    for (name, found), (n, score) in zip(together, curves, strict=True):
+        assert name == str(len(n))
+        assert json.dumps(found.to_dict()) == json.dumps(
+            ts.fit_scaling(n, score, "saturating").to_dict()
+        )
+
+
+def test_an_error_names_the_curve():
+    with pytest.raises(ts.TokenspaceError, match=r"^bad: score\[0\] = -1"):
+        fit_curves([("good", N, N), ("bad", N, np.r_[-1, N[1:]])])
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0, -1, np.nan])
+def test_levels_that_cannot_be(level):
+    with pytest.raises(ts.TokenspaceError, match="level = "):
+        ts.fit_scaling(N, N, level=level)
 
 
 @pytest.mark.parametrize(

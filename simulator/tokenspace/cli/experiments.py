@@ -119,6 +119,10 @@ def run(
         print(check if check is not None else result)
         if len(result.n) >= 3 and result.replicates >= 2:
             print(result.n_balance())
+        if result.joint is not None:
+            print(result.scale_fit())
+        if result.control is not None:
+            print(result.control)
     if check is not None and check.verdict == "FAIL":
         raise typer.Exit(1)
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tokenspace.cli.common import Json, app
-from tokenspace.cli.present import document, stdout, summary, with_errors
+from tokenspace.cli.common import Json, app, progress_bar
+from tokenspace.cli.present import document, on_grid, stdout, summary, with_errors
 from tokenspace.errors import InputError
 
 if TYPE_CHECKING:
+    from tokenspace.scaling.result import ScalingFit
+    from tokenspace.statistics.exponent import Exponent
     from tokenspace.statistics.result import Result
     from tokenspace.statistics.scale import Scale
 
@@ -23,59 +25,73 @@ def fit(
         Path | None, typer.Argument(help="CSV of measured curves; the paper's 36 when left out.")
     ] = None,
     law: Annotated[str, typer.Option(help="power, crossover, saturating or auto.")] = "auto",
-    bootstrap: Annotated[
-        int, typer.Option(min=0, max=1_000_000, help="Resamples for the intervals; 0: none.")
-    ] = 1000,
     as_json: Json = False,
 ) -> None:
     """Fit scaling laws to measured curves, and say which law the data prefer.
 
     The CSV needs columns vision_tokens and score; every other column names a curve.
     """
+    from tokenspace.scaling.curves import TOGETHER, fit_curves, read_curves
+
+    curves = read_curves(csv)
+    with progress_bar(len(curves) > TOGETHER) as bar:
+        task = bar.add_task("curves", total=len(curves))
+        fitted = fit_curves(curves, law, progress=lambda done: bar.update(task, completed=done))
+    if as_json:
+        document([{"curve": name, **f.to_dict()} for name, f in fitted])
+        return
+    _show_fits(fitted)
+    if law == "auto":
+        names = [f.winner for _, f in fitted]
+        clear = sum(f.decisive for _, f in fitted)
+        counts = ", ".join(f"{names.count(k)} prefer {k}" for k in dict.fromkeys(names))
+        print(f"{counts}; {clear} of {len(fitted)} decisively (AICc ahead by more than 10).")
+    said = Counter(f.why for _, f in fitted if law == "auto")
+    said += Counter(one.too_few for _, f in fitted for one in f.fits.values())
+    del said[""]
+    for reason, count in said.items():
+        print(f"{count} of {len(fitted)}: {reason}.")
+
+
+def _show_fits(fitted: list[tuple[str, ScalingFit]]) -> None:
+    """The table of `fit`; "-" where a curve has no such number."""
     import numpy as np
     from rich.markup import escape
     from rich.table import Table
 
-    from tokenspace.scaling.curves import fit_curves, read_curves
-
-    fitted = fit_curves(read_curves(csv), law, bootstrap)
-    if as_json:
-        document([{"curve": name, **f.to_dict()} for name, f in fitted])
-        return
     table = Table(
         title=f"Scaling fits of {len(fitted)} curves: S(n) = c / n^alpha", header_style="bold"
     )
-    for name in (
-        "curve",
-        "c",
-        "alpha",
-        "95 % interval",
-        "preferred law",
-        "AICc ahead by",
-        "parameters",
-    ):
+    preferred = ("preferred law", "AICc ahead by", "its parameters and 95 % intervals")
+    for name in ("curve", "c", "alpha", "95 % interval", *preferred):
         table.add_column(name)
     for name, f in fitted:
         power = f.fits.get("power")
-        c = f"{power.parameters['c']:.6g}" if power else ""
-        alpha = f"{power.parameters['alpha']:.6f}" if power else ""
-        low, high = power.intervals.get("alpha", (np.nan, np.nan)) if power else (np.nan, np.nan)
-        best = ", ".join(f"{k} = {v:.4g}" for k, v in f.best.parameters.items())
-        ahead = f"{f.evidence:.1f}" if np.isfinite(f.evidence) else ""
-        interval = f"{low:.4f} to {high:.4f}" if np.isfinite(low) else "-"
-        table.add_row(escape(name), c, alpha, interval, f.winner, ahead, best)
+        line = ["-", "-", "-"]
+        if power:
+            c, alpha = power.parameters.values()
+            line = [f"{c:.6g}", f"{alpha:.6f}", power.bounds("alpha")]
+        ahead = f"{f.evidence:.1f}" if np.isfinite(f.evidence) else "-"
+        best = "\n".join(
+            f"{k} = {v:.4g} ({f.best.bounds(k)})" for k, v in f.best.parameters.items()
+        )
+        table.add_row(escape(name), *line, f.winner, ahead, best)
     stdout().print(table)
-    names = [f.winner for _, f in fitted]
-    if law == "auto":
-        clear = sum(10 < f.evidence < np.inf for _, f in fitted)
-        counts = ", ".join(f"{names.count(k)} prefer {k}" for k in dict.fromkeys(names))
-        print(f"{counts}; {clear} of {len(fitted)} decisively (AICc ahead by more than 10).")
 
 
 @app.command()
 def measure(
     a: Annotated[Path, typer.Argument(help="Tokens of branch A: .npy, .npz or .safetensors.")],
-    b: Annotated[Path, typer.Argument(help="Tokens of branch B, same shape.")],
+    b: Annotated[Path | None, typer.Argument(help="Tokens of branch B, same shape.")] = None,
+    pairs: Annotated[
+        str | None, typer.Option(help="all: every pair of the pictures in A (K, N, d), without B.")
+    ] = None,
+    groups: Annotated[
+        Path | None,
+        typer.Option(
+            help="What pairs share, for the errors: labels (pairs,) or (pairs, 2) in a .npy file."
+        ),
+    ] = None,
     order: Annotated[
         str, typer.Option(help="raster, random, or a .npy file with an order.")
     ] = "raster",
@@ -86,37 +102,47 @@ def measure(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Measure D(n), psi's, n_balance and the exponent on your own tokens (pairs, N, d)."""
+    """Measure D(n), psi's, n_balance and the exponent on your own tokens (pairs, N, d).
+
+    Pairs that share a picture or a prompt are not independent: --pairs all or --groups make errors
+    that know of it.
+    """
     from tokenspace.grids import log_grid
     from tokenspace.tokens.arrays import load_array, load_order
     from tokenspace.tokens.measure import measure as measure_tokens
 
-    if key is not None and a.suffix == b.suffix == ".npy":
+    if key is not None and {path.suffix for path in (a, b) if path} == {".npy"}:
         raise InputError(f"--key {key!r} is not allowed: a .npy file holds one array, without name")
-    first, second = load_array(a, key), load_array(b, key)
+    first = load_array(a, key)
+    second = None if b is None else load_array(b, key)
+    labels = None if groups is None else load_array(groups)
     if first.ndim not in (2, 3):
         raise InputError(
             f"{a}: tokens must be (pairs, N, d) or (N, d), but their shape is {first.shape}"
         )
     grid = log_grid(max(first.shape[-2], 1), points)
-    result = measure_tokens(first, second, grid, load_order(order), seed)
-    slopes: Sequence[float] = []
-    if len(result.n) > 1:
-        slopes = result.local_exponent().mean.tolist()
+    result = measure_tokens(
+        first, second, grid, load_order(order), seed, pairs=pairs, groups=labels
+    )
+    exponent = result.local_exponent() if len(result.n) > 1 else None
     scale, unknown = _lambda(result)
     if as_json:
-        upsilon = result.cosine_upsilon()
-        found = {"upsilon": {"mean": upsilon.mean, "standard_error": upsilon.standard_error}}
-        document(summary("measured", result, None) | found | {"lambda": with_errors(scale)})
+        found = {
+            "degrees_of_freedom": result.divergence.degrees_of_freedom,
+            "upsilon": on_grid(result.cosine_upsilon()),
+            "exponent": None if exponent is None else {"n": exponent.n} | on_grid(exponent),
+            "lambda": with_errors(scale),
+        }
+        document(summary("measured", result, None) | found)
         return
-    _show(result, slopes, scale)
+    _show(result, exponent, scale)
     print(unknown or scale)
     if len(result.n) < 2:
         print("exponents need at least 2 token counts, n_balance at least 3")
     elif len(result.n) < 3:
         print("n_balance needs at least 3 token counts")
     if result.replicates < 2:
-        print("n_balance and errors need at least 2 pairs")
+        print("n_balance and errors need at least 2 pairs, or 3 pictures with --pairs all")
     elif len(result.n) >= 3:
         print(result.n_balance())
 
@@ -131,24 +157,40 @@ def _lambda(result: Result) -> tuple[Scale | None, str]:
         return None, str(error)
 
 
-def _show(result: Result, slopes: Sequence[float], scale: Scale | None) -> None:
+def _show(result: Result, exponent: Exponent | None, scale: Scale | None) -> None:
     """The table of `measure`; "-" where a quantity is not defined."""
     import numpy as np
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    table = Table(title=f"{result.replicates} pairs, {result.reason}", header_style="bold")
-    psis = ("psi_equal", "psi_within", "psi_cross")
-    for name in ("n", "D", "± s.e.", "exponent", *psis, "lambda sqrt(Upsilon)"):
+    # without lines between them, all columns fit into 120 characters
+    table = Table(
+        title=f"{result.replicates:,} pairs, {result.reason}",
+        header_style="bold",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    psis = ("psi_equal", "psi_within", "psi_cross", "psi_delta")
+    error = "± s.e."
+    for name in ("n", "D", error, "exponent", error, *psis, error, "lambda sqrt(Upsilon)"):
         table.add_column(name, justify="right")
     upsilon, correlations = result.cosine_upsilon().mean, result.correlations or {}
+
+    def number(value: float, digits: str) -> str:
+        return f"{value:{digits}}" if np.isfinite(value) else "-"
+
     for k, n in enumerate(result.n):
-        psi = [correlations[name].mean[k] for name in psis]
+        slope, slope_error = np.nan, np.nan
+        if exponent is not None and k:
+            slope, slope_error = exponent.mean[k - 1], exponent.standard_error[k - 1]
         table.add_row(
             str(n),
             f"{result.mean[k]:.6g}",
-            "-" if result.replicates < 2 else f"{result.standard_error[k]:.2g}",
-            f"{slopes[k - 1]:.4f}" if k else "-",
-            *("-" if np.isnan(p) else f"{p:.4f}" for p in psi),
+            number(result.standard_error[k], ".2g"),
+            number(slope, ".4f"),
+            number(slope_error, ".2g"),
+            *(number(correlations[name].mean[k], ".4f") for name in psis),
+            number(correlations["psi_delta"].standard_error[k], ".2g"),
             "-" if scale is None else f"{scale.mean * np.sqrt(upsilon[k]):.6g}",
         )
     stdout().print(table)

@@ -76,13 +76,19 @@ def summary(label: str, result: Any, check: Any) -> dict[str, Any]:
         "n_balance": balance,
     }
     if result.correlations:
-        out["correlations"] = {
-            k: {"mean": e.mean, "standard_error": e.standard_error}
-            for k, e in result.correlations.items()
-        }
+        out["correlations"] = {k: on_grid(e) for k, e in result.correlations.items()}
     if check is not None:
         out["check"] = check.to_dict()
     return out
+
+
+def on_grid(estimate: Any) -> dict[str, Any]:
+    """Numbers at each n with their errors."""
+    return {
+        "mean": estimate.mean,
+        "standard_error": estimate.standard_error,
+        "interval": estimate.interval(),
+    }
 
 
 def with_errors(estimate: Any) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 
@@ -10,9 +11,11 @@ import pandas as pd
 
 from tokenspace.errors import InputError
 from tokenspace.ordinary import require_ordinary
-from tokenspace.scaling.fit import ScalingFit, fit_scaling
+from tokenspace.scaling.fit import checked, chosen_laws, fit_logs
+from tokenspace.scaling.result import ScalingFit
 
 LARGEST = 1 << 30  # bytes of a CSV, far above what measured curves take
+TOGETHER = 100  # curves that are fitted at once
 
 Curve = tuple[str, np.ndarray, np.ndarray]
 
@@ -74,16 +77,29 @@ def _number(text: object) -> float:
 
 
 def fit_curves(
-    curves: list[Curve], law: str = "auto", bootstrap: int = 1000
+    curves: list[Curve],
+    law: str = "auto",
+    *,
+    level: float = 0.95,
+    progress: Callable[[int], None] | None = None,
 ) -> list[tuple[str, ScalingFit]]:
-    """Fit every curve; an error names the curve."""
-    out = []
+    """Fit every curve as `fit_scaling` does; an error names the curve, before anything is fitted.
+
+    progress: called with the number of curves that are done, now and then.
+    """
+    chosen = chosen_laws(law, level)
+    logs = []
     for name, n, score in curves:
         try:
-            out.append((name, fit_scaling(n, score, law, bootstrap)))
+            logs.append(checked(n, score))
         except InputError as error:
             raise InputError(f"{name}: {error}") from None
-    return out
+    fits: list[ScalingFit] = []
+    for first in range(0, len(logs), TOGETHER):
+        fits += fit_logs(logs[first : first + TOGETHER], chosen, level)
+        if progress is not None:
+            progress(len(fits))
+    return [(name, fit) for (name, _, _), fit in zip(curves, fits, strict=True)]
 
 
 def compare_with_least_squares(

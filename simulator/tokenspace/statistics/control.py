@@ -27,6 +27,16 @@ class Control:
     divergence: Moments
     gain: np.ndarray
 
+    def __repr__(self) -> str:
+        first, last = (
+            f"{self.divergence.mean[k]:.7g} ± {self.divergence.standard_error[k]:.2g}"
+            for k in (0, -1)
+        )
+        return (
+            f"E[D] by the control variate E[D^2], {self.gain.min():.3g} to {self.gain.max():.3g} "
+            f"times less variance: {first} at the first n, {last} at the last"
+        )
+
 
 def chosen_estimator(asked: str, model: Any) -> str:
     """ "mean" or "control": what `asked` means for a model.

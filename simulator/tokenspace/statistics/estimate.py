@@ -86,10 +86,10 @@ class Moments:
         Args:
             level: confidence, in (0, 1).
         """
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(all="ignore"):
             relative = self.standard_error / self.mean
-        reach = np.exp(t_quantile((1 + level) / 2, self.degrees_of_freedom) * relative)
-        return self.mean / reach, self.mean * reach
+            reach = np.exp(t_quantile((1 + level) / 2, self.degrees_of_freedom) * relative)
+            return self.mean / reach, self.mean * reach
 
     def select(self, part: slice) -> Moments:
         """The same of a part of the grid."""

@@ -242,7 +242,7 @@ def summarise(found: Summary, model: Any = None, estimator: str = "mean", **how:
     n, joint, m = found.n, found.joint, len(found.n)
     levels = np.array(QUANTILES)
     intervals = np.full((2, len(levels), m), np.nan)
-    if joint.degrees_of_freedom == joint.count - 1:
+    if found.independent:
         intervals = np.stack(quantile_interval(found.sketch, levels))
     both = None
     if found.psi is not None:

@@ -64,13 +64,15 @@ class Accumulator:
 class Summary:
     """Estimates from what was seen; upsilon and psi's where they were drawn.
 
-    joint: moments of D, D^2 and perhaps Upsilon at all n one after the other, (2 m,) or (3 m,).
+    joint: moments of D, D^2 and perhaps Upsilon at all n one after the other, (2 m,) or (3 m,);
+    independent: whether replicates are.
     """
 
     n: np.ndarray
     joint: Moments
     psi: dict[str, Estimate] | None
     sketch: Sketch
+    independent: bool = True
 
 
 def begin(n: np.ndarray, psi: bool) -> Accumulator:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,48 @@ from tokenspace.covariance.base import combine
 from tokenspace.covariance.branches import equicorrelated
 from tokenspace.errors import InputError
 from tokenspace.grids import log_grid
-from tokenspace.tokens.measure import checked_pairs
+from tokenspace.statistics.estimate import Estimate
+from tokenspace.statistics.jackknife import deviations
+from tokenspace.tokens.moments import PairMoments, difference_moments, pair_moments
+from tokenspace.tokens.pairs import pairs_of
 
 FAMILIES = ("constant", "exponential")
 POINTS = 25  # token counts at which an exponential family is fitted
+ROUNDING = 1e-12  # of sums of squares in float64
+MOST_REFITS = 20  # of an exponential family, for its errors
+LENGTHS = (0.2, 4.0)  # shortest, and the longest as a multiple of N
+INSIDE = 1e-4  # relative distance from an end of a range that counts as inside
+DECAY = ("length", "weight_constant", "weight_exponential", "weight_white")
 
 
-def fit_tokens(a: Any, b: Any, family: str = "constant") -> TokenModel:
+@dataclass(frozen=True)
+class TokenFit:
+    """A model of given tokens, and its parameters with errors.
+
+    parameters: name -> Estimate. psi_equal, psi_within, psi_cross and psi_delta = psi_within -
+    psi_cross over all N tokens; mean_square, of ||h||^2; effective_dimension of the features, too
+    low where pairs times tokens are not many times d (the error does not know of it);
+    "constant": n_balance; "exponential": length, and weight_constant, weight_exponential and
+    weight_white of what remains when the branches are subtracted, which sum to 1.
+    """
+
+    model: TokenModel
+    parameters: dict[str, Estimate]
+    family: str
+
+    def __repr__(self) -> str:
+        lines = [f"{name} = {value!r}" for name, value in self.parameters.items()]
+        return "\n  ".join([f"TokenFit({self.family}):", *lines])
+
+
+def fit_tokens(
+    a: Any,
+    b: Any = None,
+    family: str = "constant",
+    *,
+    pairs: str | None = None,
+    groups: Any = None,
+) -> TokenFit:
     """A Gaussian model whose second moments are those of the tokens, averaged over pairs.
 
     "constant": psi_equal, psi_within and psi_cross, measured over all N tokens, do not depend on
@@ -30,9 +66,15 @@ def fit_tokens(a: Any, b: Any, family: str = "constant") -> TokenModel:
     The psi's here are ratios of second moments, <h_i . h_j> / <||h||^2>, not realised cosines: they
     are what E[D^2] = 2 s^2 Upsilon needs when norms vary.
 
+    Errors are the jackknife's: everything is fitted again without each pair, or without each
+    picture or group where pairs share some; length and weights without each of 20 sets of them, if
+    there are more. NaN from one pair, and for length and weights at the end of their range.
+
     Args:
         a, b: tokens, (pairs, N, d) or (N, d) for one pair; N >= 2.
         family: one of FAMILIES.
+        pairs: "all" for all pairs of the pictures in a, (K, N, d), without b; as in `measure`.
+        groups: what the pairs a, b share; as in `measure`.
 
     Raises:
         InputError: as `measure`, an unknown family, or fewer than 2 tokens.
@@ -42,54 +84,110 @@ def fit_tokens(a: Any, b: Any, family: str = "constant") -> TokenModel:
     """
     if family not in FAMILIES:
         raise InputError(f"family = {family!r} is not allowed; it must be one of {FAMILIES}")
-    a, b = (np.asarray(h, np.float64) for h in checked_pairs(a, b))
-    tokens = a.shape[1]
+    given = pairs_of(a, b, pairs, groups).checked()
+    tokens = given.a.shape[1]
     if tokens < 2:
         raise InputError("a fit needs at least 2 tokens a sequence")
-    variance = float(np.mean([np.mean(np.sum(h**2, axis=-1)) for h in (a, b)]))
-    features = Spectrum(_spectrum(a, b, variance))
-    equal, within, cross = _correlations(a, b, variance)
-    if family == "constant":
-        return TokenModel(equicorrelated(equal, within, cross), features)
-    n = log_grid(tokens, POINTS)
-    prefix = np.cumsum(a - b, axis=1)[:, n - 1]
-    upsilon = np.mean(np.sum(prefix**2, axis=-1), axis=0) / (2 * variance)
-    difference = _decaying(n, upsilon, 1 - equal)
-    across = combine([(cross, Constant()), (equal - cross, White())])
-    return TokenModel(Branches(combine([(1.0, difference), (1.0, across)]), across), features)
-
-
-def _spectrum(a: np.ndarray, b: np.ndarray, variance: float) -> np.ndarray:
-    difference = (a - b).reshape(-1, a.shape[-1])
-    eigenvalues = np.linalg.eigvalsh(difference.T @ difference)[::-1].clip(0.0)
-    if not eigenvalues.sum():
+    moments = pair_moments(given, log_grid(tokens, POINTS))
+    second, trace, square = difference_moments(given, moments.members)
+    if trace[0] <= ROUNDING * moments.values[:, 0].sum():
         raise InputError("both branches are the same, so D(n) = 0 and there is nothing to fit")
-    return variance * eigenvalues / eigenvalues.sum()
+    found = _correlations(moments.rows(), tokens)
+    square[square <= ROUNDING * square[0]] = np.nan  # pairs of equal sequences are left
+    found["effective_dimension"] = trace**2 / square
+    equal, within, cross, size = (
+        float(found[k][0]) for k in ("psi_equal", "psi_within", "psi_cross", "mean_square")
+    )
+    if family == "constant":
+        branches = equicorrelated(equal, within, cross)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found["n_balance"] = (1 - found["psi_equal"]) / found["psi_delta"] - 1
+    else:
+        decays = _decays(moments, tokens)
+        moves = _moves(decays[0], tokens)
+        for name, rows, inside in zip(DECAY, decays.T, moves, strict=True):
+            found[name] = rows if inside else rows[:1]
+        across = combine([(cross, Constant()), (equal - cross, White())])
+        difference = _difference(decays[0], 1 - equal)
+        branches = Branches(combine([(1.0, difference), (1.0, across)]), across)
+    eigenvalues = np.linalg.eigvalsh(second)[::-1].clip(0.0)
+    features = Spectrum(size * eigenvalues / eigenvalues.sum())
+    count = len(moments.values)
+    parameters = {name: _estimate(rows, count) for name, rows in found.items()}
+    return TokenFit(TokenModel(branches, features), parameters, family)
 
 
-def _correlations(a: np.ndarray, b: np.ndarray, variance: float) -> tuple[float, float, float]:
-    """psi_equal, psi_within and psi_cross over all tokens, averaged over pairs."""
-    n = a.shape[1]
-    sum_a, sum_b = a.sum(axis=1), b.sum(axis=1)
-    square, product = np.sum(a * a + b * b, axis=(1, 2)), np.sum(a * b, axis=(1, 2))
-    pairs = n * (n - 1.0) * variance
-    within = (np.sum(sum_a**2 + sum_b**2, axis=-1) - square) / (2 * pairs)
-    cross = (np.sum(sum_a * sum_b, axis=-1) - product) / pairs
-    return float(product.mean()) / (n * variance), float(within.mean()), float(cross.mean())
+def _estimate(rows: np.ndarray, count: int) -> Estimate:
+    """From the value with all pairs, and those without each group; unbounded if one of them is."""
+    left = rows[1:]
+    error = np.asarray(np.nan)
+    if len(left):
+        finite = np.isfinite(left).all()
+        error = np.sqrt(np.sum(deviations(left) ** 2)) if finite else np.asarray(np.inf)
+    return Estimate(rows[0], error, count, max(len(left) - 1.0, 0.0))
 
 
-def _decaying(n: np.ndarray, upsilon: np.ndarray, at_zero: float) -> Any:
-    """at_zero * (u + (1 - u) v exp(-l / length) + (1 - u) (1 - v) 1[l = 0]), 0 <= u, v <= 1."""
+def _correlations(rows: np.ndarray, tokens: int) -> dict[str, np.ndarray]:
+    """psi's over all tokens and the mean of ||h||^2, of each row of `PairMoments.rows`."""
+    square, product, within, cross = rows.T[:4]
+    size = square / (2 * tokens)
+    ordered = tokens * (tokens - 1.0) * size
+    psi = {
+        "psi_equal": product / (tokens * size),
+        "psi_within": within / (2 * ordered),
+        "psi_cross": cross / ordered,
+    }
+    return psi | {"psi_delta": psi["psi_within"] - psi["psi_cross"], "mean_square": size}
 
-    def model(p: np.ndarray) -> Any:
-        u, v, length = p[0], p[1], float(np.exp(p[2]))
-        parts = ((u, Constant()), ((1 - u) * v, Exponential(length)), ((1 - u) * (1 - v), White()))
-        return combine([(at_zero * weight, part) for weight, part in parts])
 
-    def residual(p: np.ndarray) -> np.ndarray:
-        return np.log(model(p).totals(n) / upsilon)
+def _decays(moments: PairMoments, tokens: int) -> np.ndarray:
+    """The parameters DECAY, fitted to each row of `PairMoments.rows`, (1 + K, 4)."""
+    rows = moments.rows(MOST_REFITS)
+    found = _correlations(rows, tokens)
+    upsilon = rows[:, 4:] / (2 * found["mean_square"][:, None])
+    at_zero = 1 - found["psi_equal"]
+    n = moments.n
+    differ = upsilon > ROUNDING * n**2
+    if not differ[0].all():
+        raise InputError(
+            f"D(n) = 0 at n = {n[~differ[0]][0]}, where both branches have the same sum: an "
+            "exponential family is fitted to log Upsilon(n); leave tokens that the branches share "
+            "out, or take the constant family"
+        )
+    low, high = LENGTHS[0], LENGTHS[1] * tokens
+    bounds = ([1e-9, 1e-9, np.log(low)], [1 - 1e-9, 1 - 1e-9, np.log(high)])
 
-    bounds = ([1e-9, 1e-9, np.log(0.2)], [1 - 1e-9, 1 - 1e-9, np.log(4.0 * n[-1])])
+    def fitted(k: int, start: Any) -> Any:
+        def residual(p: np.ndarray) -> np.ndarray:
+            return np.log(_difference(_named(p), at_zero[k]).totals(n) / upsilon[k])
+
+        return least_squares(residual, start, bounds=bounds)
+
     starts = [[0.1, 0.5, np.log(1 + n[-1] * share)] for share in (0.01, 0.05, 0.3)]
-    fits = [least_squares(residual, start, bounds=bounds) for start in starts]
-    return model(min(fits, key=lambda fit: fit.cost).x)
+    best = min((fitted(0, start) for start in starts), key=lambda fit: fit.cost).x
+    warm = [*best[:2].clip(0.01, 0.99), best[2]]  # from an end of the range it would hardly move
+    left = [
+        _named(fitted(k, warm).x) if differ[k].all() else np.full(len(DECAY), np.nan)
+        for k in range(1, len(rows))
+    ]
+    return np.array([_named(best), *left])
+
+
+def _moves(decay: np.ndarray, tokens: int) -> list[bool]:
+    """Whether each of DECAY lies inside its range; at an end it says nothing of its error."""
+    length, weights = decay[0], decay[1:]
+    inside = list((weights > INSIDE) & (weights < 1 - INSIDE))
+    low, high = LENGTHS[0] * (1 + INSIDE), LENGTHS[1] * tokens * (1 - INSIDE)
+    return [bool(weights[1] > INSIDE and low < length < high), *inside]
+
+
+def _named(p: np.ndarray) -> np.ndarray:
+    """The parameters DECAY of the fitted p = (u, v, log length), 0 <= u, v <= 1."""
+    u, v, log_length = p
+    return np.array([np.exp(log_length), u, (1 - u) * v, (1 - u) * (1 - v)])
+
+
+def _difference(decay: np.ndarray, at_zero: float) -> Any:
+    """at_zero (w_1 + w_2 exp(-l / length) + w_3 1[l = 0]), decay = (length, w_1, w_2, w_3)."""
+    parts = (Constant(), Exponential(float(decay[0])), White())
+    return combine([(at_zero * w, part) for w, part in zip(decay[1:], parts, strict=True)])

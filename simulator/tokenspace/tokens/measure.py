@@ -1,28 +1,22 @@
-"""The same quantities on token arrays that are given: hidden states of a model.
-
-Arrays of JAX on the device that computes stay there; all others are read as NumPy's, without a copy
-where they lie in this machine's memory.
-"""
+"""The same quantities on token arrays that are given: hidden states of a model."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
-import jax
 import numpy as np
 
 from tokenspace.errors import InputError
 from tokenspace.grids import as_grid, log_grid
 from tokenspace.provenance import device_name, versions
+from tokenspace.statistics.jackknife import begin_clusters, summary_of_clusters, update_clusters
 from tokenspace.statistics.result import Result, summarise
-from tokenspace.statistics.streaming import begin, psi_of, summary, update
+from tokenspace.statistics.streaming import Summary, begin, psi_of, summary, update
+from tokenspace.tokens.given import Array, both_branches, require_sound
+from tokenspace.tokens.pairs import Pairs, pairs_of
 from tokenspace_kernels.dispatch import Kernel, kernel
-
-ORDERS = ("raster", "random")
-Array: TypeAlias = np.ndarray | jax.Array
-FORMATS = ("float32", "bfloat16", "float16")  # others are read as float32
 
 
 def divergence(a: Any, b: Any, grid: int | Sequence[int] | np.ndarray) -> np.ndarray:
@@ -38,7 +32,7 @@ def divergence(a: Any, b: Any, grid: int | Sequence[int] | np.ndarray) -> np.nda
     Raises:
         InputError: shapes differ, values up to the last n are not finite, or the grid exceeds N.
     """
-    a, b = _tokens(a, b)
+    a, b = both_branches(a, b)
     n = _checked_grid(grid, a.shape[-2])
     return _measured(kernel("measure"), a, b, n, psi=False)["divergence"]
 
@@ -58,7 +52,7 @@ def correlations(a: Any, b: Any, grid: int | Sequence[int] | np.ndarray) -> dict
     Raises:
         InputError: as `divergence`, or a token up to the last n is zero.
     """
-    a, b = _tokens(a, b)
+    a, b = both_branches(a, b)
     n = _checked_grid(grid, a.shape[-2])
     psi = _measured(kernel("measure"), a, b, n, psi=True)
     del psi["divergence"]
@@ -67,40 +61,53 @@ def correlations(a: Any, b: Any, grid: int | Sequence[int] | np.ndarray) -> dict
 
 def measure(
     a: Any,
-    b: Any,
+    b: Any = None,
     grid: int | Sequence[int] | np.ndarray | None = None,
     order: str | np.ndarray = "raster",
     seed: int = 0,
+    *,
+    pairs: str | None = None,
+    groups: Any = None,
 ) -> Result:
     """D(n) and realised psi's of many pairs of sequences, with errors over the pairs.
+
+    Pairs that share a picture (or a prompt) are not independent: say so by `pairs` or `groups`, and
+    every error is the jackknife's that leaves one picture at a time out, with K - 1 degrees of
+    freedom for K pictures. Without either, pairs count as independent.
 
     Args:
         a, b: tokens, (pairs, N, d) or (N, d) for one pair.
         grid: token counts; by default a logarithmic grid up to N.
         order: "raster" keeps the order given, "random" shuffles positions (one permutation a
-            pair, the same in both branches), an integer array (N,) gives the order.
+            pair, the same in both branches; one for all pictures where all pairs are taken), an
+            integer array (N,) gives the order.
         seed: of the random order.
+        pairs: "all" takes a as K >= 2 pictures (K, N, d), without b, and measures all K (K - 1) / 2
+            pairs of them, in memory that does not grow with the pairs.
+        groups: what the pairs a, b share, as labels (pairs,), such as the prompt of each, or
+            (pairs, 2), the two pictures of each.
 
     Returns:
-        A `Result` without a model; each pair counts as a replicate.
+        A `Result` without a model; each pair counts as a replicate. `reason` says what was left
+        out for the errors; they are NaN for one pair.
 
     Raises:
-        InputError: as `correlations`, and an order that is no permutation.
+        InputError: as `correlations`; an order that is no permutation; groups of another shape, or
+            with one group that is in every pair.
+
+    Source: `statistics.jackknife`.
     """
     started = time.perf_counter()
-    a, b = _pairs(a, b)
-    n = _checked_grid(a.shape[1] if grid is None else grid, a.shape[1])
-    if not (isinstance(order, str) and order == "raster"):
-        _require_sound(a, b, unit=True)  # now, while places are those of the caller
-        a, b = _reordered(a, b, order, seed)
+    given = pairs_of(a, b, pairs, groups)
+    tokens = given.a.shape[1]
+    n = _checked_grid(tokens if grid is None else grid, tokens)
     kernel_used = kernel("measure")
-    samples = _measured(kernel_used, a, b, n, psi=True)
     named = order if isinstance(order, str) else "given"
     return summarise(
-        summary(update(begin(n, psi=True), samples)),
+        _summary(kernel_used, given.reordered(order, seed), n),
         sampler="given tokens",
         method="one pass over the tokens",
-        reason=f"{named} order",
+        reason=f"{named} order" + (f"; {given.said}" if given.said else ""),
         kernels=kernel_used.implementation,
         device=device_name(),
         seed=seed if named == "random" else None,
@@ -109,71 +116,20 @@ def measure(
     )
 
 
-def _reordered(a: Array, b: Array, order: str | np.ndarray, seed: int) -> tuple[Array, Array]:
-    tokens = a.shape[1]
-    if isinstance(order, str):
-        if order == "random":
-            rng = np.random.default_rng(seed)
-            orders = np.stack([rng.permutation(tokens) for _ in range(len(a))])[:, :, None]
-            if isinstance(a, jax.Array):
-                orders = orders.astype(np.int32)  # JAX has 64-bit numbers only when told so
-            xp = a.__array_namespace__()
-            return xp.take_along_axis(a, orders, 1), xp.take_along_axis(b, orders, 1)
-        raise InputError(
-            f"order = {order!r} is not allowed; it must be one of {', '.join(ORDERS)} or an array"
-        )
-    permutation = np.asarray(order)
-    if permutation.shape != (tokens,) or not np.array_equal(
-        np.sort(permutation), np.arange(tokens)
-    ):
-        raise InputError(f"order must hold each of 0..{tokens - 1} once, shape ({tokens},)")
-    return a[:, permutation], b[:, permutation]
-
-
-def checked_pairs(a: Any, b: Any) -> tuple[Array, Array]:
-    """Tokens of both branches as (pairs, N, d), real, finite and without empty tokens.
-
-    Raises:
-        InputError: naming the array, the place and the value.
-    """
-    a, b = _pairs(a, b)
-    _require_sound(a, b, unit=True)
-    return a, b
-
-
-def _pairs(a: Any, b: Any) -> tuple[Array, Array]:
-    a, b = _tokens(a, b)
-    if a.ndim not in (2, 3):
-        raise InputError(f"tokens must be (pairs, N, d) or (N, d), but their shape is {a.shape}")
-    return (a[None], b[None]) if a.ndim == 2 else (a, b)
-
-
-def _tokens(a: Any, b: Any) -> tuple[Array, Array]:
-    """Both arrays in one of the formats that kernels read, of one shape (..., N, d)."""
-    both = [_array(name, h) for name, h in (("a", a), ("b", b))]
-    if not all(isinstance(h, jax.Array) for h in both):
-        both = [np.asarray(h) for h in both]
-    a, b = both
-    if a.shape != b.shape:
-        raise InputError(f"both branches need one shape, but a is {a.shape} and b is {b.shape}")
-    if a.dtype == b.dtype and a.dtype.name in FORMATS:
-        return a, b
-    with np.errstate(over="ignore"):  # infinity is reported with its place
-        return a.astype(np.float32), b.astype(np.float32)
-
-
-def _array(name: str, h: Any) -> Array:
-    """Tokens of one branch as an array of real numbers (..., N, d)."""
-    try:
-        if not (isinstance(h, jax.Array) and h.devices() == {jax.devices()[0]}):
-            h = np.asarray(h)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise InputError(f"tokens {name} cannot be read as an array: {error}") from None
-    if h.dtype.kind not in "fiu" and h.dtype.name != "bfloat16":
-        raise InputError(f"tokens {name} have dtype {h.dtype}; real numbers are needed")
-    if h.ndim < 2 or 0 in h.shape:
-        raise InputError(f"tokens {name} must be (..., N, d), but their shape is {h.shape}")
-    return h
+def _summary(kernel_used: Kernel, given: Pairs, n: np.ndarray) -> Summary:
+    if given.every:  # a block of pairs could not name a token by its picture
+        pictures = given.a[:, : n[-1]]
+        require_sound(pictures, pictures, unit=True)
+    measured = ((_measured(kernel_used, a, b, n, psi=True), now) for a, b, now in given.blocks())
+    if given.members is None:
+        state = begin(n, psi=True)
+        for samples, _ in measured:
+            state = update(state, samples)
+        return summary(state)
+    clusters = begin_clusters(n, int(given.members.max()) + 1)
+    for samples, now in measured:
+        clusters = update_clusters(clusters, samples, given.members[now])
+    return summary_of_clusters(clusters)
 
 
 def _measured(
@@ -189,7 +145,7 @@ def _measured(
     out = {k: np.asarray(v) for k, v in {"divergence": d, **correlations}.items()}
     defined = {k: v[..., n > 1] if k.startswith("psi_cross") else v for k, v in out.items()}
     if not all(np.isfinite(v).all() for v in defined.values()):
-        _require_sound(a[..., : n[-1], :], b[..., : n[-1], :], unit=psi)
+        require_sound(a[..., : n[-1], :], b[..., : n[-1], :], unit=psi)
         smallest, largest = (
             float(f([f(np.linalg.norm(np.asarray(h, np.float64), axis=-1)) for h in (a, b)]))
             for f in (np.min, np.max)
@@ -199,33 +155,6 @@ def _measured(
             "leave the range of float32 (1e-38 to 3e38): multiply the tokens by a constant first"
         )
     return out
-
-
-def _require_sound(a: Array, b: Array, unit: bool) -> None:
-    """All values finite, and with `unit` no token zero; else an error that says where."""
-    for name, h in (("a", a), ("b", b)):
-        xp = h.__array_namespace__()
-        finite = xp.isfinite(h.astype(np.float32))
-        if not finite.all():
-            where, count = _first(~finite)
-            raise InputError(
-                f"tokens {name}[{', '.join(map(str, where))}] = {h[where]} is not finite "
-                f"({count} such values)"
-            )
-        empty = ~xp.any(h != 0, axis=-1)
-        if unit and empty.any():
-            where, count = _first(empty)
-            raise InputError(
-                f"tokens {name}[{', '.join(map(str, where))}] is all zero "
-                f"({count} such tokens), so its cosine is undefined; "
-                "remove padding first"
-            )
-
-
-def _first(bad: Array) -> tuple[tuple[int, ...], int]:
-    """Place of the first true value, and how many there are."""
-    places = np.argwhere(np.asarray(bad))
-    return tuple(int(i) for i in places[0]), len(places)
 
 
 def _checked_grid(grid: Any, tokens: int) -> np.ndarray:

@@ -23,7 +23,7 @@ class MeasuredCurves(Figure):
     def draw(self, loaded: list[Any]) -> Any:
         """Measured data that ships with the package; `loaded` is not used."""
         curves = read_curves()
-        fits = fit_curves(curves, bootstrap=0)
+        fits = fit_curves(curves)
         fitted: list[Any] = [
             (*name.split(" / "), n, score, fit)
             for (name, n, score), (_, fit) in zip(curves, fits, strict=True)

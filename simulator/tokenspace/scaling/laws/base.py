@@ -19,9 +19,10 @@ class ScalingLaw(ABC):
     """A law S(n) with a few parameters, fitted in log S.
 
     The fit sees `raw` parameters, any real numbers, as many as there are `parameters`; the first
-    axis of an array of them counts parameters. Their order matters: the first two must be
-    determined by any data (a level and a slope or rise), and the fit holds the others by a weak
-    pull to 0 where the data say nothing about them.
+    axis of an array of them counts parameters. Each of `parameters` rises or falls with the raw one
+    of the same place and depends on no other; its values at raw -inf and inf are the ends of its
+    range. Their order matters: the first two must be determined by any data (a level and a slope or
+    rise), and the fit holds the others by a weak pull to 0 where the data say nothing about them.
 
     Formulas are written once for NumPy and JAX: `xp` is `numpy` or `jax.numpy`. A law is frozen,
     and equal to every other of its class with the same fields, so compiled fits are kept.
@@ -29,6 +30,7 @@ class ScalingLaw(ABC):
 
     room: ClassVar[str] = "scaling"
     parameters: ClassVar[tuple[str, ...]]
+    linear: ClassVar[bool] = False  # log S is linear in the raw parameters
 
     @abstractmethod
     def log_score(self, raw: Any, log_n: Any, xp: Any = np) -> Any:
@@ -54,6 +56,21 @@ class ScalingLaw(ABC):
     def named(self, raw: np.ndarray) -> dict[str, np.ndarray]:
         """Raw parameters (p, ...) under their names in theory."""
         return dict(zip(self.parameters, self.values(raw), strict=True))
+
+    def named_intervals(self, raw: np.ndarray, ends: np.ndarray) -> dict[str, tuple[float, float]]:
+        """Intervals by name, low end first, from those of the raw parameters (p, 2) at raw (p,)."""
+        intervals = {}
+        for k, name in enumerate(self.parameters):
+            moved = np.repeat(raw[:, None], 2, axis=1)
+            moved[k] = ends[k]
+            low, high = sorted(float(v) for v in self.named(moved)[name])
+            intervals[name] = (low, high)
+        return intervals
+
+    def ranges(self) -> dict[str, tuple[float, float]]:
+        """The ends of each parameter's range, by name."""
+        size = len(self.parameters)
+        return self.named_intervals(np.zeros(size), np.tile([-np.inf, np.inf], (size, 1)))
 
     def score(self, named: Mapping[str, float], n: Any) -> np.ndarray:
         """S(n) of parameters by name at token counts n > 0, any shape."""

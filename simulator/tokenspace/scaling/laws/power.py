@@ -18,6 +18,7 @@ class Power(ScalingLaw):
     """
 
     parameters = ("c", "alpha")
+    linear = True
 
     def log_score(self, raw: Any, log_n: Any, xp: Any = np) -> Any:
         log_c, alpha = raw

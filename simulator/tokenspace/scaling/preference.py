@@ -1,0 +1,74 @@
+"""Which law a curve prefers, and whether that says anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from scipy import stats
+
+from tokenspace.scaling.result import LawFit, ScalingFit
+
+CLEAR = 10.0  # by which the AICc of a clear winner is ahead (Burnham & Anderson 2002, ch. 2.6)
+ROUNDING = 1e-6  # residual standard deviation of log S: no score is measured so finely
+
+
+def aicc(points: int, parameters: int, squares: float) -> float:
+    """Akaike's criterion of a least-squares fit, corrected for few points, without its constant.
+
+    AICc = m log(RSS / m) + 2 k + 2 k (k + 1) / (m - k - 1), with m points and k = p + 1, as the
+    variance of the residuals is a parameter too; infinite unless m > k + 1. Residuals below
+    `ROUNDING` count as being there, so that laws which all fit exactly are not told apart by them.
+
+    Source: C. M. Hurvich, C.-L. Tsai, Biometrika 76, 297, 1989.
+    """
+    k = parameters + 1
+    if points <= k + 1:
+        return float("inf")
+    likelihood = points * np.log(max(squares / points, ROUNDING**2))
+    return float(likelihood + 2 * k + 2 * k * (k + 1) / (points - k - 1))
+
+
+def compare(fits: Iterable[LawFit], log_n: np.ndarray, log_score: np.ndarray) -> ScalingFit:
+    """The fits of one curve, ranked; equal ones in the order given."""
+    by_name = {f.law: f for f in fits}
+    ranked = sorted(by_name.values(), key=lambda f: f.aicc)
+    best = ranked[0]
+    if len(ranked) == 1:
+        return ScalingFit(by_name, best.law, float("nan"), "only one law was fitted")
+    second = ranked[1]
+    lead = second.aicc - best.aicc if np.isfinite(best.aicc) else float("nan")
+    return ScalingFit(by_name, best.law, lead, _doubt(best, second, lead, log_n, log_score))
+
+
+def _doubt(
+    best: LawFit, second: LawFit, lead: float, log_n: np.ndarray, log_score: np.ndarray
+) -> str:
+    """Why the preference for the best law is not decisive, empty where it is."""
+    if not np.isfinite(lead):
+        return f"{len(log_n)} points are too few to compare the laws"
+    if len(np.unique(np.stack([log_n, log_score]), axis=1).T) < len(log_n):
+        return "a score repeats exactly at the same n: that is no second measurement"
+    if best.residual_std <= ROUNDING:
+        return f"the scores have no noise: they follow the {best.law} law to rounding"
+    low, high = _slope(log_n, log_score, best.level)
+    if low <= 0 <= high:
+        return "the scores have no slope: the interval of the power law's alpha holds 0"
+    if lead <= CLEAR:
+        return f"AICc is not ahead by more than {CLEAR:g}"
+    # With few points a law with fewer parameters is ahead whatever the scores are.
+    if len(log_n) * np.log(_squares(second) / _squares(best)) <= CLEAR:
+        return "AICc is ahead for fewer parameters at so few points, not for a better fit"
+    return ""
+
+
+def _squares(fit: LawFit) -> float:
+    """The sum of squares of a fit."""
+    return fit.residual_std**2 * fit.degrees_of_freedom
+
+
+def _slope(log_n: np.ndarray, log_score: np.ndarray, level: float) -> tuple[float, float]:
+    """Student's interval of the slope of log S against log n, by least squares."""
+    line = stats.linregress(log_n, log_score)
+    half = stats.t.ppf((1 + level) / 2, len(log_n) - 2) * line.stderr
+    return float(line.slope - half), float(line.slope + half)

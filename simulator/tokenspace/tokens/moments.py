@@ -1,0 +1,103 @@
+"""Second moments of pairs of sequences: of each pair, and what is left without each group."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tokenspace.statistics.jackknife import GroupSums, begin_groups
+from tokenspace.tokens.pairs import Pairs
+
+
+@dataclass(frozen=True)
+class PairMoments:
+    """What second moments are made of, a row a pair; sums run over all tokens.
+
+    n: token counts (m,). values (P, 4 + m): sum ||a_i||^2 + ||b_i||^2; sum a_i . b_i; over i != j
+    the sums of a_i . a_j + b_i . b_j and of a_i . b_j; ||sum_{i<=n} (a_i - b_i)||^2 at each n.
+    members: numbers of the groups of each pair, (P, w).
+    """
+
+    n: np.ndarray
+    values: np.ndarray
+    members: np.ndarray
+
+    def rows(self, most: int | None = None) -> np.ndarray:
+        """Means over all pairs, then without each group, (1 + K, 4 + m); K = 0 for one pair.
+
+        most: neighbouring groups are left out together, so that there are no more than this.
+        """
+        if len(self.values) == 1:
+            return self.values
+        groups = int(self.members.max()) + 1
+        if most is not None and groups > most:
+            together = self._sums(self.members * most // groups, most)
+            if np.all(together.sizes < together.count):
+                return np.vstack([together.mean, together.without])
+        alone = self._sums(self.members, groups)
+        return np.vstack([alone.mean, alone.without])
+
+    def _sums(self, members: np.ndarray, groups: int) -> GroupSums:
+        return begin_groups(groups, self.values.shape[1]).add(self.values, members)
+
+
+def pair_moments(given: Pairs, n: np.ndarray) -> PairMoments:
+    """Second moments of every pair, at token counts n for the sums of differences."""
+    a = np.asarray(given.a, np.float64)
+    if not given.every:
+        b = np.asarray(given.b, np.float64)
+        members = np.arange(len(a))[:, None] if given.members is None else given.members
+        sum_a, sum_b = a.sum(axis=1), b.sum(axis=1)
+        square, product = np.sum(a * a + b * b, axis=(1, 2)), np.sum(a * b, axis=(1, 2))
+        within = np.sum(sum_a**2 + sum_b**2, axis=1) - square
+        cross = np.sum(sum_a * sum_b, axis=1) - product
+        squares = np.sum(np.cumsum(a - b, axis=1)[:, n - 1] ** 2, axis=2)
+        return PairMoments(n, np.column_stack([square, product, within, cross, squares]), members)
+    flat, sums = a.reshape(len(a), -1), a.sum(axis=1)
+    first, second = np.triu_indices(len(a), 1)
+    product, across = flat @ flat.T, sums @ sums.T
+    own = np.diag(across) - np.diag(product)
+
+    def both(values: np.ndarray) -> np.ndarray:
+        return values[first] + values[second]
+
+    columns = [both(np.diag(product)), product[first, second], both(own)]
+    columns.append((across - product)[first, second])
+    for at in np.moveaxis(np.cumsum(a, axis=1)[:, n - 1], 1, 0):
+        gram = at @ at.T
+        columns.append(both(np.diag(gram)) - 2 * gram[first, second])
+    return PairMoments(n, np.column_stack(columns), np.stack([first, second], axis=1))
+
+
+def difference_moments(
+    given: Pairs, members: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The second moment of a_i - b_i, its trace, and the trace of its square.
+
+    Returns:
+        C = sum over pairs and tokens of (a_i - b_i)(a_i - b_i)', (d, d); tr C and tr C^2 with all
+        pairs and then without each group, (1 + K,); K = 0 for one pair.
+    """
+    a = np.asarray(given.a, np.float64)
+    groups = int(members.max()) + 1 if len(members) > 1 else 0
+    if given.every:
+        total = a.sum(axis=0)
+        moment = np.tensordot(a, a, ((0, 1), (0, 1)))
+        whole = len(a) * moment - total.T @ total
+    else:
+        difference = a - np.asarray(given.b, np.float64)
+        whole = np.tensordot(difference, difference, ((0, 1), (0, 1)))
+    trace, square = [np.trace(whole)], [np.sum(whole**2)]
+    for k in range(groups):
+        if given.every:
+            product = a[k].T @ total
+            part = len(a) * a[k].T @ a[k] + moment - product - product.T
+            shared, own, size = np.sum(whole * part), np.sum(part**2), np.trace(part)
+        else:
+            rows = difference[np.any(members == k, axis=1)].reshape(-1, len(whole))
+            gram = rows.T @ rows if len(rows) > len(whole) else rows @ rows.T
+            shared, own, size = np.sum((rows @ whole) * rows), np.sum(gram**2), np.trace(gram)
+        trace.append(trace[0] - size)
+        square.append(square[0] - 2 * shared + own)
+    return whole, np.array(trace), np.array(square)

@@ -1,0 +1,222 @@
+"""Intervals of fitted parameters: exact where they can be, and held to what defines them."""
+
+import numpy as np
+import pytest
+from scipy import optimize, stats
+
+import tokenspace as ts
+from tokenspace.scaling.curves import read_curves
+from tokenspace.scaling.fit import fit_logs
+from tokenspace.scaling.laws import known_laws
+from tokenspace.scaling.laws.power import Power
+from tokenspace.scaling.optimise import grouped, minimise
+from tokenspace.scaling.result import LawFit
+
+CURVES = read_curves()
+LAWS = known_laws()
+GRIDS = {
+    4: np.array([1, 16, 128, 768.0]),
+    7: np.array([1, 8, 16, 64, 128, 384, 768.0]),
+    10: CURVES[0][1],
+}
+
+
+def simulated(law, truth, noise, points, runs, seed=0):
+    """(log n, log S) of runs with normal noise in log S."""
+    n = GRIDS[points]
+    y = np.log(LAWS[law].score(dict(zip(LAWS[law].parameters, truth, strict=True)), n))
+    rng = np.random.default_rng(seed)
+    return [(np.log(n), y + noise * rng.standard_normal(points)) for _ in range(runs)]
+
+
+def fitted(law, logs, level=0.95):
+    return [f.best for f in fit_logs(logs, {law: LAWS[law]}, level)]
+
+
+def least_squares(law, k, value, x, y, start):
+    """Least sum of squares with raw parameter k at a value, by another method than ours."""
+    others = np.arange(len(start)) != k
+
+    def residuals(free):
+        raw = np.array(start, float)
+        raw[k] = value
+        raw[others] = free
+        return law.log_score(raw, x) - y
+
+    found = optimize.least_squares(residuals, start[others], x_scale="jac", xtol=1e-15, ftol=1e-15)
+    return 2 * found.cost
+
+
+@pytest.mark.parametrize("level", [0.5, 0.95])
+@pytest.mark.parametrize("k", [0, 9, 25])
+def test_power_law_has_students_intervals(k, level):
+    _, n, score = CURVES[k]
+    x, y = np.log(n), np.log(score)
+    line = stats.linregress(x, y)
+    t = stats.t.ppf((1 + level) / 2, len(n) - 2)
+    fit = ts.fit_scaling(n, score, "power", level=level).best
+    half = t * line.stderr
+    assert fit.level == level
+    assert fit.intervals["alpha"] == pytest.approx(
+        (-line.slope - half, -line.slope + half), rel=1e-6
+    )
+    half = t * line.intercept_stderr
+    ends = np.exp([line.intercept - half, line.intercept + half])
+    assert fit.intervals["c"] == pytest.approx(tuple(ends), rel=1e-6)
+
+
+def test_students_interval_by_hand():
+    """y = 0, 1, 0, 1 at x = 0, 1, 2, 3: slope 1/5, RSS 4/5, t = 4.3027 with 2 degrees."""
+    fit = ts.fit_scaling(np.exp([0, 1, 2, 3]), np.exp([0, 1, 0, 1]), "power").best
+    half = 4.302653 * np.sqrt(0.4 / 5)
+    assert fit.intervals["alpha"] == pytest.approx((-0.2 - half, -0.2 + half), rel=1e-6)
+    half = 4.302653 * np.sqrt(0.4 * (1 / 4 + 1.5**2 / 5))
+    assert np.log(fit.intervals["c"]) == pytest.approx((0.2 - half, 0.2 + half), rel=1e-6)
+
+
+def test_profile_of_a_linear_law_is_exact():
+    class Searched(Power):
+        linear = False
+
+    logs = simulated("power", (12, -0.25), 0.05, 7, 20)
+    exact = fit_logs(logs, {"power": LAWS["power"]}, 0.9)
+    found = fit_logs(logs, {"power": Searched()}, 0.9)
+    for a, b in zip(exact, found, strict=True):
+        for name, ends in a.best.intervals.items():
+            assert b.best.intervals[name] == pytest.approx(ends, rel=1e-5)
+
+
+@pytest.mark.parametrize("k", [0, 2, 7, 20])
+@pytest.mark.parametrize("name", ["crossover", "saturating"])
+def test_ends_lie_where_the_sum_of_squares_reaches_its_limit(name, k):
+    """Held at a bounded end the least sum of squares is RSS (1 + t^2 / (m - p)), found by SciPy."""
+    _, n, score = CURVES[k]
+    law, x, y = LAWS[name], np.log(n), np.log(score)
+    fit = ts.fit_scaling(n, score, name).best
+    limit = fit.residual_std**2 * (7 + stats.t.ppf(0.975, 7) ** 2)
+    best = law.raw(*fit.parameters.values())
+    checked = 0
+    for i, (parameter, ends) in enumerate(fit.intervals.items()):
+        for side, end in enumerate(ends):
+            if end == law.ranges()[parameter][side]:
+                continue
+            value = law.raw(*(fit.parameters | {parameter: end}).values())[i]
+            starts = [best, *law.starts(x, y)]
+            least = min(least_squares(law, i, value, x, y, start) for start in starts)
+            assert least == pytest.approx(limit, rel=1e-3), (parameter, side)
+            checked += 1
+    assert checked >= 4
+
+
+def crossover_by_grid(x, y, freedom):
+    """Ends of beta and log n_balance by scanning n_balance; the rest is linear least squares."""
+    balance = np.linspace(-60, 60, 4001)
+    b = (x + np.logaddexp(x, balance[:, None]) - np.logaddexp(0, balance[:, None])) / 2
+    b -= b.mean(axis=1, keepdims=True)
+    size = (b**2).sum(axis=1)
+    beta = b @ y / size
+    profile = ((y - y.mean()) ** 2).sum() - beta**2 * size
+    limit = profile.min() * (1 + stats.t.ppf(0.975, freedom) ** 2 / freedom)
+    allowed = profile <= limit
+    half = np.sqrt(np.maximum(limit - profile, 0) / size)
+    regions = np.sum(np.diff(allowed.astype(int)) == 1) + allowed[0]
+    ends = (beta - half)[allowed].min(), (beta + half)[allowed].max()
+    return ends, balance[allowed][[0, -1]], regions
+
+
+@pytest.mark.parametrize(
+    ("truth", "noise", "points"), [((20, 0.1, 30), 0.02, 10), ((20, 0.2, 100), 0.05, 7)]
+)
+def test_crossover_spans_all_regions_that_the_data_allow(truth, noise, points):
+    """Against a scan of n_balance, also where two regions lie apart."""
+    logs = simulated("crossover", truth, noise, points, 60, seed=9)
+    apart = 0
+    for fit, (x, y) in zip(fitted("crossover", logs), logs, strict=True):
+        (low, high), balance, regions = crossover_by_grid(x, y, points - 3)
+        apart += regions > 1
+        assert fit.intervals["beta"] == pytest.approx((low, high), abs=0.003 * (high - low))
+        for end, scanned, open_end in zip(
+            fit.intervals["n_balance"], balance, (0, np.inf), strict=True
+        ):
+            if abs(scanned) == 60:
+                assert end == open_end
+            else:
+                assert np.log(end) == pytest.approx(scanned, abs=0.05)
+    assert apart >= 1
+
+
+def test_exact_intervals_cover():
+    """95 % in 4,000 runs, within four standard errors; 1.5 times wider at 4 points: 97.7 %."""
+    for points in (4, 10):
+        fits = fitted("power", simulated("power", (12, -0.25), 0.05, points, 4000, seed=points))
+        for name, truth in (("c", 12), ("alpha", -0.25)):
+            ends = np.array([f.intervals[name] for f in fits])
+            covered = np.mean((ends[:, 0] < truth) & (truth < ends[:, 1]))
+            assert abs(covered - 0.95) < 4 * np.sqrt(0.95 * 0.05 / 4000), (points, name, covered)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("points", [7, 10])
+@pytest.mark.parametrize(
+    ("name", "truth"), [("crossover", (10, 0.4, 10)), ("saturating", (16, 0.8, 0.3))]
+)
+def test_profile_intervals_cover(name, truth, points):
+    """93 to 97 %, within three standard errors; half as wide again: 99 %, two thirds: 84 %."""
+    runs = 1000
+    fits = fitted(name, simulated(name, truth, 0.02, points, runs, seed=points))
+    for parameter, value in zip(LAWS[name].parameters, truth, strict=True):
+        ends = np.array([f.intervals[parameter] for f in fits])
+        covered = np.mean((ends[:, 0] <= value) & (value <= ends[:, 1]))
+        error = np.sqrt(covered * (1 - covered) / runs)
+        assert 0.93 - 3 * error < covered < 0.97 + 3 * error, (parameter, covered)
+
+
+@pytest.mark.parametrize("law", ["crossover", "saturating"])
+def test_too_few_points_are_said(law):
+    fit = ts.fit_scaling([1, 8, 64], [1, 2, 3], law).best
+    assert fit.degrees_of_freedom == 0 and fit.intervals == {}
+    assert np.isnan(fit.residual_std) and fit.aicc == np.inf
+    words = f"3 points do not bound the 3 parameters and the noise of the {law} law"
+    assert fit.too_few == words
+    assert fit.bounds("c" if law == "crossover" else "g") == "no interval"
+
+
+def test_one_degree_of_freedom_is_enough():
+    fit = ts.fit_scaling([1, 8, 64], [1, 2, 3], "power").best
+    assert fit.degrees_of_freedom == 1 and fit.too_few == ""
+    assert fit.bounds("alpha") == "{:.4g} to {:.4g}".format(*fit.intervals["alpha"])
+
+
+def test_ends_in_words():
+    inf = np.inf
+    for ends, words in {
+        (12.0, 80.0): "12 to 80",
+        (12.0, inf): "at least 12",
+        (0.0, 80.25): "at most 80.25",
+        (0.0, inf): "not bounded",
+    }.items():
+        fit = LawFit("crossover", {}, {"n_balance": ends}, 0.95, 7, 0.1, 0.0, GRIDS[10], GRIDS[10])
+        assert fit.bounds("n_balance") == words
+        assert fit.bounds("beta") == "no interval"
+
+
+def test_curves_are_padded_by_points_without_weight():
+    curves = [(np.arange(m, dtype=float), np.ones(m) * m) for m in (3, 4, 5, 9)]
+    found = {tuple(which): points for which, points in grouped(curves)}
+    assert list(found) == [(0, 1), (2,), (3,)]
+    assert [p.x.shape[1] for p in found.values()] == [4, 8, 16]
+    points = found[0, 1]
+    np.testing.assert_array_equal(points.counts, [3, 4])
+    np.testing.assert_array_equal(points.weight, [[1, 1, 1, 0], [1, 1, 1, 1]])
+    np.testing.assert_array_equal(points.x[0], [0, 1, 2, 2])
+    np.testing.assert_array_equal(points.y[0], [3, 3, 3, 3])
+
+
+def test_what_has_no_move_stays():
+    ((_, points),) = grouped(simulated("power", (12, -0.25), 0.05, 7, 100))
+    start = np.tile([1.0, 0.3], (100, 1))
+    raw, rss = minimise(LAWS["power"], start, np.tile([[2.0, 0], [0, 0]], (100, 1, 1)), points)
+    np.testing.assert_array_equal(raw[:, 1], 0.3)
+    y, x = points.y[:, :7], points.x[:, :7]
+    np.testing.assert_allclose(raw[:, 0], (y + 0.3 * x).mean(axis=1), rtol=1e-7)
+    np.testing.assert_allclose(rss, 7 * (y + 0.3 * x).var(axis=1), rtol=1e-7)

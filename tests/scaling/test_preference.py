@@ -1,0 +1,116 @@
+"""Which law is preferred, by a criterion computed by hand, and when that is decisive."""
+
+import numpy as np
+import pytest
+
+import tokenspace as ts
+from tokenspace.scaling.preference import aicc, compare
+from tokenspace.scaling.result import LawFit
+
+N = np.array([1, 8, 16, 32, 64, 128, 256, 384, 512, 768.0])
+WAVE = np.array([1, -2, 1, 2, -1, -1, 2, -2, 1, -1])  # noise that no law follows
+
+
+def made(law, value, std=0.1):
+    """A fit of which only its criterion matters."""
+    return LawFit(law, {}, {}, 0.95, 7, std, value, N, N)
+
+
+SCORE = 5 * N**0.2 * np.exp(0.1 * WAVE)
+
+
+def judged(lead, score=SCORE, n=N, std=0.1, other=1.0):
+    fits = [made("a", 3.0, std), made("b", 3.0 + lead, other)]
+    return compare(fits, np.log(n), np.log(score))
+
+
+@pytest.mark.parametrize(
+    ("points", "parameters", "squares", "value"),
+    [
+        (10, 2, 0.1, 10 * np.log(0.01) + 6 + 24 / 6),
+        (10, 3, 0.1, 10 * np.log(0.01) + 8 + 40 / 5),
+        (5, 2, 0.2, 5 * np.log(0.04) + 6 + 24),
+        (4, 2, 0.2, np.inf),
+        (6, 3, 0.2, 6 * np.log(0.2 / 6) + 8 + 40),
+        (5, 3, 0.2, np.inf),
+        (10, 2, 0.0, 10 * np.log(1e-12) + 6 + 4),
+        (10, 2, 1e-13, 10 * np.log(1e-12) + 6 + 4),
+    ],
+)
+def test_criterion(points, parameters, squares, value):
+    assert aicc(points, parameters, squares) == pytest.approx(value, rel=1e-12)
+
+
+def test_criterion_of_a_fit():
+    fits = ts.fit_scaling(N, SCORE).fits
+    (squares,) = np.polyfit(np.log(N), np.log(SCORE), 1, full=True)[1]
+    assert fits["power"].aicc == pytest.approx(10 * np.log(squares / 10) + 10, rel=1e-9)
+    squares = 7 * fits["crossover"].residual_std ** 2
+    assert fits["crossover"].aicc == pytest.approx(10 * np.log(squares / 10) + 16, rel=1e-9)
+
+
+def test_the_smallest_criterion_wins_and_the_next_measures_the_evidence():
+    values = {"a": 7.0, "b": 4.5, "c": 20.0, "d": np.inf}
+    found = compare([made(*v) for v in values.items()], np.log(N), np.log(N))
+    assert found.winner == "b" and found.best.law == "b" and found.evidence == 2.5
+    assert list(found.fits) == list(values)
+
+
+def test_decisive_above_ten_only():
+    assert judged(10.5).decisive and judged(10.5).why == ""
+    for lead in (10.0, 3.0):
+        assert judged(lead).why == "AICc is not ahead by more than 10" and not judged(lead).decisive
+
+
+def test_not_decisive_where_laws_cannot_be_compared():
+    assert "10 points are too few to compare" in judged(np.inf).why
+    none = compare([made("a", np.inf), made("b", np.inf)], np.log(N), np.log(N))
+    assert np.isnan(none.evidence) and "too few" in none.why
+    one = compare([made("a", 3.0)], np.log(N), np.log(N))
+    assert np.isnan(one.evidence) and one.why == "only one law was fitted"
+
+
+def test_not_decisive_by_the_count_of_parameters():
+    """10 points: the fit itself is better by 10 where residuals differ by exp(1/2)."""
+    for other, decisive in ((0.1648, False), (0.1649, True)):
+        found = judged(99.0, other=other)
+        assert found.decisive is decisive
+        assert decisive or "ahead for fewer parameters" in found.why
+    few = ts.fit_scaling(N[3:], SCORE[3:])  # at 7 points the third parameter costs 14
+    assert few.winner == "power" and few.evidence > 10 and "fewer parameters" in few.why
+    two_and_three = [
+        LawFit(k, {}, {}, 0.95, f, 0.1, a, N, N) for k, f, a in (("a", 8, 3), ("b", 7, 99))
+    ]
+    assert "fewer parameters" in compare(two_and_three, np.log(N), np.log(SCORE)).why
+
+
+def test_not_decisive_without_noise():
+    assert "no noise: they follow the a law to rounding" in judged(99.0, std=1e-6).why
+    assert judged(99.0, std=1.1e-6).decisive
+
+
+def test_not_decisive_without_slope():
+    """At the edge of Student's interval: with 8 degrees of freedom t is 2.3060 at 95 %."""
+    x = np.log(N)
+    noise = WAVE - np.polyval(np.polyfit(x, WAVE, 1), x)
+    error = np.sqrt(noise @ noise / 8 / np.sum((x - x.mean()) ** 2))
+    for share, decisive in ((2.30, False), (2.31, True), (-2.30, False), (-2.31, True)):
+        found = judged(99.0, np.exp(share * error * x + noise))
+        assert found.decisive is decisive
+        assert decisive or "no slope" in found.why
+
+
+def test_not_decisive_where_a_point_is_given_twice():
+    twice = np.r_[N[:9], N[8]]
+    assert judged(99.0, SCORE, twice).decisive  # two measurements at one n
+    assert "repeats exactly" in judged(99.0, np.r_[SCORE[:9], SCORE[8]], twice).why
+
+
+def test_curves_without_noise_or_slope():
+    for score in (np.full(10, 5.0), 5 * N**0.3, 80 * (1 - 0.6 * N**-0.5)):
+        found = ts.fit_scaling(N, score)
+        assert not found.decisive and "no noise" in found.why
+    assert "no slope" in ts.fit_scaling(N, np.exp(0.1 * WAVE)).why
+    clear = ts.fit_scaling(N, 80 * (1 - 0.6 * N**-0.5) * np.exp(0.003 * WAVE))
+    assert clear.decisive and clear.winner == "saturating"
+    assert clear.to_dict()["decisive"] is True and clear.to_dict()["why"] == ""
