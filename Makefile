@@ -15,8 +15,8 @@ EVERY ?= 1
 TESTS := -m pytest -n $(WORKERS) --dist worksteal --durations 15
 OLDEST := .venv-oldest
 
-.PHONY: demo test test-slow test-all test-oldest mutants bench notebooks docs expected-divergence \
-	lint install clean
+.PHONY: demo test test-slow test-all test-oldest mutants bench coverage notebooks docs \
+	expected-divergence lint install clean
 
 demo: install
 	$(BIN)/tokenspace sweep sweeps/demo.toml --out $(OUT)/results
@@ -42,6 +42,9 @@ mutants: $(VENV)/.mutants
 
 bench: install
 	$(BIN)/tokenspace bench
+
+coverage: install
+	$(BIN)/tokenspace coverage --out docs/coverage.csv
 
 notebooks: install
 	$(BIN)/python notebooks/build.py

@@ -16,8 +16,8 @@ HERE = Path(__file__).parent
 INTRODUCTION = """# E[D(n)] of unit-norm and of per-token Student-t tokens
 
 No closed form is known for laws that change tokens one by one; their E[D(n)^2] is exact. These
-values are simulated with that as a control variate (`estimator = "control"`), whose error is the
-one of the regression's residuals. Model: `equicorrelated(psi_equal=0.2, psi_within=0.3,
+values are simulated with that as a control variate (`estimator = "control"`), whose error is that
+of the variance of D: E[D]^2 = E[D^2] - Var D. Model: `equicorrelated(psi_equal=0.2, psi_within=0.3,
 psi_cross=0.1)` before the law, isotropic features, E||g||^2 = 1 for the Gaussian tokens g. The
 digits in brackets are one standard error in the last places; also in
 [expected_divergence.csv](expected_divergence.csv) are the exact root of E[D^2], the replicates, and

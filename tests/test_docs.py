@@ -46,6 +46,16 @@ def test_symbols_page_names_what_exists():
         assert name in result.correlations
 
 
+def test_coverage_page_is_made_of_its_numbers():
+    from tokenspace.experiments.coverage import tasks
+    from tokenspace.report.coverage import from_csv, page
+
+    rows = from_csv((DOCS / "coverage.csv").read_text())
+    assert (DOCS / "coverage.md").read_text() == page(rows)
+    assert {(r.law, r.d) for r in rows} == {(case.law, case.d) for _, case, _ in tasks()}
+    assert all(r.runs >= 200 for r in rows)
+
+
 @pytest.mark.parametrize(("name", "thing"), PUBLIC, ids=[n for n, _ in PUBLIC])
 def test_every_public_name_has_a_line(name, thing):
     first = (inspect.getdoc(thing) or "").splitlines()[0]

@@ -39,7 +39,8 @@ def complete(arrays: dict[str, np.ndarray], n: np.ndarray) -> dict[str, np.ndarr
     """
     m, quantiles = len(n), arrays["quantiles"]
     out = arrays | {"quantile_intervals": np.full((2, *quantiles.shape), np.nan)}
-    out |= {"median": quantiles[2], "median_covariance": np.full((m, m), np.nan)}
+    for name in ("median", "geometric"):  # the latter stands for growth alone, as the former does
+        out |= {name: quantiles[2], f"{name}_covariance": np.full((m, m), np.nan)}
     if "psi_equal.mean" in arrays:
         psi = {k: arrays[f"psi_{k}.mean"] for k in ("equal", "within", "cross")}
         delta = np.where(n > 1, psi["within"] - psi["cross"], 0.0)

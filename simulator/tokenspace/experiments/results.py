@@ -140,7 +140,7 @@ def _result(arrays: dict[str, np.ndarray], meta: dict[str, Any], model: Deferred
     }
     control = None
     if "control_mean" in arrays:
-        by = Moments(arrays["control_mean"], arrays["control_covariance"], count, count - 2.0)
+        by = Moments(arrays["control_mean"], arrays["control_covariance"], count)
         control = Control(by, arrays["control_gain"])
     how = {k: meta[k] for k in HOW}
     for name in ("sampler", "method", "reason", "kernels", "device"):
@@ -155,6 +155,7 @@ def _result(arrays: dict[str, np.ndarray], meta: dict[str, Any], model: Deferred
     if seed is not None and not 0 <= _of(int, seed) < 2**64:
         raise ValueError("its seed cannot be")
     _require_possible(arrays, count)
+    heavy = "median" in arrays
     return Result(
         n=n,
         divergence=Moments(arrays["mean"], arrays["covariance"], count),
@@ -164,7 +165,8 @@ def _result(arrays: dict[str, np.ndarray], meta: dict[str, Any], model: Deferred
         correlations=correlations or None,
         joint=_moments(arrays, "joint", "joint_mean", count) if psi else None,
         control=control,
-        median=_moments(arrays, "median", "median", count) if "median" in arrays else None,
+        median=_moments(arrays, "median", "median", count) if heavy else None,
+        geometric=_moments(arrays, "geometric", "geometric", count) if heavy else None,
         model=model,
         **how,
         notes=(*map(str, meta["notes"]), *_on_versions(made_with)),

@@ -18,7 +18,7 @@ from tokenspace.experiments.hosts import any_host
 from tokenspace.experiments.placement import Samples
 from tokenspace.provenance import versions
 from tokenspace.statistics.result import Result, summarise
-from tokenspace.statistics.stopping import is_look, next_look, relative_error
+from tokenspace.statistics.stopping import enough, next_look, relative_error
 from tokenspace.statistics.streaming import Accumulator, begin, bytes_of, summary, update
 
 SECONDS_BETWEEN_KEEPING = 30.0
@@ -60,8 +60,9 @@ def simulate(
         statistics: "divergence", and "correlations" for the realised psi's.
         target_relative_error: stop once the standard error of every E[D(n)] is below this
             fraction of it; judged from 128 replicates on, at fixed counts.
-        estimator: of E[D]: "mean", "control" (uses the exact E[D^2]), or "auto": "control" for laws
-            without an exact E[D]. `check` always compares plain means.
+        estimator: of E[D]: "mean", "control" (uses the exact E[D^2], from 256 replicates on), or
+            "auto": "control" for laws without an exact E[D] and without heavy tails. `check` always
+            compares plain means.
         batch_size: replicates per device call; by default as many as take about half a second.
         devices: how many devices share the replicates; by default all that JAX sees.
         max_memory: bytes that a device may use for sampling; by default most of what is free. A
@@ -112,19 +113,18 @@ def run_experiment(
     exact = None
     if experiment.estimator == "control":
         exact = theory.second_moment(experiment.model, experiment.grid)
-    enough = False
+    done = False
     last: Chunk | None = None
     for chunk in draw(experiment, execution, seen.count):
         last = chunk
         for part in _up_to_looks(chunk.samples, seen.count, target):
             seen = update(seen, part)
-            if target is not None and is_look(seen.count):
-                enough = relative_error(seen, exact) < target
-                if enough:
-                    break
+            done = target is not None and enough(seen, target, exact)
+            if done:
+                break
         if progress is not None and chunk.samples:
             progress(chunk.done, replicates)
-        if enough:
+        if done:
             break
         if keep is not None and time.perf_counter() - kept_at > SECONDS_BETWEEN_KEEPING:
             keep(seen)

@@ -87,8 +87,10 @@ def encode_point(point: Point, result: Result) -> bytes:
     }
     if result.joint is not None:
         arrays |= {"joint_mean": result.joint.mean, "joint_covariance": result.joint.covariance}
-    if result.median is not None:
-        arrays |= {"median": result.median.mean, "median_covariance": result.median.covariance}
+    for name in ("median", "geometric"):
+        found = getattr(result, name)
+        if found is not None:
+            arrays |= {name: found.mean, f"{name}_covariance": found.covariance}
     if result.control is not None:
         by = result.control
         arrays |= {"control_mean": by.divergence.mean, "control_gain": by.gain}

@@ -49,7 +49,8 @@ def fit_balance(n: np.ndarray, amplitude: Moments, level: float = LEVEL) -> Bala
 
     Every n has the same weight, relative to its fitted value: weights from estimated errors would
     follow the noise when replicates are few. The errors of slope and intercept use the full
-    covariance, and the interval of their ratio is Fieller's with Student's t.
+    covariance, but for a common factor, on which their ratio does not depend; its interval is
+    Fieller's with Student's t.
 
     Args:
         n: token counts (m,), at least 3.
@@ -63,7 +64,8 @@ def fit_balance(n: np.ndarray, amplitude: Moments, level: float = LEVEL) -> Bala
     """
     require_points("n_balance", n, amplitude, 3)
     y = amplitude.mean**2 / n
-    jacobian = np.diag(2 * amplitude.mean / n)
+    unshared = np.eye(len(n)) - 1 / len(n)  # log y about its mean over n
+    jacobian = y[:, None] * unshared * (2 / amplitude.mean)
     covariance = jacobian @ amplitude.covariance @ jacobian.T
     design = np.vstack([np.ones(len(n)), n]).T.astype(float)
     solve = _weighted(design, y)
@@ -104,7 +106,8 @@ def _weighted(design: np.ndarray, scale: np.ndarray) -> np.ndarray:
 def _fieller(intercept: float, slope: float, c: np.ndarray, t: float) -> tuple[float, float]:
     """The b with (intercept - b slope)^2 <= t^2 Var(intercept - b slope), low and high.
 
-    Where the slope may be 0 that set reaches through infinity; its part above the hole is given.
+    Where the slope may be 0 that set is all but a hole, and reaches through infinity. Its part
+    above the hole is given if no possible n_balance, > -1, lies below, and else no bound at all.
     """
     qa = slope**2 - t**2 * c[1, 1]
     qb = -2 * (intercept * slope - t**2 * c[0, 1])
@@ -115,4 +118,5 @@ def _fieller(intercept: float, slope: float, c: np.ndarray, t: float) -> tuple[f
     low, high = np.sort((-qb + np.array([-1, 1]) * np.sqrt(discriminant)) / (2 * qa))
     if qa > 0:
         return float(low), float(high)
-    return (float(high), np.inf) if intercept > 0 else (-np.inf, np.inf)
+    above = intercept > 0 and low <= -1
+    return (float(high), np.inf) if above else (-np.inf, np.inf)

@@ -1,8 +1,8 @@
 """Estimators of E[D]: the plain mean, and one that uses the exact E[D^2] as a control variate.
 
-D is nearly a linear function of D^2 where features are many, and E[D^2] is exact for every law of
-finite variance: the regression of D on D^2, read at the exact value, leaves the residuals' variance
-alone. What is held to the theory never uses it: a check of the sampler is one of plain moments.
+E[D]^2 = E[D^2] - Var D, and E[D^2] is exact for every law of finite variance: only the variance of
+D is left to be estimated, which is small against E[D^2] where features are many. What is held to
+the theory never uses it: a check of the sampler is one of plain moments.
 """
 
 from __future__ import annotations
@@ -16,15 +16,13 @@ from tokenspace.errors import InputError
 from tokenspace.statistics.estimate import Moments
 
 ESTIMATORS = ("auto", "mean", "control")
-LEAST = 4  # replicates: two coefficients, and errors with two degrees of freedom
+LEAST = 256  # replicates: the variance of fewer leans too far for an interval that is symmetric
+TAIL = 8  # moments of D that the error of its variance needs, to be estimated
 
 
 @dataclass(frozen=True)
 class Control:
-    """E[D(n)] by the control variate, and by what the variance of the plain mean was divided (m,).
-
-    The degrees of freedom are R - 2, those of a regression's residuals.
-    """
+    """E[D(n)] by the control variate; gain: the variance of the plain mean over its own (m,)."""
 
     divergence: Moments
     gain: np.ndarray
@@ -43,21 +41,21 @@ class Control:
 def chosen_estimator(asked: str, model: Any) -> str:
     """ "mean" or "control": what `asked` means for a model.
 
-    "auto" is the control variate for laws that have no exact E[D] and whose D^2 has a variance.
+    "auto" is the control variate for laws that have no exact E[D] and no heavy tails.
 
     Raises:
-        InputError: an unknown name, or a control variate for tokens whose D^2 has no variance.
+        InputError: an unknown name, or a control variate for tokens of heavy tails.
     """
     if asked not in ESTIMATORS:
         raise InputError(
             f"estimator = {asked!r} is not allowed; it must be one of "
             f"{', '.join(map(repr, ESTIMATORS))}"
         )
-    usable = model.law.tail > 4
+    usable = model.law.tail > TAIL
     if asked == "control" and not usable:
         raise InputError(
-            f"estimator = 'control' needs a variance of D^2, which tokens of the law {model.law!r} "
-            "do not have; use 'mean'"
+            f"estimator = 'control' needs {TAIL} moments of D, which tokens of the law "
+            f"{model.law!r} do not have; use 'mean'"
         )
     if asked == "auto":
         return "control" if usable and not model.law.joint_scale else "mean"
@@ -65,36 +63,33 @@ def chosen_estimator(asked: str, model: Any) -> str:
 
 
 def control(joint: Moments, exact: np.ndarray) -> Control | None:
-    """mean(D) - b (mean(D^2) - E[D^2]) with b from the regression of D on D^2, at each n.
+    """sqrt(E[D^2] - s^2) at each n, with s^2 the sample variance of D.
 
-    The error is that of a regression line read at E[D^2]: variance of the residuals times
-    1/R + (mean(D^2) - E[D^2])^2 / sum (D^2 - mean(D^2))^2.
+    Errors are those of s^2: with u = D - mean(D) it is the mean of u^2, and u^2 is linear in D and
+    D^2, whose covariances are at hand.
 
     Args:
         joint: moments of D and D^2 at all n one after the other, (2 m,) or more.
         exact: E[D^2] at each n (m,), finite.
 
     Returns:
-        None from fewer than 4 replicates, or where some D^2 does not vary.
+        None from fewer than 256 replicates, or where some D does not vary, or varies too much.
 
-    Source: theory of control variates and of linear regression; the choice is this project's.
+    Source: derived for this project.
     """
     m, count = len(exact), joint.count
     if count < LEAST:
         return None
-    d, square = slice(0, m), slice(m, 2 * m)
-    within, across = joint.covariance[d, d], joint.covariance[square, d]
-    squares = joint.covariance[square, square]
-    if not np.all(np.diag(squares) > 0):
+    d, both = slice(0, m), slice(0, 2 * m)
+    within = np.diag(joint.covariance[d, d])
+    square = exact - count * within
+    if not (np.all(within > 0) and np.all(square > 0)):
         return None
-    b = np.diag(across) / np.diag(squares)
-    off = joint.mean[square] - exact
-    residual = within - b[:, None] * across - (b[:, None] * across).T
-    residual = residual + np.outer(b, b) * squares
-    # covariances here are those of means, so off^2 / Var(mean) is count off^2 / Var
-    read = np.sqrt(1 + off**2 / (np.diag(squares) * (count - 1)))
-    covariance = residual * np.outer(read, read) * (count - 1) / (count - 2)
-    estimate = Moments(joint.mean[d] - b * off, covariance, count, count - 2.0)
+    mean = np.sqrt(square)
+    # of s^2 on the means of D and D^2, and of its root
+    slope = np.hstack([-2 * np.diag(joint.mean[d]), np.eye(m)]) * count / (count - 1)
+    slope = slope / (2 * mean[:, None])
+    covariance = slope @ joint.covariance[both, both] @ slope.T
     with np.errstate(divide="ignore"):
-        gain = np.diag(within) / np.diag(covariance)
-    return Control(estimate, gain)
+        gain = within / np.diag(covariance)
+    return Control(Moments(mean, covariance, count), gain)

@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import optimize, special
 
-from tokenspace.statistics.estimate import LEVEL, Moments
+from tokenspace.statistics.estimate import LEVEL, Moments, t_quantile
 
 QUANTILES = (0.023, 0.159, 0.5, 0.841, 0.977)  # the median and the 1 and 2 sigma bands
 KEPT = 1 << 20  # values kept as they are
@@ -143,22 +143,38 @@ def _rank(count: int, probability: float, tail: float) -> float:
 def median(sketch: Sketch) -> Moments:
     """The median of D at each n with its covariance across n.
 
-    Cov = (P(D_a <= median_a, D_b <= median_b) - 1/4) / (R f_a f_b), with the density f at the
-    median from a spacing of order statistics. Probabilities are those of the replicates kept; as if
-    two more lay on different sides at a and b, since none at all would say that both are known
-    alike.
+    The standard error of log median is the width of an interval by order statistics over that of
+    Student's t interval of the same level: 95 %, or what so few replicates give. Correlations are
+    those of being below the median, over the replicates kept.
 
-    Source: Hall & Sheather 1988, On the distribution of a studentized quantile, for the spacing.
+    Source: McKean & Schrader 1984, A comparison of methods for studentizing the sample median.
     """
     count, kept = sketch.count, len(sketch.rows)
-    z = special.ndtri((1 + LEVEL) / 2)
-    width = min(0.5, count ** (-1 / 3) * z ** (2 / 3) * (1.5 / (2 * np.pi)) ** (1 / 3))
-    low, middle, high = quantile(sketch, np.array([0.5 - width, 0.5, 0.5 + width]))
+    half = np.array([0.5])
+    middle = quantile(sketch, half)[0]
+    if count < 2:
+        return Moments(middle, np.full((len(middle),) * 2, np.nan), count)
+    level = min(LEVEL, 1 - 2.0 ** (1 - count))  # at most, that the least and the largest bound it
+    low, high = (end[0] for end in quantile_interval(sketch, half, level * (1 - 1e-12)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(high > low, high / low, 1.0)
+    error = middle * np.log(ratio) / (2 * t_quantile((1 + level) / 2, count - 1))
     below = (sketch.rows <= np.median(sketch.rows, axis=0)).astype(np.float64)
     below -= below.mean(axis=0)
-    slope = (high - low) / (2 * width)  # 1 / f
-    covariance = np.full((len(middle),) * 2, np.nan)
-    if kept > 1:
-        scatter = below.T @ below + np.eye(len(middle))
-        covariance = scatter / ((kept - 1.0) * count) * np.outer(slope, slope)
-    return Moments(middle, covariance, count)
+    together = below.T @ below / kept
+    size = np.sqrt(np.diag(together))
+    size[size == 0] = 1  # all are equal, and the error is 0
+    return Moments(middle, together * np.outer(error / size, error / size), count)
+
+
+def geometric_mean(sketch: Sketch) -> Moments:
+    """exp(mean(log D)) of the replicates kept, with its covariance across n; 0 where a D is 0."""
+    with np.errstate(divide="ignore"):
+        logs = np.log(sketch.rows.astype(np.float64))
+    count = len(logs)
+    mean = np.exp(logs.mean(axis=0))
+    covariance = np.full((len(mean),) * 2, np.nan)
+    if count > 1 and np.all(mean > 0):
+        centred = logs - logs.mean(axis=0)
+        covariance = centred.T @ centred / ((count - 1.0) * count) * np.outer(mean, mean)
+    return Moments(mean, covariance, count)

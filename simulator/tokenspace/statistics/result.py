@@ -14,7 +14,13 @@ from tokenspace.errors import InputError
 from tokenspace.statistics import amplitude, balance, exponent, scale, verdict
 from tokenspace.statistics.control import Control, chosen_estimator, control
 from tokenspace.statistics.estimate import LEVEL, Estimate, Moments
-from tokenspace.statistics.quantiles import QUANTILES, median, quantile, quantile_interval
+from tokenspace.statistics.quantiles import (
+    QUANTILES,
+    geometric_mean,
+    median,
+    quantile,
+    quantile_interval,
+)
 from tokenspace.statistics.streaming import Summary
 
 ROUNDING = 1e-6  # relative, of D from float32 sums
@@ -29,8 +35,8 @@ class Result:
     high, NaN where pairs are not independent; correlations: name -> Estimate (m,) of the realised
     cosines (NaN where undefined, at n = 1); joint: moments of D and of Upsilon of the realised
     cosines, (2 m,), where psi's were asked for; control: E[D] by the control variate, where it is
-    the estimator; median: of D with its covariance, where D has no variance; the rest says how it
-    was made.
+    the estimator; median, geometric: median and geometric mean of D with their covariances, where
+    D has no variance; the rest says how it was made.
     """
 
     n: np.ndarray
@@ -42,6 +48,7 @@ class Result:
     joint: Moments | None
     control: Control | None
     median: Moments | None
+    geometric: Moments | None
     model: Any
     sampler: str
     method: str
@@ -112,9 +119,19 @@ class Result:
         elif name == amplitude.MEDIAN:
             assert self.median is not None  # kept for every law without a variance
             found = self.median
-        rounding = np.diag((found.mean * ROUNDING) ** 2)
-        covariance = found.covariance + rounding
-        return name, Moments(found.mean, covariance, found.count, found.degrees_of_freedom)
+        return name, _rounded(found)
+
+    def _growing(self) -> Moments:
+        """What grows with n as the amplitude does: exponents are read from it.
+
+        Where D has no variance that is the geometric mean, whose theory differs by a factor alone:
+        medians at two n would not share the scale of each replicate, which cancels here.
+        """
+        name, found = self.amplitude()
+        if name != amplitude.MEDIAN:
+            return found
+        assert self.geometric is not None  # kept for every law without a variance
+        return _rounded(self.geometric)
 
     def local_exponent(self) -> exponent.Exponent:
         """gamma between adjacent grid points, with the covariance across n in its errors.
@@ -122,7 +139,7 @@ class Result:
         Raises:
             InputError: fewer than 2 grid points, or D(n) = 0 at one of them.
         """
-        return exponent.local_exponent(self.n, self.amplitude()[1])
+        return exponent.local_exponent(self.n, self._growing())
 
     def secant_exponent(self, beta: float) -> exponent.Exponent:
         """alpha(n) of S proportional to E[D]^beta, from n = 1 to each later grid point.
@@ -130,7 +147,7 @@ class Result:
         Raises:
             InputError: the grid does not start at 1, or as `local_exponent`.
         """
-        return exponent.secant_exponent(self.n, self.amplitude()[1], beta)
+        return exponent.secant_exponent(self.n, self._growing(), beta)
 
     def n_balance(self, level: float = LEVEL) -> balance.Balance:
         """n_balance under the law of constant correlations, with a Fieller interval.
@@ -140,7 +157,7 @@ class Result:
         """
         if len(self.n) < 3 or self.replicates < 2:
             raise InputError("n_balance needs at least 3 token counts and 2 replicates")
-        return balance.fit_balance(self.n, self.amplitude()[1], level)
+        return balance.fit_balance(self.n, self._growing(), level)
 
     def cosine_upsilon(self) -> Moments:
         """Upsilon(n) = n (1 - psi_equal) + n (n - 1) (psi_within - psi_cross), with its errors.
@@ -250,6 +267,13 @@ def summarise(found: Summary, model: Any = None, estimator: str = "mean", **how:
         joint=both,
         control=controlled,
         median=median(found.sketch) if heavy else None,
+        geometric=geometric_mean(found.sketch) if heavy else None,
         model=model,
         **how,
     )
+
+
+def _rounded(found: Moments) -> Moments:
+    """Moments whose covariance includes the rounding of D to float32."""
+    covariance = found.covariance + np.diag((found.mean * ROUNDING) ** 2)
+    return Moments(found.mean, covariance, found.count, found.degrees_of_freedom)

@@ -29,6 +29,17 @@ def next_look(count: int) -> int:
     return look
 
 
+def enough(seen: Accumulator, target: float, exact: np.ndarray | None = None) -> bool:
+    """Whether a run with a target stops here: this is a look, and the error is below the target.
+
+    Args:
+        seen: the replicates so far.
+        target: of `relative_error`.
+        exact: as in `relative_error`.
+    """
+    return is_look(seen.count) and relative_error(seen, exact) < target
+
+
 def relative_error(seen: Accumulator, exact: np.ndarray | None = None) -> float:
     """The largest standard error of an estimate of E[D(n)], relative to it; NaN from one replicate.
 

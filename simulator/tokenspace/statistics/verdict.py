@@ -20,11 +20,12 @@ from scipy import special
 
 from tokenspace import theory
 from tokenspace.errors import InputError, NoExactResult
-from tokenspace.statistics.amplitude import theoretical_amplitude
+from tokenspace.statistics.amplitude import RMS, theoretical_amplitude
 from tokenspace.statistics.estimate import t_quantile
 from tokenspace.statistics.exponent import Exponent, adjacent_slopes
 
 LEVEL = 0.05
+HEAVY, ENOUGH = 8, 1000  # moments that the error of E[D^2] needs, and replicates without them
 MOST_REPLICATES = 2**32  # that an experiment can have
 
 
@@ -188,6 +189,12 @@ def check(result: Any, tolerance: float = 0.02) -> Check:
     elif not np.all(np.isfinite(amplitude.standard_error)):
         reason = "these results, of an earlier format, hold no error of the median"
         verdict, needed = "UNDECIDED", None
+    elif name == RMS and result.model.law.tail <= HEAVY and amplitude.count < ENOUGH:
+        reason = (
+            f"under such heavy tails the error of E[D^2] is known from about {ENOUGH:,} "
+            "replicates on"
+        )
+        verdict, needed = "UNDECIDED", ENOUGH
     elif not np.any(result.divergence.covariance):
         reason = "D does not vary from replicate to replicate, so nothing is known of its errors"
         verdict, needed = "UNDECIDED", None

@@ -1,0 +1,149 @@
+"""What a result promises, with the exact value that each promise is held to.
+
+A quantity says at which points of its grid one result kept a promise: an interval has the exact
+value inside, a true theory fails, a theory that is off passes. `coverage` counts them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from tokenspace import theory
+from tokenspace.covariance import TokenModel
+from tokenspace.statistics import amplitude
+from tokenspace.statistics.estimate import LEVEL, Moments
+from tokenspace.statistics.exponent import adjacent_slopes
+from tokenspace.statistics.quantiles import QUANTILES
+from tokenspace.statistics.result import Result
+
+COVERS = (0.93, 0.97)  # goal for intervals of 95 %
+RARE = (0.0, 0.05)  # goal for wrong verdicts
+STRICT = 1e-6  # a tolerance at which a true theory is judged by the errors alone
+TOLERANCE = 0.02  # the default of `check`
+REACH = 3  # standard errors that a tolerance has which the data can just pass
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """holds(result) is True at the points at which it came true; goal: how often it should."""
+
+    name: str
+    goal: tuple[float, float]
+    holds: Callable[[Result], Any]
+
+
+def quantities(model: TokenModel, n: np.ndarray, replicates: int, mean: Any) -> list[Quantity]:
+    """What is counted of results on a model.
+
+    Args:
+        model: of the tokens, with constant correlations and isotropic features.
+        n: token counts from 1 on (m,).
+        replicates: of each result.
+        mean: E[D(n)] (m,), exact or nearly so; not used where it does not exist.
+    """
+    size = amplitude.amplitude_of(model)
+    exact = amplitude.theoretical_amplitude(model, n)
+    gamma = adjacent_slopes(n)[1] @ np.log(exact)
+    alpha = theory.alpha(model, n[1:], 1.0)
+    found = []
+    if size != amplitude.MEDIAN:
+        found.append(covered("E[D]", Result.interval, mean))
+    if size != amplitude.MEAN:
+        found.append(covered(size, lambda r: r.amplitude()[1].interval(), exact))
+    found += [
+        covered("gamma", lambda r: r.local_exponent().interval(), gamma),
+        covered("alpha", lambda r: r.secant_exponent(1.0).interval(), alpha),
+        covered("n_balance", lambda r: r.n_balance().interval, theory.n_balance(model)),
+    ]
+    if model.law.joint_scale:
+        found += _quantiles(model, n, replicates)
+    if size != amplitude.MEDIAN:
+        found += _verdicts(model, n, replicates)
+    return found
+
+
+def scale_quantity(model: TokenModel, n: np.ndarray) -> Quantity:
+    """The interval of lambda, whose exact value is exp mean_n log(E[D] / sqrt(Upsilon)).
+
+    Upsilon is of the expected cosines, which are exact for laws that scale a whole pair.
+    """
+    psi = theory.psi(model, n, "cosine")
+    pairs = np.where(n > 1, psi.within - psi.cross, 0.0)
+    upsilon = n * (1 - psi.equal) + n * (n - 1.0) * pairs
+    ratio = theory.expected_divergence(model, n) / np.sqrt(upsilon)
+    exact = np.exp(np.mean(np.log(ratio)))
+    return covered("lambda", lambda r: r.scale_fit().interval, exact)
+
+
+def exact_quantiles(model: TokenModel, n: np.ndarray, levels: Any) -> np.ndarray:
+    """Quantiles (q, m) of D(n): D^2 / (2 Upsilon) is chi2_d / d, or F of d and nu degrees.
+
+    Args:
+        model: isotropic, of a law that scales a whole pair.
+        n: token counts (m,).
+        levels: probabilities (q,).
+    """
+    d, freedom = model.features.dim, model.law.chi_square_freedom()
+    if freedom is None:
+        square = special.chdtri(d, 1 - np.asarray(levels)) / d
+    else:
+        square = special.fdtri(d, freedom, levels)
+    return np.sqrt(np.outer(square, 2 * theory.upsilon(model, n)))
+
+
+def covered(name: str, interval: Callable[[Result], Any], exact: Any) -> Quantity:
+    """Whether an interval, (low, high) of a result, has the exact value inside."""
+
+    def holds(result: Result) -> Any:
+        low, high = interval(result)
+        return (low <= exact) & (exact <= high)
+
+    return Quantity(name, COVERS, holds)
+
+
+def _quantiles(model: TokenModel, n: np.ndarray, replicates: int) -> list[Quantity]:
+    """The quantiles that so many replicates bound on both sides."""
+    tail = (1 - LEVEL) / 2
+    exact = exact_quantiles(model, n, QUANTILES)
+    bounded = [k for k, p in enumerate(QUANTILES) if max(p, 1 - p) ** replicates < tail]
+
+    def of(k: int) -> Callable[[Result], Any]:
+        return lambda r: r.quantile_intervals[:, k]
+
+    return [covered(f"quantile {QUANTILES[k]:g}", of(k), exact[k]) for k in bounded]
+
+
+def _verdicts(model: TokenModel, n: np.ndarray, replicates: int) -> list[Quantity]:
+    """How often a true theory fails, and how often one that is too high or too low passes."""
+
+    def passes(tolerance: float, times: int) -> Callable[[Result], list[bool]]:
+        factors = [(1 + tolerance) ** (times * sign) for sign in (1, -1)]
+        return lambda r: [_off(r, f).check(tolerance).passed for f in factors]
+
+    found = [
+        Quantity("FAIL, true theory", RARE, lambda r: r.check(STRICT).verdict == "FAIL"),
+        Quantity("PASS, theory 2 tolerances off", RARE, passes(TOLERANCE, 2)),
+    ]
+    if model.law.joint_scale:
+        relative = theory.divergence_std(model, n) / theory.expected_divergence(model, n)
+        tolerance = REACH * float(np.max(relative)) / np.sqrt(replicates)
+        found.append(Quantity("PASS, theory 1 tolerance off", RARE, passes(tolerance, 1)))
+    return found
+
+
+def _off(result: Result, factor: float) -> Result:
+    """The result as if every D had been that many times as large."""
+
+    def scaled(of: Moments, by: float) -> Moments:
+        return replace(of, mean=of.mean * by, covariance=of.covariance * by**2)
+
+    return replace(
+        result,
+        divergence=scaled(result.divergence, factor),
+        mean_square=scaled(result.mean_square, factor**2),
+    )

@@ -1,0 +1,85 @@
+"""n_balance and Fieller's interval against the set that defines it, found by trying."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from tokenspace.statistics.balance import _fieller, fit_balance
+from tokenspace.statistics.estimate import Moments
+
+N = np.array([1, 2, 4, 8, 16, 32])
+
+
+def tried(intercept, slope, c, t, at):
+    """Where (intercept - b slope)^2 <= t^2 Var(intercept - b slope), at each b of `at`."""
+    variance = c[0, 0] - 2 * at * c[0, 1] + at**2 * c[1, 1]
+    return (intercept - at * slope) ** 2 <= t**2 * variance
+
+
+@pytest.mark.parametrize("correlation", [-0.9, 0.0, 0.9])
+@pytest.mark.parametrize("t", [2.0, 4.3])
+def test_interval_is_the_set_that_defines_it(correlation, t):
+    intercept, slope, errors = 3.0, 1.0, np.array([0.3, 0.1])
+    c = np.outer(errors, errors) * [[1, correlation], [correlation, 1]]
+    low, high = _fieller(intercept, slope, c, t)
+    at = np.linspace(-2, 12, 140_001)
+    inside = at[tried(intercept, slope, c, t, at)]
+    np.testing.assert_allclose((low, high), (inside.min(), inside.max()), atol=2e-4)
+    assert low < 3 < high
+
+
+def test_unbounded_above_where_the_slope_may_be_zero():
+    """All but a hole: the part above it, as long as what is below cannot be an n_balance."""
+    c = np.diag([0.01, 0.09])
+    low, high = _fieller(3.0, 0.5, c, 2.0)
+    assert high == np.inf and tried(3.0, 0.5, c, 2.0, np.array([low * 1.001, 1e9])).all()
+    assert not tried(3.0, 0.5, c, 2.0, np.array([low * 0.999, 0.0])).any()
+
+
+def test_no_bound_where_possible_values_lie_on_both_sides_of_the_hole():
+    """A slope that may be 0, and a hole at 2 to 3: both 0 and 100 are in the set."""
+    intercept, slope, t = 3.0, 1.0, 3.0
+    c = np.array([[1.41, 0.59], [0.59, 0.25]])
+    at = np.array([-1.0, 0.0, 2.4, 3.0, 100.0])
+    assert tried(intercept, slope, c, t, at).tolist() == [True, True, False, True, True]
+    assert _fieller(intercept, slope, c, t) == (-np.inf, np.inf)
+
+
+def law(balance, noise=0.0, count=20, shared=0.0):
+    """Moments of an exact law with independent relative errors, and one that all n share."""
+    mean = np.sqrt(N * (N + balance) / (1 + balance))
+    relative = noise**2 * np.eye(len(N)) + shared**2
+    return Moments(mean, np.outer(mean, mean) * relative, count)
+
+
+def test_an_exact_law_is_recovered():
+    found = fit_balance(N, law(5.0, 1e-3))
+    assert found.mean == pytest.approx(5, rel=1e-9) and found.lack_of_fit < 1e-9 and found.constant
+    low, high = found.interval
+    assert low < 5 < high
+
+
+def test_the_standard_error_is_that_of_the_fit():
+    """Least squares of many noisy laws, each fitted: their spread is the error that is said."""
+    moments, rng = law(5.0, 0.01), np.random.default_rng(0)
+    said = fit_balance(N, moments).standard_error
+    draws = rng.multivariate_normal(moments.mean, moments.covariance, 4000)
+    fitted = [fit_balance(N, Moments(a, moments.covariance, 20)).mean for a in draws]
+    assert np.std(fitted) == pytest.approx(said, rel=0.06)  # 5 standard errors of a spread
+
+
+def test_the_scale_of_d_does_not_matter():
+    """Also where it is known badly, as from few replicates of heavy tails."""
+    known, unknown = (fit_balance(N, law(5.0, 0.01, 3, s)) for s in (0.0, 0.6))
+    np.testing.assert_allclose(unknown.interval, known.interval, rtol=1e-6)
+    assert unknown.standard_error == pytest.approx(known.standard_error, rel=1e-6)
+
+
+@pytest.mark.parametrize("count", [2, 3, 10])
+def test_interval_is_students(count):
+    """With small errors Fieller's interval is mean ± t s.e. with count - 1 degrees of freedom."""
+    found = fit_balance(N, law(5.0, 1e-5, count))
+    want = stats.t.interval(0.95, count - 1, found.mean, found.standard_error)
+    np.testing.assert_allclose(found.interval, want, rtol=1e-3)
+    reach = (found.interval[1] - found.interval[0]) / (want[1] - want[0])
+    assert reach == pytest.approx(1, rel=1e-2)

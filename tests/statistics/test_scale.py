@@ -1,0 +1,36 @@
+"""lambda: least squares in logarithms, with the errors of D and Upsilon together."""
+
+import numpy as np
+import pytest
+from derivatives import propagated
+from scipy import stats
+
+from tokenspace.statistics.estimate import Moments
+from tokenspace.statistics.scale import fit_scale
+
+UPSILON = np.array([0.8, 2.0, 9.0])
+D = 1.3 * np.sqrt(UPSILON) * [0.99, 1.0, 1.02]
+ROOT = np.random.default_rng(3).standard_normal((6, 6)) * 0.02
+JOINT = Moments(np.concatenate([D, UPSILON]), ROOT @ ROOT.T, 12)
+
+
+def log_lambda(means):
+    return np.mean(np.log(means[:3] / np.sqrt(means[3:])))
+
+
+def test_value_and_error():
+    found = fit_scale(JOINT)
+    assert found.mean == pytest.approx(np.exp(log_lambda(JOINT.mean)), rel=1e-12)
+    error = np.sqrt(propagated(log_lambda, JOINT.mean, JOINT.covariance)[0, 0])
+    assert found.standard_error / found.mean == pytest.approx(error, rel=1e-6)
+    want = np.exp(stats.t.interval(0.95, 11, np.log(found.mean), error))
+    np.testing.assert_allclose(found.interval, want, rtol=1e-6)
+    off = max(abs(D / (found.mean * np.sqrt(UPSILON)) - 1))
+    assert found.lack_of_fit == pytest.approx(off, rel=1e-9)
+
+
+def test_degrees_of_freedom_are_those_of_the_errors():
+    found = fit_scale(Moments(JOINT.mean, JOINT.covariance, 45, 9.0), 0.5)
+    reach = np.log(found.interval[1] / found.mean)
+    want = stats.t.ppf(0.75, 9) * found.standard_error / found.mean
+    assert reach == pytest.approx(want, rel=1e-6) and found.count == 45
