@@ -113,7 +113,7 @@ def test_equal_experiments_count_once(tmp_path):
 def test_what_else_is_said():
     z = np.linspace(-2, 2, 60)
     said = statement(Evidence(20, 9, z, {"without exact theory": 2}, ()))
-    assert "FAIL: 9 of 20 points; chance gives up to 3: NOT CHANCE" in said[2]
+    assert "FAIL: 9 of 18 points; chance gives up to 3: NOT CHANCE" in said[2]
     assert said[3] == "Points without z-scores: 2 without exact theory."
     assert (
         "results lie below the theory on the whole" in statement(Evidence(20, 0, z - 1, {}, ()))[1]

@@ -140,6 +140,8 @@ def test_fails_are_held_against_five_per_cent():
     assert found.fail_p_value == pytest.approx(
         sum(stats.binom.pmf(k, 40, 0.05) for k in range(6, 41))
     )
+    some = Evidence(140, 3, np.zeros(0), {"without exact theory": 100, "other": 7}, ())
+    assert some.judged == 40 and some.most_fails == Evidence(40, 3, np.zeros(0), {}, ()).most_fails
     assert found.most_fails == 4 and Evidence(40, 0, np.zeros(0), {}, ()).fail_p_value == 1
 
 

@@ -1,9 +1,11 @@
 """Tails without a variance: the median is the amplitude, exponents come from the geometric mean."""
 
 import dataclasses
+import tomllib
 
 import numpy as np
 import pytest
+from folders import to_format_2
 
 import tokenspace as ts
 from tokenspace.experiments.results import load_results
@@ -62,3 +64,19 @@ def test_stored_and_read_back(tmp_path):
     for name in ("median", "geometric"):
         np.testing.assert_array_equal(getattr(read, name).mean, getattr(want, name).mean)
     assert read.n_balance().interval == want.n_balance().interval
+
+
+def test_of_format_2_there_is_no_error_of_the_median(tmp_path):
+    config = tomllib.loads(CONFIG)
+    run_sweep(config, tmp_path)
+    to_format_2(tmp_path, config)
+    ((_, read),) = load_results(tmp_path)
+    check = read.check()
+    assert check.verdict == "UNDECIDED" and "earlier format" in check.reason
+    assert set(check.regimes_empirical) == {"-"}
+
+
+def test_a_target_needs_a_variance():
+    with pytest.raises(ts.TokenspaceError, match="D has no variance"):
+        ts.simulate(MODEL, [1, 4], 1000, target_relative_error=0.1)
+    assert "see its median" in ts.simulate(MODEL, [1, 4], 10).notes[-1]

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tokenspace.statistics import quantiles, streaming
 from tokenspace.statistics.result import summarise
 from tokenspace.statistics.streaming import PSI, SEGMENT, Sums, begin, merge, summary, update
 
@@ -99,3 +100,18 @@ def test_a_result_has_the_standard_deviation_of_its_replicates():
     np.testing.assert_allclose(result.std, d.std(0, ddof=1), rtol=1e-12)
     np.testing.assert_allclose(result.standard_error, d.std(0, ddof=1) / np.sqrt(50), rtol=1e-12)
     assert np.all(abs(result.std - 1) > 0.05)  # a variance would be another number
+
+
+def test_the_geometric_mean_is_that_of_logarithms(monkeypatch):
+    """Of all replicates, also of those that quantiles keep in a histogram alone."""
+    monkeypatch.setattr(streaming, "SEGMENT", 64)
+    monkeypatch.setattr(quantiles, "KEPT", 100)
+    monkeypatch.setattr(quantiles, "LEAST_KEPT", 1)
+    d = np.random.default_rng(0).lognormal(1, 2, (300, len(N))).astype(np.float32)
+    seen = streaming.update(streaming.begin(N, False, logs=True), {"divergence": d})
+    found = streaming.summary(seen).geometric
+    logs = np.log(d.astype(float))
+    np.testing.assert_allclose(found.mean, np.exp(logs.mean(axis=0)), rtol=1e-12)
+    relative = found.covariance / np.outer(found.mean, found.mean)
+    np.testing.assert_allclose(relative, np.cov(logs.T) / 300, rtol=1e-9)
+    assert found.count == 300

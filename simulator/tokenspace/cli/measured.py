@@ -45,7 +45,7 @@ def fit(
         names = [f.winner for _, f in fitted]
         clear = sum(f.decisive for _, f in fitted)
         counts = ", ".join(f"{names.count(k)} prefer {k}" for k in dict.fromkeys(names))
-        print(f"{counts}; {clear} of {len(fitted)} decisively (AICc ahead by more than 10).")
+        print(f"{counts}; {clear} of {len(fitted)} decisively.")
     said = Counter(f.why for _, f in fitted if law == "auto")
     said += Counter(one.too_few for _, f in fitted for one in f.fits.values())
     del said[""]

@@ -28,6 +28,7 @@ from tokenspace.experiments.draw import draw
 from tokenspace.experiments.experiment import INDEPENDENT, LARGEST_COUNT, Experiment
 from tokenspace.experiments.placement import Samples
 from tokenspace.experiments.truths import Quantity, covered, quantities, scale_quantity
+from tokenspace.statistics.amplitude import wants_logs
 from tokenspace.statistics.result import Result, summarise
 from tokenspace.statistics.stopping import PILOT, enough, next_look
 from tokenspace.statistics.streaming import Accumulator, begin, summary, update
@@ -185,14 +186,14 @@ def repeated(case: Case, replicates: int, runs: int) -> Iterator[Result]:
     """Results of independent experiments on one model."""
     stream = _Stream(case, runs * replicates)
     for _ in range(runs):
-        yield _result(case, update(begin(case.n, case.psi), stream.take(replicates)))
+        yield _result(case, update(_begin(case), stream.take(replicates)))
 
 
 def stopped(case: Case, target: float, runs: int) -> Iterator[Result]:
     """Results of independent experiments that each stop at a target relative error."""
     stream = _Stream(case, LARGEST_COUNT)
     for _ in range(runs):
-        seen = begin(case.n, case.psi)
+        seen = _begin(case)
         while not enough(seen, target):
             seen = update(seen, stream.take(next_look(seen.count) - seen.count))
         yield _result(case, seen)
@@ -221,13 +222,17 @@ class _Stream:
         return {k: v[first : self._start] for k, v in self._left.items()}
 
 
+def _begin(case: Case) -> Accumulator:
+    return begin(case.n, case.psi, wants_logs(case.model))
+
+
 def _result(case: Case, seen: Accumulator) -> Result:
     return summarise(summary(seen), case.model, "auto", seed=None, seconds=0.0, **UNKNOWN)
 
 
 @lru_cache(maxsize=32)
 def _expectation(case: Case) -> np.ndarray | None:
-    """E[D(n)]; where no formula is known by control variate from very many replicates."""
+    """E[D(n)]; where no formula is known, the estimate from very many other replicates."""
     law = LAWS[case.law]
     if law.joint_scale:
         return theory.expected_divergence(case.model, case.n)

@@ -108,6 +108,11 @@ class Experiment:
         _set(self, grid=grid, statistics=known_statistics(self.statistics))
         _set(self, estimator=chosen_estimator(self.estimator, self.model))
         _set(self, replicates=int(self.replicates))
+        if self.target_relative_error is not None and self.model.law.tail <= 2:
+            raise InputError(
+                f"target_relative_error = {self.target_relative_error!r} is not allowed for "
+                f"{self.model.law!r}: D has no variance, so its mean has no error; leave it out"
+            )
         self.model.require_valid(int(grid[-1]))
         seed = self.seed
         if seed == INDEPENDENT:

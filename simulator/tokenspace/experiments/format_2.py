@@ -13,6 +13,7 @@ import numpy as np
 
 from tokenspace.errors import TokenspaceError
 from tokenspace.experiments.config import rows_of
+from tokenspace.statistics.streaming import upsilon_of
 
 FORMAT = 2
 
@@ -43,8 +44,7 @@ def complete(arrays: dict[str, np.ndarray], n: np.ndarray) -> dict[str, np.ndarr
         out |= {name: quantiles[2], f"{name}_covariance": np.full((m, m), np.nan)}
     if "psi_equal.mean" in arrays:
         psi = {k: arrays[f"psi_{k}.mean"] for k in ("equal", "within", "cross")}
-        delta = np.where(n > 1, psi["within"] - psi["cross"], 0.0)
-        upsilon = n * (1 - psi["equal"]) + n * (n - 1.0) * delta
+        upsilon = upsilon_of(n, psi["equal"], psi["within"], psi["cross"])
         covariance = np.full((2 * m, 2 * m), np.nan)
         covariance[:m, :m] = arrays["covariance"]
         out |= {"joint_mean": np.concatenate([arrays["mean"], upsilon])}

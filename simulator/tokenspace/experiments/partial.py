@@ -18,6 +18,7 @@ from tokenspace.experiments.experiment import Experiment, Point
 from tokenspace.experiments.files import discard, read_bytes, write_atomically
 from tokenspace.experiments.store import LARGEST_POINT, as_array, partial_file
 from tokenspace.provenance import device_name, versions
+from tokenspace.statistics.amplitude import wants_logs
 from tokenspace.statistics.quantiles import Sketch
 from tokenspace.statistics.streaming import SEGMENT, Accumulator, Sums, begin
 
@@ -64,6 +65,8 @@ def to_arrays(seen: Accumulator) -> dict[str, np.ndarray]:
     }
     if seen.psi is not None:
         out |= {"psi_mean": seen.psi.mean, "psi_scatter": seen.psi.scatter}
+    if seen.logs is not None:
+        out |= {"log_mean": seen.logs.mean, "log_scatter": seen.logs.scatter}
     return out | {f"pending.{k}": v for k, v in seen.pending.items()}
 
 
@@ -74,17 +77,18 @@ def from_arrays(experiment: Experiment, arrays: dict[str, np.ndarray]) -> Accumu
         ValueError, KeyError: arrays are missing, or have shapes that no accumulator of this
             experiment has.
     """
-    psi = "correlations" in experiment.statistics
+    psi, logs = "correlations" in experiment.statistics, wants_logs(experiment.model)
     pending = {k.removeprefix("pending."): v for k, v in arrays.items() if k.startswith("pending.")}
     (count,) = arrays["count"].tolist()
     seen = Accumulator(
         experiment.grid,
         Sums(count, arrays["mean"], arrays["scatter"]),
         Sums(count, arrays["psi_mean"], arrays["psi_scatter"]) if psi else None,
+        Sums(count, arrays["log_mean"], arrays["log_scatter"]) if logs else None,
         Sketch(arrays["rows"], arrays["counts"], arrays["first"]),
         pending,
     )
-    if not _fits(seen, begin(experiment.grid, psi), NAMES if psi else NAMES[:1]):
+    if not _fits(seen, begin(experiment.grid, psi, logs), NAMES if psi else NAMES[:1]):
         raise ValueError("it is no accumulator of this experiment")
     if not 0 <= count == seen.sketch.count or seen.count > experiment.replicates:
         raise ValueError("its numbers of replicates disagree")
@@ -97,6 +101,8 @@ def _fits(seen: Accumulator, empty: Accumulator, names: tuple[str, ...]) -> bool
     sums = [(seen.joint, empty.joint)]
     if seen.psi is not None and empty.psi is not None:
         sums.append((seen.psi, empty.psi))
+    if seen.logs is not None and empty.logs is not None:
+        sums.append((seen.logs, empty.logs))
     pairs = [(getattr(a, k), getattr(b, k)) for a, b in sums for k in ("mean", "scatter")]
     alike = all(a.shape == b.shape and a.dtype == b.dtype for a, b in pairs)
     waiting = list(seen.pending.values())

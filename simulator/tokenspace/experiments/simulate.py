@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from tokenspace.experiments.experiment import DEFAULT, Execution, Experiment
 from tokenspace.experiments.hosts import any_host
 from tokenspace.experiments.placement import Samples
 from tokenspace.provenance import versions
+from tokenspace.statistics.amplitude import wants_logs
+from tokenspace.statistics.control import LEAST
 from tokenspace.statistics.result import Result, summarise
 from tokenspace.statistics.stopping import enough, next_look, relative_error
 from tokenspace.statistics.streaming import Accumulator, begin, bytes_of, summary, update
@@ -109,7 +112,7 @@ def run_experiment(
     replicates, target = experiment.replicates, experiment.target_relative_error
     m, psi = len(experiment.grid), "correlations" in experiment.statistics
     require_memory(bytes_of(m, psi), f"covariances across {m:,} n")
-    seen = begin(experiment.grid, psi) if begun is None else begun
+    seen = begin(experiment.grid, psi, wants_logs(experiment.model)) if begun is None else begun
     exact = None
     if experiment.estimator == "control":
         exact = theory.second_moment(experiment.model, experiment.grid)
@@ -135,7 +138,7 @@ def run_experiment(
     on_target: tuple[str, ...] = ()
     if target is not None:
         on_target = (_on_target(target, relative_error(seen, exact), seen.count),)
-    return summarise(
+    result = summarise(
         summary(seen),
         experiment.model,
         experiment.estimator,
@@ -149,6 +152,7 @@ def run_experiment(
         versions=versions(),
         notes=(*last.notes, *on_target),
     )
+    return replace(result, notes=(*result.notes, *_on_estimator(experiment, result)))
 
 
 def _up_to_looks(samples: Samples, count: int, target: float | None) -> Iterator[Samples]:
@@ -158,6 +162,15 @@ def _up_to_looks(samples: Samples, count: int, target: float | None) -> Iterator
         end = rows if target is None else min(rows, next_look(count + start) - count)
         yield {k: v[start:end] for k, v in samples.items()}
         start = end
+
+
+def _on_estimator(experiment: Experiment, result: Result) -> tuple[str, ...]:
+    """What is to be said of the estimate of E[D]."""
+    if experiment.model.law.tail <= 2:
+        return ("D has no variance, so the errors of its mean say nothing: see its median",)
+    if experiment.estimator == "control" and result.control is None:
+        return (f"E[D] is the plain mean: the control variate needs {LEAST} replicates that vary",)
+    return ()
 
 
 def _on_target(target: float, reached: float, done: int) -> str:

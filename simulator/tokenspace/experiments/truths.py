@@ -20,6 +20,7 @@ from tokenspace.statistics.estimate import LEVEL, Moments
 from tokenspace.statistics.exponent import adjacent_slopes
 from tokenspace.statistics.quantiles import QUANTILES
 from tokenspace.statistics.result import Result
+from tokenspace.statistics.streaming import upsilon_of
 
 COVERS = (0.93, 0.97)  # goal for intervals of 95 %
 RARE = (0.0, 0.05)  # goal for wrong verdicts
@@ -73,8 +74,7 @@ def scale_quantity(model: TokenModel, n: np.ndarray) -> Quantity:
     Upsilon is of the expected cosines, which are exact for laws that scale a whole pair.
     """
     psi = theory.psi(model, n, "cosine")
-    pairs = np.where(n > 1, psi.within - psi.cross, 0.0)
-    upsilon = n * (1 - psi.equal) + n * (n - 1.0) * pairs
+    upsilon = upsilon_of(n, psi.equal, psi.within, psi.cross)
     ratio = theory.expected_divergence(model, n) / np.sqrt(upsilon)
     exact = np.exp(np.mean(np.log(ratio)))
     return covered("lambda", lambda r: r.scale_fit().interval, exact)
@@ -137,7 +137,7 @@ def _verdicts(model: TokenModel, n: np.ndarray, replicates: int) -> list[Quantit
 
 
 def _off(result: Result, factor: float) -> Result:
-    """The result as if every D had been that many times as large."""
+    """The result as if every D had been that many times as large, in what `check` looks at."""
 
     def scaled(of: Moments, by: float) -> Moments:
         return replace(of, mean=of.mean * by, covariance=of.covariance * by**2)

@@ -11,6 +11,7 @@ import numpy as np
 from tokenspace.statistics import verdict
 from tokenspace.statistics.evidence import (
     LEVEL,
+    WITHOUT_THEORY,
     Evidence,
     Witness,
     evidence,
@@ -47,7 +48,7 @@ def _z_scores(result: Any, check: Any) -> tuple[np.ndarray, str]:
     """Independent z-scores of a point, or none and why."""
     none = np.zeros(0)
     if np.isnan(check.amplitude.theoretical).any():
-        return none, "without exact theory"
+        return none, WITHOUT_THEORY
     least = least_replicates(result.model.law.tail)
     if result.replicates < least:
         return none, f"with fewer than {least:,} replicates"
@@ -114,7 +115,7 @@ def _of_chance(found: Evidence) -> list[str]:
 
 def _of_fails(found: Evidence) -> str:
     most, level = found.most_fails, verdict.LEVEL
-    said = f"FAIL: {found.fails} of {found.points} points; chance gives up to {most}"
+    said = f"FAIL: {found.fails} of {found.judged} points; chance gives up to {most}"
     if found.fail_p_value < CLEAR:
         return f"{said}: NOT CHANCE (p = {found.fail_p_value:.2g})."
     return f"{said}, where each true theory fails in {level:.0%} of runs or fewer."

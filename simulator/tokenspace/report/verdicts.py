@@ -14,7 +14,7 @@ VERDICT_COLUMNS = (  # name, alignment
     ("exponent at N", "right"),
     ("theory", "right"),
     ("regime", "left"),
-    ("largest |dE[D]|", "right"),
+    ("largest deviation", "right"),
     ("max |z|", "right"),
     ("verdict", "left"),
 )

@@ -25,6 +25,11 @@ def amplitude_of(model: Any) -> str:
     return RMS if not law.joint_scale and law.tail > 4 else MEAN
 
 
+def wants_logs(model: Any) -> bool:
+    """Whether exponents of a model are read from log D, since D has no variance."""
+    return amplitude_of(model) == MEDIAN
+
+
 def theoretical_amplitude(model: Any, n: Any) -> np.ndarray:
     """The exact value of `amplitude_of(model)` at each n.
 

@@ -79,17 +79,20 @@ class Moments:
         return Estimate(self.mean, self.standard_error, self.count, self.degrees_of_freedom)
 
     def interval(self, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
-        """Student's t interval of log mean, as (low, high) of a mean > 0; NaN from one replicate.
+        """Student's t interval, (low, high), of log mean where the mean is > 0; NaN from one.
 
         Of distances, whose distribution leans to the right: in logarithms it leans less.
 
         Args:
             level: confidence, in (0, 1).
         """
-        with np.errstate(all="ignore"):
-            relative = self.standard_error / self.mean
-            reach = np.exp(t_quantile((1 + level) / 2, self.degrees_of_freedom) * relative)
-            return self.mean / reach, self.mean * reach
+        plain = self.estimate.interval(level)
+        positive = self.mean > 0
+        mean = np.where(positive, self.mean, 1.0)
+        with np.errstate(over="ignore"):  # so little may be known that there is no upper bound
+            reach = np.exp((plain[1] - self.mean) / mean)
+            log = mean / reach, mean * reach
+        return np.where(positive, log[0], plain[0]), np.where(positive, log[1], plain[1])
 
     def select(self, part: slice) -> Moments:
         """The same of a part of the grid."""

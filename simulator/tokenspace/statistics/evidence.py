@@ -23,6 +23,7 @@ from tokenspace.statistics.result import ROUNDING
 LEVEL = 0.95  # of what chance gives
 FLOOR = 50 * ROUNDING**2  # variance of log D below which rounding would count
 BEYOND = 2.0
+WITHOUT_THEORY = "without exact theory"
 
 
 @dataclass(frozen=True)
@@ -109,9 +110,14 @@ class Evidence:
         return min(1.0, len(found) * min(found)) if found else math.nan
 
     @property
+    def judged(self) -> int:
+        """Points that have a theory to fail."""
+        return self.points - self.left_out.get(WITHOUT_THEORY, 0)
+
+    @property
     def most_fails(self) -> int:
         """How many FAILs true theories give at most, in 95 % of sweeps, at 5 % each."""
-        return int(stats.binom.ppf(LEVEL, self.points, verdict.LEVEL))
+        return int(stats.binom.ppf(LEVEL, self.judged, verdict.LEVEL))
 
     @property
     def fail_p_value(self) -> float:
@@ -121,7 +127,7 @@ class Evidence:
         """
         if self.shared:
             return math.nan
-        return float(stats.binom.sf(self.fails - 1, self.points, verdict.LEVEL))
+        return float(stats.binom.sf(self.fails - 1, self.judged, verdict.LEVEL))
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain lists and numbers, for JSON."""

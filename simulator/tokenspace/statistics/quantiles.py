@@ -165,16 +165,3 @@ def median(sketch: Sketch) -> Moments:
     size = np.sqrt(np.diag(together))
     size[size == 0] = 1  # all are equal, and the error is 0
     return Moments(middle, together * np.outer(error / size, error / size), count)
-
-
-def geometric_mean(sketch: Sketch) -> Moments:
-    """exp(mean(log D)) of the replicates kept, with its covariance across n; 0 where a D is 0."""
-    with np.errstate(divide="ignore"):
-        logs = np.log(sketch.rows.astype(np.float64))
-    count = len(logs)
-    mean = np.exp(logs.mean(axis=0))
-    covariance = np.full((len(mean),) * 2, np.nan)
-    if count > 1 and np.all(mean > 0):
-        centred = logs - logs.mean(axis=0)
-        covariance = centred.T @ centred / ((count - 1.0) * count) * np.outer(mean, mean)
-    return Moments(mean, covariance, count)

@@ -14,13 +14,7 @@ from tokenspace.errors import InputError
 from tokenspace.statistics import amplitude, balance, exponent, scale, verdict
 from tokenspace.statistics.control import Control, chosen_estimator, control
 from tokenspace.statistics.estimate import LEVEL, Estimate, Moments
-from tokenspace.statistics.quantiles import (
-    QUANTILES,
-    geometric_mean,
-    median,
-    quantile,
-    quantile_interval,
-)
+from tokenspace.statistics.quantiles import QUANTILES, median, quantile, quantile_interval
 from tokenspace.statistics.streaming import Summary
 
 ROUNDING = 1e-6  # relative, of D from float32 sums
@@ -267,7 +261,7 @@ def summarise(found: Summary, model: Any = None, estimator: str = "mean", **how:
         joint=both,
         control=controlled,
         median=median(found.sketch) if heavy else None,
-        geometric=geometric_mean(found.sketch) if heavy else None,
+        geometric=found.geometric,
         model=model,
         **how,
     )

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from tokenspace.errors import InputError
 from tokenspace.statistics.estimate import Estimate, Moments
-from tokenspace.statistics.quantiles import Sketch, begin_sketch, update_sketch
+from tokenspace.statistics.quantiles import KEPT, LEAST_KEPT, Sketch, begin_sketch, update_sketch
 
 SEGMENT = 4096  # replicates merged at once
 PSI = ("psi_equal", "psi_within", "psi_cross", "psi_delta", "psi_cross_AA", "psi_cross_BB")
@@ -44,13 +45,14 @@ class Accumulator:
     """What has been seen of an experiment's replicates.
 
     n: token counts (m,); joint: D and D^2, and Upsilon of realised cosines where psi's are drawn,
-    with their covariances; psi: each psi at each n with its variance alone; sketch: for quantiles
-    of D; pending: replicates that do not fill a segment yet.
+    with their covariances; psi: each psi at each n with its variance alone; logs: log D, where its
+    tails are heavy; sketch: for quantiles of D; pending: replicates that do not fill a segment yet.
     """
 
     n: np.ndarray
     joint: Sums
     psi: Sums | None
+    logs: Sums | None
     sketch: Sketch
     pending: Samples
 
@@ -65,7 +67,7 @@ class Summary:
     """Estimates from what was seen; upsilon and psi's where they were drawn.
 
     joint: moments of D, D^2 and perhaps Upsilon at all n one after the other, (2 m,) or (3 m,);
-    independent: whether replicates are.
+    independent: whether replicates are; geometric: exp(mean(log D)) where log D was wanted.
     """
 
     n: np.ndarray
@@ -73,14 +75,22 @@ class Summary:
     psi: dict[str, Estimate] | None
     sketch: Sketch
     independent: bool = True
+    geometric: Moments | None = None
 
 
-def begin(n: np.ndarray, psi: bool) -> Accumulator:
-    """Nothing seen yet, at token counts n (m,); psi: whether the psi's will be drawn."""
+def begin(n: np.ndarray, psi: bool, logs: bool = False) -> Accumulator:
+    """Nothing seen yet.
+
+    Args:
+        n: token counts (m,).
+        psi: whether the psi's will be drawn.
+        logs: whether log D is wanted, of tokens with heavy tails.
+    """
     m, kinds = len(n), 3 if psi else 2
     empty = Sums(0, np.zeros(kinds * m), np.zeros((kinds * m,) * 2))
     diagonal = Sums(0, np.zeros(len(PSI) * m), np.zeros(len(PSI) * m)) if psi else None
-    return Accumulator(n, empty, diagonal, begin_sketch(m), {})
+    of_logs = Sums(0, np.zeros(m), np.zeros((m, m))) if logs else None
+    return Accumulator(n, empty, diagonal, of_logs, begin_sketch(m), {})
 
 
 def update(state: Accumulator, samples: Samples) -> Accumulator:
@@ -122,13 +132,18 @@ def summary(state: Accumulator) -> Summary:
             for k, mean, error in zip(PSI, means, errors, strict=True)
         }
     joint = Moments(state.joint.mean, state.joint.covariance, state.joint.count)
-    return Summary(state.n, joint, psi, state.sketch)
+    geometric = None
+    if state.logs is not None:
+        mean = np.exp(state.logs.mean)
+        covariance = state.logs.covariance * np.outer(mean, mean)
+        geometric = Moments(mean, covariance, state.logs.count)
+    return Summary(state.n, joint, psi, state.sketch, geometric=geometric)
 
 
 def bytes_of(m: int, psi: bool) -> int:
-    """Memory that accumulating at m token counts takes, an upper estimate."""
+    """Memory that accumulating at m token counts takes, but for histograms, which data decide."""
     joint = (3 if psi else 2) * m
-    return 8 * (4 * joint * joint + 2 * SEGMENT * joint)
+    return 8 * (4 * joint * joint + 2 * SEGMENT * joint) + 4 * max(KEPT, LEAST_KEPT * m)
 
 
 def vectors(n: np.ndarray, samples: Samples) -> tuple[np.ndarray, np.ndarray | None]:
@@ -137,11 +152,14 @@ def vectors(n: np.ndarray, samples: Samples) -> tuple[np.ndarray, np.ndarray | N
     if "psi_equal" not in samples:
         return np.hstack([d, d * d]), None
     psi = psi_of(samples)
-    within, cross = (np.where(n > 1, psi[k], 0.0) for k in ("psi_within", "psi_cross"))
-    upsilon = n * (1 - psi["psi_equal"].astype(np.float64)) + n * (n - 1.0) * (
-        within.astype(np.float64) - cross
-    )
+    upsilon = upsilon_of(n, *(psi[k] for k in ("psi_equal", "psi_within", "psi_cross")))
     return np.hstack([d, d * d, upsilon]), np.hstack([psi[k] for k in PSI]).astype(np.float64)
+
+
+def upsilon_of(n: np.ndarray, equal: Any, within: Any, cross: Any) -> np.ndarray:
+    """n (1 - psi_equal) + n (n - 1) (psi_within - psi_cross); the last two are NaN at n = 1."""
+    equal, within, cross = (np.asarray(psi, np.float64) for psi in (equal, within, cross))
+    return n * (1 - equal) + n * (n - 1.0) * np.where(n > 1, within - cross, 0.0)
 
 
 def psi_of(samples: Samples) -> Samples:
@@ -171,18 +189,21 @@ def merge(a: Sums, b: Sums) -> Sums:
 
 def _absorb(state: Accumulator, segment: Samples) -> Accumulator:
     joint, psi = vectors(state.n, segment)
-    count = len(joint)
-    mean = joint.mean(axis=0)
-    centred = joint - mean
-    with _blas().limit(limits=1, user_api="blas"):  # threads that wait for each other cost more
-        scatter = centred.T @ centred
-    merged = merge(state.joint, Sums(count, mean, scatter))
-    psis = state.psi
+    psis, logs = state.psi, state.logs
     if psi is not None and psis is not None:
         mean = psi.mean(axis=0)
-        psis = merge(psis, Sums(count, mean, ((psi - mean) ** 2).sum(axis=0)))
+        psis = merge(psis, Sums(len(psi), mean, ((psi - mean) ** 2).sum(axis=0)))
+    if logs is not None:
+        logs = merge(logs, _sums(np.log(segment["divergence"].astype(np.float64))))
     sketch = update_sketch(state.sketch, segment["divergence"])
-    return Accumulator(state.n, merged, psis, sketch, {})
+    return Accumulator(state.n, merge(state.joint, _sums(joint)), psis, logs, sketch, {})
+
+
+def _sums(values: np.ndarray) -> Sums:
+    mean = values.mean(axis=0)
+    centred = values - mean
+    with _blas().limit(limits=1, user_api="blas"):  # threads that wait for each other cost more
+        return Sums(len(values), mean, centred.T @ centred)
 
 
 @lru_cache(maxsize=1)

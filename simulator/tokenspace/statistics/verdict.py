@@ -21,11 +21,12 @@ from scipy import special
 from tokenspace import theory
 from tokenspace.errors import InputError, NoExactResult
 from tokenspace.statistics.amplitude import RMS, theoretical_amplitude
-from tokenspace.statistics.estimate import t_quantile
+from tokenspace.statistics.control import TAIL
+from tokenspace.statistics.estimate import Moments, t_quantile
 from tokenspace.statistics.exponent import Exponent, adjacent_slopes
 
 LEVEL = 0.05
-HEAVY, ENOUGH = 8, 1000  # moments that the error of E[D^2] needs, and replicates without them
+ENOUGH = 1000  # replicates that the error of E[D^2] needs, where its own error does not exist
 MOST_REPLICATES = 2**32  # that an experiment can have
 
 
@@ -179,25 +180,13 @@ def check(result: Any, tolerance: float = 0.02) -> Check:
         slopes.standard_error,
         verdicts(difference, slopes.standard_error, tolerance),
     )
-    z = np.concatenate([compared.z, exponents.z])
     p_value = 1.0
-    if not unknown:
-        p_value = float(min(1.0, 2 * tests * special.stdtr(freedom, -np.nanmax(abs(z)))))
-    verdict, reason, needed = _overall(compared, exponents, tolerance, amplitude.count, p_value)
-    if unknown:
-        verdict, reason, needed = "UNDECIDED", unknown, None
-    elif not np.all(np.isfinite(amplitude.standard_error)):
-        reason = "these results, of an earlier format, hold no error of the median"
-        verdict, needed = "UNDECIDED", None
-    elif name == RMS and result.model.law.tail <= HEAVY and amplitude.count < ENOUGH:
-        reason = (
-            f"under such heavy tails the error of E[D^2] is known from about {ENOUGH:,} "
-            "replicates on"
-        )
-        verdict, needed = "UNDECIDED", ENOUGH
-    elif not np.any(result.divergence.covariance):
-        reason = "D does not vary from replicate to replicate, so nothing is known of its errors"
-        verdict, needed = "UNDECIDED", None
+    found = _unknown(result, name, amplitude) if not unknown else ("UNDECIDED", unknown, None)
+    if found is None:
+        z = np.nanmax(abs(np.concatenate([compared.z, exponents.z])))
+        p_value = float(min(1.0, 2 * tests * special.stdtr(freedom, -z)))
+        found = _overall(compared, exponents, tolerance, amplitude.count, p_value)
+    verdict, reason, needed = found
     return Check(
         verdict,
         reason,
@@ -210,6 +199,19 @@ def check(result: Any, tolerance: float = 0.02) -> Check:
         theory.regime(expected_slopes),
         p_value,
     )
+
+
+def _unknown(result: Any, name: str, amplitude: Moments) -> tuple[str, str, int | None] | None:
+    """The verdict where too little is known of the errors to judge by them, or None."""
+    reason, needed = "", None
+    if not np.all(np.isfinite(amplitude.standard_error)):
+        reason = "these results, of an earlier format, hold no error of the median"
+    elif name == RMS and result.model.law.tail <= TAIL and amplitude.count < ENOUGH:
+        reason = f"under such heavy tails the error of E[D^2] takes {ENOUGH:,} replicates to know"
+        needed = ENOUGH
+    elif not np.any(result.divergence.covariance):
+        reason = "D does not vary from replicate to replicate, so nothing is known of its errors"
+    return ("UNDECIDED", reason, needed) if reason else None
 
 
 def _overall(
@@ -255,9 +257,9 @@ def _replicates_needed(error: float, replicates: int) -> int | None:
 
 
 def _empirical_regimes(slopes: Exponent) -> np.ndarray:
-    """The regime at each n, or the range of regimes that a 95 % interval allows."""
+    """The regime at each n, or the range that a 95 % interval allows; "-" without errors."""
     low, high = (theory.regime(end) for end in slopes.interval(1 - LEVEL))
-    order = list(theory.REGIMES)
+    order = ["-", *theory.REGIMES]
     names = []
     for a, b in zip(low, high, strict=True):
         names.append("/".join(order[order.index(a) : order.index(b) + 1]))

@@ -104,7 +104,7 @@ def fit_tokens(
             found["n_balance"] = (1 - found["psi_equal"]) / found["psi_delta"] - 1
     else:
         decays = _decays(moments, tokens)
-        moves = _moves(decays[0], tokens)
+        moves = _inside(decays[0], tokens)
         for name, rows, inside in zip(DECAY, decays.T, moves, strict=True):
             found[name] = rows if inside else rows[:1]
         across = combine([(cross, Constant()), (equal - cross, White())])
@@ -173,7 +173,7 @@ def _decays(moments: PairMoments, tokens: int) -> np.ndarray:
     return np.array([_named(best), *left])
 
 
-def _moves(decay: np.ndarray, tokens: int) -> list[bool]:
+def _inside(decay: np.ndarray, tokens: int) -> list[bool]:
     """Whether each of DECAY lies inside its range; at an end it says nothing of its error."""
     length, weights = decay[0], decay[1:]
     inside = list((weights > INSIDE) & (weights < 1 - INSIDE))
