@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+import tokenspace as ts
 from tokenspace.statistics.balance import _fieller, fit_balance
 from tokenspace.statistics.estimate import Moments
 
@@ -43,6 +44,8 @@ def test_no_bound_where_possible_values_lie_on_both_sides_of_the_hole():
     at = np.array([-1.0, 0.0, 2.4, 3.0, 100.0])
     assert tried(intercept, slope, c, t, at).tolist() == [True, True, False, True, True]
     assert _fieller(intercept, slope, c, t) == (-np.inf, np.inf)
+    quarter = np.array([0.25, 1.0])  # the same at a quarter of each b: a hole from 0.5 on
+    assert _fieller(intercept / 4, slope, c * np.outer(quarter, quarter), t) == (-np.inf, np.inf)
 
 
 def law(balance, noise=0.0, count=20, shared=0.0):
@@ -83,3 +86,81 @@ def test_interval_is_students(count):
     np.testing.assert_allclose(found.interval, want, rtol=1e-3)
     reach = (found.interval[1] - found.interval[0]) / (want[1] - want[0])
     assert reach == pytest.approx(1, rel=1e-2)
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_lack_of_fit_is_told_from_noise(scale):
+    """A power n^0.2 is no law of constant correlations; whether it shows is a matter of errors."""
+    mean = scale * N**0.2
+    for noise, constant in ((0.002, False), (0.2, True)):
+        errors = np.diag((noise * mean) ** 2)
+        found = fit_balance(N, Moments(mean, errors, 10))
+        assert found.lack_of_fit > 0.1 and found.constant is constant
+        assert ("not constant" in repr(found)) is not constant
+    exact = law(5.0, 1e-4)
+    moved = Moments(exact.mean * scale, exact.covariance * scale**2, exact.count)
+    found = fit_balance(N, moved)
+    assert found.constant and found.lack_of_fit == pytest.approx(0, abs=1e-9)
+    assert found.interval == pytest.approx(fit_balance(N, exact).interval, rel=1e-9)
+
+
+def test_lack_of_fit_is_held_against_bonferroni():
+    """The largest residual over its noise, against t at 5 % over all n."""
+    mean = N**0.2
+    limit = stats.t.ppf(1 - 0.05 / (2 * len(N)), 9)
+    y = mean**2 / N
+
+    def constant(noise):
+        return fit_balance(N, Moments(mean, np.diag((noise * mean) ** 2), 10)).constant
+
+    noises = np.geomspace(0.002, 0.2, 200)
+    first = next(noise for noise in noises if constant(noise))
+    design = np.vstack([np.ones(len(N)), N]).T
+    solve = np.linalg.pinv(design / y[:, None]) / y
+    weights = np.maximum(design @ (solve @ y), y / 2)
+    solve = np.linalg.pinv(design / weights[:, None]) / weights
+    jacobian = 2 * y[:, None] * (np.eye(len(N)) - 1 / len(N))
+    rest = (np.eye(len(N)) - design @ solve) @ jacobian
+    ratio = abs(y - design @ (solve @ y)) / np.sqrt(np.diag(rest @ rest.T))
+    assert first == pytest.approx(np.max(ratio) / limit, rel=0.03)
+
+
+def test_the_interval_forgets_the_scale_that_all_n_share():
+    """Samples: y of each n about the replicate's mean over n, then Fieller's set by trying."""
+    rng = np.random.default_rng(5)
+    truth = np.sqrt(N * (N + 5.0) / 6)
+    samples = truth * np.exp(
+        0.3 * rng.standard_normal((12, 1)) + 0.1 * rng.standard_normal((12, 6))
+    )
+    mean = samples.mean(axis=0)
+    found = fit_balance(N, Moments(mean, np.cov(samples.T) / 12, 12))
+    logs = 2 * (samples - mean) / mean
+    y = mean**2 / N
+    influence = y * (logs - logs.mean(axis=1, keepdims=True))
+    design = np.vstack([np.ones(6), N]).T
+    solve = np.linalg.pinv(design / y[:, None]) / y
+    solve = np.linalg.pinv(design / (design @ solve @ y)[:, None]) / (design @ solve @ y)
+    (intercept, slope), parts = solve @ y, influence @ solve.T
+    at = np.linspace(-1, 100, 400_001)
+    inside = tried(intercept, slope, np.cov(parts.T) / 12, stats.t.ppf(0.975, 11), at)
+    np.testing.assert_allclose(found.interval, at[inside][[0, -1]], atol=1e-3)
+
+
+def test_a_slope_that_may_be_zero_keeps_its_estimate():
+    found = fit_balance(N[:3], Moments(law(9.0).mean[:3], law(9.0, 0.2).covariance[:3, :3], 20))
+    assert found.mean == pytest.approx(9) and found.interval[1] == np.inf
+    assert found.interval[0] < 9
+
+
+@pytest.mark.parametrize(
+    ("intercept", "slope"), [(-0.5, 0.1), (-0.5, -0.1)], ids=["positive slope", "negative slope"]
+)
+def test_an_intercept_below_zero_bounds_nothing(intercept, slope):
+    assert _fieller(intercept, slope, np.diag([1e-4, 0.01]), 2.0) == (-np.inf, np.inf)
+
+
+def test_a_fit_needs_three_points_and_is_a_value():
+    with pytest.raises(ts.TokenspaceError, match="at least 3"):
+        fit_balance(N[:2], Moments(law(5.0).mean[:2], np.eye(2), 10))
+    with pytest.raises(AttributeError):
+        fit_balance(N, law(5.0, 0.1)).mean = 3.0
