@@ -153,6 +153,16 @@ def test_little_or_nothing_to_go_by():
     assert one.p_value == pytest.approx(2 * stats.norm.sf(1)) and math.isnan(one.std)
 
 
-@pytest.mark.parametrize(("tail", "least"), [(math.inf, 10), (4.5, 1000), (3, 10_000), (1.5, 1000)])
-def test_least_replicates(tail, least):
-    assert least_replicates(tail) == least
+@pytest.mark.parametrize(
+    ("tail", "dimension", "least"),
+    [
+        (math.inf, 64, 10),
+        (math.inf, 4, 25),
+        (math.inf, 1, 100),
+        (4.5, 64, 1000),
+        (3, 64, 10_000),
+        (1.5, 64, 1000),
+    ],
+)
+def test_least_replicates(tail, dimension, least):
+    assert least_replicates(tail, dimension) == least

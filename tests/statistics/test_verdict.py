@@ -87,7 +87,7 @@ def test_replicates_that_do_not_vary_prove_nothing():
         RESULT, divergence=Moments(d.mean, np.zeros_like(d.covariance), d.count)
     )
     check = frozen.check()
-    assert check.verdict == "UNDECIDED" and "does not vary" in check.reason
+    assert check.verdict == "UNDECIDED" and "the same in every replicate" in check.reason
 
 
 def test_token_laws_are_checked_by_their_second_moment():
@@ -113,3 +113,15 @@ def test_a_tolerance_beyond_any_run():
     model = ts.TokenModel(ts.equicorrelated(0.2, 0.3, 0.1), ts.Isotropic(8))
     check = ts.simulate(model, [1, 4, 16], 64).check(5e-324)
     assert check.verdict in ("UNDECIDED", "FAIL") and check.replicates_needed is None
+
+
+@pytest.mark.parametrize("dimension", [1, 2])
+def test_tokens_of_few_values_fail_no_true_theory(dimension):
+    """Unit vectors in one dimension are signs: D repeats, and so do its squares."""
+    model = ts.TokenModel(MODEL.branches, ts.Isotropic(dimension), ts.UnitNorm())
+    for replicates in (2, 4, 12):
+        for seed in range(10):
+            result = ts.simulate(model, [1, 2, 3], replicates, seed)
+            if result.mean.all():
+                check = result.check()
+                assert check.verdict == "UNDECIDED" and check.replicates_needed >= 50

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tokenspace.cli.common import Json, Plugin, Tolerance, app
+from tokenspace.cli.common import Json, Plugin, Tolerance, app, messages
 from tokenspace.cli.present import document, shown, stdout, summary, verdict_table
 
 
@@ -40,10 +40,14 @@ def check(
     Below the table: what the points say together, when each has a seed of its own.
     """
     from tokenspace.experiments.results import load_results
+    from tokenspace.experiments.store import read_sweep
     from tokenspace.report.evidence import evidence_of
     from tokenspace.report.verdicts import checks_of
 
     loaded = load_results(folder)
+    missing = len(read_sweep(folder)[1] or ()) - len(loaded)
+    if missing > 0:
+        messages.print(f"{missing} points are not finished; `tokenspace sweep` again computes them")
     checks = checks_of(loaded, tolerance)
     rows = [(p.label, r, c) for (p, r), c in zip(loaded, checks, strict=True)]
     _show_checks(rows, evidence_of(loaded, checks), as_json)

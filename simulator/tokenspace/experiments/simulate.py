@@ -137,7 +137,7 @@ def run_experiment(
     assert last is not None  # replicates >= 1
     on_target: tuple[str, ...] = ()
     if target is not None:
-        on_target = (_on_target(target, relative_error(seen, exact), seen.count),)
+        on_target = (_on_target(target, done, relative_error(seen, exact), seen.count),)
     result = summarise(
         summary(seen),
         experiment.model,
@@ -173,7 +173,11 @@ def _on_estimator(experiment: Experiment, result: Result) -> tuple[str, ...]:
     return ()
 
 
-def _on_target(target: float, reached: float, done: int) -> str:
-    if reached < target:
+def _on_target(target: float, stopped: bool, reached: float, done: int) -> str:
+    if np.isnan(reached):
+        return "one replicate says nothing of its error"
+    if stopped:
         return f"stopped after {done} replicates: relative error below {target:g}"
+    if reached < target:
+        return f"relative error {reached:.2g} after all {done} replicates, below {target:g}"
     return f"relative error {reached:.2g} after all {done} replicates, not below {target:g}"

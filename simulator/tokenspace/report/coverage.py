@@ -32,13 +32,13 @@ lowest and the highest share over n. The goal is 93 to 97 %, for wrong verdicts 
 - *quantile p*: where so many replicates bound it on both sides.
 - *E[D] after stopping*: runs with a target that the exact error reaches at the first, third or
   eighth look (128, 200 and 608 replicates); many stop a look earlier or later.
-- E[D] of laws by token has no formula: it is held to 100,000 other replicates. From 256 replicates
+- E[D] of laws by token has no formula: it is held to 100,000 other replicates. From 512 replicates
   on the estimate of unit-norm tokens is the control variate.
 - An empty cell would take too long; where every token is drawn, large cells have fewer runs.
 
-What does not reach the goal is the price of heavy tails: few replicates miss the rare large values,
-which raise the mean and the variance together, so an interval of E[D] or of rms D lies too low too
-often. More replicates help; nothing in few of them says how heavy the tail is.
+Most of what does not reach the goal is the price of heavy tails: few replicates miss the rare large
+values, which raise the mean and the variance together, so an interval of E[D] or of rms D lies too
+low too often. More replicates help; nothing in few of them says how heavy the tail is.
 """
 
 

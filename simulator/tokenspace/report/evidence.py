@@ -49,7 +49,9 @@ def _z_scores(result: Any, check: Any) -> tuple[np.ndarray, str]:
     none = np.zeros(0)
     if np.isnan(check.amplitude.theoretical).any():
         return none, WITHOUT_THEORY
-    least = least_replicates(result.model.law.tail)
+    least = least_replicates(
+        result.model.law.tail, sum(t.features.effective_dimension for t in result.model.terms)
+    )
     if result.replicates < least:
         return none, f"with fewer than {least:,} replicates"
     _, found = result.amplitude()

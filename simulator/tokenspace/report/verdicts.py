@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tokenspace.errors import InputError
+
 VERDICT_COLUMNS = (  # name, alignment
     ("model", "left"),
     ("sampler", "left"),
@@ -28,11 +30,18 @@ class Cell(NamedTuple):
 
 
 def checks_of(loaded: Sequence[tuple[Any, Any]], tolerance: float) -> list[Any]:
-    """The check of every point; points that are one experiment share theirs."""
+    """The check of every point; points that are one experiment share theirs.
+
+    Raises:
+        InputError: one of them cannot be judged; the message names it.
+    """
     known: dict[int, Any] = {}
-    for _, result in loaded:
+    for point, result in loaded:
         if id(result) not in known:
-            known[id(result)] = result.check(tolerance)
+            try:
+                known[id(result)] = result.check(tolerance)
+            except InputError as error:
+                raise InputError(f"{point.label}: {error}") from None
     return [known[id(result)] for _, result in loaded]
 
 

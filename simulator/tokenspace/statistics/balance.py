@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tokenspace.statistics.estimate import LEVEL, Moments, t_quantile
+from tokenspace.statistics.estimate import LEVEL, Moments, t_quantile, two_sided
 from tokenspace.statistics.exponent import require_points
 
 LACK = 0.1  # relative deviation from the law beyond which it is said, if it is no noise
@@ -36,9 +36,12 @@ class Balance:
         low, high = self.interval
         said = f"n_balance = {self.mean:.5g} ± {self.standard_error:.2g}"
         if np.isinf(self.mean):
-            said = "n_balance = inf"
+            said = "n_balance: none seen, D grows like sqrt(n) as far as the data go"
+        bounds = f"{self.level:.0%} interval {low:.5g} to {high:.5g}"
+        if np.isinf(high):
+            bounds = f"at least {low:.5g}, {self.level:.0%}" if np.isfinite(low) else "not bounded"
         return (
-            f"{said} ({self.level:.0%} interval {low:.5g} to {high:.5g}; "
+            f"{said} ({bounds}; "
             f"largest deviation from the law {self.lack_of_fit:.1%}"
             f"{'' if self.constant else ': correlations are not constant here'})"
         )
@@ -73,7 +76,7 @@ def fit_balance(n: np.ndarray, amplitude: Moments, level: float = LEVEL) -> Bala
     solve = _weighted(design, np.maximum(design @ (solve @ y), y / 2))
     intercept, slope = solve @ y
     c = solve @ covariance @ solve.T
-    t = float(t_quantile((1 + level) / 2, amplitude.degrees_of_freedom))
+    t = two_sided(level, amplitude.degrees_of_freedom)
     interval = _fieller(intercept, slope, c, t)
     mean, error = np.inf, np.inf
     if slope > 0 or np.isfinite(interval[1]):

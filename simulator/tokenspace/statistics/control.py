@@ -16,8 +16,8 @@ from tokenspace.errors import InputError
 from tokenspace.statistics.estimate import Moments
 
 ESTIMATORS = ("auto", "mean", "control")
-LEAST = 256  # replicates: the variance of fewer leans too far for an interval that is symmetric
-TAIL = 8  # moments of D that the error of its variance needs, to be estimated
+LEAST = 512  # replicates: the variance of fewer leans too far for an interval that is symmetric
+TAIL = 16  # moments of D, twice those that the error of its variance needs to have an error
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from tokenspace.errors import InputError
+
 LEVEL = 0.95  # of intervals
 
 
@@ -19,6 +21,17 @@ def t_quantile(probability: Any, degrees_of_freedom: float) -> Any:
         degrees_of_freedom: of the standard error; a real number > 0, or none at 0.
     """
     return special.stdtrit(degrees_of_freedom, probability) if degrees_of_freedom > 0 else np.nan
+
+
+def two_sided(level: float, degrees_of_freedom: float) -> float:
+    """How many standard errors a Student's t interval reaches to either side.
+
+    Raises:
+        InputError: the level is not in (0, 1).
+    """
+    if not 0 < level < 1:
+        raise InputError(f"level = {level!r} is not allowed; it must lie between 0 and 1")
+    return float(t_quantile((1 + level) / 2, degrees_of_freedom))
 
 
 @dataclass(frozen=True)
@@ -42,7 +55,7 @@ class Estimate:
         Args:
             level: confidence, in (0, 1).
         """
-        reach = t_quantile((1 + level) / 2, self.degrees_of_freedom) * self.standard_error
+        reach = two_sided(level, self.degrees_of_freedom) * self.standard_error
         return self.mean - reach, self.mean + reach
 
     def __repr__(self) -> str:

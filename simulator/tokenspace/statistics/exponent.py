@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tokenspace.errors import InputError
-from tokenspace.statistics.estimate import LEVEL, Moments, t_quantile
+from tokenspace.statistics.estimate import LEVEL, Moments, two_sided
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Exponent:
 
     def interval(self, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
         """Student's t interval at each n, (low, high); NaN from a single replicate."""
-        reach = t_quantile((1 + level) / 2, self.degrees_of_freedom) * self.standard_error
+        reach = two_sided(level, self.degrees_of_freedom) * self.standard_error
         return self.mean - reach, self.mean + reach
 
 

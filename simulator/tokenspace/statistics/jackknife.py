@@ -2,7 +2,8 @@
 
 Pairs that have a picture in common are not independent. The delete-one-picture jackknife takes all
 pairs of one picture away at once: theta_(-k) is the estimate from the pairs that remain, and
-Cov = (K - 1)/K sum_k (theta_(-k) - mean)(theta_(-k) - mean)', with about K - 1 degrees of freedom.
+Cov = (K - 1)/K sum_k (theta_(-k) - mean)(theta_(-k) - mean)', with K - 1 degrees of freedom where
+all pictures are in equally many pairs, and fewer else.
 
 Over all pairs it is exact for what a picture adds to each of its pairs. What belongs to pairs alone
 it counts 2 (K - 1)/(K - 2) times: where pictures have nothing of their own (a quantity whose mean
@@ -119,7 +120,23 @@ class GroupSums:
     def moments(self) -> Moments:
         """The mean with its delete-one-group covariance, (v, v)."""
         left = deviations(self.without)
-        return Moments(self.mean, left.T @ left, self.count, len(left) - 1.0)
+        return Moments(self.mean, left.T @ left, self.count, self.degrees_of_freedom)
+
+    @property
+    def degrees_of_freedom(self) -> float:
+        """(sum s^2)^2 / sum s^4 - 1 for groups of s pairs: K - 1 where all are of one size.
+
+        As if groups had effects of one variance, so that a group of many pairs brings more of it;
+        at least 1. Source: Satterthwaite 1946, for sums of unequal variances.
+        """
+        square = self.sizes.astype(np.float64) ** 2
+        return max(float(square.sum() ** 2 / (square @ square)) - 1, 1.0)
+
+
+def freedom_of(members: np.ndarray) -> float:
+    """Degrees of freedom of errors over pairs with these groups (pairs, w)."""
+    empty = begin_groups(int(members.max()) + 1, 0)
+    return empty.add(np.zeros((len(members), 0)), members).degrees_of_freedom
 
 
 def begin_groups(groups: int, width: int) -> GroupSums:

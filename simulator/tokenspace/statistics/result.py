@@ -108,7 +108,8 @@ class Result:
         found = self.divergence
         if name == amplitude.RMS:
             mean = np.sqrt(self.mean_square.mean)
-            covariance = self.mean_square.covariance / (4 * np.outer(mean, mean))
+            with np.errstate(invalid="ignore"):  # D = 0 in every replicate: said by who needs it
+                covariance = self.mean_square.covariance / (4 * np.outer(mean, mean))
             found = Moments(mean, covariance, found.count, found.degrees_of_freedom)
         elif name == amplitude.MEDIAN:
             assert self.median is not None  # kept for every law without a variance

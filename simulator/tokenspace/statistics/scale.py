@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tokenspace.statistics.estimate import LEVEL, Moments, t_quantile
+from tokenspace.statistics.estimate import LEVEL, Moments, two_sided
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def fit_scale(joint: Moments, level: float = LEVEL) -> Scale:
     slope = np.concatenate([np.ones(m), np.full(m, -0.5)]) / (m * joint.mean)
     error = float(np.sqrt(slope @ joint.covariance @ slope))
     mean = float(np.exp(log_lambda))
-    reach = np.exp(t_quantile((1 + level) / 2, joint.degrees_of_freedom) * error)
+    reach = np.exp(two_sided(level, joint.degrees_of_freedom) * error)
     return Scale(
         mean,
         mean * error,

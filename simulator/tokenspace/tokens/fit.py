@@ -14,7 +14,7 @@ from tokenspace.covariance.branches import equicorrelated
 from tokenspace.errors import InputError
 from tokenspace.grids import log_grid
 from tokenspace.statistics.estimate import Estimate
-from tokenspace.statistics.jackknife import deviations
+from tokenspace.statistics.jackknife import deviations, freedom_of
 from tokenspace.tokens.moments import PairMoments, difference_moments, pair_moments
 from tokenspace.tokens.pairs import pairs_of
 
@@ -68,7 +68,9 @@ def fit_tokens(
 
     Errors are the jackknife's: everything is fitted again without each pair, or without each
     picture or group where pairs share some; length and weights without each of 20 sets of them, if
-    there are more. NaN from one pair, and for length and weights at the end of their range.
+    there are more. NaN from one pair, for length and weights at the end of their range, and for the
+    effective dimension, which leans low unless pairs (or pictures) are many times d. The error of
+    n_balance is that of `measure(...).n_balance()`.
 
     Args:
         a, b: tokens, (pairs, N, d) or (N, d) for one pair; N >= 2.
@@ -94,14 +96,12 @@ def fit_tokens(
         raise InputError("both branches are the same, so D(n) = 0 and there is nothing to fit")
     found = _correlations(moments.rows(), tokens)
     square[square <= ROUNDING * square[0]] = np.nan  # pairs of equal sequences are left
-    found["effective_dimension"] = trace**2 / square
+    found["effective_dimension"] = (trace**2 / square)[:1]  # leans low by more than its error
     equal, within, cross, size = (
         float(found[k][0]) for k in ("psi_equal", "psi_within", "psi_cross", "mean_square")
     )
     if family == "constant":
         branches = equicorrelated(equal, within, cross)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            found["n_balance"] = (1 - found["psi_equal"]) / found["psi_delta"] - 1
     else:
         decays = _decays(moments, tokens)
         moves = _inside(decays[0], tokens)
@@ -113,18 +113,19 @@ def fit_tokens(
     eigenvalues = np.linalg.eigvalsh(second)[::-1].clip(0.0)
     features = Spectrum(size * eigenvalues / eigenvalues.sum())
     count = len(moments.values)
-    parameters = {name: _estimate(rows, count) for name, rows in found.items()}
+    freedom = freedom_of(moments.members)
+    parameters = {name: _estimate(rows, count, freedom) for name, rows in found.items()}
     return TokenFit(TokenModel(branches, features), parameters, family)
 
 
-def _estimate(rows: np.ndarray, count: int) -> Estimate:
+def _estimate(rows: np.ndarray, count: int, freedom: float) -> Estimate:
     """From the value with all pairs, and those without each group; unbounded if one of them is."""
     left = rows[1:]
     error = np.asarray(np.nan)
     if len(left):
         finite = np.isfinite(left).all()
         error = np.sqrt(np.sum(deviations(left) ** 2)) if finite else np.asarray(np.inf)
-    return Estimate(rows[0], error, count, max(len(left) - 1.0, 0.0))
+    return Estimate(rows[0], error, count, max(min(len(left) - 1.0, freedom), 0.0))
 
 
 def _correlations(rows: np.ndarray, tokens: int) -> dict[str, np.ndarray]:

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from tokenspace.errors import InputError
-from tokenspace.statistics.jackknife import members_of
+from tokenspace.statistics.jackknife import freedom_of, members_of
 from tokenspace.tokens.given import Array, both_branches, one_branch, require_sound
 
 ORDERS = ("raster", "random")
@@ -137,8 +137,8 @@ def _all_pairs(a: Any, b: Any, groups: Any) -> Pairs:
 
 
 def _said(what: str, one: str, members: np.ndarray) -> str:
-    freedom = int(members.max())
+    freedom = freedom_of(members)
     return (
-        f"{what}, errors by leaving one {one} out: {freedom:,} "
+        f"{what}, errors by leaving one {one} out: {freedom:,.4g} "
         f"degree{'s' * (freedom != 1)} of freedom"
     )
