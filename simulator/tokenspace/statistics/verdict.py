@@ -27,9 +27,7 @@ from tokenspace.statistics.exponent import Exponent, adjacent_slopes
 LEVEL = 0.05
 HEAVY = 8  # moments without which the error of E[D^2] has none of its own
 ENOUGH = 1000  # replicates that are asked for then
-ENOUGH_VALUES = (
-    100  # replicates times features, below which D^2 is too far from normal for Student's t
-)
+ENOUGH_VALUES = 100  # replicates times features that make the mean of D^2 normal enough
 MOST_REPLICATES = 2**32  # that an experiment can have
 
 
