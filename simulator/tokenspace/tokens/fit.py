@@ -15,7 +15,7 @@ from tokenspace.errors import InputError
 from tokenspace.grids import log_grid
 from tokenspace.statistics.estimate import Estimate
 from tokenspace.statistics.jackknife import deviations, freedom_of
-from tokenspace.tokens.moments import PairMoments, difference_moments, pair_moments
+from tokenspace.tokens.moments import PairMoments, difference_moment, pair_moments
 from tokenspace.tokens.pairs import pairs_of
 
 FAMILIES = ("constant", "exponential")
@@ -91,12 +91,12 @@ def fit_tokens(
     if tokens < 2:
         raise InputError("a fit needs at least 2 tokens a sequence")
     moments = pair_moments(given, log_grid(tokens, POINTS))
-    second, trace, square = difference_moments(given, moments.members)
-    if trace[0] <= ROUNDING * moments.values[:, 0].sum():
+    second = difference_moment(given)
+    trace = float(np.trace(second))
+    if trace <= ROUNDING * moments.values[:, 0].sum():
         raise InputError("both branches are the same, so D(n) = 0 and there is nothing to fit")
     found = _correlations(moments.rows(), tokens)
-    square[square <= ROUNDING * square[0]] = np.nan  # pairs of equal sequences are left
-    found["effective_dimension"] = (trace**2 / square)[:1]  # leans low by more than its error
+    found["effective_dimension"] = np.array([trace**2 / np.sum(second**2)])
     equal, within, cross, size = (
         float(found[k][0]) for k in ("psi_equal", "psi_within", "psi_cross", "mean_square")
     )

@@ -70,34 +70,11 @@ def pair_moments(given: Pairs, n: np.ndarray) -> PairMoments:
     return PairMoments(n, np.column_stack(columns), np.stack([first, second], axis=1))
 
 
-def difference_moments(
-    given: Pairs, members: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The second moment of a_i - b_i, its trace, and the trace of its square.
-
-    Returns:
-        C = sum over pairs and tokens of (a_i - b_i)(a_i - b_i)', (d, d); tr C and tr C^2 with all
-        pairs and then without each group, (1 + K,); K = 0 for one pair.
-    """
+def difference_moment(given: Pairs) -> np.ndarray:
+    """Sum over pairs and tokens of (a_i - b_i)(a_i - b_i)', (d, d)."""
     a = np.asarray(given.a, np.float64)
-    groups = int(members.max()) + 1 if len(members) > 1 else 0
     if given.every:
         total = a.sum(axis=0)
-        moment = np.tensordot(a, a, ((0, 1), (0, 1)))
-        whole = len(a) * moment - total.T @ total
-    else:
-        difference = a - np.asarray(given.b, np.float64)
-        whole = np.tensordot(difference, difference, ((0, 1), (0, 1)))
-    trace, square = [np.trace(whole)], [np.sum(whole**2)]
-    for k in range(groups):
-        if given.every:
-            product = a[k].T @ total
-            part = len(a) * a[k].T @ a[k] + moment - product - product.T
-            shared, own, size = np.sum(whole * part), np.sum(part**2), np.trace(part)
-        else:
-            rows = difference[np.any(members == k, axis=1)].reshape(-1, len(whole))
-            gram = rows.T @ rows if len(rows) > len(whole) else rows @ rows.T
-            shared, own, size = np.sum((rows @ whole) * rows), np.sum(gram**2), np.trace(gram)
-        trace.append(trace[0] - size)
-        square.append(square[0] - 2 * shared + own)
-    return whole, np.array(trace), np.array(square)
+        return len(a) * np.tensordot(a, a, ((0, 1), (0, 1))) - total.T @ total
+    difference = a - np.asarray(given.b, np.float64)
+    return np.tensordot(difference, difference, ((0, 1), (0, 1)))
