@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from commands import call
-from folders import npz, only_file, read, refused
+from folders import CONFIG, npz, only_file, read, refused
 
 import tokenspace as ts
 from tokenspace.errors import InputError
@@ -84,3 +84,42 @@ def test_labels_do_not_steer_the_terminal(folder, capfd):
     _, out, err = call(capfd, "check", folder)
     said = " ".join((out + err).split())
     assert r"a\x1b]0;title\x07\x9b2J" in said and not {"\x1b", "\x07", "\x9b"} & set(said)
+
+
+DAMAGE = {
+    "missing": None,
+    "nan": lambda a: a * np.nan,
+    "negative": lambda a: -abs(a) - 1,
+    "huge": lambda a: a * 0 + 1e300,
+    "zero": lambda a: a * 0,
+    "shape": lambda a: a[..., :-1],
+    "whole": lambda a: np.zeros(a.shape, int),
+}
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("law", [{"model": "unit_norm"}, {"model": "student_t", "df": 1.5}])
+def test_whatever_an_array_holds_it_is_refused_or_answered(tmp_path, law):
+    """No array, of whatever a stranger put there, ends in a traceback or a warning of NumPy."""
+    run = {"replicates": 600, "statistics": ["correlations"]}
+    ts.run_sweep(CONFIG | {"tokens": {"count": 16, "points": 5}, "law": law, "run": run}, tmp_path)
+    file = only_file(tmp_path)
+    arrays, meta = read(file)
+    refusals = 0
+    for name in arrays:
+        for damage in DAMAGE.values():
+            changed = {k: v for k, v in arrays.items() if k != name}
+            if damage is not None:
+                changed[name] = np.asarray(damage(arrays[name]))
+            file.write_bytes(npz(changed, meta))
+            try:
+                ((_, result),) = ts.load_results(tmp_path)
+            except InputError:
+                refusals += 1
+                continue
+            for ask in ("check", "local_exponent", "n_balance", "scale_fit", "interval"):
+                try:
+                    repr(getattr(result, ask)())
+                except InputError:
+                    refusals += 1
+    assert refusals > 3 * len(arrays)

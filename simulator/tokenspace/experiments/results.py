@@ -30,6 +30,7 @@ from tokenspace.statistics.streaming import PSI
 
 PSI_OF_FORMAT_2 = set(PSI) - {"psi_delta"}
 LARGEST_D = float(np.finfo(np.float32).max)  # D is drawn in float32
+SIZES = {"mean", "square_mean", "quantiles", "median", "geometric", "control_mean"}  # of D, D^2
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ def _result(arrays: dict[str, np.ndarray], meta: dict[str, Any], model: Deferred
         raise ValueError("its number of replicates cannot be")
     if seed is not None and not 0 <= _of(int, seed) < 2**64:
         raise ValueError("its seed cannot be")
-    _require_possible(arrays, count)
+    _require_possible(arrays, count, old=meta["format"] == format_2.FORMAT)
     heavy = "median" in arrays
     return Result(
         n=n,
@@ -188,20 +189,22 @@ def _moments(arrays: dict[str, np.ndarray], name: str, mean: str, count: int) ->
     return Moments(arrays[mean], arrays[f"{name}_covariance"], count)
 
 
-def _require_possible(arrays: dict[str, np.ndarray], count: int) -> None:
-    """Raise `ValueError` for numbers that no simulation gives."""
+def _require_possible(arrays: dict[str, np.ndarray], count: int, old: bool) -> None:
+    """Raise `ValueError` for numbers that no simulation gives; an old format lacks some errors."""
     if any(array.dtype.kind != "f" for name, array in arrays.items() if name != "n"):
         raise ValueError("it holds whole numbers where real ones belong")
-    for name in ("mean", "square_mean", "quantiles"):
+    if ("median" in arrays) != ("geometric" in arrays):
+        raise ValueError("of its median and geometric mean one is missing")
+    for name in SIZES & set(arrays):
         largest = LARGEST_D**2 if name == "square_mean" else LARGEST_D
         if not np.all(abs(arrays[name]) <= largest):
             raise ValueError(f"{name!r} holds numbers that are not finite, or beyond float32")
-    for name in ("mean", "square_mean"):
         if np.any(arrays[name] < 0):
             raise ValueError(f"{name!r} holds numbers below 0, which no divergence has")
-    for name in ("covariance", "square_covariance"):
-        if count == 1 and np.isnan(arrays[name]).all():
-            continue  # unknown from a single replicate
+    for name in (k for k in arrays if k.endswith("covariance")):
+        unknown = np.isnan(arrays[name])
+        if unknown.any() and (old or count == 1) and name != "control_covariance":
+            continue
         bounded = np.all(abs(arrays[name]) <= LARGEST_D**2)
         if not bounded or np.any(np.diag(arrays[name]) < 0):
             raise ValueError(f"{name!r} is no covariance")

@@ -108,12 +108,13 @@ class Result:
         found = self.divergence
         if name == amplitude.RMS:
             mean = np.sqrt(self.mean_square.mean)
-            with np.errstate(invalid="ignore"):  # D = 0 in every replicate: said by who needs it
+            with np.errstate(
+                divide="ignore", invalid="ignore"
+            ):  # D = 0 in every replicate: said by who needs it
                 covariance = self.mean_square.covariance / (4 * np.outer(mean, mean))
             found = Moments(mean, covariance, found.count, found.degrees_of_freedom)
         elif name == amplitude.MEDIAN:
-            assert self.median is not None  # kept for every law without a variance
-            found = self.median
+            found = _kept(self.median)
         return name, _rounded(found)
 
     def _growing(self) -> Moments:
@@ -125,8 +126,7 @@ class Result:
         name, found = self.amplitude()
         if name != amplitude.MEDIAN:
             return found
-        assert self.geometric is not None  # kept for every law without a variance
-        return _rounded(self.geometric)
+        return _rounded(_kept(self.geometric))
 
     def local_exponent(self) -> exponent.Exponent:
         """gamma between adjacent grid points, with the covariance across n in its errors.
@@ -266,6 +266,15 @@ def summarise(found: Summary, model: Any = None, estimator: str = "mean", **how:
         model=model,
         **how,
     )
+
+
+def _kept(found: Moments | None) -> Moments:
+    """The median or geometric mean, which every result of a law without a variance has."""
+    if found is None:
+        raise InputError(
+            "D has no variance here, and these results lack its median: they are damaged"
+        )
+    return found
 
 
 def _rounded(found: Moments) -> Moments:

@@ -22,7 +22,7 @@ from tokenspace import theory
 from tokenspace.errors import InputError, NoExactResult
 from tokenspace.statistics.amplitude import RMS, theoretical_amplitude
 from tokenspace.statistics.estimate import Moments, t_quantile
-from tokenspace.statistics.exponent import Exponent, adjacent_slopes
+from tokenspace.statistics.exponent import Exponent, adjacent_slopes, require_points
 
 LEVEL = 0.05
 HEAVY = 8  # moments without which the error of E[D^2] has none of its own
@@ -141,6 +141,7 @@ def check(result: Any, tolerance: float = 0.02) -> Check:
     if result.replicates < 2 or len(result.n) < 2:
         raise InputError("check needs at least 2 replicates and 2 grid points")
     name, amplitude = result.amplitude()
+    require_points("check", result.n, amplitude, 2)
     unknown = ""
     try:
         expected = theoretical_amplitude(result.model, result.n)
