@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import folders
 import numpy as np
 import pytest
 from commands import call
@@ -14,15 +15,11 @@ from tokenspace.report.evidence import evidence_of, statement
 from tokenspace.report.verdicts import checks_of, verdict_row
 from tokenspace.statistics.evidence import Evidence
 
-CONFIG = {
+WITHIN = {"sweep": [round(0.2 + 0.03 * k, 2) for k in range(20)]}
+CONFIG = folders.CONFIG | {
     "tokens": {"count": 64, "points": 7},
     "features": {"model": "isotropic", "dim": 16},
-    "branches": {
-        "model": "equicorrelated",
-        "psi_equal": 0.2,
-        "psi_within": {"sweep": [round(0.2 + 0.03 * k, 2) for k in range(20)]},
-        "psi_cross": 0.1,
-    },
+    "branches": folders.CONFIG["branches"] | {"psi_within": WITHIN},
     "run": {"replicates": 100, "seed": "independent"},
 }
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import folders
 import pytest
 
 import tokenspace as ts
@@ -10,15 +11,8 @@ from tokenspace.errors import InputError
 from tokenspace.figures import names
 from tokenspace.report.html import write_report
 
-CONFIG = {
-    "tokens": {"count": 64, "points": 9},
-    "features": {"model": "isotropic", "dim": 16},
-    "branches": {
-        "model": "equicorrelated",
-        "psi_equal": 0.2,
-        "psi_within": {"sweep": [0.2, 0.3, 0.5]},
-        "psi_cross": 0.1,
-    },
+CONFIG = folders.CONFIG | {
+    "branches": folders.CONFIG["branches"] | {"psi_within": {"sweep": [0.2, 0.3, 0.5]}},
     "run": {"replicates": {"sweep": [30, 6000]}, "statistics": ["correlations"]},
 }
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")

@@ -6,31 +6,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tokenspace.statistics.estimate import LEVEL, Moments, t_quantile, two_sided
+from tokenspace.statistics.estimate import LEVEL, Fitted, Moments, t_quantile, two_sided
 from tokenspace.statistics.exponent import require_points
 
 LACK = 0.1  # relative deviation from the law beyond which it is said, if it is no noise
 
 
 @dataclass(frozen=True)
-class Balance:
-    """n_balance with its standard error and confidence interval.
+class Balance(Fitted):
+    """n_balance with its error.
 
     Infinite where D grows like sqrt(n) as far as the data go: pairs of tokens then add nothing, or
     less than nothing that could be told from it. An end of the interval that the data do not bound
     is infinite; the mean always lies inside. Below -1: differences cancel, Delta < 0.
-    lack_of_fit: the largest relative deviation of the amplitude from the constant-correlation law;
-    constant: False where that is more than 10 % and more than noise.
+    constant: False where lack_of_fit is more than 10 % and more than noise.
     """
 
-    mean: float
-    standard_error: float
-    interval: tuple[float, float]
-    level: float
-    lack_of_fit: float
     constant: bool
-    count: int
-    degrees_of_freedom: float
 
     def __repr__(self) -> str:
         low, high = self.interval
@@ -95,9 +87,9 @@ def fit_balance(n: np.ndarray, amplitude: Moments, level: float = LEVEL) -> Bala
         interval,
         level,
         lack,
-        bool(constant),
         amplitude.count,
         amplitude.degrees_of_freedom,
+        bool(constant),
     )
 
 

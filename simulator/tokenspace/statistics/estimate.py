@@ -113,6 +113,22 @@ class Moments:
         return Moments(mean, covariance, self.count, self.degrees_of_freedom)
 
 
+@dataclass(frozen=True)
+class Fitted:
+    """One fitted number with its error, and how far the data lie from the law that was fitted.
+
+    interval: (low, high) at `level`; lack_of_fit: the largest relative deviation from the law.
+    """
+
+    mean: float
+    standard_error: float
+    interval: tuple[float, float]
+    level: float
+    lack_of_fit: float
+    count: int
+    degrees_of_freedom: float
+
+
 def _default_freedom(value: Estimate | Moments) -> None:
     if value.degrees_of_freedom < 0:
         object.__setattr__(value, "degrees_of_freedom", float(value.count - 1))

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from tokenspace.statistics.estimate import LEVEL, Moments, two_sided
+from tokenspace.statistics.estimate import LEVEL, Fitted, Moments, two_sided
 
 
-@dataclass(frozen=True)
-class Scale:
-    """lambda with its standard error, and the largest relative deviation of E[D] from the law.
+class Scale(Fitted):
+    """lambda with its error: Student's t in log lambda.
 
-    interval: Student's t in log lambda. lack_of_fit: large means that one lambda does not describe
-    these data.
+    lack_of_fit: of E[D]; large means that one lambda does not describe these data.
     """
-
-    mean: float
-    standard_error: float
-    interval: tuple[float, float]
-    level: float
-    lack_of_fit: float
-    count: int
-    degrees_of_freedom: float
 
     def __repr__(self) -> str:
         low, high = self.interval
@@ -51,7 +39,8 @@ def fit_scale(joint: Moments, level: float = LEVEL) -> Scale:
     slope = np.concatenate([np.ones(m), np.full(m, -0.5)]) / (m * joint.mean)
     error = float(np.sqrt(slope @ joint.covariance @ slope))
     mean = float(np.exp(log_lambda))
-    reach = np.exp(two_sided(level, joint.degrees_of_freedom) * error)
+    with np.errstate(over="ignore"):  # so little may be known that there is no upper bound
+        reach = np.exp(two_sided(level, joint.degrees_of_freedom) * error)
     return Scale(
         mean,
         mean * error,
