@@ -181,3 +181,36 @@ def test_one_value_without_an_error_does_not_hide_the_others(folder):
         "", result, replace(check, amplitude=replace(check.amplitude, deviation_error=error))
     )
     assert float(cells[7].text) > 0
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_points_that_cannot_be_judged_stop_nothing(tmp_path, capfd):
+    """One token, one replicate, and signs whose differences vanish, beside a point that is good."""
+    cases = [
+        {"name": "one token", "tokens": {"count": 1, "grid": [1]}},
+        {"name": "one replicate", "run": {"replicates": 1}},
+        # of two replicates with seed 7 both have D(1) = 0
+        {"name": "zero", "law": {"model": "unit_norm"}, "run": {"replicates": 2, "seed": 7}},
+        {"name": "good", "run": {"replicates": 200}},
+    ]
+    config = folders.CONFIG | {
+        "tokens": {"count": 3, "grid": [1, 2, 3]},
+        "features": {"model": "isotropic", "dim": 1},
+        "run": {"replicates": 50, "seed": "independent"},
+        "case": cases,
+    }
+    ts.run_sweep(config, tmp_path)
+    loaded = ts.load_results(tmp_path)
+    assert not loaded[2][1].mean.all()
+    checks = checks_of(loaded, 0.5)
+    assert [c.verdict for c in checks] == ["UNDECIDED"] * 3 + ["PASS"]
+    assert "at least 2 replicates" in checks[0].reason and "D(n) = 0" in checks[2].reason
+    found = evidence_of(loaded, checks)
+    assert found.judged == 1 and found.left_out["that cannot be judged"] == 3
+    for command in ("check", "report"):
+        status, out, err = call(capfd, command, tmp_path, "--tolerance", 0.5)
+        assert status == 0 and err == "" and "nan" not in out
+    document = json.loads(call(capfd, "check", tmp_path, "--json", "--tolerance", 0.5)[1])
+    assert [p["check"]["verdict"] for p in document["points"]] == [c.verdict for c in checks]
+    with pytest.raises(ts.TokenspaceError, match="tolerance = -1"):
+        checks_of(loaded, -1)

@@ -11,6 +11,7 @@ import numpy as np
 from tokenspace.statistics import verdict
 from tokenspace.statistics.evidence import (
     LEVEL,
+    UNJUDGED,
     WITHOUT_THEORY,
     Evidence,
     Witness,
@@ -47,6 +48,8 @@ def statement(found: Evidence) -> list[str]:
 def _z_scores(result: Any, check: Any) -> tuple[np.ndarray, str]:
     """Independent z-scores of a point, or none and why."""
     none = np.zeros(0)
+    if np.isnan(check.exponent.empirical).all():
+        return none, UNJUDGED
     if np.isnan(check.amplitude.theoretical).any():
         return none, WITHOUT_THEORY
     least = least_replicates(

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tokenspace.errors import InputError
+from tokenspace.statistics import verdict
 
 VERDICT_COLUMNS = (  # name, alignment
     ("model", "left"),
@@ -32,31 +33,37 @@ class Cell(NamedTuple):
 def checks_of(loaded: Sequence[tuple[Any, Any]], tolerance: float) -> list[Any]:
     """The check of every point; points that are one experiment share theirs.
 
+    One that cannot be judged (a single replicate or n, D = 0 somewhere) is UNDECIDED and says why.
+
     Raises:
-        InputError: one of them cannot be judged; the message names it.
+        InputError: the tolerance is out of range, or a model cannot be built.
     """
+    verdict.require_tolerance(tolerance)
     known: dict[int, Any] = {}
-    for point, result in loaded:
+    for _, result in loaded:
         if id(result) not in known:
+            _ = result.model  # without it nothing is said
             try:
                 known[id(result)] = result.check(tolerance)
             except InputError as error:
-                raise InputError(f"{point.label}: {error}") from None
+                known[id(result)] = verdict.unjudged(result, tolerance, str(error))
     return [known[id(result)] for _, result in loaded]
 
 
 def verdict_row(label: str, result: Any, check: Any) -> list[Cell]:
     """The cells of a point under VERDICT_COLUMNS; "-" where there is no theory, or no error."""
     e = check.exponent
-    last, error, theory = (float(x[-1]) for x in (e.empirical, e.standard_error, e.theoretical))
+    last, error, theory = (
+        float(x[-1]) if len(x) else np.nan for x in (e.empirical, e.standard_error, e.theoretical)
+    )
     off = _largest(check.amplitude.deviation)
     z = _largest(np.concatenate([check.amplitude.z, e.z]))
-    regime = str(check.regimes_empirical[-1])
+    regime = str(check.regimes_empirical[-1]) if len(e.n) else "-"
     return [
         Cell(label, label),
         Cell(result.sampler, result.sampler),
         Cell(f"{result.replicates:,}", result.replicates),
-        Cell(f"{last:.4f} ± {error:.1g}", last),
+        _number(last, ".4f") if np.isnan(error) else Cell(f"{last:.4f} ± {error:.1g}", last),
         _number(theory, ".4f"),
         Cell(regime, regime),
         _number(off, ".2%"),

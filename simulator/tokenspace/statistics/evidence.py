@@ -24,6 +24,7 @@ LEVEL = 0.95  # of what chance gives
 FLOOR = 50 * ROUNDING**2  # variance of log D below which rounding would count
 BEYOND = 2.0
 WITHOUT_THEORY = "without exact theory"
+UNJUDGED = "that cannot be judged"
 
 
 @dataclass(frozen=True)
@@ -111,8 +112,8 @@ class Evidence:
 
     @property
     def judged(self) -> int:
-        """Points that have a theory to fail."""
-        return self.points - self.left_out.get(WITHOUT_THEORY, 0)
+        """Points that have a theory to fail, and errors."""
+        return self.points - sum(self.left_out.get(k, 0) for k in (WITHOUT_THEORY, UNJUDGED))
 
     @property
     def most_fails(self) -> int:

@@ -12,7 +12,7 @@ logarithms, where their distribution leans less to the right.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from scipy import special
 
 from tokenspace import theory
 from tokenspace.errors import InputError, NoExactResult
-from tokenspace.statistics.amplitude import RMS, theoretical_amplitude
+from tokenspace.statistics.amplitude import MEAN, RMS, theoretical_amplitude
 from tokenspace.statistics.estimate import Moments, t_quantile
 from tokenspace.statistics.exponent import Exponent, adjacent_slopes, require_points
 
@@ -136,8 +136,7 @@ def check(result: Any, tolerance: float = 0.02) -> Check:
     """
     if result.model is None:
         raise InputError("check needs a model; these results were measured on given tokens")
-    if not (isinstance(tolerance, (int, float)) and 0 < tolerance < math.inf):
-        raise InputError(f"tolerance = {tolerance!r} is not allowed; it must be a number > 0")
+    require_tolerance(tolerance)
     if result.replicates < 2 or len(result.n) < 2:
         raise InputError("check needs at least 2 replicates and 2 grid points")
     name, amplitude = result.amplitude()
@@ -200,6 +199,42 @@ def check(result: Any, tolerance: float = 0.02) -> Check:
         _empirical_regimes(slopes),
         theory.regime(expected_slopes),
         p_value,
+    )
+
+
+def require_tolerance(tolerance: float) -> None:
+    """Raise `InputError` unless the tolerance is a number > 0."""
+    if not (isinstance(tolerance, (int, float)) and 0 < tolerance < math.inf):
+        raise InputError(f"tolerance = {tolerance!r} is not allowed; it must be a number > 0")
+
+
+def unjudged(result: Any, tolerance: float, reason: str) -> Check:
+    """The check of a result that `check` refuses, for tables that show it among others.
+
+    Args:
+        result: the outcome of `simulate`.
+        tolerance: that it would have been judged by.
+        reason: why it cannot be.
+    """
+
+    def nothing(name: str, n: np.ndarray) -> Comparison:
+        nan = np.full(len(n), np.nan)
+        return Comparison(name, n, nan, nan, nan, nan, nan, np.full(len(n), "UNDECIDED"))
+
+    middle, _ = adjacent_slopes(result.n)
+    none = np.full(len(middle), "-")
+    seen = {"empirical": result.mean, "standard_error": result.standard_error}
+    return Check(
+        "UNDECIDED",
+        reason,
+        tolerance,
+        result.replicates,
+        None,
+        replace(nothing(MEAN, result.n), **seen),
+        nothing("exponent", middle),
+        none,
+        none,
+        1.0,
     )
 
 

@@ -25,12 +25,13 @@ class Balance(Figure):
     def draw(self, loaded: list[Any]) -> Any:
         """Exact lines for every model; points from the realised psi's where they were measured."""
         figure, axes = plt.subplots(figsize=(9, 5.2))
-        top = 1.0
+        top = 2.0
         labels, title = some_labels([point.label for point, _ in loaded])
         colours = distinct(len(loaded))
         for (_, result), label, colour in zip(loaded, labels, colours, strict=True):
-            n = log_grid(int(result.n[-1]), 120)
-            n = n[n >= 2]
+            n = log_grid(int(result.n[-1]), 120)[1:]
+            if not len(n):  # one token: no pair has a correlation
+                continue
             curve = theory.balance_curve(result.model, n)
             curve = np.where(np.isfinite(curve) & (curve > 0), curve, np.nan)
             top = max(top, n[-1])

@@ -52,7 +52,8 @@ class Divergence(Figure):
                 middle, name = median, "median of $D(n)$"
             panel.plot(result.n, middle, "o", color="C0", markersize=3.5, label=f"{name} simulated")
             law = result.model.law
-            if law.joint_scale or law.tail > 2:  # else tokens have no correlations
+            # else tokens have no correlations, or D vanishes and grows like nothing
+            if (law.joint_scale or law.tail > 2) and np.all(middle > 0):
                 root = np.sqrt(theory.upsilon(result.model, result.n))
                 scale = float(np.exp(np.mean(np.log(middle / root))))
                 panel.plot(

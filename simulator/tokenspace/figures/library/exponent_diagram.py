@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from tokenspace import theory
-from tokenspace.errors import NoExactResult
+from tokenspace.errors import InputError, NoExactResult
 from tokenspace.figures.base import Figure
 from tokenspace.figures.style import HIDDEN, distinct, some_labels
 from tokenspace.registry import register
@@ -44,12 +44,13 @@ class ExponentDiagram(Figure):
     def draw(self, loaded: list[Any]) -> Any:
         """Simulated points (± 2 s.e.) on exact slopes, n in units of each model's own scale.
 
-        Models without exact theory are points without a line.
+        Models without exact theory are points without a line; results without exponents a line.
 
         Points and lines are slopes between adjacent grid points: blocks and patch grids have
         exponents that swing inside a block, which a derivative would show and no grid resolves.
         """
         figure, axes = plt.subplots(figsize=(10, 6))
+        axes.set_xscale("log")  # first: where nothing is drawn the limits must be > 0
         scales = [scale_of(result.model) for _, result in loaded]
         labels, legend_title = some_labels(
             [
@@ -62,7 +63,10 @@ class ExponentDiagram(Figure):
             middle, exact = exact_slopes(result)
             if exact is not None:
                 axes.plot(middle / scale, exact, color=colour, linewidth=1.3, label=label)
-            slope = result.local_exponent()
+            try:
+                slope = result.local_exponent()
+            except InputError:  # one n, or D = 0 at some: there is no exponent to show
+                continue
             axes.errorbar(
                 slope.n / scale,
                 slope.mean,
@@ -86,7 +90,6 @@ class ExponentDiagram(Figure):
                 ha="right",
             )
         axes.set(
-            xscale="log",
             ylim=(0.1, 1.15),
             xlabel="number of tokens $n$ / scale",
             ylabel=r"local exponent $\gamma(n) = d\,\log E[D]\,/\,d\,\log n$",
