@@ -2,6 +2,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import tokenspace as ts
 from tokenspace.statistics.estimate import Moments
@@ -125,3 +126,40 @@ def test_tokens_of_few_values_fail_no_true_theory(dimension):
             if result.mean.all():
                 check = result.check()
                 assert check.verdict == "UNDECIDED" and check.replicates_needed >= 50
+
+
+def off_by(deviation, error, count):
+    """Amplitudes that are all too large by exp(deviation), with one error that all n share."""
+    n = np.array([1, 4, 16])
+    mean = ts.theory.expected_divergence(MODEL, n) * np.exp(deviation)
+    found = Moments(mean, error**2 * np.outer(mean, mean), count)
+    return dataclasses.replace(RESULT, n=n, divergence=found)
+
+
+@pytest.mark.parametrize("count", [2, 5, 1000])
+def test_verdicts_change_at_the_quantiles_of_students_t(count):
+    """PASS at 5 % a side; FAIL at 5 % over the 2 m - 1 = 5 values; p-values of the same t."""
+    error, allowed, freedom = 1e-3, np.log1p(0.02), count - 1
+    inside = stats.t.ppf(0.95, freedom) * error
+    beyond = stats.t.ppf(1 - 0.05 / (2 * 5), freedom) * error
+    for edge, below, above in (
+        (allowed - inside, "PASS", "UNDECIDED"),
+        (allowed + beyond, "UNDECIDED", "FAIL"),
+    ):
+        for sign in (1, -1):
+            near = [off_by(sign * edge * f, error, count).check(0.02) for f in (0.9999, 1.0001)]
+            assert [c.verdict for c in near] == [below, above]
+    z = 2.5
+    p = off_by(z * error, error, count).check(0.02).p_value
+    assert p == pytest.approx(min(1, 2 * 5 * stats.t.sf(z, freedom)), rel=1e-3)
+
+
+@pytest.mark.parametrize(("count", "error"), [(2, 0.03), (50, 0.02), (1000, 0.015)])
+def test_as_many_replicates_as_are_said_would_do_and_one_less_would_not(count, error):
+    needed = off_by(0.0, error, count).check(0.02).replicates_needed
+
+    def enough(replicates):
+        reach = stats.t.ppf(0.95, replicates - 1) + 2
+        return error * np.sqrt(count / replicates) * reach <= np.log1p(0.02)
+
+    assert enough(needed) and (needed == 2 * count or not enough(needed - 1))

@@ -12,6 +12,7 @@ logarithms, where their distribution leans less to the right.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -254,7 +255,7 @@ def _unknown(result: Any, name: str, amplitude: Moments) -> tuple[str, str, int 
 def _least_for_squares(model: Any) -> int:
     """Replicates from which Student's t holds for the mean of D^2, of laws by token; measured."""
     dimension = sum(t.features.effective_dimension for t in model.terms)
-    return max(math.ceil(ENOUGH_VALUES / dimension), ENOUGH if model.law.tail <= HEAVY else 0)
+    return max(math.ceil(ENOUGH_VALUES / dimension), 0 if model.law.has_moment(HEAVY) else ENOUGH)
 
 
 def _overall(
@@ -289,14 +290,14 @@ def _replicates_needed(error: float, replicates: int) -> int | None:
         error: the largest standard error now, over the tolerance.
         replicates: how many there are now.
     """
-    wanted = 2 * replicates
-    while wanted <= MOST_REPLICATES:
+
+    def passes(wanted: int) -> bool:
         reach = float(t_quantile(1 - LEVEL, wanted - 1)) + 2
-        enough = replicates * (error * reach) ** 2
-        if enough <= wanted:
-            return wanted
-        wanted = max(math.ceil(min(enough, 2.0 * MOST_REPLICATES)), wanted + 1)
-    return None
+        return replicates * (error * reach) ** 2 <= wanted
+
+    counts = range(2 * replicates, MOST_REPLICATES + 1)
+    first = bisect_left(counts, True, key=passes)
+    return counts[first] if first < len(counts) else None
 
 
 def _empirical_regimes(slopes: Exponent) -> np.ndarray:
