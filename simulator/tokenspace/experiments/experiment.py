@@ -21,6 +21,7 @@ from tokenspace.experiments.names import samplers_of
 from tokenspace.grids import LARGEST, as_grid
 from tokenspace.parameters import Parameter, parameter, parameters_of
 from tokenspace.sampling import STATISTICS, known_sampler, known_statistics
+from tokenspace.statistics.amplitude import wants_logs
 from tokenspace.statistics.control import ESTIMATORS, chosen_estimator
 
 INDEPENDENT = "independent"
@@ -108,7 +109,7 @@ class Experiment:
         _set(self, grid=grid, statistics=known_statistics(self.statistics))
         _set(self, estimator=chosen_estimator(self.estimator, self.model))
         _set(self, replicates=int(self.replicates))
-        if self.target_relative_error is not None and self.model.law.tail <= 2:
+        if self.target_relative_error is not None and wants_logs(self.model):
             raise InputError(
                 f"target_relative_error = {self.target_relative_error!r} is not allowed for "
                 f"{self.model.law!r}: D has no variance, so its mean has no error; leave it out"

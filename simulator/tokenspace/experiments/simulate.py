@@ -35,7 +35,7 @@ def simulate(
     model: TokenModel | SumModel,
     grid: int | Sequence[int] | np.ndarray,
     replicates: int,
-    seed: int = 0,
+    seed: int | str = 0,
     sampler: str = "auto",
     statistics: Sequence[str] = ("divergence",),
     target_relative_error: float | None = None,
@@ -63,7 +63,7 @@ def simulate(
         statistics: "divergence", and "correlations" for the realised psi's.
         target_relative_error: stop once the standard error of every E[D(n)] is below this
             fraction of it; judged from 128 replicates on, at fixed counts.
-        estimator: of E[D]: "mean", "control" (uses the exact E[D^2], from 256 replicates on), or
+        estimator: of E[D]: "mean", "control" (uses the exact E[D^2], from 512 replicates on), or
             "auto": "control" for laws without an exact E[D] and without heavy tails. `check` always
             compares plain means.
         batch_size: replicates per device call; by default as many as take about half a second.
@@ -114,7 +114,7 @@ def run_experiment(
     require_memory(bytes_of(m, psi), f"covariances across {m:,} n")
     seen = begin(experiment.grid, psi, wants_logs(experiment.model)) if begun is None else begun
     exact = None
-    if experiment.estimator == "control":
+    if target is not None and experiment.estimator == "control":
         exact = theory.second_moment(experiment.model, experiment.grid)
     done = False
     last: Chunk | None = None
@@ -166,7 +166,7 @@ def _up_to_looks(samples: Samples, count: int, target: float | None) -> Iterator
 
 def _on_estimator(experiment: Experiment, result: Result) -> tuple[str, ...]:
     """What is to be said of the estimate of E[D]."""
-    if experiment.model.law.tail <= 2:
+    if wants_logs(experiment.model):
         return ("D has no variance, so the errors of its mean say nothing: see its median",)
     if experiment.estimator == "control" and result.control is None:
         return (f"E[D] is the plain mean: the control variate needs {LEAST} replicates that vary",)

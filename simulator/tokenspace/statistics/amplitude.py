@@ -20,9 +20,9 @@ def amplitude_of(model: Any) -> str:
     if model is None:
         return MEAN
     law = model.law
-    if law.tail <= 2:
+    if not law.has_moment(2):
         return MEDIAN
-    return RMS if not law.joint_scale and law.tail > 4 else MEAN
+    return RMS if not law.exact_mean and law.has_moment(4) else MEAN
 
 
 def wants_logs(model: Any) -> bool:

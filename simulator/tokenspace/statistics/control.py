@@ -51,14 +51,14 @@ def chosen_estimator(asked: str, model: Any) -> str:
             f"estimator = {asked!r} is not allowed; it must be one of "
             f"{', '.join(map(repr, ESTIMATORS))}"
         )
-    usable = model.law.tail > TAIL
+    usable = model.law.has_moment(TAIL)
     if asked == "control" and not usable:
         raise InputError(
             f"estimator = 'control' needs {TAIL} moments of D, which tokens of the law "
             f"{model.law!r} do not have; use 'mean'"
         )
     if asked == "auto":
-        return "control" if usable and not model.law.joint_scale else "mean"
+        return "control" if usable and not model.law.exact_mean else "mean"
     return asked
 
 
@@ -73,7 +73,7 @@ def control(joint: Moments, exact: np.ndarray) -> Control | None:
         exact: E[D^2] at each n (m,), finite.
 
     Returns:
-        None from fewer than 256 replicates, or where some D does not vary, or varies too much.
+        None from fewer than `LEAST` replicates, or where some D does not vary, or varies too much.
 
     Source: derived for this project.
     """

@@ -251,7 +251,7 @@ def summarise(found: Summary, model: Any = None, estimator: str = "mean", **how:
     controlled = None
     if model is not None and chosen_estimator(estimator, model) == "control":
         controlled = control(joint, theory.second_moment(model, n))
-    heavy = amplitude.amplitude_of(model) == amplitude.MEDIAN
+    heavy = amplitude.wants_logs(model)
     return Result(
         n=n,
         divergence=joint.select(slice(m)),

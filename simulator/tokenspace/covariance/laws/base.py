@@ -35,6 +35,20 @@ class TokenLaw:
         """The class, in words for people."""
         return type(self).__name__
 
+    def has_moment(self, p: float) -> bool:
+        """Whether E||h||^p is finite."""
+        return self.tail > p
+
+    @property
+    def exact_mean(self) -> bool:
+        """Whether E[D(n)] is known exactly."""
+        return self.joint_scale
+
+    @property
+    def has_correlations(self) -> bool:
+        """Whether tokens have correlations: a variance, or one scale for all that cancels."""
+        return self.joint_scale or self.has_moment(2)
+
     def of_pair(self, keys: jax.Array) -> jax.Array | None:
         """w of each replicate as a whole, (R, 1), from its key (R, 2); None where it is 1."""
         return None

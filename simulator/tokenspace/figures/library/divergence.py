@@ -51,9 +51,8 @@ class Divergence(Figure):
             if amplitude_of(result.model) == MEDIAN:  # means of such D settle on no value
                 middle, name = median, "median of $D(n)$"
             panel.plot(result.n, middle, "o", color="C0", markersize=3.5, label=f"{name} simulated")
-            law = result.model.law
             # else tokens have no correlations, or D vanishes and grows like nothing
-            if (law.joint_scale or law.tail > 2) and np.all(middle > 0):
+            if result.model.law.has_correlations and np.all(middle > 0):
                 root = np.sqrt(theory.upsilon(result.model, result.n))
                 scale = float(np.exp(np.mean(np.log(middle / root))))
                 panel.plot(
