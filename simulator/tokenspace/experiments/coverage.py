@@ -140,7 +140,7 @@ def tasks() -> list[Task]:
     """What the study is made of: `cover` of numbers of replicates, `cover_stopped` of looks."""
     found: list[Task] = []
     for law, kind in LAWS.items():
-        psis = (False, True) if kind.joint_scale and kind.tail > 2 else (False,)
+        psis = (False, True) if kind.exact_mean and kind.has_moment(2) else (False,)
         dimensions = DIMENSIONS if kind.joint_scale else DIMENSIONS[:-1]
         for d, psi in itertools.product(dimensions, psis):
             case = Case(law, d, psi)
@@ -172,14 +172,20 @@ def cover_stopped(case: Case, look: int, runs: int) -> list[Row]:
 
     Its replicates are those of the look; runs stop there or near.
     """
-    counts = [PILOT]
-    while len(counts) < look:
-        counts.append(next_look(counts[-1]))
+    count = look_count(look)
     exact = theory.expected_divergence(case.model, case.n)
     relative = theory.divergence_std(case.model, case.n) / exact
-    target = float(np.max(relative)) / math.sqrt(counts[-1] - 0.5)
+    target = float(np.max(relative)) / math.sqrt(count - 0.5)
     found = [covered("E[D] after stopping", Result.interval, exact)]
-    return _counted(case, counts[-1], found, stopped(case, target, runs))
+    return _counted(case, count, found, stopped(case, target, runs))
+
+
+def look_count(look: int) -> int:
+    """Replicates at the first, second, ... time that a run is judged."""
+    count = PILOT
+    for _ in range(look - 1):
+        count = next_look(count)
+    return count
 
 
 def repeated(case: Case, replicates: int, runs: int) -> Iterator[Result]:
@@ -234,7 +240,7 @@ def _result(case: Case, seen: Accumulator) -> Result:
 def _expectation(case: Case) -> np.ndarray | None:
     """E[D(n)]; where no formula is known, the estimate from very many other replicates."""
     law = LAWS[case.law]
-    if law.joint_scale:
+    if law.exact_mean:
         return theory.expected_divergence(case.model, case.n)
     return next(repeated(case, SETTLED, 1)).mean
 

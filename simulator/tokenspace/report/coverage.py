@@ -10,10 +10,13 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from tokenspace.errors import InputError
-from tokenspace.experiments.coverage import Row
+from tokenspace.experiments.coverage import LOOKS, SETTLED, Row, look_count
 from tokenspace.experiments.files import write_atomically
+from tokenspace.statistics.control import LEAST
 
-HEAD = """# Coverage
+FIRST_LOOKS = "{}, {} and {}".format(*map(look_count, LOOKS))
+
+HEAD = f"""# Coverage
 
 How often intervals and verdicts hold what they promise, by `tokenspace coverage` (`make coverage`);
 the numbers are in [coverage.csv](coverage.csv). Every run is an experiment of its own, drawn,
@@ -31,9 +34,9 @@ lowest and the highest share over n. The goal is 93 to 97 %, for wrong verdicts 
   pass: here 5 % is the nominal level of each side.
 - *quantile p*: where so many replicates bound it on both sides.
 - *E[D] after stopping*: runs with a target that the exact error reaches at the first, third or
-  eighth look (128, 200 and 608 replicates); many stop a look earlier or later.
-- E[D] of laws by token has no formula: it is held to 100,000 other replicates. From 512 replicates
-  on the estimate of unit-norm tokens is the control variate.
+  eighth look ({FIRST_LOOKS} replicates); many stop a look earlier or later.
+- E[D] of laws by token has no formula: it is held to {SETTLED:,} other replicates. From
+  {LEAST} replicates on the estimate of unit-norm tokens is the control variate.
 - An empty cell would take too long; where every token is drawn, large cells have fewer runs.
 
 Most of what does not reach the goal is the price of heavy tails: few replicates miss the rare large

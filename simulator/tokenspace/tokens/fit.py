@@ -33,9 +33,9 @@ class TokenFit:
 
     parameters: name -> Estimate. psi_equal, psi_within, psi_cross and psi_delta = psi_within -
     psi_cross over all N tokens; mean_square, of ||h||^2; effective_dimension of the features, too
-    low where pairs times tokens are not many times d (the error does not know of it);
-    "constant": n_balance; "exponential": length, and weight_constant, weight_exponential and
-    weight_white of what remains when the branches are subtracted, which sum to 1.
+    low unless pairs (or pictures) are many times d, so that no error is given; "exponential":
+    length, and weight_constant, weight_exponential and weight_white of what remains when the
+    branches are subtracted, which sum to 1.
     """
 
     model: TokenModel
@@ -69,8 +69,7 @@ def fit_tokens(
     Errors are the jackknife's: everything is fitted again without each pair, or without each
     picture or group where pairs share some; length and weights without each of 20 sets of them, if
     there are more. NaN from one pair, for length and weights at the end of their range, and for the
-    effective dimension, which leans low unless pairs (or pictures) are many times d. The error of
-    n_balance is that of `measure(...).n_balance()`.
+    effective dimension, which leans low. n_balance with its interval is `measure(...).n_balance()`.
 
     Args:
         a, b: tokens, (pairs, N, d) or (N, d) for one pair; N >= 2.
