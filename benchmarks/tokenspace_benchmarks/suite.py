@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from tokenspace_benchmarks.cases import all_cases, missing_peers
+from tokenspace_benchmarks.cases import all_cases, left_out
 from tokenspace_benchmarks.harness import Timing, race, save
-from tokenspace_benchmarks.limits import probes
+from tokenspace_benchmarks.machine import probes
 from tokenspace_benchmarks.memory import peak_mib
 from tokenspace_benchmarks.sizes import Size, Slope, measure_sizes, slopes
 
@@ -53,7 +53,7 @@ def run_suite(quick: bool, memory: bool, progress: Callable[[str], Any]) -> Suit
             timings[k] = replace(t, peak_mib=peak_mib("case", use, t.case, t.contestant))
     sizes = measure_sizes(quick, memory, progress)
     limits = {name: float(np.median([c[name] for c in of_cases])) for name in of_cases[0]}
-    return Suite(limits, timings, sizes, slopes(sizes), missing_peers())
+    return Suite(limits, timings, sizes, slopes(sizes), left_out())
 
 
 def save_suite(suite: Suite, folder: Path) -> Path:
