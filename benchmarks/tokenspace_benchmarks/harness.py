@@ -193,7 +193,7 @@ def results_folder() -> Path:
 
 
 def recorded() -> dict[str, dict[str, Any]]:
-    """The result files that come with the package, by device; what was compiled only is no result."""
+    """The result files that come with the package, by device; not those of compiled programs."""
     found = sorted(results_folder().glob("*/latest.json"))
     return {p.parent.name: load(p) for p in found if not p.parent.name.endswith("-compiled")}
 
