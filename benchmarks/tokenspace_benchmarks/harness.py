@@ -133,9 +133,13 @@ def device_folder(folder: Path) -> Path:
     return folder / safe
 
 
-def save(timings: list[Timing], folder: Path, **more: Any) -> Path:
-    """Write a result file with device, versions and commit; returns its path."""
-    path = device_folder(folder) / "latest.json"
+def save(timings: list[Timing], folder: Path, finished: bool = True, **more: Any) -> Path:
+    """Write a result file with device, versions and commit; returns its path.
+
+    It is latest.json, or of a run that goes on unfinished.json, which the finished one replaces.
+    """
+    unfinished = device_folder(folder) / "unfinished.json"
+    path = unfinished.with_name("latest.json") if finished else unfinished
     document = {
         "format": FORMAT,
         "device": device_name(),
@@ -146,6 +150,8 @@ def save(timings: list[Timing], folder: Path, **more: Any) -> Path:
     }
     try:
         path.write_text(json.dumps(document, indent=1) + "\n")
+        if finished:
+            unfinished.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
     return path
@@ -176,7 +182,7 @@ def load(path: Path) -> dict[str, Any]:
             f"{path}: a benchmark result of format {known!r}; this version reads 1 and {FORMAT}. "
             "Run `tokenspace bench` again, or a newer version"
         )
-    said = f"{path}: from before limits were the machine's own; its shares of them are left out"
+    said = "measured before limits were the machine's own: its shares of them are left out"
     blank = {"floor": None, "floor_by": None}
     return document | {
         "limits": {},

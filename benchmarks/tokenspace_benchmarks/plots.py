@@ -72,9 +72,8 @@ def roofline(document: dict[str, Any]) -> Any:
     axes.set_xlabel("share of the machine's limit")
     axes.set_title(f"Roofline on {document['device']}", loc="left")
     axes.tick_params(axis="y", labelsize=8)
-    axes.legend(
-        loc="lower right", bbox_to_anchor=(1, 1), ncols=max(1, len(labelled)), frameon=False
-    )
+    if labelled:
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(labelled), frameon=False)
     figure.tight_layout()
     return figure
 

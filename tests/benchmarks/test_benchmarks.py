@@ -1,13 +1,8 @@
 """Benchmarks: peers draw the law that they claim, floors and slopes are arithmetic, files compare."""
 
 import json
-import os
-import re
-import subprocess
-import sys
 import time
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +10,9 @@ import pytest
 
 import tokenspace as ts
 from oracles import assert_agrees
-from tokenspace_benchmarks import random_quality, scaling
+from tokenspace_benchmarks import random_quality, scaling, suite
 from tokenspace_benchmarks.cases import LENGTH, PSI, all_cases
-from tokenspace_benchmarks.harness import Case, Contestant, Timing, race, slowdowns
+from tokenspace_benchmarks.harness import Case, Contestant, Timing, load, race, slowdowns
 from tokenspace_benchmarks.limits import RATES, Work
 from tokenspace_benchmarks.machine import Probe
 from tokenspace_benchmarks.memory import peak_mib
@@ -100,6 +95,21 @@ def test_cases_cover_what_is_promised():
         assert any(words in n for n in names), words
 
 
+def test_a_run_that_is_cut_short_leaves_what_it_measured(tmp_path, monkeypatch):
+    quick = all_cases("quick")
+    stopped = Case("stopped", [Contestant("ours", True, lambda: 1 / 0)])
+    first = Case(quick[0].name, quick[0].contestants[:1], 1)
+    monkeypatch.setattr(suite, "all_cases", lambda use: [first, stopped])
+    with pytest.raises(ZeroDivisionError):
+        suite.run_suite(True, False, str, lambda some: suite.save_suite(some, tmp_path, False))
+    (path,) = tmp_path.rglob("*.json")
+    assert path.name == "unfinished.json"
+    (timing,) = load(path)["timings"]
+    assert timing["contestant"] == "tokens" and timing["floor_by"] == "operations"
+    latest = suite.save_suite(suite.Suite({}, [], [], [], []), tmp_path)
+    assert latest.name == "latest.json" and not path.exists()
+
+
 def test_memory_is_that_of_a_process_of_its_own():
     ballast = np.ones(1 << 26)  # 512 MiB here must not count there
     peak = peak_mib("size", "collapsed", "64", "8", "64")
@@ -115,32 +125,6 @@ def test_random_quality_notices_bad_numbers(monkeypatch):
     random_quality.sums.clear_cache()
     assert min(r["p"] for r in random_quality.check(5_000_000)) < 1e-3
     random_quality.sums.clear_cache()
-
-
-def test_gpu_script_names_what_exists():
-    """Its steps are tested one by one; this holds the script together, quickly."""
-    script = ROOT / "benchmarks" / "gpu.sh"
-    subprocess.run(["bash", "-n", script], check=True)
-    modules = set(re.findall(r"-m (\w+[\w.]*) ", script.read_text())) - {"gpu"}
-    assert modules == {"tokenspace", "pytest", "tokenspace_benchmarks.random_quality"}
-    assert all(find_spec(module) for module in modules)
-
-
-@pytest.mark.slow
-def test_gpu_script_runs_in_one_call(tmp_path):
-    """On a CPU: GPU tests are skipped, the rest runs in small."""
-    environment = {**os.environ, "QUICK": "1", "DRAWS": "4000000", "PYTHON": sys.executable}
-    done = subprocess.run(
-        [ROOT / "benchmarks" / "gpu.sh", tmp_path],
-        capture_output=True,
-        text=True,
-        env=environment | {"JAX_PLATFORMS": "cpu"},
-    )
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    (latest,) = tmp_path.rglob("latest.json")
-    assert json.loads(latest.read_text())["timings"]
-    assert json.loads((latest.parent / "random_quality.json").read_text())["passed"]
-    assert (latest.parent / "roofline.png").stat().st_size > 10_000
 
 
 def test_scaling_model():

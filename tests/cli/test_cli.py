@@ -322,6 +322,7 @@ def test_bench(capfd, tmp_path, monkeypatch, cases):
     document = json.loads(out)
     assert status == 0 and document["limits"]["giga_operations_per_s"] > 0
     file = next(tmp_path.rglob("latest.json"))
+    assert not list(tmp_path.rglob("unfinished.json"))
     saved = json.loads(file.read_text())
     assert saved["versions"]["jax"] and saved["device"]
     assert {"tokens", "NumPy, dense"} <= {t["contestant"] for t in saved["timings"]}
