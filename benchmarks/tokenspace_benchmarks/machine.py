@@ -143,7 +143,7 @@ def chain_probe(limit: str, what: str, size: int, length: int) -> Probe:
 def arithmetic_probes(quick: bool) -> list[Probe]:
     """All operations together, shifts, multiplications."""
     if compiled_loops():
-        probe: Callable[[str, str], Probe] = partial(loop_probe, rounds=200 if quick else 8000)
+        probe: Callable[[str, str], Probe] = partial(loop_probe, rounds=200 if quick else 40_000)
     else:
         probe = partial(
             chain_probe,

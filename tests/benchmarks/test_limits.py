@@ -103,39 +103,45 @@ def test_the_degree_of_the_logarithm_is_the_least_that_leaves_normals_as_they_ar
     assert f"a normal takes {total:g} operations" in operations.__doc__
 
 
-def test_work_of_samplers():
+@pytest.fixture(params=[False, True], ids=["CPU", "accelerator"])
+def accelerator(request, monkeypatch):
+    monkeypatch.setattr(work, "on_accelerator", lambda: request.param)
+    return request.param
+
+
+def product(number, accelerator):
+    return Work(products=2 * number) if accelerator else Work(multiplications=number)
+
+
+def test_work_of_samplers(accelerator):
     def of(name, statistics=("divergence",)):
         return work.replicate(ts.choose(MODEL, GRID, statistics, name))
 
-    normal = operations.normal(accelerator=False)
-    numbers = 64 * 32
+    normal, numbers = operations.normal(accelerator), 64 * 32
     assert of("tokens") == numbers * normal + Work(others=numbers)
     psi = of("tokens", ("divergence", "correlations"))
     assert psi == 2 * numbers * normal + numbers * Work(multiplications=5, others=3)
-    rows = M * (M + 1) / 2 + M  # products with a triangle, and a square for each row
-    assert of("partial_sums") == M * 32 * normal + Work(multiplications=32 * rows)
-    lower = np.tril(np.ones((M, M)))
-    collapsed = (
-        (M * (M - 1) / 2) * normal
-        + M * operations.chi_square(accelerator=False)
-        + Work(multiplications=(lower @ lower).sum() + M * (M + 1) / 2)
-    )
-    assert of("collapsed") == collapsed
+    squares = Work(multiplications=M * 32)
+    triangle = product(32 * M * (M + 1) / 2, accelerator)
+    assert of("partial_sums") == M * 32 * normal + triangle + squares
     assert work.given_tokens(10, 3, psi=True) == Work(240.0, 0, 150.0, 60.0)
     assert work.given_tokens(10, 3, psi=False) == Work(240.0, 0, 0, 60.0)
 
 
-def test_collapsed_work_has_no_more_columns_than_features():
-    few = ts.TokenModel(ts.equicorrelated(0.2, 0.3, 0.1), ts.Isotropic(2))
-    got = work.replicate(ts.choose(few, GRID, ("divergence",), "collapsed"))
-    lower = np.tril(np.ones((M, M)))
-    below = (M - 1) + (M - 2)
+@pytest.mark.parametrize("dim", [2, 32])
+def test_work_of_collapsed_is_that_of_two_triangles(dim, accelerator):
+    """A has as many columns as there are features, m at most: chi-squares on its diagonal."""
+    model = ts.TokenModel(ts.equicorrelated(0.2, 0.3, 0.1), ts.Isotropic(dim))
+    factor = np.tril(np.ones((M, M)))
+    bartlett = factor[:, : min(M, dim)]
+    chi_squares = bartlett.shape[1]
     wanted = (
-        below * operations.normal(accelerator=False)
-        + 2 * operations.chi_square(accelerator=False)
-        + Work(multiplications=(lower @ lower[:, :2]).sum() + below + 2)
+        (bartlett.sum() - chi_squares) * operations.normal(accelerator)
+        + chi_squares * operations.chi_square(accelerator)
+        + product((factor @ bartlett).sum(), accelerator)
+        + Work(multiplications=bartlett.sum())
     )
-    assert got == wanted
+    assert work.replicate(ts.choose(model, GRID, ("divergence",), "collapsed")) == wanted
 
 
 @pytest.mark.parametrize("what", machine.STEPS)
@@ -183,13 +189,14 @@ def test_loops_do_all_that_they_count():
 
 def test_probes_reach_for_every_limit_of_the_device():
     found = {p.limit: p for p in machine.probes(quick=True)}
-    assert set(found) == set(RATES) - {"matrix_gflop_per_s"}
+    accelerator = operations.on_accelerator()
+    assert set(found) == set(RATES) - (set() if accelerator else {"matrix_gflop_per_s"})
     limits = {}
     for name, probe in found.items():
         jax.block_until_ready(probe.call())
         limits[name] = probe.amount / machine.median_seconds(probe.call, 3)
     # no machine that runs these tests makes fewer than 1e6 or more than 1e13 normals a second
-    assert 1e6 < operations.normals_per_second(limits, accelerator=False) < 1e13
+    assert 1e6 < operations.normals_per_second(limits, accelerator) < 1e13
 
 
 def test_xla_measures_where_numba_is_missing(monkeypatch):
