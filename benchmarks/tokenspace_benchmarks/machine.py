@@ -6,7 +6,6 @@ Numba is missing, and on accelerators, long chains of elementwise operations com
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -64,7 +63,7 @@ def copy_probe(size: int) -> Probe:
         # XLA allocates its result anew each time, which costs more than the copy itself. Ones:
         # zeros never written are one page of the system's, read from cache again and again.
         source, target = np.ones(size, np.float32), np.ones(size, np.float32)
-        parts = np.array_split(np.arange(size), os.cpu_count() or 1)
+        parts = np.array_split(np.arange(size), cores())
         slices = [slice(int(p[0]), int(p[-1]) + 1) for p in parts]
         pool = ThreadPoolExecutor(len(slices))
 

@@ -27,7 +27,7 @@ def replicate(choice: Choice) -> Work:
 
 
 def _drawn(choice: Choice) -> Work:
-    """Every normal drawn, and what comes after: see the branches."""
+    """Every normal drawn, and the least that is done with it."""
     accelerator, request = on_accelerator(), choice.request
     normals = choice.cost.normals
     drawn = normals * normal(accelerator)
