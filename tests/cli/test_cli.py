@@ -319,8 +319,9 @@ def test_bench(capfd, tmp_path, monkeypatch, cases):
         monkeypatch.setattr(suite, "run_suite", lambda *_: once())  # compared with itself below
     status, out, _ = call(capfd, "bench", "--quick", "--no-memory", "--out", tmp_path, "--json")
     document = json.loads(out)
-    assert status == 0 and document["limits"]["normals_per_s"] > 0
+    assert status == 0 and document["limits"]["giga_operations_per_s"] > 0
     file = next(tmp_path.rglob("latest.json"))
+    assert not list(tmp_path.rglob("unfinished.json"))
     saved = json.loads(file.read_text())
     assert saved["versions"]["jax"] and saved["device"]
     assert {"tokens", "NumPy, dense"} <= {t["contestant"] for t in saved["timings"]}
