@@ -1,4 +1,4 @@
-"""Commands that read a finished sweep: `check`, `figures`, `report`."""
+"""Commands that read a sweep: `check`, `status`, `figures`, `report`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from tokenspace.cli.common import Json, Plugin, Tolerance, app, messages
-from tokenspace.cli.present import document, shown, stdout, summary, verdict_table
+from tokenspace.cli.present import document, duration, shown, stdout, summary, verdict_table
+
+SHOWN = 5  # labels of a list
 
 
 def _show_checks(rows: list[tuple[str, Any, Any]], evidence: Any, as_json: bool) -> None:
@@ -51,6 +53,41 @@ def check(
     checks = checks_of(loaded, tolerance)
     rows = [(p.label, r, c) for (p, r), c in zip(loaded, checks, strict=True)]
     _show_checks(rows, evidence_of(loaded, checks), as_json)
+
+
+@app.command()
+def status(
+    folder: Annotated[Path, typer.Argument(help="Folder of a sweep.")],
+    as_json: Json = False,
+) -> None:
+    """Say how far a sweep is: what is done, begun and missing, and how long it will take.
+
+    Works from any machine that sees the folder, while others compute.
+    """
+    from dataclasses import asdict
+
+    from tokenspace.experiments.status import status_of
+
+    found = status_of(folder)
+    if as_json:
+        left = {"busy": found.busy, "remaining": found.remaining}
+        document({"out": str(folder), **asdict(found), **left})
+        return
+    print(f"{found.done:,} of {found.points:,} points are finished")
+    for name, labels in (("begun", found.begun), ("missing", found.missing)):
+        some = "; ".join(shown(label) for label in labels[:SHOWN])
+        more = f"; and {len(labels) - SHOWN:,} more" if len(labels) > SHOWN else ""
+        if labels:
+            print(f"{name}: {some}{more}")
+    if found.finished:
+        print(f"next: tokenspace check {folder}")
+    elif found.busy:
+        left = "not known yet" if found.remaining is None else f"about {duration(found.remaining)}"
+        print(
+            f"at work: last file {duration(found.last or 0.0)} ago; time left at this rate: {left}"
+        )
+    else:
+        print("nobody seems to be at work; the command that began the sweep goes on with it")
 
 
 @app.command()
