@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,8 @@ from tokenspace.cli.common import Json, Plugin, Tolerance, app, messages
 from tokenspace.cli.present import document, duration, shown, stdout, summary, verdict_table
 
 SHOWN = 5  # labels of a list
+MOST_ROWS = 100  # of a table that a person reads in a terminal
+WORST_FIRST = ("FAIL", "UNDECIDED", "PASS")
 
 
 def _show_checks(rows: list[tuple[str, Any, Any]], evidence: Any, as_json: bool) -> None:
@@ -21,10 +24,19 @@ def _show_checks(rows: list[tuple[str, Any, Any]], evidence: Any, as_json: bool)
         points = [summary(*row) for row in rows]
         document({"points": points, "evidence": evidence.to_dict() | {"statement": said}})
     else:
-        stdout().print(verdict_table(rows))
-        for label, _, check in rows:
+        most = rows
+        if len(rows) > MOST_ROWS:  # those that fail first, in their order
+            most = sorted(rows, key=lambda row: WORST_FIRST.index(row[2].verdict))[:MOST_ROWS]
+        stdout().print(verdict_table(most))
+        for label, _, check in most:
             if check.verdict != "PASS":
                 print(f"{shown(label)}: {check.verdict}: {check.reason}")
+        counts = Counter(check.verdict for *_, check in rows)
+        said_counts = ", ".join(f"{counts[v]:,} {v}" for v in WORST_FIRST if counts[v])
+        if len(most) < len(rows):
+            left = len(rows) - len(most)
+            print(f"{left:,} more points are not shown; --json and `tokenspace report` have all")
+        print(f"{len(rows):,} points: {said_counts}")
         print(*map(shown, said), sep="\n")
     if any(check.verdict == "FAIL" for *_, check in rows):
         raise typer.Exit(1)
