@@ -44,7 +44,6 @@ def sample_statistics(
     root = np.sqrt(np.float32(0.5)) * whole_vectors(scale)
     out = np.empty((len(keys), len(counts), 5))
     streams = np.stack([substreams(keys, TOTAL), keys], axis=1)
-    drawn = law.token_change == "scale"
     drawn, unit = law.token_change == "scale", law.token_change == "unit"
     together = len(keys)
     if drawn:  # always as many, for one compilation

@@ -95,21 +95,21 @@ def statistics(
     size, dim = total_parts[1].shape[1], root.size
     s, m = np.empty((size, dim), np.float32), np.empty((size, dim), np.float32)
     z = np.empty((2, dim), np.float32)
-    states = np.empty((total_parts[2].shape[1], dim), np.float32)
-    statem = np.empty((difference_parts[2].shape[1], dim), np.float32)
-    news, newm = np.empty_like(states), np.empty_like(statem)
+    state_s = np.empty((total_parts[2].shape[1], dim), np.float32)
+    state_m = np.empty((difference_parts[2].shape[1], dim), np.float32)
+    new_s, new_m = np.empty_like(state_s), np.empty_like(state_m)
     sums, total = np.empty((3, dim), np.float32), np.empty((3, dim))
     norms = np.empty((2, size), np.float32)
     one = np.float32(1)
     for r in range(len(out)):
-        states[:] = 0
-        statem[:] = 0
+        state_s[:] = 0
+        state_m[:] = 0
         sums[:] = 0
         total[:] = 0
         equal, point, token, block = 0.0, 0, 0, 0
         while point < len(counts):
-            draw_tokens(streams[r, 0], block, total_parts, states, z, news, s)
-            draw_tokens(streams[r, 1], block, difference_parts, statem, z, newm, m)
+            draw_tokens(streams[r, 0], block, total_parts, state_s, z, new_s, s)
+            draw_tokens(streams[r, 1], block, difference_parts, state_m, z, new_m, m)
             begin = 0
             while begin < size and point < len(counts):
                 end = min(size, counts[point] - token)
