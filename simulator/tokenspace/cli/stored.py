@@ -82,15 +82,15 @@ def status(
 
     found = status_of(folder)
     if as_json:
-        left = {"busy": found.busy, "remaining": found.remaining}
-        document({"out": str(folder), **asdict(found), **left})
+        more = {"busy": found.busy, "remaining": found.remaining}
+        document({"out": str(folder), **asdict(found), **more})
         return
     print(f"{found.done:,} of {found.points:,} points are finished")
     for name, labels in (("begun", found.begun), ("missing", found.missing)):
         some = "; ".join(shown(label) for label in labels[:SHOWN])
-        more = f"; and {len(labels) - SHOWN:,} more" if len(labels) > SHOWN else ""
+        rest = f"; and {len(labels) - SHOWN:,} more" if len(labels) > SHOWN else ""
         if labels:
-            print(f"{name}: {some}{more}")
+            print(f"{name}: {some}{rest}")
     if found.finished:
         print(f"next: tokenspace check {folder}")
     elif found.busy:
