@@ -75,9 +75,9 @@ def assemble(ptx: Path) -> Code:
     """Assemble the PTX of one kernel and count what a thread executes."""
     with tempfile.TemporaryDirectory() as folder:
         cubin = Path(folder) / "kernel.cubin"
-        command = [tool("ptxas"), "-v", "-O3", f"-arch={ARCHITECTURE}", ptx, "-o", cubin]
+        command: list[str | Path] = [tool("ptxas"), "-v", "-O3", f"-arch={ARCHITECTURE}", ptx, "-o", cubin]
         said = subprocess.run(command, capture_output=True, text=True, check=True).stderr
-        dump = [tool("nvdisasm"), "-c", cubin]
+        dump: list[str | Path] = [tool("nvdisasm"), "-c", cubin]
         text = subprocess.run(dump, capture_output=True, text=True, check=True).stdout
     registers = max(int(n) for n in re.findall(r"Used (\d+) registers", said))
     spills = sum(int(n) for n in re.findall(r"(\d+) bytes spill stores", said))
