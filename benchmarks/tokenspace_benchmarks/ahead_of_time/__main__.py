@@ -28,7 +28,8 @@ def compile_all(name: str, folder: Path) -> Path:
     records, scale = [], []
     for p in programs(target(name).platform):
         started = time.perf_counter()
-        records.append(compile_for(name, p.call, p.arguments, p.numbers, p.name, p.implementation))
+        names = (p.name, p.implementation, p.replicates)
+        records.append(compile_for(name, p.call, p.arguments, p.numbers, *names))
         if p.name == OVER_CHIPS:
             scale += [compile_sharded(name, n, p.name, p.call, p.arguments) for n in CHIPS]
         seconds = time.perf_counter() - started

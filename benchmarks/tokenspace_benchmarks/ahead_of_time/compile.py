@@ -31,6 +31,7 @@ def compile_for(
     numbers: float,
     program: str = "",
     implementation: str = "xla",
+    replicates: int = 1,
 ) -> Record:
     """What the compilers of a device make of `f(*arguments)`.
 
@@ -39,7 +40,7 @@ def compile_for(
         f: a function of arrays that JAX can trace.
         arguments: arrays or `jax.ShapeDtypeStruct`s, in trees as f takes them.
         numbers: normals that a call draws (or given numbers that it reads).
-        program, implementation: names for the record.
+        program, implementation: names for the record; replicates: that a call draws.
 
     Raises:
         InputError: the compilers are not installed; see `targets.missing`.
@@ -76,6 +77,7 @@ def compile_for(
         device=found.device,
         implementation=implementation,
         numbers=numbers,
+        replicates=replicates,
         temporaries=memory.temp_size_in_bytes,
         arguments=memory.argument_size_in_bytes,
         outputs=memory.output_size_in_bytes,

@@ -57,7 +57,12 @@ def save(name: str, records: list[Record], scale: list[Sharded], folder: Path) -
         "versions": versions() | {p: metadata.version(p) for p in COMPILERS[found.lowering]},
         "model": {"clock_hz": found.clock, "bytes_per_s": found.bandwidth},
         "records": [
-            asdict(r) | {"instructions_a_number": r.instructions_a_number} for r in records
+            asdict(r)
+            | {
+                "instructions_a_number": r.instructions_a_number,
+                "bound_replicates_per_s": r.bound_replicates_per_s,
+            }
+            for r in records
         ],
         "scale": [s._asdict() for s in scale],
     }

@@ -43,7 +43,7 @@ NORMALS = (4096, 64, 1024)  # replicates, tokens and features of bare noise
 
 
 class Program(NamedTuple):
-    """A function of arrays to compile: its names, arguments, and the numbers that a call draws."""
+    """A function of arrays to compile: its names, arguments, and what a call draws."""
 
     name: str
     kernel: str
@@ -51,6 +51,7 @@ class Program(NamedTuple):
     call: Callable[..., Any]
     arguments: tuple[Any, ...]
     numbers: float
+    replicates: int
 
 
 def branches() -> dict[str, Branches]:
@@ -105,7 +106,7 @@ def planned(
         block = prepared.block_on(platform)
         arguments = (seed_words(0), np.uint32(0), prepared.arrays)
         call = partial(draw_block, prepared.draw, block)
-        yield Program(name, kernel, implementation, call, arguments, block * drawn)
+        yield Program(name, kernel, implementation, call, arguments, block * drawn, block)
 
 
 def sampled(platform: str) -> Iterator[Program]:
@@ -149,10 +150,10 @@ def given() -> Iterator[Program]:
         name = f"given tokens: {what}"
         call: Callable[..., Any] = partial(given_tokens._measure, windows=windows, psi=psi)
         arguments = (tokens, tokens, pieces, where, grid)
-        yield Program(name, "measure", DEFAULT, call, arguments, numbers)
+        yield Program(name, "measure", DEFAULT, call, arguments, numbers, 1)
         for other in implementations("measure")[1:]:
             call = partial(KERNELS["measure"][other], grid=grid, psi=psi)
-            yield Program(name, "measure", other, call, (tokens, tokens), numbers)
+            yield Program(name, "measure", other, call, (tokens, tokens), numbers, 1)
 
 
 def bare() -> Iterator[Program]:
@@ -166,7 +167,7 @@ def bare() -> Iterator[Program]:
     for what, use in uses.items():
         call = jax.vmap(lambda key, use=use: use(normals(key, 0, tokens, dim)))
         numbers = float(replicates * tokens * dim)
-        yield Program(f"normals: {what}", "normals", DEFAULT, call, (keys,), numbers)
+        yield Program(f"normals: {what}", "normals", DEFAULT, call, (keys,), numbers, replicates)
 
 
 def programs(platform: str) -> Iterator[Program]:

@@ -11,7 +11,8 @@ class Record:
 
     Attributes:
         program, device: names; implementation: which one of the kernel ("xla", ...).
-        numbers: normals drawn (or given numbers read) by one call; they are what rates count.
+        numbers: normals drawn (or given numbers read) by one call; they are what rates count;
+            replicates: that a call draws (1 where tokens are given).
         temporaries, arguments, outputs: bytes on the device.
         steps: trips of the main loop, 1 without one; launches_step, launches_run: kernels and
             copies started in a step and in a call (None where there are none to start: TPU).
@@ -28,6 +29,7 @@ class Record:
     device: str
     implementation: str
     numbers: float
+    replicates: int
     temporaries: int
     arguments: int
     outputs: int
@@ -47,3 +49,8 @@ class Record:
     def instructions_a_number(self) -> float | None:
         """All kinds together."""
         return None if self.instructions is None else sum(self.instructions.values())
+
+    @property
+    def bound_replicates_per_s(self) -> float:
+        """Replicates (or passes over given tokens) a second at the same bound."""
+        return self.bound_numbers_per_s / self.numbers * self.replicates

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from tokenspace_benchmarks.ahead_of_time import gpu
+
 SPOKEN = {  # what sets a bound
     "issue": "instructions issued",
     "integer": "integer lanes",
@@ -58,7 +60,8 @@ def roofline(document: dict[str, Any]) -> Any:
     import matplotlib.pyplot as plt
 
     records = list(reversed(document["records"]))
-    kinds = list(dict.fromkeys(k for r in records for k in r["instructions"] or {}))
+    known = {k for r in records for k in r["instructions"] or {}}
+    kinds = [k for k in (*gpu.KINDS, gpu.CONTROL) if k in known]
     width = (1, 1) if kinds else (1,)
     figure, panels = plt.subplots(
         1, len(width), figsize=(6 + 4.5 * len(width), 0.35 * len(records) + 1.9), squeeze=False
@@ -77,16 +80,20 @@ def roofline(document: dict[str, Any]) -> Any:
             loc="lower left", bbox_to_anchor=(0, 1), ncols=4, frameon=False, fontsize=8
         )
         panels[0][0].margins(x=0.12)
+        panels[0][0].set_ylim(-0.7, len(records) - 0.3)
     bounds = panels[0][-1]
     colours = {by: f"C{k}" for k, by in enumerate(SPOKEN)}
     seen: set[str] = set()
     for row, r in enumerate(records):
         by, rate = r["bound_by"], r["bound_numbers_per_s"]
-        bounds.barh(row, rate, color=colours[by], label=None if by in seen else SPOKEN[by])
-        bounds.text(rate, row, f" {rate:.3g}", va="center", fontsize=9)
+        spoken = None if by in seen else SPOKEN[by]
+        bounds.plot(rate, row, "o", color=colours[by], label=spoken)
+        bounds.text(rate, row, f"   {rate:.3g}", va="center", fontsize=9)
         seen.add(by)
     bounds.set(xscale="log", xlabel="bound, numbers/s (normals drawn, or given numbers read)")
-    bounds.margins(x=0.12)
+    bounds.margins(x=0.25)
+    bounds.grid(axis="x", alpha=0.3)
+    bounds.set_ylim(-0.7, len(records) - 0.3)
     bounds.legend(
         loc="lower left",
         bbox_to_anchor=(0, 1),

@@ -7,7 +7,7 @@ chips, that leaves one gather outside every loop.
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -37,7 +37,7 @@ class Sharded(NamedTuple):
 
 
 def compile_sharded(
-    name: str, chips: int, program: str, call: partial[Any], arguments: tuple[Any, ...]
+    name: str, chips: int, program: str, call: Callable[..., Any], arguments: tuple[Any, ...]
 ) -> Sharded:
     """Compile `call(words, first, arrays)` for every chip of a target, first replicates sharded.
 
