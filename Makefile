@@ -15,8 +15,10 @@ EVERY ?= 1
 # Workers take halves of the tests, so that what one module prepares is prepared once, and then steal.
 TESTS := -m pytest -n $(WORKERS) --dist worksteal --durations 15
 OLDEST := .venv-oldest
+# Compilers of accelerators are plugins of JAX, which a venv for running must not have.
+AHEAD := .venv-ahead-of-time
 
-.PHONY: demo test test-slow test-all test-oldest mutants bench coverage notebooks docs \
+.PHONY: demo test test-slow test-all test-oldest mutants bench ahead-of-time coverage notebooks docs \
 	expected-divergence lint install clean
 
 demo: install
@@ -43,6 +45,10 @@ mutants: $(VENV)/.mutants
 
 bench: install
 	$(BIN)/tokenspace bench
+
+ahead-of-time: $(AHEAD)/.installed
+	$(AHEAD)/bin/python -m tokenspace_benchmarks.ahead_of_time
+	JAX_PLATFORMS=cpu $(AHEAD)/bin/python -m pytest tests/benchmarks/test_ahead_of_time.py
 
 coverage: install
 	$(BIN)/tokenspace coverage --out docs/coverage.csv
@@ -77,5 +83,11 @@ $(OLDEST)/.installed: pyproject.toml constraints-oldest.txt
 	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-oldest.txt -e '.[dev]'
 	touch $@
 
+$(AHEAD)/.installed: pyproject.toml constraints.txt constraints-ahead-of-time.txt
+	test -x $(AHEAD)/bin/python || $(PYTHON) -m venv $(AHEAD)
+	$(AHEAD)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+		-c constraints-ahead-of-time.txt -e '.[ahead-of-time]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) $(OLDEST) build demo *.egg-info
+	rm -rf $(VENV) $(OLDEST) $(AHEAD) build demo *.egg-info
