@@ -7,10 +7,10 @@ through `draw_block`, the one function that draws.
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from importlib import import_module
 from typing import Any, NamedTuple
 
 import jax
@@ -32,13 +32,14 @@ from tokenspace.grids import log_grid
 from tokenspace.sampling import choose, plan
 from tokenspace.sampling.plan import draw_block
 from tokenspace_benchmarks.shapes import GIVEN_SHAPES, SHAPES, Shape, shapes
-from tokenspace_kernels import given_tokens
+from tokenspace_kernels import dispatch, given_tokens
 from tokenspace_kernels.dispatch import DEFAULT, KERNELS, VARIABLE
 from tokenspace_kernels.random_bits import normals, seed_words
 
 PSI = (0.2, 0.3, 0.1)  # as in `cases`
 LENGTH = 32.0
-HOST = ("reference", "numba")  # implementations that never run on an accelerator
+# Modules of kernels in Pallas, by kernel and platform.
+PALLAS: dict[str, dict[str, str]] = getattr(dispatch, "PALLAS", {})
 NORMALS = (4096, 64, 1024)  # replicates, tokens and features of bare noise
 
 
@@ -64,26 +65,28 @@ def branches() -> dict[str, Branches]:
     }
 
 
+def implementations(kernel: str, platform: str) -> dict[str, Callable[..., Any]]:
+    """Those of a kernel that run on an accelerator, by name, plain JAX first."""
+    out = {DEFAULT: KERNELS[kernel][DEFAULT]}
+    module = PALLAS.get(kernel, {}).get(platform)
+    if module:
+        out["pallas"] = getattr(import_module(f"tokenspace_kernels.{module}"), kernel)
+    return out
+
+
 @contextmanager
-def chosen(implementation: str) -> Iterator[None]:
-    """Plan with that implementation of the kernels, where there is one."""
-    before = os.environ.get(VARIABLE)
+def chosen(kernel: str, implementation: str, call: Callable[..., Any]) -> Iterator[None]:
+    """Plan with that implementation of a kernel, which this machine itself need not have."""
+    known, before = dict(KERNELS[kernel]), os.environ.get(VARIABLE)
+    KERNELS[kernel][implementation] = call
     os.environ[VARIABLE] = implementation
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a kernel that lacks it says so
-            yield
+        yield
     finally:
-        if before is None:
-            del os.environ[VARIABLE]
-        else:
+        KERNELS[kernel] = known
+        del os.environ[VARIABLE]
+        if before is not None:
             os.environ[VARIABLE] = before
-
-
-def implementations(kernel: str) -> list[str]:
-    """Those of a kernel that may run on an accelerator, plain JAX first."""
-    others = [name for name in KERNELS[kernel] if name not in (DEFAULT, *HOST)]
-    return [DEFAULT, *others]
 
 
 def planned(
@@ -97,12 +100,10 @@ def planned(
 ) -> Iterator[Program]:
     """A block of replicates of a sampler, by each implementation of its kernel."""
     grid = log_grid(shape.tokens, shape.points)
-    for implementation in implementations(kernel):
-        with chosen(implementation):
+    drawn = choose(model, grid, statistics, sampler).cost[0]
+    for implementation, of_kernel in implementations(kernel, platform).items():
+        with chosen(kernel, implementation, of_kernel):
             prepared = plan(model, grid, sampler, statistics)
-            drawn = choose(model, grid, statistics, sampler).cost[0]
-        if prepared.kernels != implementation:
-            continue
         block = prepared.block_on(platform)
         arguments = (seed_words(0), np.uint32(0), prepared.arrays)
         call = partial(draw_block, prepared.draw, block)
@@ -138,7 +139,7 @@ def sampled(platform: str) -> Iterator[Program]:
         )
 
 
-def given() -> Iterator[Program]:
+def given(platform: str) -> Iterator[Program]:
     """Tokens that are given, once read; numbers are those read, of both branches."""
     (shape,) = shapes("full", GIVEN_SHAPES)
     grid = log_grid(shape.tokens, shape.points)
@@ -151,8 +152,10 @@ def given() -> Iterator[Program]:
         call: Callable[..., Any] = partial(given_tokens._measure, windows=windows, psi=psi)
         arguments = (tokens, tokens, pieces, where, grid)
         yield Program(name, "measure", DEFAULT, call, arguments, numbers, 1)
-        for other in implementations("measure")[1:]:
-            call = partial(KERNELS["measure"][other], grid=grid, psi=psi)
+        for other, of_kernel in implementations("measure", platform).items():
+            if other == DEFAULT:
+                continue
+            call = partial(of_kernel, grid=grid, psi=psi)
             yield Program(name, "measure", other, call, (tokens, tokens), numbers, 1)
 
 
@@ -173,5 +176,5 @@ def bare() -> Iterator[Program]:
 def programs(platform: str) -> Iterator[Program]:
     """All of them for "gpu" or "tpu"."""
     yield from sampled(platform)
-    yield from given()
+    yield from given(platform)
     yield from bare()

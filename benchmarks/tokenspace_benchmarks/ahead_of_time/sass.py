@@ -54,18 +54,23 @@ def entry(ptx: str) -> str | None:
     return found[1] if found else None
 
 
-@cache
 def assemble(ptx: str) -> Code:
     """Assemble the PTX of one kernel and count what a thread executes."""
-    with tempfile.TemporaryDirectory() as folder:
-        source, cubin = Path(folder) / "kernel.ptx", Path(folder) / "kernel.cubin"
-        source.write_text(ptx)
-        said = run("ptxas", "-v", "-O3", f"-arch={ARCHITECTURE}", source, "-o", cubin).stderr
-        text = run("nvdisasm", "-c", cubin).stdout
+    said, text = disassembled(ptx)
     registers = max(int(n) for n in re.findall(r"Used (\d+) registers", said))
     spills = sum(int(n) for n in re.findall(r"(\d+) bytes spill stores", said))
     counted, unknown = count(parse(text))
     return Code(registers, spills, counted, unknown)
+
+
+@cache
+def disassembled(ptx: str) -> tuple[str, str]:
+    """What the assembler says of PTX, and the machine code that it makes."""
+    with tempfile.TemporaryDirectory() as folder:
+        source, cubin = Path(folder) / "kernel.ptx", Path(folder) / "kernel.cubin"
+        source.write_text(ptx)
+        said = run("ptxas", "-v", "-O3", f"-arch={ARCHITECTURE}", source, "-o", cubin).stderr
+        return said, run("nvdisasm", "-c", cubin).stdout
 
 
 def run(name: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:

@@ -167,7 +167,9 @@ def topology(name: str, chips: int = 1) -> Any:
         f"--xla_jf_dump_to={dump_folder()} --xla_jf_dump_llo_text=true "
         "--xla_jf_dump_llo_pass_label_regex=^final_bundles$"  # not the seventy stages before it
     )
-    os.environ["LIBTPU_INIT_ARGS"] = f"{os.environ.get('LIBTPU_INIT_ARGS', '')} {dump}".strip()
+    given = os.environ.get("LIBTPU_INIT_ARGS", "")
+    if dump not in given:
+        os.environ["LIBTPU_INIT_ARGS"] = f"{given} {dump}".strip()
     return topologies.get_topology_desc(
         platform="tpu", topology_name=f"{name}:{found.topologies[chips]}"
     )
