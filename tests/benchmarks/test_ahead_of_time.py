@@ -13,6 +13,7 @@ from tokenspace.errors import InputError
 from tokenspace_benchmarks import scaling
 from tokenspace_benchmarks.ahead_of_time import (
     TARGETS,
+    bundles,
     compile_for,
     document,
     gpu,
@@ -24,6 +25,7 @@ from tokenspace_benchmarks.ahead_of_time import (
     tpu,
 )
 from tokenspace_benchmarks.ahead_of_time.programs import NORMALS, programs
+from tokenspace_benchmarks.ahead_of_time.record import WALKS
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 compiles = {
@@ -61,8 +63,8 @@ kernel:
 
 
 def test_instructions_are_counted_along_the_control_flow():
-    counted, unknown = sass.count(sass.parse(SASS))
-    assert unknown == 0
+    counted, unknown, walks = sass.count(sass.parse(SASS))
+    assert (unknown, walks) == (0, ())
     assert counted == {
         "control": 1 + 4 * (1 + 0.5 + 1) + 1,  # S2R; branches: there, back over, back; EXIT
         "fma": 1,
@@ -86,8 +88,8 @@ def test_instructions_are_counted_along_the_control_flow():
 def test_trips_of_a_loop(compare, step, bound, predicate, trips):
     text = SASS.replace("NE.U32", f"{compare}.U32").replace("0x40, RZ", f"{step}, RZ")
     text = text.replace("0x100, PT", f"{bound}, PT").replace("@P1", predicate)
-    counted, unknown = sass.count(sass.parse(text))
-    assert unknown == (trips is None)
+    counted, unknown, walks = sass.count(sass.parse(text))
+    assert unknown == len(walks) == (trips is None)
     assert counted["integer"] == 2 * (trips or 1)
 
 
@@ -100,6 +102,12 @@ def test_trips_of_loops_with_uniform_predicates():
     assert sass.count(sass.parse(twice))[0]["special"] == 2 * 0.5
     late = SASS.replace("HFMA2.MMA R3, -RZ, RZ, 0, 0", "MOV R3, 0x80")
     assert sass.count(sass.parse(late))[0]["special"] == 2 * 0.5
+
+
+def test_a_walk_draws_a_normal_for_each_logarithm():
+    """Of a loop whose end only a run knows."""
+    _, _, (walk,) = sass.count(sass.parse(SASS.replace("0x100, PT", "R9, PT")))
+    assert walk == {"integer": 4, "control": 5, "other float": 2, "special": 1}
 
 
 def test_subroutines_are_slow_paths():
@@ -172,7 +180,7 @@ def test_communication_inside_loops_is_seen():
 
 
 def test_cycles_of_a_program(tmp_path):
-    found = tpu.count(HLO, tmp_path)
+    found = tpu.count(HLO, tmp_path, 0)
     assert (found.run, found.steps, found.step) == (16 * 110 + 5, 16, 110)
     assert found.notes == ("of branches the cheapest counts",)
 
@@ -190,14 +198,23 @@ BUNDLES = """
 
 
 def test_bundles_of_a_pallas_kernel(tmp_path):
-    found = tpu.bundles(BUNDLES)
+    found = bundles.count(BUNDLES, 0)
     assert (found.run, found.steps, found.step) == (3 + 5 * (3 + 8 * 2), 5, 3 + 8 * 2)
     assert found.spills == 4096
     (tmp_path / "1-walk.1-71-final_bundles.txt").write_text(BUNDLES)
     call = 'ROOT %walk.1 = f32[8] custom-call(%w), custom_call_target="tpu_custom_call"'
     text = HLO.replace('ROOT %r = f32[8] fusion(%w), backend_config={"estimated_cycles":"5"}', call)
-    assert tpu.count(text, tmp_path).run == 16 * 110 + found.run
-    assert "not counted" in tpu.count(text.replace("walk", "other"), tmp_path).notes[0]
+    assert tpu.count(text, tmp_path, 0).run == 16 * 110 + found.run
+    assert "not counted" in tpu.count(text.replace("walk", "other"), tmp_path, 0).notes[0]
+
+
+def test_bundles_of_a_walk():
+    """Its end is no constant: it goes on until all normals are drawn, 1,024 a logarithm."""
+    text = BUNDLES.replace("%s4, 8 /*", "%s4, %s5 /*").replace("vadd.f32 %v2", "vlog2.f32 %v2")
+    found = bundles.count(text, 40 * 1024)
+    assert found.run == 3 + 5 * 3 + 40 * 2
+    assert found.step == pytest.approx(3 + 40 * 2 / 5)
+    assert found.notes == (WALKS,)
 
 
 # XLA's launch sequence of such a program.

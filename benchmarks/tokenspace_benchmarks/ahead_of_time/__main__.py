@@ -30,8 +30,9 @@ def compile_all(name: str, folder: Path) -> Path:
         started = time.perf_counter()
         names = (p.name, p.implementation, p.replicates)
         records.append(compile_for(name, p.call, p.arguments, p.numbers, *names))
-        if p.name == OVER_CHIPS:
-            scale += [compile_sharded(name, n, p.name, p.call, p.arguments) for n in CHIPS]
+        if (p.name, p.implementation) == (OVER_CHIPS, "xla"):
+            of = (p.name, p.call, p.arguments, p.numbers)
+            scale += [compile_sharded(name, n, *of) for n in CHIPS]
         seconds = time.perf_counter() - started
         print(f"{name}: {p.name}, {p.implementation}: {seconds:.1f} s", file=sys.stderr, flush=True)
     return document.save(name, records, scale, folder)

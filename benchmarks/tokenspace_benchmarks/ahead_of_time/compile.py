@@ -15,7 +15,7 @@ import jax
 import numpy as np
 
 from tokenspace_benchmarks.ahead_of_time import gpu, hlo, launches, sass, tpu
-from tokenspace_benchmarks.ahead_of_time.record import Record
+from tokenspace_benchmarks.ahead_of_time.record import WALKS, Record
 from tokenspace_benchmarks.ahead_of_time.targets import Target, devices, dump_folder, target
 
 
@@ -62,7 +62,7 @@ def compile_for(
             counts = _gpu(compiled, Path(folder), numbers)
     else:
         compiled = lowered.compile()
-        counts = _tpu(compiled, found)
+        counts = _tpu(compiled, found, numbers)
     memory = compiled.memory_analysis()
     moved = memory.argument_size_in_bytes + memory.output_size_in_bytes
     if found.lowering == "cuda" and memory.temp_size_in_bytes > gpu.L2:
@@ -97,6 +97,18 @@ def _gpu(compiled: Any, dump: Path, numbers: float) -> dict[str, Any]:
     (text,) = dump.glob("*.thunk_sequence.txt")
     counted = {k: c.instructions for k, c in code.items()}
     sequence = launches.sequence(text.read_text(), hlo.parse(compiled.as_text()), counted)
+    used = {k.kernel: code[k.kernel] for k in sequence.work.launches}
+    notes = set(sequence.work.notes)
+    walkers = [name for name, c in used.items() if c.walks]
+    if len(walkers) == 1:
+        (name,) = walkers
+        starts = [k for k in sequence.work.launches if k.kernel == name]
+        each = numbers / sum(k.times * k.blocks * k.threads for k in starts)
+        cheapest = min(used[name].walks, key=lambda w: w.total())
+        counted[name] = counted[name] + Counter({k: n * each for k, n in cheapest.items()})
+        notes.add(WALKS)
+    elif loops := sum(c.unknown_loops for c in used.values()):
+        notes.add(f"{loops} loops inside kernels have unknown trips and count once")
     total: Counter[str] = Counter()
     by: Counter[str] = Counter()
     for launch in sequence.work.launches:
@@ -105,17 +117,12 @@ def _gpu(compiled: Any, dump: Path, numbers: float) -> dict[str, Any]:
             total[kind] += threads * n / numbers  # type: ignore[assignment]
         cycles, most = gpu.cycles(launch, counted[launch.kernel])
         by[most] += launch.times * cycles  # type: ignore[assignment]
-    used = {code[k.kernel] for k in sequence.work.launches}
-    loops = sum(c.unknown_loops for c in used)
-    notes = set(sequence.work.notes)
-    if loops:
-        notes.add(f"{loops} loops inside kernels have unknown trips and count once")
     return {
         "steps": sequence.steps,
         "launches_step": round(sequence.starts_step),
         "launches_run": round(sequence.work.starts),
-        "registers": max((c.registers for c in used), default=0),
-        "spills": sum(c.spills for c in used),
+        "registers": max((c.registers for c in used.values()), default=0),
+        "spills": sum(c.spills for c in used.values()),
         "instructions": dict(sorted(total.items())),
         "cycles_step": None,
         "cycles": float(sum(by.values())),
@@ -124,9 +131,9 @@ def _gpu(compiled: Any, dump: Path, numbers: float) -> dict[str, Any]:
     }
 
 
-def _tpu(compiled: Any, found: Target) -> dict[str, Any]:
+def _tpu(compiled: Any, found: Target, numbers: float) -> dict[str, Any]:
     """Estimated cycles, from the program's text and its kernels' machine code."""
-    counted = tpu.count(compiled.as_text(), dump_folder())
+    counted = tpu.count(compiled.as_text(), dump_folder(), numbers / found.cores)
     return {
         "steps": counted.steps,
         "launches_step": None,

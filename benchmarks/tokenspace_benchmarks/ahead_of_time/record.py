@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+# Said of kernels whose loops end at numbers that only a run knows, such as the points of a grid.
+WALKS = "loops of unknown trips run until all normals are drawn, one logarithm each"
+
 
 @dataclass(frozen=True)
 class Record:

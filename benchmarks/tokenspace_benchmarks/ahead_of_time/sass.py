@@ -21,6 +21,7 @@ from tokenspace_benchmarks.ahead_of_time.gpu import kind_of
 from tokenspace_benchmarks.ahead_of_time.sass_loops import Instruction, trips
 
 ARCHITECTURE = "sm_90a"
+LOGARITHM = "MUFU.LG2"
 INSTRUCTION = re.compile(r"/\*[0-9a-f]{4,}\*/\s+(@!?U?P\w+\s+)?([A-Z]\w*(?:\.\w+)*)\s*(.*?)\s*;")
 LABEL = re.compile(r"^(\.L_x_\d+|\$\S+):")
 BRANCH_TO = re.compile(r"(\.L_x_\d+)")
@@ -28,14 +29,21 @@ BRANCH_TO = re.compile(r"(\.L_x_\d+)")
 
 @dataclass(frozen=True, eq=False)
 class Code:
-    """A kernel: registers a thread, bytes spilt, instructions a thread executes by kind, and how
-    many loops there are whose trips are not known (they count once).
+    """A kernel.
+
+    Attributes:
+        registers: of a thread; spills: bytes stored for want of them.
+        instructions: that a thread executes, by kind; loops of unknown trips count once.
+        unknown_loops: how many there are.
+        walks: of each loop of unknown trips that draws normals, its instructions for one of them,
+            by kind. Each normal takes one logarithm (`random_bits.bits_to_normal`).
     """
 
     registers: int
     spills: int
     instructions: Counter[str]
     unknown_loops: int
+    walks: tuple[Counter[str], ...] = ()
 
 
 def tool(name: str) -> Path:
@@ -59,8 +67,7 @@ def assemble(ptx: str) -> Code:
     said, text = disassembled(ptx)
     registers = max(int(n) for n in re.findall(r"Used (\d+) registers", said))
     spills = sum(int(n) for n in re.findall(r"(\d+) bytes spill stores", said))
-    counted, unknown = count(parse(text))
-    return Code(registers, spills, counted, unknown)
+    return Code(registers, spills, *count(parse(text)))
 
 
 @cache
@@ -101,18 +108,19 @@ def parse(text: str) -> list[Instruction]:
     return code
 
 
-def count(code: list[Instruction]) -> tuple[Counter[str], int]:
-    """Instructions executed by kind, and the number of loops of unknown trips."""
+def count(code: list[Instruction]) -> tuple[Counter[str], int, tuple[Counter[str], ...]]:
+    """Instructions executed by kind, the number of loops of unknown trips, and their walks."""
     weights = [1.0] * len(code)
-    unknown = 0
+    unknown: list[tuple[int, int]] = []
     for index, instruction in enumerate(code):
         to = instruction.target
         if to is None:
             continue
         if to <= index:
             known = trips(code, to, index)
-            unknown += known is None
             scale(weights, to, index + 1, known or 1)
+            if known is None:
+                unknown.append((to, index + 1))
         elif instruction.predicate:
             last = code[min(to, len(code)) - 1]
             jumps = last.name == "BRA" and last.target is not None and last.target > to
@@ -121,11 +129,25 @@ def count(code: list[Instruction]) -> tuple[Counter[str], int]:
                 end = last.target if jumps else len(code)
                 scale(weights, index + 1, to, 0.5)
                 scale(weights, to, end or len(code), 0.5)
+    inner = [a for a in unknown if not any(a != b and a[0] <= b[0] < b[1] <= a[1] for b in unknown)]
+    walks = tuple(w for first, end in inner if (w := walk(code[first:end], weights[first:end])))
+    return by_kind(code, weights), len(unknown), walks
+
+
+def by_kind(code: list[Instruction], weights: list[float]) -> Counter[str]:
+    """Sum of weights of each kind of instruction."""
     out: Counter[str] = Counter()
     for instruction, weight in zip(code, weights, strict=True):
         if instruction.name != "NOP":
             out[kind_of(instruction.opcode)] += weight  # type: ignore[assignment]
-    return out, unknown
+    return out
+
+
+def walk(body: list[Instruction], weights: list[float]) -> Counter[str] | None:
+    """Instructions for each logarithm of a loop's body, None where it takes none."""
+    marks = zip(body, weights, strict=True)
+    logarithms = sum(weight for i, weight in marks if i.opcode.startswith(LOGARITHM))
+    return by_kind(body, [w / logarithms for w in weights]) if logarithms else None
 
 
 def scale(weights: list[float], first: int, end: int, factor: float) -> None:

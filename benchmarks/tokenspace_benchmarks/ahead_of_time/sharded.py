@@ -37,12 +37,17 @@ class Sharded(NamedTuple):
 
 
 def compile_sharded(
-    name: str, chips: int, program: str, call: Callable[..., Any], arguments: tuple[Any, ...]
+    name: str,
+    chips: int,
+    program: str,
+    call: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    numbers: float,
 ) -> Sharded:
     """Compile `call(words, first, arrays)` for every chip of a target, first replicates sharded.
 
-    call: `draw_block` of a plan and a block; each chip draws the block after that of the one
-    before it.
+    call: `draw_block` of a plan and a block, which draws `numbers` normals; each chip draws the
+    block after that of the one before it.
     """
     found = target(name)
     mesh = jax.make_mesh(
@@ -78,5 +83,7 @@ def compile_sharded(
         hlo.collectives(parsed),
         hlo.collectives(parsed, in_loops=True),
         compiled.memory_analysis().temp_size_in_bytes,
-        tpu.count(text, dump_folder()).run if found.lowering == "tpu" else None,
+        tpu.count(text, dump_folder(), numbers / found.cores).run
+        if found.lowering == "tpu"
+        else None,
     )

@@ -31,7 +31,7 @@ EXTRA = "install the extra `ahead-of-time` (`make ahead-of-time` does)"
 @dataclass(frozen=True)
 class Target:
     """A device: name, the platform that JAX lowers for and the one that it reports, cycles and
-    bytes a second, and the topology of each number of chips.
+    bytes a second, the topology of each number of chips, and cores that share a program.
     """
 
     device: str
@@ -40,6 +40,7 @@ class Target:
     clock: float
     bandwidth: float
     topologies: dict[int, str]
+    cores: int = 1
 
 
 TARGETS = {
@@ -52,7 +53,9 @@ TARGETS = {
         {1: "1x1x1", 4: "1x1x4", 16: "1x2x8"},  # slices x hosts x devices of a host
     ),
     "v5e": Target("TPU v5e", "tpu", "tpu", 1.5e9, 0.82e12, {1: "2x2", 4: "2x2", 16: "4x4"}),
-    "v5p": Target("TPU v5p", "tpu", "tpu", 1.75e9, 2.77e12, {1: "2x2x1", 4: "2x2x1", 16: "2x2x4"}),
+    "v5p": Target(
+        "TPU v5p", "tpu", "tpu", 1.75e9, 2.77e12, {1: "2x2x1", 4: "2x2x1", 16: "2x2x4"}, 2
+    ),
     "v6e": Target("TPU v6e", "tpu", "tpu", 1.75e9, 1.64e12, {1: "2x2", 4: "2x2", 16: "4x4"}),
 }
 H100 = {  # fields of XLA's description of a GPU
