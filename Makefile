@@ -1,7 +1,8 @@
 # Two commands: `make demo` runs the main job, `make test` runs the tests. Both set up .venv first.
 # `make test-all` adds the slow tests; `make test-oldest` runs the quick ones on the oldest versions;
 # `make mutants` tests the tests of theory, `make mutants ROOM=scaling EVERY=3` those of another room
-# with a third of its mutants.
+# with a third of its mutants. `make ahead-of-time` compiles every kernel for accelerators that are
+# not here: after a change of kernels, some minutes.
 
 PYTHON ?= python3
 VENV := .venv

@@ -2,6 +2,7 @@
 
 import shutil
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import jax
@@ -10,6 +11,7 @@ import pytest
 
 import tokenspace_kernels
 from tokenspace.errors import InputError
+from tokenspace.sampling.plan import ACCELERATOR_BLOCK_ELEMENTS, TOKEN_BLOCK
 from tokenspace_benchmarks import scaling
 from tokenspace_benchmarks.ahead_of_time import (
     TARGETS,
@@ -24,9 +26,11 @@ from tokenspace_benchmarks.ahead_of_time import (
     sass,
     tpu,
 )
-from tokenspace_benchmarks.ahead_of_time.programs import NORMALS, programs
+from tokenspace_benchmarks.ahead_of_time.programs import NORMALS
+from tokenspace_benchmarks.ahead_of_time.programs import programs as planned_programs
 from tokenspace_benchmarks.ahead_of_time.record import WALKS
 
+programs = cache(lambda platform: list(planned_programs(platform)))
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 compiles = {
     name: pytest.param(
@@ -248,6 +252,16 @@ def test_launches_of_a_program():
         ("add", 6): 16,
     }
     assert "instructions of Gemm are not counted" in found.work.notes
+
+
+def test_programs_have_the_blocks_of_an_accelerator():
+    """Not those of the machine that compiles."""
+    tokens = [p for p in programs("tpu") if p.kernel == "sample_divergence"]
+    assert len(tokens) >= 4
+    for p in tokens:
+        if p.implementation == "xla":
+            assert p.replicates == ACCELERATOR_BLOCK_ELEMENTS // (TOKEN_BLOCK * 1024)
+        assert p.numbers == p.replicates * 1024 * 1024
 
 
 def test_targets_are_named_in_errors():
