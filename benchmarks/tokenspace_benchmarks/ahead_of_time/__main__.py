@@ -54,7 +54,7 @@ def main(arguments: list[str]) -> int:
             if missing(name):
                 continue
             path = compile_all(name, folder)
-            found = document.load(folder)[name]
+            found = document.read(path)
             Console(width=200).print(table(found))
             for s in found["scale"]:
                 inside = ", ".join(s["collectives_in_loops"]) or "none"

@@ -82,23 +82,24 @@ def save(name: str, records: list[Record], scale: list[Sharded], folder: Path) -
 
 
 def load(folder: Path) -> dict[str, dict[str, Any]]:
-    """The result files in a folder, by target; those that are missing are left out.
+    """The result files in a folder, by target; those that are missing are left out."""
+    paths = {name: path_of(folder, name) for name in TARGETS}
+    return {name: read(path) for name, path in paths.items() if path.exists()}
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A result file.
 
     Raises:
-        InputError: one of them is damaged.
+        InputError: it is damaged, or of another version.
     """
-    out = {}
-    for name in TARGETS:
-        path = path_of(folder, name)
-        if path.exists():
-            try:
-                out[name] = dict(json.loads(path.read_text()))
-                [Record(**fields_of(r)) for r in out[name]["records"]]
-            except (ValueError, TypeError, KeyError) as error:
-                raise InputError(
-                    f"{path}: not what `{COMMAND}` writes ({error}); run it again"
-                ) from None
-    return out
+    try:
+        found = dict(json.loads(path.read_text()))
+        for row in found["records"]:
+            Record(**fields_of(row))
+        return found
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{path}: not what `{COMMAND}` writes ({error}); run it again") from None
 
 
 def fields_of(row: dict[str, Any]) -> dict[str, Any]:
