@@ -187,6 +187,8 @@ def test_cycles_of_a_program(tmp_path):
     found = tpu.count(HLO, tmp_path, 0)
     assert (found.run, found.steps, found.step) == (16 * 110 + 5, 16, 110)
     assert found.notes == ("of branches the cheapest counts",)
+    known = tpu.count(HLO, tmp_path, 0, (0.75, 0.25))
+    assert (known.step, known.notes) == (100 + 0.75 * 10 + 0.25 * 1000, ())
 
 
 BUNDLES = """
@@ -252,6 +254,8 @@ def test_launches_of_a_program():
         ("add", 6): 16,
     }
     assert "instructions of Gemm are not counted" in found.work.notes
+    known = launches.sequence(THUNKS, hlo.parse(HLO), code, (0.75, 0.25))
+    assert known.work.starts == 1 + 17 + 16 * (2 + 0.75 * 1 + 0.25 * 2) + 1
 
 
 def test_programs_have_the_blocks_of_an_accelerator():
@@ -262,6 +266,14 @@ def test_programs_have_the_blocks_of_an_accelerator():
         if p.implementation == "xla":
             assert p.replicates == ACCELERATOR_BLOCK_ELEMENTS // (TOKEN_BLOCK * 1024)
         assert p.numbers == p.replicates * 1024 * 1024
+
+
+def test_programs_that_differ_in_numbers_are_one():
+    of = {p.name: p.identity for p in programs("tpu") if p.implementation == "xla"}
+    same = {name for name in of if of[name] == of["D(n), AR(1): tokens"]}
+    assert same == {f"D(n), {kind}: tokens" for kind in ("white", "AR(1)", "blocks")}
+    assert of["given tokens: divergence"] != of["given tokens: divergence and psi"]
+    assert len(set(of.values())) == len(of) - 2
 
 
 def test_targets_are_named_in_errors():

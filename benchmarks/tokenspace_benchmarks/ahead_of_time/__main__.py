@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import jax
 
@@ -16,6 +18,7 @@ from tokenspace.errors import InputError
 from tokenspace_benchmarks.ahead_of_time import document
 from tokenspace_benchmarks.ahead_of_time.compile import compile_for
 from tokenspace_benchmarks.ahead_of_time.programs import programs
+from tokenspace_benchmarks.ahead_of_time.record import Record
 from tokenspace_benchmarks.ahead_of_time.report import draw, table
 from tokenspace_benchmarks.ahead_of_time.sharded import CHIPS, compile_sharded
 from tokenspace_benchmarks.ahead_of_time.targets import TARGETS, missing, target
@@ -25,11 +28,14 @@ OVER_CHIPS = "D(n), AR(1): tokens"  # its loop has a state, which chips might wa
 
 def compile_all(name: str, folder: Path) -> Path:
     """Compile every program for a target and write its result file; returns its path."""
+    known: dict[Any, Record] = {}
     records, scale = [], []
     for p in programs(target(name).platform):
         started = time.perf_counter()
-        names = (p.name, p.implementation, p.replicates)
-        records.append(compile_for(name, p.call, p.arguments, p.numbers, *names))
+        if p.identity not in known:
+            more = (p.name, p.implementation, p.replicates, p.shares)
+            known[p.identity] = compile_for(name, p.call, p.arguments, p.numbers, *more)
+        records.append(replace(known[p.identity], program=p.name))
         if (p.name, p.implementation) == (OVER_CHIPS, "xla"):
             of = (p.name, p.call, p.arguments, p.numbers)
             scale += [compile_sharded(name, n, *of) for n in CHIPS]

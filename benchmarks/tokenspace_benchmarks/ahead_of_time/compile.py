@@ -32,6 +32,7 @@ def compile_for(
     program: str = "",
     implementation: str = "xla",
     replicates: int = 1,
+    shares: tuple[float, ...] = (),
 ) -> Record:
     """What the compilers of a device make of `f(*arguments)`.
 
@@ -41,6 +42,8 @@ def compile_for(
         arguments: arrays or `jax.ShapeDtypeStruct`s, in trees as f takes them.
         numbers: normals that a call draws (or given numbers that it reads).
         program, implementation: names for the record; replicates: that a call draws.
+        shares: how often each branch is taken where f chooses among as many; without them the
+            cheapest counts.
 
     Raises:
         InputError: the compilers are not installed; see `targets.missing`.
@@ -59,10 +62,10 @@ def compile_for(
     if found.lowering == "cuda":
         with tempfile.TemporaryDirectory() as folder:
             compiled = lowered.compile(compiler_options={"xla_dump_to": folder})
-            counts = _gpu(compiled, Path(folder), numbers)
+            counts = _gpu(compiled, Path(folder), numbers, shares)
     else:
         compiled = lowered.compile()
-        counts = _tpu(compiled, found, numbers)
+        counts = _tpu(compiled, found, numbers, shares)
     memory = compiled.memory_analysis()
     moved = memory.argument_size_in_bytes + memory.output_size_in_bytes
     if found.lowering == "cuda" and memory.temp_size_in_bytes > gpu.L2:
@@ -87,7 +90,7 @@ def compile_for(
     )
 
 
-def _gpu(compiled: Any, dump: Path, numbers: float) -> dict[str, Any]:
+def _gpu(compiled: Any, dump: Path, numbers: float, shares: tuple[float, ...]) -> dict[str, Any]:
     """Launches, registers, spills, instructions and least cycles, from what XLA dumped."""
     code = {}
     for path in sorted(dump.glob("*.ptx")):
@@ -96,7 +99,8 @@ def _gpu(compiled: Any, dump: Path, numbers: float) -> dict[str, Any]:
             code[entry] = sass.assemble(ptx)
     (text,) = dump.glob("*.thunk_sequence.txt")
     counted = {k: c.instructions for k, c in code.items()}
-    sequence = launches.sequence(text.read_text(), hlo.parse(compiled.as_text()), counted)
+    program = hlo.parse(compiled.as_text())
+    sequence = launches.sequence(text.read_text(), program, counted, shares)
     used = {k.kernel: code[k.kernel] for k in sequence.work.launches}
     notes = set(sequence.work.notes)
     walkers = [name for name, c in used.items() if c.walks]
@@ -131,9 +135,9 @@ def _gpu(compiled: Any, dump: Path, numbers: float) -> dict[str, Any]:
     }
 
 
-def _tpu(compiled: Any, found: Target, numbers: float) -> dict[str, Any]:
+def _tpu(compiled: Any, found: Target, numbers: float, shares: tuple[float, ...]) -> dict[str, Any]:
     """Estimated cycles, from the program's text and its kernels' machine code."""
-    counted = tpu.count(compiled.as_text(), dump_folder(), numbers / found.cores)
+    counted = tpu.count(compiled.as_text(), dump_folder(), numbers / found.cores, shares)
     return {
         "steps": counted.steps,
         "launches_step": None,

@@ -76,14 +76,20 @@ def parse(text: str) -> list[Thunk]:
     return top
 
 
-def sequence(text: str, program: hlo.Program, code: Mapping[str, Counter[str]]) -> Sequence:
+def sequence(
+    text: str,
+    program: hlo.Program,
+    code: Mapping[str, Counter[str]],
+    shares: tuple[float, ...] = (),
+) -> Sequence:
     """Count a launch sequence, with the trips of loops from the program that it was made from.
 
-    Of branches the cheapest counts, so that a bound stays one; a loop of unknown trips counts once.
+    shares: how often each branch is taken, where a choice is among as many; of other choices the
+    cheapest branch counts, so that a bound stays one. A loop of unknown trips counts once.
     """
     trips = (loop.trips for loop in hlo.loops(program))
     most: list[tuple[float, int, float]] = []
-    work = _work(parse(text), trips, code, most)
+    work = _work(parse(text), trips, code, most, shares)
     _, steps, starts = max(most, default=(0.0, 1, work.starts))
     return Sequence(work, steps, starts)
 
@@ -93,11 +99,12 @@ def _work(
     trips: Iterator[int | None],
     code: Mapping[str, Counter[str]],
     most: list[tuple[float, int, float]],
+    shares: tuple[float, ...],
 ) -> Work:
     total = Work()
     for thunk in thunks:
         known = next(trips, None) if thunk.kind == "While" else 1
-        inner = {k: _work(v, trips, code, most) for k, v in thunk.inner.items()}
+        inner = {k: _work(v, trips, code, most, shares) for k, v in thunk.inner.items()}
         if thunk.kind == "While":
             number = known or 1
             work = inner["body"].times(number).plus(inner["condition"].times(number + 1))
@@ -105,6 +112,10 @@ def _work(
                 work = work._replace(notes=work.notes | {"a loop of unknown trips counts once"})
             starts = inner["body"].starts + inner["condition"].starts
             most.append((starts * number, number, starts))
+        elif thunk.kind == "Conditional" and len(inner) == len(shares):
+            work = Work()
+            for branch, share in zip(inner.values(), shares, strict=True):
+                work = work.plus(branch.times(share))
         elif thunk.kind == "Conditional":
             work = min(inner.values(), key=lambda w: _cycles(w, code))
             work = work._replace(notes=work.notes | {"of branches the cheapest counts"})

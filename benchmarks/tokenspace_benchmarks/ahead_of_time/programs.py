@@ -44,7 +44,10 @@ NORMALS = (4096, 64, 1024)  # replicates, tokens and features of bare noise
 
 
 class Program(NamedTuple):
-    """A function of arrays to compile: its names, arguments, and what a call draws."""
+    """A function of arrays to compile: its names, arguments, and what a call draws.
+
+    shares: how often it takes each branch of a choice, where its arguments say so.
+    """
 
     name: str
     kernel: str
@@ -53,6 +56,20 @@ class Program(NamedTuple):
     arguments: tuple[Any, ...]
     numbers: float
     replicates: int
+    shares: tuple[float, ...] = ()
+
+    @property
+    def identity(self) -> Any:
+        """Equal for programs that are one to a compiler: they differ in the numbers they are given.
+
+        `draw_block` is compiled once for all of them.
+        """
+        call = self.call
+        made_of: Any = call
+        if isinstance(call, partial):
+            made_of = (call.func, call.args, str(sorted(call.keywords.items())))
+        leaves, structure = jax.tree.flatten(self.arguments)
+        return made_of, structure, tuple((np.shape(x), str(x.dtype)) for x in leaves)
 
 
 def branches() -> dict[str, Branches]:
@@ -145,13 +162,14 @@ def given(platform: str) -> Iterator[Program]:
     grid = log_grid(shape.tokens, shape.points)
     windows = given_tokens.ACCELERATOR_WINDOWS
     pieces, where = given_tokens.cut(grid, windows)
+    shares = np.bincount(pieces.window, minlength=len(windows)) / len(pieces.window)
     tokens = jax.ShapeDtypeStruct((shape.tokens, shape.dim), jnp.float32)
     numbers = 2.0 * shape.tokens * shape.dim
     for what, psi in (("divergence and psi", True), ("divergence", False)):
         name = f"given tokens: {what}"
         call: Callable[..., Any] = partial(given_tokens._measure, windows=windows, psi=psi)
         arguments = (tokens, tokens, pieces, where, grid)
-        yield Program(name, "measure", DEFAULT, call, arguments, numbers, 1)
+        yield Program(name, "measure", DEFAULT, call, arguments, numbers, 1, tuple(shares))
         for other, of_kernel in implementations("measure", platform).items():
             if other == DEFAULT:
                 continue

@@ -25,10 +25,10 @@ class Cycles(NamedTuple):
     notes: tuple[str, ...]
 
 
-def count(text: str, dump: Path, numbers: float) -> Cycles:
+def count(text: str, dump: Path, numbers: float, shares: tuple[float, ...] = ()) -> Cycles:
     """Cycles of a compiled program from its text, and from machine code in `dump`.
 
-    numbers: normals that a core draws in a call.
+    numbers: normals that a core draws in a call; shares: as in `launches.sequence`.
     """
     program = hlo.parse(text)
     loops: list[tuple[float, int, float]] = []
@@ -46,8 +46,12 @@ def count(text: str, dump: Path, numbers: float) -> Cycles:
                 loops.append((trips * step, trips, step))
                 total += trips * step
             elif branches := hlo.branches_of(line):
-                total += min(of(name) for name in branches)
-                notes.add("of branches the cheapest counts")
+                costs = [of(name) for name in branches]
+                if len(costs) == len(shares):
+                    total += sum(c * share for c, share in zip(costs, shares, strict=True))
+                else:
+                    total += min(costs)
+                    notes.add("of branches the cheapest counts")
             elif "tpu_custom_call" in line:
                 total += kernel(line)
             elif estimate := ESTIMATE.search(line):
