@@ -19,8 +19,8 @@ class Record:
         temporaries, arguments, outputs: bytes on the device.
         steps: trips of the main loop, 1 without one; launches_step, launches_run: kernels and
             copies started in a step and in a call (None where there are none to start: TPU).
-        registers: of the kernel that needs most; spills: bytes stored to memory for want of
-            registers, over all kernels.
+        registers: of the kernel that needs most (GPU); spills: bytes stored to memory for want of
+            registers, over all kernels (TPU: Pallas kernels alone).
         instructions: by kind, executed for each number (GPU).
         cycles_step, cycles: of a step and of a call, by the compiler's estimate (TPU) or by the
             model of `gpu` (None where it has nothing to say).

@@ -16,12 +16,15 @@ ESTIMATE = re.compile(r'"estimated_cycles":"(\d+)"')
 
 
 class Cycles(NamedTuple):
-    """Cycles of a call, trips and cycles of the loop that takes most, bytes spilt, notes."""
+    """Cycles of a call, trips and cycles of the loop that takes most, bytes spilt, notes.
+
+    Of what libtpu fuses itself, spills are not known: None.
+    """
 
     run: float
     steps: int
     step: float
-    spills: int
+    spills: int | None
     notes: tuple[str, ...]
 
 
@@ -73,4 +76,4 @@ def count(text: str, dump: Path, numbers: float, shares: tuple[float, ...] = ())
 
     run = of(program.entry)
     _, steps, step = max(loops, default=(run, 1, run))
-    return Cycles(run, steps, step, sum(spills), tuple(sorted(notes)))
+    return Cycles(run, steps, step, sum(spills) if spills else None, tuple(sorted(notes)))
