@@ -87,7 +87,7 @@ $(OLDEST)/.installed: pyproject.toml constraints-oldest.txt
 $(AHEAD)/.installed: pyproject.toml constraints.txt constraints-ahead-of-time.txt
 	test -x $(AHEAD)/bin/python || $(PYTHON) -m venv $(AHEAD)
 	$(AHEAD)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
-		-c constraints-ahead-of-time.txt -e '.[ahead-of-time]'
+		-c constraints-ahead-of-time.txt -e '.[dev,ahead-of-time]'
 	touch $@
 
 clean:
