@@ -287,7 +287,7 @@ def test_results_are_of_these_kernels(name):
     found = document.load(RESULTS)[name]
     assert (why := document.staleness(found)) is None, why
     names = {r["program"] for r in found["records"]}
-    assert names == {p.name for p in programs(TARGETS[name].platform)}
+    assert names == {p.name for p in programs("tpu")}  # as on a GPU, and planned once
     for r in found["records"]:
         assert r["device"] == found["device"]
         assert r["bound_replicates_per_s"] == pytest.approx(
