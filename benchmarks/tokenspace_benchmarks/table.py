@@ -72,12 +72,10 @@ def compiled(folder: Path, device: str) -> dict[str, float]:
     best: dict[str, float] = {}
     for path in sorted(folder.glob(f"*{device}*-compiled/latest.json")):
         try:
-            document = json.loads(path.read_text())
-            for lists in (v for v in document.values() if isinstance(v, list)):
-                for record in (r for r in lists if isinstance(r, dict) and "program" in r):
-                    name, bound = record["program"], float(record["bound_numbers_per_s"])
-                    best[name] = max(bound, best.get(name, 0.0))
-        except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+            for record in json.loads(path.read_text())["records"]:
+                name, bound = record["program"], float(record["bound_numbers_per_s"])
+                best[name] = max(bound, best.get(name, 0.0))
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path}: not a record of compiled programs ({error!r})") from None
     return best
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.linalg import block_diag
 
 import tokenspace as ts
 from oracles import assert_agrees
@@ -49,6 +50,20 @@ def test_peers_sample_the_model(peer, branches):
     d = np.concatenate([draw() for _ in range(400)]).astype(float)
     exact = ts.theory.expected_divergence(ts.TokenModel(branches, ts.Isotropic(DIM)), GRID)
     assert_agrees(d.mean(axis=0), d.std(axis=0, ddof=1) / np.sqrt(len(d)), exact)
+
+
+@pytest.mark.parametrize("branches", MODELS.values(), ids=MODELS)
+def test_pieces_of_peers_are_few_and_make_up_the_whole(branches):
+    n = 2 * structured.TOKENS + 6
+    grid = ts.log_grid(n, 9)
+    rows = structured.prefix_rows(branches, n, DIM, grid)
+    covariance = 2 * (branches.within.dense(n) - branches.cross.dense(n)) / DIM
+    sums = np.cumsum(np.cumsum(covariance, axis=0), axis=1)[np.ix_(grid - 1, grid - 1)]
+    assert np.allclose(rows @ rows.T, sums, rtol=1e-6)
+    kept, lift = structured.pieces(rows, grid)
+    assert [k.shape[1] for k in kept] == [structured.TOKENS, structured.TOKENS, 6]
+    assert np.allclose(lift @ block_diag(*kept), rows, atol=1e-9)
+    assert sum(map(len, kept)) <= len(grid) + 2 * (len(kept) - 1)
 
 
 def test_slopes_of_power_laws():

@@ -63,3 +63,22 @@ def test_many_points_left_out_are_counted(call, config, tmp_path):
     axis = "branches.psi_cross={ sweep = { from = 0.1, to = 0.3, points = 9 } }"
     _, out, _ = call("sweep", config, "--out", tmp_path / "r", "--set", axis)
     assert "12 points are left out" in out and "and 7 more; `tokenspace plan" in out
+
+
+def test_a_check_of_many_points_shows_the_worst_and_counts_all(call, config, tmp_path):
+    axis = "features.dim={ sweep = { from = 1, to = 120, points = 120 } }"
+    call(
+        "sweep",
+        config,
+        "--out",
+        tmp_path / "r",
+        "--set",
+        axis,
+        "--only",
+        "psi_cross=0.2",
+        "--only",
+        "psi_within=0.2",
+    )
+    _, out, _ = call("check", tmp_path / "r")
+    assert "20 more points are not shown" in out and "120 points: " in out
+    assert out.count("psi_within = 0.2") == 2 * 100  # a row and a reason each

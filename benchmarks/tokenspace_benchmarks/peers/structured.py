@@ -2,7 +2,8 @@
 
 All prefix sums at the grid are one product W z of a matrix (m, N), the rows of the factor of the
 covariance added up, with white noise (N, d): a draw is a generator and a product. NumPy and MKL
-draw a few tokens at a time, so that noise stays in cache, and a replicate a thread.
+draw a few tokens at a time, so that noise stays in cache, keep the few sums of them that later
+prefix sums need, and run a replicate a thread.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from tokenspace.covariance import Branches
 from tokenspace_benchmarks.peers.naive import Draw, torch
 from tokenspace_kernels.workers import cores
 
-TOKENS = 64  # drawn at a time: 256 or 512 KiB of noise for 1,024 features
+TOKENS = 32  # drawn at a time: 128 or 256 KiB of noise for 1,024 features
 
 Noise = Callable[[int], np.ndarray]  # so many tokens of white noise, (tokens, d)
 
@@ -35,18 +36,41 @@ def prefix_rows(branches: Branches, n: int, d: int, grid: np.ndarray) -> np.ndar
     return np.cumsum(factor, axis=0)[grid - 1]
 
 
-def _in_threads(rows: np.ndarray, d: int, maker: Callable[[int], Noise]) -> Draw:
+def pieces(rows: np.ndarray, grid: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+    """W as lift @ block diagonal: what is kept of each TOKENS tokens, and what is made of that.
+
+    Grid points beyond a piece see it through one or two numbers a feature, where covariances are
+    Markov: the rank of that part of W.
+    """
+    kept, lifts = [], []
+    for first in range(0, rows.shape[1], TOKENS):
+        part = rows[:, first : first + TOKENS]
+        beyond = grid >= first + part.shape[1]
+        inside = (grid > first) & ~beyond
+        left, size, right = np.linalg.svd(part[beyond], full_matrices=False)
+        rank = int(np.sum(size > 1e-9 * size[0])) if len(size) else 0
+        kept.append(np.vstack([right[:rank], part[inside]]))
+        lift = np.zeros((len(grid), len(kept[-1])))
+        lift[beyond, :rank] = left[:, :rank] * size[:rank]
+        lift[inside, rank:] = np.eye(inside.sum())
+        lifts.append(lift)
+    return kept, np.hstack(lifts)
+
+
+def _in_threads(
+    branches: Branches, n: int, d: int, grid: np.ndarray, dtype: Any, maker: Callable[[int], Noise]
+) -> Draw:
     """A replicate a thread, each with a generator of its own; no threads inside products."""
     noises = [maker(seed) for seed in range(cores())]
     pool = ThreadPoolExecutor(len(noises))
-    pieces = [slice(k, k + TOKENS) for k in range(0, rows.shape[1], TOKENS)]
-    parts = [np.ascontiguousarray(rows[:, piece]) for piece in pieces]
+    kept, lift = pieces(prefix_rows(branches, n, d, grid), grid)
+    kept, lift = [k.astype(dtype) for k in kept], lift.astype(dtype)
+    tokens = [min(TOKENS, n - first) for first in range(0, n, TOKENS)]
     libraries = ThreadpoolController()
 
     def one(noise: Noise) -> np.ndarray:
-        prefix = np.zeros((len(rows), d), rows.dtype)
-        for part in parts:
-            prefix += part @ noise(part.shape[1])
+        parts = [k @ noise(number) for k, number in zip(kept, tokens, strict=True)]
+        prefix = lift @ np.concatenate(parts)
         return np.sqrt(np.einsum("md,md->m", prefix, prefix))
 
     def draw() -> np.ndarray:
@@ -63,8 +87,7 @@ def numpy_structured(branches: Branches, n: int, d: int, grid: np.ndarray) -> Dr
         rng, buffer = np.random.Generator(np.random.SFC64(seed)), np.empty((TOKENS, d), np.float32)
         return lambda tokens: rng.standard_normal(out=buffer[:tokens], dtype=np.float32)
 
-    rows = prefix_rows(branches, n, d, grid).astype(np.float32)
-    return _in_threads(rows, d, maker)
+    return _in_threads(branches, n, d, grid, np.float32, maker)
 
 
 def mkl_structured(branches: Branches, n: int, d: int, grid: np.ndarray) -> Draw:
@@ -75,8 +98,7 @@ def mkl_structured(branches: Branches, n: int, d: int, grid: np.ndarray) -> Draw
         state = mkl_random.MKLRandomState(seed, brng="ARS5")
         return lambda tokens: state.standard_normal((tokens, d), method="ICDF")
 
-    rows = prefix_rows(branches, n, d, grid)
-    return _in_threads(rows, d, maker)
+    return _in_threads(branches, n, d, grid, np.float64, maker)
 
 
 def has_mkl() -> bool:

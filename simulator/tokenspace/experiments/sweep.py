@@ -17,21 +17,10 @@ from tokenspace.experiments.point import complete_point
 from tokenspace.experiments.pool import run_in_pool
 from tokenspace.experiments.results import load as load_file
 from tokenspace.experiments.select import select
+from tokenspace.experiments.shards import parse_shard, shard_of
 from tokenspace.experiments.store import begin, point_file
 
 Progress = Callable[[int, int, Point], Any]
-
-
-def parse_shard(text: str) -> tuple[int, int]:
-    """ "i/N" as (i, N), 1 <= i <= N.
-
-    Raises:
-        InputError: anything else.
-    """
-    first, slash, second = text.partition("/")
-    if slash and first.isdecimal() and second.isdecimal() and 1 <= int(first) <= int(second):
-        return int(first), int(second)
-    raise InputError(f"--shard {text!r} is not allowed; it must be i/N with 1 <= i <= N, e.g. 2/8")
 
 
 def run_sweep(
@@ -57,7 +46,7 @@ def run_sweep(
         folder: where results are kept; created when missing.
         progress: called with (points finished, points in all, next or last point).
         only: only points whose axes have these values, e.g. "psi_cross=0.1" (see `select.py`).
-        shard: "i/N": only the i-th of N parts of those points.
+        shard: "i/N": only the i-th of N parts of those points, of about the same work each.
         workers: processes that compute points side by side on this machine. They are spawned, so
             a script that asks for them needs the usual `if __name__ == "__main__":`.
         scheduler: address of a Dask scheduler on whose workers points are computed.
@@ -84,8 +73,7 @@ def run_sweep(
         )
     part = select(points, only)
     if shard is not None:
-        number, parts = parse_shard(shard)
-        part = part[number - 1 :: parts]
+        part = shard_of(part, *parse_shard(shard))
     missing = _missing(folder, raw, points, part, strict)
     done = len(part) - len(missing)
 
