@@ -1,7 +1,8 @@
 # Two commands: `make demo` runs the main job, `make test` runs the tests. Both set up .venv first.
 # `make test-all` adds the slow tests; `make test-oldest` runs the quick ones on the oldest versions;
 # `make mutants` tests the tests of theory, `make mutants ROOM=scaling EVERY=3` those of another room
-# with a third of its mutants.
+# with a third of its mutants. `make ahead-of-time` compiles every kernel for accelerators that are
+# not here: after a change of kernels, some minutes.
 
 PYTHON ?= python3
 VENV := .venv
@@ -15,8 +16,10 @@ EVERY ?= 1
 # Workers take halves of the tests, so that what one module prepares is prepared once, and then steal.
 TESTS := -m pytest -n $(WORKERS) --dist worksteal --durations 15
 OLDEST := .venv-oldest
+# Compilers of accelerators are plugins of JAX, which a venv for running must not have.
+AHEAD := .venv-ahead-of-time
 
-.PHONY: demo test test-slow test-all test-oldest mutants bench coverage notebooks docs \
+.PHONY: demo test test-slow test-all test-oldest mutants bench ahead-of-time coverage notebooks docs \
 	expected-divergence lint install clean
 
 demo: install
@@ -43,6 +46,11 @@ mutants: $(VENV)/.mutants
 
 bench: install
 	$(BIN)/tokenspace bench
+
+ahead-of-time: $(AHEAD)/.installed
+	$(AHEAD)/bin/python -m tokenspace_benchmarks.ahead_of_time
+	$(AHEAD)/bin/python -m tokenspace_benchmarks.table README.md
+	JAX_PLATFORMS=cpu $(AHEAD)/bin/python -m pytest tests/benchmarks/test_ahead_of_time.py
 
 coverage: install
 	$(BIN)/tokenspace coverage --out docs/coverage.csv
@@ -77,5 +85,11 @@ $(OLDEST)/.installed: pyproject.toml constraints-oldest.txt
 	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-oldest.txt -e '.[dev]'
 	touch $@
 
+$(AHEAD)/.installed: pyproject.toml constraints.txt constraints-ahead-of-time.txt
+	test -x $(AHEAD)/bin/python || $(PYTHON) -m venv $(AHEAD)
+	$(AHEAD)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+		-c constraints-ahead-of-time.txt -e '.[dev,ahead-of-time]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) $(OLDEST) build demo *.egg-info
+	rm -rf $(VENV) $(OLDEST) $(AHEAD) build demo *.egg-info

@@ -11,6 +11,10 @@ start: planning, once a process; each: seconds of a replicate on one device; cal
 each of which all samples (4 bytes at m token counts) are gathered. Assumed: devices alike, latency
 of a gather per doubling as measured between two processes here, bandwidth of 1 GB/s into every host
 (an ordinary network; this machine's own memory is faster), no failures, files not counted.
+
+For accelerators `each` is compiled, not measured: the least time of a replicate that the compilers
+allow one chip (`make ahead-of-time`), with start and latency of this machine. Since no replicate
+takes less, the efficiencies are the least that the model allows.
 """
 
 from __future__ import annotations
@@ -26,6 +30,7 @@ from typing import Any
 
 import numpy as np
 
+from tokenspace_benchmarks.ahead_of_time import document
 from tokenspace_benchmarks.harness import commit, device_folder
 
 TOKENS, DIM, POINTS = 1024, 256, 33
@@ -33,6 +38,7 @@ REPLICATES = 2048  # of the strong series, and a process of the weak one
 REPEATS = 5
 BANDWIDTH = 1e9
 DEVICES = (8, 64, 512)
+COMPILED = "D(n), AR(1): tokens"  # the program that is measured here
 
 
 def work(port: int, processes: int, index: int, replicates: int, repeats: int) -> None:
@@ -88,6 +94,37 @@ def predict(start: float, each: float, latency: float, replicates: int, devices:
     return start + replicates * each / devices + latency * np.log2(devices) + gathered
 
 
+def extrapolate(start: float, each: float, latency: float, replicates: int) -> list[dict[str, Any]]:
+    """Rows of the model for many devices: strong with 512 times, weak with as many a device."""
+    table = []
+    for devices in DEVICES:
+        for kind, total in (("strong", 512 * replicates), ("weak", devices * replicates)):
+            seconds = predict(start, each, latency, total, devices)
+            efficiency = total * each / devices / seconds
+            table.append({"devices": devices, "kind": kind, "replicates": total,
+                          "seconds": seconds, "efficiency": efficiency})  # fmt: skip
+    return table
+
+
+def compiled(folder: Path) -> dict[str, float]:
+    """Least seconds of a replicate on one accelerator, by device, where compiled results are."""
+    out = {}
+    for found in document.load(folder).values():
+        rates = [r["bound_numbers_per_s"] for r in found["records"] if r["program"] == COMPILED]
+        if rates:
+            out[found["device"]] = TOKENS * DIM / max(rates)
+    return out
+
+
+def show(label: str, table: list[dict[str, Any]]) -> None:
+    """Print rows of the model."""
+    for row in table:
+        print(
+            f"{label}, {row['devices']:3d} devices, {row['kind']:6s} {row['replicates']:>9,} "
+            f"replicates: {row['seconds']:9.4f} s, efficiency {row['efficiency']:.0%}"
+        )
+
+
 def main(folder: Path, replicates: int = REPLICATES, repeats: int = REPEATS) -> int:
     """Measure 1 and 2 processes, print, extrapolate, save."""
     runs = {
@@ -111,27 +148,24 @@ def main(folder: Path, replicates: int = REPLICATES, repeats: int = REPEATS) -> 
         print(f"{kind:7s} {processes} process(es): {middle:.3f} s ({low:.3f} to {high:.3f})")
     print(f"efficiency of 2: strong {efficiency['strong']:.0%}, weak {efficiency['weak']:.0%}")
     print(f"start {start:.3g} s, replicate {each:.3g} s, gather {latency:.3g} s")
-    table = []
-    for devices in DEVICES:
-        for kind, total in (("strong", 512 * replicates), ("weak", devices * replicates)):
-            seconds = predict(start, each, latency, total, devices)
-            ideal = total * each / devices
-            table.append({"devices": devices, "kind": kind, "replicates": total,
-                          "seconds": seconds, "efficiency": ideal / seconds})  # fmt: skip
-            print(
-                f"model, {devices:3d} devices, {kind:6s} {total:>9,} replicates: "
-                f"{seconds:8.3f} s, efficiency {ideal / seconds:.0%}"
-            )
-    document = {
+    table = extrapolate(start, each, latency, replicates)
+    show("model", table)
+    accelerators = {}
+    for device, least in compiled(folder).items():
+        rows = extrapolate(start, least, latency, replicates)
+        accelerators[device] = {"each": least, "predicted": rows}
+        show(f"model, {device} (compiled)", rows)
+    saved = {
         "commit": commit(),
         "replicates": replicates,
         "runs": {f"{kind} {processes}": run for (kind, processes), run in runs.items()},
         "efficiency": efficiency,
         "model": {"start": start, "each": each, "latency": latency, "bandwidth": BANDWIDTH},
         "predicted": table,
+        "compiled": accelerators,
     }
     path = device_folder(folder) / "scaling.json"
-    path.write_text(json.dumps(document, indent=1) + "\n")
+    path.write_text(json.dumps(saved, indent=1) + "\n")
     print(path)
     return 0
 
