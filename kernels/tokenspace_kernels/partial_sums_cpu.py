@@ -1,7 +1,7 @@
-"""`partial_sum_divergence` on the cores of a CPU by Numba: replicates and pieces of features shared.
+"""`partial_sum_divergence` on the cores of a CPU by Numba: replicates and features are shared.
 
-What is drawn is what `partial_sums.partial_sum_divergence` draws, to rounding; the number of threads
-changes nothing. Numba is an optional extra; `dispatch.py` says when it runs.
+What is drawn is what `partial_sums.partial_sum_divergence` draws, to rounding; the number of
+threads changes nothing. Numba is an optional extra; `dispatch.py` says when it runs.
 """
 
 from __future__ import annotations
