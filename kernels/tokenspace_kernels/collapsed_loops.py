@@ -35,9 +35,9 @@ def logarithm(x: Any) -> Any:
 
 
 @compiled
-def draw_replicates(keys: Any, token: int, feature: int, even: Any, odd: Any) -> None:
-    """White noise of tokens 2 token and 2 token + 1 at one feature, of each replicate (lanes,)."""
-    i, f = u32(token), u32(feature)
+def draw_replicates(keys: Any, pair: int, feature: int, even: Any, odd: Any) -> None:
+    """White noise of tokens 2 pair and 2 pair + 1 at one feature, of each replicate (lanes,)."""
+    i, f = u32(pair), u32(feature)
     for r in range(even.size):
         x0, x1 = threefry(keys[0, r], keys[1, r], i, f)
         even[r] = normal(x0)
