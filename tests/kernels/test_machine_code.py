@@ -54,6 +54,18 @@ def test_the_next_process_compiles_nothing(filled):
     assert run(folder, writeable=False) == [compiled, 0, numbers]  # as arrays of JAX are
 
 
+def test_a_change_of_any_file_of_the_package_is_noticed(tmp_path, filled):
+    """Loops call loops of other files; Numba alone looks at the file of the one that is called."""
+    run(tmp_path)
+    before = (
+        "from tokenspace_kernels import machine_code\n"
+        "files = dict((name, rest) for name, *rest in machine_code.stamp())\n"
+        "assert {'given_tokens_loops.py', 'random_bits_loops.py', 'random_bits.py'} <= set(files)\n"
+        "machine_code.stamp = lambda: 'another'"
+    )
+    assert run(tmp_path, before) == [0, *filled[1:]]
+
+
 def test_no_folder_can_be_written(tmp_path, filled):
     before = "from numba.core.caching import CacheImpl\nCacheImpl._locator_classes = []"
     assert run(tmp_path, before) == [0, *filled[1:]]

@@ -15,7 +15,7 @@ from tokenspace_kernels.dispatch import DEFAULT, Kernel, kernel
 from tokenspace_kernels.sample_divergence import LinearBlocks, TokenBlocks
 
 METHOD = "block innovations"
-HOST_BLOCK = 8  # tokens that a loop on the host forms at once: fewer multiply-adds, no matrix unit
+HOST_BLOCK = 16  # tokens that a loop on the host forms at once: fewer multiply-adds a number
 LEAST_DIM = 8  # features from which a loop along them beats vectors across replicates
 OF_MEASURING = 14  # norms, products and sums of unit vectors, a number of a token
 
