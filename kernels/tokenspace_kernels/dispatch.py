@@ -2,7 +2,7 @@
 
 "xla", plain JAX that XLA fuses, is the default on every platform. "reference" is NumPy in float64.
 An implementation for one kind of device is one more entry, kept only where it measures faster
-there: "numba" samples tokens and reads given ones on a CPU, where the extra `cpu` is installed. The
+there: "numba" samples and reads given tokens on a CPU, where the extra `cpu` is installed. The
 environment variable TOKENSPACE_KERNELS names another than the default; a kernel that lacks it, or
 does not run on this device, falls back to the default with a warning.
 """
@@ -42,6 +42,8 @@ KERNELS: dict[str, dict[str, Callable[..., Any]]] = {
 
 ON_HOST = ("numba", "reference")  # called with arrays, not traced by JAX
 NUMBA = {  # where the kernels lie that Numba compiles
+    "collapsed_divergence": "collapsed_cpu",
+    "partial_sum_divergence": "partial_sums_cpu",
     "measure": "given_tokens_cpu",
     "sample_divergence": "sample_divergence_cpu",
     "sample_statistics": "sample_statistics_cpu",

@@ -82,3 +82,9 @@ def draw_pair(key: Any, pair: int, first: int, z: Any) -> None:
         x0, x1 = threefry(k0, k1, token, u32(begin + u32(k)))
         z[0, k] = normal(x0)
         z[1, k] = normal(x1)
+
+
+@compiled
+def substream(k0: Any, k1: Any, number: Any) -> tuple[Any, Any]:
+    """`random_bits.substream`, words of a key from words of a key."""
+    return threefry(k0, k1, u32(number), u32(0xFFFFFFFF))

@@ -7,9 +7,11 @@ alone, and a test proves that those of one draw differ.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 
 CHI = 0  # diagonals of Bartlett factors
 TOTAL, SCALES_A, SCALES_B = 1001, 1002, 1003  # the branches' sum; what a token law does to A and B
@@ -33,3 +35,9 @@ def numbered(k: Any) -> Any:
     """
     k = jnp.asarray(k, jnp.uint32)
     return jnp.where(k < PAIR, k, k + jnp.uint32(_SHIFT))
+
+
+@cache
+def first_numbers(count: int) -> np.ndarray:
+    """The streams of the terms or groups 1 .. count, for code that runs on the host."""
+    return np.asarray(numbered(np.arange(1, count + 1)))

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -35,3 +36,18 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+@cache
+def everyone() -> Workers:
+    """As many workers as there are cores, kept for the next call."""
+    return Workers(cores(), ThreadPoolExecutor(cores()))
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=everyone.cache_clear)  # threads do not follow a fork
+
+
+def share(tasks: int, function: Callable[[slice], None]) -> None:
+    """Call `function` on slices of equal tasks, side by side."""
+    everyone().share(np.ones(tasks), function)

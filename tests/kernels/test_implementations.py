@@ -1,6 +1,7 @@
 """One suite for every implementation of every kernel: each is held to the reference."""
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import jax
 import jax.numpy as jnp
@@ -12,8 +13,9 @@ from tokenspace import kernels
 from tokenspace.sampling.by_blocks import linear_blocks, token_blocks
 from tokenspace.theory import divergence_covariance
 from tokenspace_benchmarks.shapes import Shape, shapes
-from tokenspace_kernels import dispatch, given_tokens, reference
+from tokenspace_kernels import dispatch, given_tokens, reference, workers
 from tokenspace_kernels.blocks import lay_out
+from tokenspace_kernels.workers import Workers
 
 HAS_GPU = any(d.platform == "gpu" for d in jax.devices())
 EPSILON = np.finfo(np.float32).eps
@@ -193,6 +195,18 @@ def test_tokens_of_16_bits(implementation, dtype):
     assert_close(got, reference.measure(a, b, grid), SHAPES[5].tokens * SHAPES[5].dim)
 
 
+@pytest.mark.parametrize("way", ["float16_by_integers", "float16"])
+def test_every_float16_is_converted_exactly(way):
+    loops = pytest.importorskip("tokenspace_kernels.given_tokens_loops")
+    numba = pytest.importorskip("numba")
+    if way == "float16" and not loops.HAS_INSTRUCTION:
+        pytest.skip("this processor lacks the instruction")
+    convert = numba.njit(getattr(loops, way))
+    bits = np.arange(-(1 << 15), 1 << 15).astype(np.int16)
+    got = np.array([convert(b) for b in bits], np.float32)
+    np.testing.assert_array_equal(got, bits.view(np.float16).astype(np.float32))
+
+
 @pytest.mark.parametrize("implementation", MEASURES)
 def test_arrays_that_are_not_contiguous_and_of_any_rank(implementation):
     rng = np.random.default_rng(3)
@@ -231,6 +245,26 @@ def test_given_tokens_do_not_depend_on_the_number_of_threads(monkeypatch, sequen
             np.testing.assert_array_equal(x, y)
     want = reference.measure(a, b, grid)
     assert_close(numba.measure(a, b, grid), want, tokens * 48)
+
+
+@pytest.mark.parametrize("name", ["collapsed_divergence", "partial_sum_divergence"])
+def test_sums_do_not_depend_on_threads_nor_on_who_else_is_drawn(monkeypatch, name):
+    pytest.importorskip("numba")
+    shape = Shape(600, 520, 300, 13, ())  # several batches of replicates, and pieces of features
+    keys, *rest = arguments(name, shape, BRANCHES["AR(1)"])
+    if name == "collapsed_divergence":
+        rest = [rest[0][:7], rest[1][:7]]
+    call = dispatch.kernel(name, "numba").call
+    out = []
+    for threads in (1, 2, 5):
+        with ThreadPoolExecutor(threads) as pool:
+            monkeypatch.setattr(workers, "everyone", lambda p=pool, n=threads: Workers(n, p))
+            out.append(call(keys, *rest))
+            np.testing.assert_array_equal(out[0], out[-1])
+            np.testing.assert_array_equal(out[0][-9:], call(keys[-9:], *rest))
+    few = [0, 150, 299]
+    want = getattr(reference, name)(np.asarray(keys)[few], *rest)
+    assert_close(out[0][few], want, shape.tokens * shape.dim)
 
 
 def test_reference_runs_a_whole_experiment(monkeypatch):
