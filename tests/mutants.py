@@ -139,8 +139,9 @@ def is_held(place, every, offset, workers, folder):
                 new = lines[-1][1:].strip()
                 known = any(f"`{m.module_path.name}`: `{new}`" in reason for reason in reasons)
                 fates["without a reason"] += not known
-            print(f"{fate}: {m.module_path}:{m.start_pos[0]}", "" if known else "(no reason given)")
-            print(*(lines if fate != "killed" else ()), sep="\n", end="", flush=True)
+            shown = [] if fate == "killed" else lines
+            reason = "" if known else " (no reason given)"
+            print(f"{fate}: {m.module_path}:{m.start_pos[0]}{reason}", *shown, sep="\n", flush=True)
     rate = stats.binomtest(fates["killed"], len(sample))
     low, high = rate.proportion_ci()  # Clopper & Pearson's, for what a sample says of all
     print(f"{place}: {rate.statistic:.1%} of {len(sample)} mutants killed; {dict(fates)}")

@@ -55,9 +55,8 @@ def read_curves(path: Path | None = None) -> list[Curve]:
         numbers = table[column].map(_number)
         if numbers.isna().any():
             row = int(np.argmax(numbers.isna()))
-            raise InputError(
-                f"{source}: line {row + 2}: {column} = {table[column].iloc[row]!r} is not a number"
-            )
+            cell = str(table[column].iloc[row])
+            raise InputError(f"{source}: line {row + 2}: {column} = {cell!r} is not a number")
         table[column] = numbers
     names = [c for c in table.columns if c not in (count, "score")]
     if not names:
