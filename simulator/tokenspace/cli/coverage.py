@@ -38,7 +38,7 @@ def coverage(
         rows = study(runs, lambda done, total: bar.update(task, completed=done, total=total))
     written = [] if out is None else write(rows, out)
     if as_json:
-        document([asdict(r) | {"error": r.error, "met": r.met} for r in rows])
+        document([asdict(r) | {"errors": r.errors, "met": r.met} for r in rows])
         return
     _show(rows)
     for path in written:
