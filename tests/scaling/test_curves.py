@@ -59,7 +59,7 @@ def test_the_largest_file(tmp_path, monkeypatch):
 
 
 def test_no_file_at_all(tmp_path):
-    with pytest.raises(InputError, match="none.csv"):
+    with pytest.raises(InputError, match=r"none\.csv"):
         read_curves(tmp_path / "none.csv")
 
 

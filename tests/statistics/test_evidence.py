@@ -12,7 +12,6 @@ from tokenspace.statistics.evidence import (
     Evidence,
     Witness,
     evidence,
-    least_replicates,
     step_down,
 )
 
@@ -151,18 +150,3 @@ def test_little_or_nothing_to_go_by():
     assert all(math.isnan(x) for x in (none.mean, none.std, none.beyond, none.p_value))
     one = Evidence(1, 0, np.array([1.0]), {}, ())
     assert one.p_value == pytest.approx(2 * stats.norm.sf(1)) and math.isnan(one.std)
-
-
-@pytest.mark.parametrize(
-    ("tail", "dimension", "least"),
-    [
-        (math.inf, 64, 10),
-        (math.inf, 4, 25),
-        (math.inf, 1, 100),
-        (4.5, 64, 1000),
-        (3, 64, 10_000),
-        (1.5, 64, 1000),
-    ],
-)
-def test_least_replicates(tail, dimension, least):
-    assert least_replicates(tail, dimension) == least
