@@ -11,11 +11,12 @@ import pytest
 from scipy import stats
 
 import tokenspace as ts
-from tokenspace.experiments import coverage, truths
+from tokenspace.experiments import coverage
 from tokenspace.experiments.coverage import Case, Row, cover, cover_stopped, tasks
 from tokenspace.report.coverage import from_csv, page, shares, tables, to_csv
 from tokenspace.statistics.result import Result
 from tokenspace.statistics.streaming import Sums
+from tokenspace.theory.quantiles import isotropic_quantiles
 
 RUNS = 1500
 INTERVALS = ("E[D]", "gamma", "alpha", "n_balance")
@@ -119,7 +120,7 @@ def test_exact_quantiles_are_those_of_huge_runs():
         case = Case(law, 4)
         result = ts.simulate(case.model, [1, 16], 20_000, 3)
         levels = np.array(result.quantile_levels)
-        exact = truths.exact_quantiles(case.model, result.n, levels)
+        exact = isotropic_quantiles(case.model, result.n, levels)
         low, high = result.quantile_intervals
         z = stats.norm.ppf(0.975)
         assert np.all(abs(np.log(result.quantiles / exact)) < 4 / (2 * z) * np.log(high / low))

@@ -1,4 +1,4 @@
-"""The median of D against laws that are known in closed form."""
+"""Median and quantiles of D against laws that are known in closed form."""
 
 import numpy as np
 import pytest
@@ -7,6 +7,7 @@ from scipy import optimize, stats
 import tokenspace as ts
 from tokenspace import theory
 from tokenspace.errors import NoExactResult
+from tokenspace.theory.quantiles import isotropic_quantiles
 
 BRANCHES = ts.equicorrelated(0.2, 0.3, 0.1)
 N = np.array([[1, 2], [5, 40]])
@@ -23,6 +24,20 @@ def test_equal_features_are_an_f_distribution(d, df):
     """Of trace 1: D^2 / (2 Upsilon) = (chi2_d / d) / (chi2_nu / nu)."""
     want = np.sqrt(2 * theory.upsilon(BRANCHES, N) * stats.f.ppf(0.5, d, df))
     np.testing.assert_allclose(median(ts.Isotropic(d), df), want, rtol=1e-8)
+
+
+@pytest.mark.parametrize("d", [1, 16])
+def test_quantiles_of_equal_features(d):
+    n, levels = np.array([1, 5]), np.array([0.02, 0.5, 0.9])
+    size = 2 * theory.upsilon(BRANCHES, n)
+    gaussian = ts.TokenModel(BRANCHES, ts.Isotropic(d))
+    heavy = ts.TokenModel(BRANCHES, ts.Isotropic(d), ts.StudentT(3.0))
+    want = np.sqrt(np.outer(stats.chi2.ppf(levels, d) / d, size))
+    np.testing.assert_allclose(isotropic_quantiles(gaussian, n, levels), want, rtol=1e-9)
+    want = np.sqrt(np.outer(stats.f.ppf(levels, d, 3), size))
+    np.testing.assert_allclose(isotropic_quantiles(heavy, n, levels), want, rtol=1e-9)
+    middle = isotropic_quantiles(heavy, n, [0.5])[0]
+    np.testing.assert_allclose(middle, theory.median_divergence(heavy, n), rtol=1e-8)
 
 
 def survival(df, lam, square):
