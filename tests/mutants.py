@@ -4,7 +4,7 @@
 fork that finds the libraries imported, kills them: the tests of the mutated module first, then the
 others of its room. The time a mutant may take is its own CPU time, whatever else the machine does; one
 that takes longer is a timeout, which is no kill. Survivors must stand in docs/mutants.md, with the
-reason. Needs fork: Linux.
+reason; those that do are not tried again, and count as alive. Needs fork: Linux.
 """
 
 import argparse
@@ -110,19 +110,22 @@ def seconds_of(parts):
     return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 
-def run(mutation, room, seconds):
-    """The fate of a mutant, and its line as it was and is."""
+def run(mutation, room, seconds, reasons):
+    """The fate of a mutant, and its line as it was and is; one with a reason is not tried."""
     operator = get_operator(mutation.operator_name)()
     with use_mutation(mutation.module_path, operator, mutation.occurrence) as codes:
         old, new = (code.splitlines() for code in codes)
         lines = list(difflib.unified_diff(old, new, n=0, lineterm=""))[3:]
+        listed = f"`{mutation.module_path.name}`: `{lines[-1][1:].strip()}`"
+        if listed in reasons:
+            return "listed", lines
         return fate_of(own_and_other_tests(room, mutation.module_path), seconds), lines
 
 
 def is_held(place, every, offset, workers, folder):
     """Whether its tests kill enough mutants of a room or module; docs/mutants.md names the others."""
     room = Path(place).parts[0]
-    reasons = Path("docs/mutants.md").read_text().splitlines()
+    reasons = Path("docs/mutants.md").read_text()
     fates = Counter(killed=0)
     with ProcessPoolExecutor(workers, initializer=enter_copy, initargs=(folder,)) as pool:
         seconds = pool.submit(seconds_of, own_and_other_tests(room)).result()
@@ -130,24 +133,17 @@ def is_held(place, every, offset, workers, folder):
         sample = mutations[offset::every]
         print(f"{place}: {len(sample)} of {len(mutations)} mutants; {seconds:.0f} s", flush=True)
         limit = int(LONGEST * seconds) + 1
-        for m, (fate, lines) in zip(
-            sample, pool.map(run, sample, repeat(room), repeat(limit)), strict=True
-        ):
+        results = pool.map(run, sample, repeat(room), repeat(limit), repeat(reasons))
+        for m, (fate, lines) in zip(sample, results, strict=True):
             fates[fate] += 1
-            known = True
-            if fate == "survived":
-                new = lines[-1][1:].strip()
-                known = any(f"`{m.module_path.name}`: `{new}`" in reason for reason in reasons)
-                fates["without a reason"] += not known
-            shown = [] if fate == "killed" else lines
-            reason = "" if known else " (no reason given)"
-            print(f"{fate}: {m.module_path}:{m.start_pos[0]}{reason}", *shown, sep="\n", flush=True)
+            shown = lines if fate in ("survived", "timeout") else []
+            print(f"{fate}: {m.module_path}:{m.start_pos[0]}", *shown, sep="\n", flush=True)
     rate = stats.binomtest(fates["killed"], len(sample))
     low, high = rate.proportion_ci()  # Clopper & Pearson's, for what a sample says of all
     print(f"{place}: {rate.statistic:.1%} of {len(sample)} mutants killed; {dict(fates)}")
     if every > 1:
         print(f"of all {len(mutations)}: {low:.1%} to {high:.1%}, at 95 %")
-    return rate.statistic >= LEAST_KILLED and not fates["without a reason"]
+    return rate.statistic >= LEAST_KILLED and not fates["survived"]
 
 
 def place(name):

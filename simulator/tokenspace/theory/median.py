@@ -64,11 +64,8 @@ def _median_norm(eigenvalues: np.ndarray, freedom: float) -> float:
             return math.sin(theta) * math.exp(-log_rho(log_u))
 
         end = optimize.brentq(lambda v: log_rho(v) - VANISHED, *LOG_U)
-        found = integrate.quad(
-            integrand, LOG_U[0], end, limit=2000, epsabs=1e-11, points=[end - 5, end - 2, end - 1]
-        )
-        return float(found[0])
+        return float(integrate.quad(integrand, LOG_U[0], end, limit=2000, epsabs=1e-11)[0])
 
     # medians of chi2_1 and of chi2_nu / nu, nu > 1, lie between 0.45 and 1
-    log_square = optimize.brentq(excess, -2.0, 2.0, xtol=1e-12)
+    log_square = optimize.brentq(excess, -1.0, 1.0, xtol=1e-12)
     return math.sqrt(total * math.exp(log_square))
