@@ -193,7 +193,7 @@ def test_ends_in_words():
     for ends, words in {
         (12.0, 80.0): "12 to 80",
         (12.0, inf): "at least 12",
-        (0.0, 80.25): "at most 80.25",
+        (0.0, 80.253): "at most 80.25",
         (0.0, inf): "not bounded",
     }.items():
         fit = LawFit("crossover", {}, {"n_balance": ends}, 0.95, 7, 0.1, 0.0, GRIDS[10], GRIDS[10])
