@@ -12,6 +12,7 @@ from tokenspace.statistics.jackknife import (
     begin_clusters,
     begin_groups,
     deviations,
+    freedom_of,
     members_of,
     summary_of_clusters,
     update_clusters,
@@ -58,6 +59,13 @@ def test_is_leaving_out_by_hand(groups):
     np.testing.assert_allclose(found.mean, mean, rtol=1e-13)
     np.testing.assert_allclose(found.covariance, covariance, rtol=1e-10, atol=1e-14)
     assert found.degrees_of_freedom == pytest.approx(freedom) and found.count == 15
+
+
+def test_degrees_of_freedom_follow_from_groups_alone():
+    for groups in (all_pairs(6), [0, 0, 0, 1, 1, 2]):
+        members = members_of(groups, len(groups))
+        *_, freedom = by_hand(np.zeros((len(groups), 1)), groups)
+        assert freedom_of(members) == pytest.approx(freedom)
 
 
 @pytest.mark.parametrize("groups", [np.arange(12), np.arange(24).reshape(12, 2)])

@@ -259,6 +259,17 @@ def test_two_replicates_and_two_token_counts_are_enough():
             ts.simulate(MODEL, grid, replicates).check()
 
 
+def test_more_replicates_than_a_run_can_have_are_not_asked_for():
+    """(error reach / tolerance)^2 replicates: 3e9 and 6e9, on both sides of 2^32."""
+    reach = stats.norm.ppf(0.95) + 2
+    for wanted, possible in ((3e9, True), (6e9, False)):
+        error = np.log1p(0.02) / reach * np.sqrt(wanted / 1000)
+        check = off_by(0.0, error, 1000).check(0.02)
+        assert check.verdict == "UNDECIDED"
+        assert (check.replicates_needed is not None) is possible
+        assert ("is beyond any run" in check.reason) is not possible
+
+
 @pytest.mark.parametrize("tolerance", [0, -1.0, np.inf, np.nan, "a", None])
 def test_tolerances_that_cannot_be(tolerance):
     with pytest.raises(ts.TokenspaceError, match=r"tolerance = .* is not allowed"):
