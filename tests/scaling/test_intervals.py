@@ -185,6 +185,8 @@ def test_too_few_points_are_said(law):
 def test_one_degree_of_freedom_is_enough():
     fit = ts.fit_scaling([1, 8, 64], [1, 2, 3], "power").best
     assert fit.degrees_of_freedom == 1 and fit.too_few == ""
+    (squares,) = np.polyfit(np.log([1, 8, 64]), np.log([1, 2, 3]), 1, full=True)[1]
+    assert fit.residual_std == pytest.approx(np.sqrt(squares), rel=1e-6)
     assert fit.bounds("alpha") == "{:.4g} to {:.4g}".format(*fit.intervals["alpha"])
 
 
