@@ -132,6 +132,12 @@ def test_same_law_same_compiled_fit(name, formula, cases):
     assert optimise._block._cache_size() == size
 
 
+def test_rates_at_the_ends_of_their_range_are_infinite_raw_ones():
+    """Also where rounding has carried them beyond."""
+    for g, end in ((10.0, np.inf), (10 + 1e-12, np.inf), (0.01, -np.inf), (0.01 - 1e-15, -np.inf)):
+        assert known_laws()["saturating"].raw(80.0, 0.6, g)[2] == end
+
+
 def test_saturating_score_stays_positive_below_one_token():
     named = {"limit": 2.0, "q": 0.9, "g": 1.0}
     assert known_laws()["saturating"].score(named, [0.5, 10.0]) == pytest.approx([2e-12, 1.82])
