@@ -270,7 +270,7 @@ def test_ends_are_found_in_few_rounds(monkeypatch):
 
 
 def test_curves_are_padded_by_points_without_weight():
-    curves = [(np.arange(m, dtype=float), np.ones(m) * m) for m in (3, 4, 5, 9)]
+    curves = [(np.arange(m, dtype=float), np.arange(m) + 1.0 * m) for m in (3, 4, 5, 9)]
     found = {tuple(which): points for which, points in grouped(curves)}
     assert list(found) == [(0, 1), (2,), (3,)]
     assert [p.x.shape[1] for p in found.values()] == [4, 8, 16]
@@ -278,7 +278,7 @@ def test_curves_are_padded_by_points_without_weight():
     np.testing.assert_array_equal(points.counts, [3, 4])
     np.testing.assert_array_equal(points.weight, [[1, 1, 1, 0], [1, 1, 1, 1]])
     np.testing.assert_array_equal(points.x[0], [0, 1, 2, 2])
-    np.testing.assert_array_equal(points.y[0], [3, 3, 3, 3])
+    np.testing.assert_array_equal(points.y[0], [3, 4, 5, 5])
 
 
 def test_what_has_no_move_stays():

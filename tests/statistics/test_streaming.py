@@ -143,3 +143,17 @@ def test_states_are_values():
     for value, name in ((state, "n"), (state.joint, "count"), (summarised(replicates(2)), "n")):
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(value, name, 1)
+
+
+@pytest.mark.parametrize("psi", [False, True])
+def test_memory_counts_what_is_held_and_what_a_segment_takes(psi):
+    """Scatter, its successor, what is added to it and a product; a segment and it centred; rows."""
+    m = 40
+    joint = begin(np.arange(1, m + 1), psi).joint
+    samples = {"divergence": np.ones((SEGMENT, m), np.float32)}
+    if psi:
+        samples |= dict.fromkeys(KERNELS, np.ones((SEGMENT, m), np.float32))
+    values, _ = streaming.vectors(np.arange(1, m + 1), samples)
+    rows = 4 * max(quantiles.KEPT, quantiles.LEAST_KEPT * m)
+    want = 4 * joint.scatter.nbytes + 2 * values.nbytes + rows
+    assert streaming.bytes_of(m, psi) == want
