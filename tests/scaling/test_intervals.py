@@ -269,6 +269,37 @@ def test_ends_are_found_in_few_rounds(monkeypatch):
     assert sum(lanes) / lanes[0] < 7 and len(lanes) < 14
 
 
+@pytest.mark.parametrize(("bend", "unbend"), [("sinh", "arcsinh"), ("arcsinh", "sinh")])
+def test_ends_follow_a_bent_parameter(monkeypatch, bend, unbend):
+    """alpha = sinh(raw): profile intervals do not depend on how a parameter is written.
+
+    The profile is far from a parabola. Without the rule of Illinois false position would creep.
+    """
+
+    class Bent(Power):
+        linear = False
+
+        def log_score(self, raw, log_n, xp=np):
+            return raw[0] - getattr(xp, bend)(raw[1]) * log_n
+
+        def values(self, raw, xp=np):
+            return xp.exp(raw[0]), getattr(xp, bend)(raw[1])
+
+    lanes = []
+
+    def counted(law, start, *rest):
+        lanes.append(len(start))
+        return minimise(law, start, *rest)
+
+    monkeypatch.setattr(intervals, "minimise", counted)
+    logs = simulated("power", (1, 0), 100 if bend == "sinh" else 1.5, 4, 6)
+    exact = fit_logs(logs, {"power": LAWS["power"]}, 0.95)
+    found = fit_logs(logs, {"power": Bent()}, 0.95)
+    for a, b in zip(exact, found, strict=True):
+        assert b.best.intervals["alpha"] == pytest.approx(a.best.intervals["alpha"], rel=1e-4)
+    assert len(lanes) < 16
+
+
 def test_curves_are_padded_by_points_without_weight():
     curves = [(np.arange(m, dtype=float), np.arange(m) + 1.0 * m) for m in (3, 4, 5, 9)]
     found = {tuple(which): points for which, points in grouped(curves)}
