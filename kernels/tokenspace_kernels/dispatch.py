@@ -2,9 +2,9 @@
 
 "xla", plain JAX that XLA fuses, is the default on every platform. "reference" is NumPy in float64.
 An implementation for one kind of device is one more entry, kept only where it measures faster
-there: "numba" reads given tokens on a CPU, where the extra `cpu` is installed. The environment
-variable TOKENSPACE_KERNELS names another than the default; a kernel that lacks it, or does not run
-on this device, falls back to the default with a warning.
+there: "numba" samples tokens and reads given ones on a CPU, where the extra `cpu` is installed. The
+environment variable TOKENSPACE_KERNELS names another than the default; a kernel that lacks it, or
+does not run on this device, falls back to the default with a warning.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import os
 import warnings
 from collections.abc import Callable
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 
@@ -39,30 +40,43 @@ KERNELS: dict[str, dict[str, Callable[..., Any]]] = {
 }
 
 
+ON_HOST = ("numba", "reference")  # called with arrays, not traced by JAX
+NUMBA = {  # where the kernels lie that Numba compiles
+    "measure": "given_tokens_cpu",
+    "sample_divergence": "sample_divergence_cpu",
+    "sample_statistics": "sample_statistics_cpu",
+}
+
+
 class Kernel(NamedTuple):
     """A kernel and the implementation that was chosen."""
 
     implementation: str
     call: Callable[..., Any]
 
+    @property
+    def on_host(self) -> bool:
+        """Whether it is called from the host with arrays, not traced by JAX."""
+        return self.implementation in ON_HOST
+
 
 @cache
-def _numba_measure() -> Callable[..., Any] | None:
-    """Given tokens read by Numba, None where it is not installed or does not work."""
-    if not find_spec("numba"):
+def _of_numba(name: str) -> Callable[..., Any] | None:
+    """A kernel compiled by Numba, None where that is not installed or does not work."""
+    if name not in NUMBA or not find_spec("numba"):
         return None
     try:
-        from tokenspace_kernels.given_tokens_cpu import measure
+        module = import_module(f"tokenspace_kernels.{NUMBA[name]}")
     except ImportError as error:  # a Numba that does not know this NumPy says so here
         warnings.warn(f"Numba cannot be used ({error}); {DEFAULT!r} runs instead", stacklevel=4)
         return None
-    return measure
+    return cast(Callable[..., Any], getattr(module, name))
 
 
 def implementations(name: str) -> dict[str, Callable[..., Any]]:
     """The implementations of a kernel that run here, the one that runs unless told first."""
     known = KERNELS[name]
-    numba = _numba_measure() if name == "measure" and jax.default_backend() == "cpu" else None
+    numba = _of_numba(name) if jax.default_backend() == "cpu" else None
     return {"numba": numba, **known} if numba else known
 
 

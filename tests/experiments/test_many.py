@@ -234,7 +234,7 @@ def test_signals_end_in_good_order(tmp_path, number, status, workers, replicates
     assert number.name in out and "resume with: tokenspace sweep" in out and "Traceback" not in out
     assert list((folder / "points").glob(".*.partial"))
     done, out = call("sweep", config, "--out", folder)
-    assert done == 0 and ts.open_results(folder).sizes["point"] == 3
+    assert done == 0 and ts.open_results(folder, layout="points").sizes["point"] == 3
     assert not list((folder / "points").glob(".*.partial"))
     assert any("before an interruption" in " ".join(r.notes) for _, r in ts.load_results(folder))
     ts.run_sweep(config, tmp_path / "whole")

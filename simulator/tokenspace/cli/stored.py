@@ -59,10 +59,18 @@ def figures(
     results: Annotated[
         Path | None, typer.Option(help="Folder of a sweep; the demo sweep is run when left out.")
     ] = None,
+    figure: Annotated[
+        list[str] | None, typer.Option(help="Only this figure; may be repeated.")
+    ] = None,
+    x: Annotated[str | None, typer.Option(help="Axis of the sweep along the side.")] = None,
+    y: Annotated[str | None, typer.Option(help="Axis of the sweep along the other side.")] = None,
     plugin: Plugin = None,
     as_json: Json = False,
 ) -> None:
-    """Draw the theory figures from stored results, as PNG and SVG."""
+    """Draw the theory figures from stored results, as PNG and SVG.
+
+    A sweep over two axes or more has a phase diagram: --figure phase_diagram --x AXIS --y AXIS.
+    """
     from tokenspace.experiments.config import demo_file
     from tokenspace.experiments.results import load_results
     from tokenspace.experiments.sweep import run_sweep
@@ -71,7 +79,10 @@ def figures(
     if results is None:
         results = out / "results"
         run_sweep(demo_file(), results)
-    written = draw_all(load_results(results), out)
+    options = {k: v for k, v in (("x", x), ("y", y)) if v is not None}
+    if options and not figure:
+        figure = ["phase_diagram"]
+    written = draw_all(load_results(results), out, only=figure or (), options=options)
     if as_json:
         document({"figures": [str(p) for p in written]})
     else:
