@@ -117,9 +117,8 @@ def test_where_it_is_not_used():
 
 
 def test_in_words():
-    found = Control(
-        Moments(np.array([2.0, 8.0]), np.diag([1e-6, 4e-6]), 600), np.array([7.0, 50.0])
-    )
+    mean, covariance = np.array([2.0, 4.0, 8.0]), np.diag([1e-6, 9e-6, 4e-6])
+    found = Control(Moments(mean, covariance, 600), np.array([7.0, 20.0, 50.0]))
     assert repr(found) == (
         "E[D] by the control variate E[D^2], 7 to 50 times less variance: "
         "2 ± 0.001 at the first n, 8 ± 0.002 at the last"

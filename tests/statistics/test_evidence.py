@@ -175,6 +175,7 @@ def test_fails_are_held_against_five_per_cent():
     assert found.most_fails == 4 and Evidence(40, 0, np.zeros(0), {}, ()).fail_p_value == 1
 
 
+@pytest.mark.filterwarnings("error")
 def test_little_or_nothing_to_go_by():
     empty = Witness("a", 1, "UNDECIDED", np.zeros(0), "without exact theory")
     two = evidence([empty, dataclasses.replace(empty, seed=2)])
