@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import folders
 import numpy as np
 import pytest
 
@@ -13,10 +14,8 @@ from tokenspace.experiments.config import points_of
 from tokenspace.experiments.store import encode_point, save_point
 from tokenspace.statistics import quantiles, streaming
 
-CONFIG = {
+CONFIG = folders.CONFIG | {
     "tokens": {"count": 16, "points": 4},
-    "features": {"model": "isotropic", "dim": 4},
-    "branches": {"model": "equicorrelated", "psi_equal": 0.2, "psi_within": 0.3, "psi_cross": 0.1},
     "run": {"replicates": 400, "statistics": ["divergence", "correlations"]},
 }
 

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -6,6 +7,7 @@ from scipy import optimize
 
 import tokenspace as ts
 from tokenspace import theory
+from tokenspace.scaling import optimise
 from tokenspace.scaling.curves import fit_curves, read_curves
 
 CURVES = read_curves()
@@ -89,6 +91,39 @@ def test_a_fit_does_not_depend_on_its_company():
         assert json.dumps(found.to_dict()) == json.dumps(
             ts.fit_scaling(n, score, "saturating").to_dict()
         )
+
+
+def test_long_curves_come_in_smaller_blocks(monkeypatch):
+    """As many numbers at once, at least one curve; the fits are the same to rounding."""
+    rng = np.random.default_rng(3)
+    curves = [(str(k), N, N**0.2 * np.exp(0.1 * rng.standard_normal(10))) for k in range(5)]
+    want = [f.best.parameters["alpha"] for _, f in fit_curves(curves, "power")]
+    block, sizes = optimise._block, []
+
+    def spied(law, gradient, start, *rest):
+        sizes.append(len(start))
+        return block(law, gradient, start, *rest)
+
+    monkeypatch.setattr(optimise, "_block", spied)
+    for numbers in (16, 15):  # curves of 10 points are 16 wide
+        monkeypatch.setattr(optimise, "NUMBERS", numbers)
+        sizes.clear()
+        found = [f.best.parameters["alpha"] for _, f in fit_curves(curves, "power")]
+        np.testing.assert_allclose(found, want, rtol=1e-9)
+        assert sizes == [1] * 5
+
+
+def test_fits_are_values_and_options_have_names():
+    found = ts.fit_scaling(N, 5 * N**0.3, "power")
+    ((_, points),) = optimise.grouped([(np.log(N), np.log(N))])
+    for value, name in ((found, "winner"), (found.best, "aicc"), (points, "x")):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(value, name, 1)
+    for options in (("power", 0.9), ("power", 0.9, None)):
+        with pytest.raises(TypeError):
+            ts.fit_scaling(N, N, *options)
+        with pytest.raises(TypeError):
+            fit_curves([("", N, N)], *options)
 
 
 def test_an_error_names_the_curve():

@@ -5,6 +5,7 @@ import pytest
 from scipy import optimize, stats
 
 import tokenspace as ts
+from tokenspace.scaling import intervals
 from tokenspace.scaling.curves import read_curves
 from tokenspace.scaling.fit import fit_logs
 from tokenspace.scaling.laws import known_laws
@@ -184,6 +185,8 @@ def test_too_few_points_are_said(law):
 def test_one_degree_of_freedom_is_enough():
     fit = ts.fit_scaling([1, 8, 64], [1, 2, 3], "power").best
     assert fit.degrees_of_freedom == 1 and fit.too_few == ""
+    (squares,) = np.polyfit(np.log([1, 8, 64]), np.log([1, 2, 3]), 1, full=True)[1]
+    assert fit.residual_std == pytest.approx(np.sqrt(squares), rel=1e-6)
     assert fit.bounds("alpha") == "{:.4g} to {:.4g}".format(*fit.intervals["alpha"])
 
 
@@ -192,7 +195,7 @@ def test_ends_in_words():
     for ends, words in {
         (12.0, 80.0): "12 to 80",
         (12.0, inf): "at least 12",
-        (0.0, 80.25): "at most 80.25",
+        (0.0, 80.253): "at most 80.25",
         (0.0, inf): "not bounded",
     }.items():
         fit = LawFit("crossover", {}, {"n_balance": ends}, 0.95, 7, 0.1, 0.0, GRIDS[10], GRIDS[10])
@@ -200,8 +203,105 @@ def test_ends_in_words():
         assert fit.bounds("beta") == "no interval"
 
 
+def slopes_by_hand(law, raw, x):
+    """d log S / d raw at x, (points, p)."""
+    rows = []
+    for k in range(len(raw)):
+        up, down = np.array(raw, float), np.array(raw, float)
+        up[k] += 1e-6
+        down[k] -= 1e-6
+        rows.append((law.log_score(up, x) - law.log_score(down, x)) / 2e-6)
+    return np.array(rows).T
+
+
+@pytest.mark.parametrize("held", [0, 1, 2])
+def test_in_its_moves_the_sum_of_squares_is_round(held):
+    """(J M)'(J M) is the sum of squares about the mean, along each move but the held parameter."""
+    law = LAWS["crossover"]
+    logs = [
+        *simulated("crossover", (12, 0.3, 20), 0.05, 7, 2),
+        simulated("crossover", (3, -1, 5), 0.1, 7, 1)[0],
+    ]
+    ((_, points),) = grouped(logs)
+    raw = np.array([[2.5, 2.0, 3.0], [2.0, -3.0, 2.0], [1.0, -8.0, 3.0]])
+    none_but = np.tile(np.arange(3) == held, (3, 1))
+    moves = intervals._round_moves(law, raw, none_but, points)
+    np.testing.assert_array_equal(moves[:, held], 0)
+    for k, (x, y) in enumerate(logs):
+        along = slopes_by_hand(law, raw[k], x) @ moves[k]
+        size = np.sum((y - y.mean()) ** 2)
+        found = np.sort(np.linalg.eigvalsh(along.T @ along))
+        np.testing.assert_allclose(found, [0, size, size], rtol=1e-4, atol=1e-9 * size)
+
+
+def test_moves_along_what_the_data_do_not_tell_have_an_end():
+    """n_balance = e^-80 leaves scores as they are."""
+    ((_, points),) = grouped(simulated("crossover", (12, 0.3, 20), 0.05, 7, 1))
+    moves = intervals._round_moves(
+        LAWS["crossover"], np.array([[2.5, 0.3, -80.0]]), np.zeros((1, 3), bool), points
+    )
+    lengths = np.linalg.norm(moves[0], axis=0)
+    assert lengths.max() == pytest.approx(intervals.FLAT) and np.sum(lengths > 9) == 1
+    np.testing.assert_allclose(abs(moves[0][2]).max(), intervals.FLAT)
+
+
+def test_distinct_optima():
+    """Of equal ones the best, of equally good ones the first; apart in one parameter is apart."""
+    there, far = [1.0, 2.0], [1.0, 2.0 + 2 * intervals.APART]
+    near = [1.0 + 0.9 * intervals.APART, 2.0 - 0.9 * intervals.APART]
+    optima = np.array([[there, near, near, far], [far, near, there, there]])
+    squares = np.array([[3.0, 1.0, 1.0, 9.0], [1.0, 2.0, 0.5, 0.1]])
+    want = [[False, True, False, True], [True, False, False, True]]
+    np.testing.assert_array_equal(intervals._distinct(optima, squares), want)
+
+
+def test_ends_are_found_in_few_rounds(monkeypatch):
+    """Bisection to 1e-6 of a width takes 20; false position a third of that, doubling included."""
+    lanes = []
+
+    def counted(law, start, *rest):
+        lanes.append(len(start))
+        return minimise(law, start, *rest)
+
+    monkeypatch.setattr(intervals, "minimise", counted)
+    logs = simulated("crossover", (12, 0.3, 20), 0.03, 10, 10)
+    fitted("crossover", logs)
+    assert sum(lanes) / lanes[0] < 7 and len(lanes) < 14
+
+
+@pytest.mark.parametrize(("bend", "unbend"), [("sinh", "arcsinh"), ("arcsinh", "sinh")])
+def test_ends_follow_a_bent_parameter(monkeypatch, bend, unbend):
+    """alpha = sinh(raw): profile intervals do not depend on how a parameter is written.
+
+    The profile is far from a parabola. Without the rule of Illinois false position would creep.
+    """
+
+    class Bent(Power):
+        linear = False
+
+        def log_score(self, raw, log_n, xp=np):
+            return raw[0] - getattr(xp, bend)(raw[1]) * log_n
+
+        def values(self, raw, xp=np):
+            return xp.exp(raw[0]), getattr(xp, bend)(raw[1])
+
+    lanes = []
+
+    def counted(law, start, *rest):
+        lanes.append(len(start))
+        return minimise(law, start, *rest)
+
+    monkeypatch.setattr(intervals, "minimise", counted)
+    logs = simulated("power", (1, 0), 100 if bend == "sinh" else 1.5, 4, 6)
+    exact = fit_logs(logs, {"power": LAWS["power"]}, 0.95)
+    found = fit_logs(logs, {"power": Bent()}, 0.95)
+    for a, b in zip(exact, found, strict=True):
+        assert b.best.intervals["alpha"] == pytest.approx(a.best.intervals["alpha"], rel=1e-4)
+    assert len(lanes) < 16
+
+
 def test_curves_are_padded_by_points_without_weight():
-    curves = [(np.arange(m, dtype=float), np.ones(m) * m) for m in (3, 4, 5, 9)]
+    curves = [(np.arange(m, dtype=float), np.arange(m) + 1.0 * m) for m in (3, 4, 5, 9)]
     found = {tuple(which): points for which, points in grouped(curves)}
     assert list(found) == [(0, 1), (2,), (3,)]
     assert [p.x.shape[1] for p in found.values()] == [4, 8, 16]
@@ -209,7 +309,7 @@ def test_curves_are_padded_by_points_without_weight():
     np.testing.assert_array_equal(points.counts, [3, 4])
     np.testing.assert_array_equal(points.weight, [[1, 1, 1, 0], [1, 1, 1, 1]])
     np.testing.assert_array_equal(points.x[0], [0, 1, 2, 2])
-    np.testing.assert_array_equal(points.y[0], [3, 3, 3, 3])
+    np.testing.assert_array_equal(points.y[0], [3, 4, 5, 5])
 
 
 def test_what_has_no_move_stays():

@@ -132,6 +132,25 @@ def test_same_law_same_compiled_fit(name, formula, cases):
     assert optimise._block._cache_size() == size
 
 
+def test_saturating_fits_start_at_the_first_score_and_end_above_the_last():
+    """But for a rise of more than e^5, where they start above it; some slow, some fast."""
+    law = known_laws()["saturating"]
+    for score in (80 * (1 - 0.6 * N**-0.5), 7 * N**-0.3):
+        starts = law.starts(np.log(N), np.log(score))
+        for raw in starts:
+            np.testing.assert_allclose(law.log_score(raw, 0.0), np.log(score[0]), rtol=1e-12)
+            assert np.log(score[-1]) < raw[0] <= np.log(score[-1]) + 1
+        assert len(set(starts[:, 2])) == 3 and starts[:, 2].min() < -1 and starts[:, 2].max() > 1
+    falling = law.starts(np.log(N), np.linspace(0, -6, len(N)))
+    assert (falling[:, 1] == 5).sum() == 3
+
+
+def test_rates_at_the_ends_of_their_range_are_infinite_raw_ones():
+    """Also where rounding has carried them beyond."""
+    for g, end in ((10.0, np.inf), (10 + 1e-12, np.inf), (0.01, -np.inf), (0.01 - 1e-15, -np.inf)):
+        assert known_laws()["saturating"].raw(80.0, 0.6, g)[2] == end
+
+
 def test_saturating_score_stays_positive_below_one_token():
     named = {"limit": 2.0, "q": 0.9, "g": 1.0}
     assert known_laws()["saturating"].score(named, [0.5, 10.0]) == pytest.approx([2e-12, 1.82])

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 import tokenspace as ts
-from tokenspace.statistics.balance import _fieller, fit_balance
+from tokenspace.statistics.balance import Balance, _fieller, fit_balance
 from tokenspace.statistics.estimate import Moments
 
 N = np.array([1, 2, 4, 8, 16, 32])
@@ -157,6 +157,32 @@ def test_a_slope_that_may_be_zero_keeps_its_estimate():
 )
 def test_an_intercept_below_zero_bounds_nothing(intercept, slope):
     assert _fieller(intercept, slope, np.diag([1e-4, 0.01]), 2.0) == (-np.inf, np.inf)
+
+
+def test_no_bound_where_neither_is_known():
+    """Errors of 0.1 of an intercept and a slope of 0.01: no b is excluded."""
+    c = np.diag([0.01, 0.01])
+    assert tried(0.01, 0.01, c, 2.0, np.linspace(-100, 100, 1001)).all()
+    assert _fieller(0.01, 0.01, c, 2.0) == (-np.inf, np.inf)
+
+
+def test_in_words():
+    inf = np.inf
+    for mean, error, interval, words in (
+        (5.0, 0.25, (4.5, 5.5), "n_balance = 5 ± 0.25 (95% interval 4.5 to 5.5; "),
+        (5.0, 0.25, (4.5, inf), "n_balance = 5 ± 0.25 (at least 4.5, 95%; "),
+        (5.0, 9.0, (-inf, inf), "n_balance = 5 ± 9 (not bounded; "),
+        (
+            inf,
+            inf,
+            (4.5, inf),
+            "n_balance: none seen, D grows like sqrt(n) as far as the data go (",
+        ),
+    ):
+        for constant, end in ((True, ")"), (False, ": correlations are not constant here)")):
+            found = repr(Balance(mean, error, interval, 0.95, 0.123, 10, 9.0, constant))
+            assert found.startswith(words)
+            assert found.endswith(f"largest deviation from the law 12.3%{end}")
 
 
 def test_a_fit_needs_three_points_and_is_a_value():

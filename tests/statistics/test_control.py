@@ -7,7 +7,7 @@ from derivatives import propagated
 import tokenspace as ts
 from tokenspace.errors import InputError
 from tokenspace.experiments.experiment import Experiment
-from tokenspace.statistics.control import LEAST, chosen_estimator, control
+from tokenspace.statistics.control import LEAST, Control, chosen_estimator, control
 from tokenspace.statistics.estimate import Moments
 
 GRID = [1, 4, 16]
@@ -114,3 +114,24 @@ def test_where_it_is_not_used():
     assert chosen_estimator("auto", model(ts.StudentT(16.0, "token"))) == "mean"
     with pytest.raises(InputError, match="needs 16 moments of D"):
         chosen_estimator("control", model(ts.StudentT(16.0, "token")))
+
+
+def test_in_words():
+    mean, covariance = np.array([2.0, 4.0, 8.0]), np.diag([1e-6, 9e-6, 4e-6])
+    found = Control(Moments(mean, covariance, 600), np.array([7.0, 20.0, 50.0]))
+    assert repr(found) == (
+        "E[D] by the control variate E[D^2], 7 to 50 times less variance: "
+        "2 ± 0.001 at the first n, 8 ± 0.002 at the last"
+    )
+    with pytest.raises(InputError, match=r"'best' is not allowed; .* 'auto', 'mean', 'control'"):
+        chosen_estimator("best", model(ts.Gaussian()))
+    assert chosen_estimator("mean", model(ts.UnitNorm())) == "mean"
+    assert chosen_estimator("control", model(ts.Gaussian())) == "control"
+    assert chosen_estimator("auto", model(ts.StudentT(16.5, "token"))) == "control"
+
+
+def test_gain_is_the_variance_of_the_plain_mean_over_its_own():
+    joint = moments(divergences(ts.Gaussian(), 600))
+    found = control(joint, ts.theory.second_moment(model(ts.Gaussian()), GRID))
+    plain = np.diag(joint.covariance)[: len(GRID)]
+    np.testing.assert_allclose(found.gain, plain / found.divergence.standard_error**2, rtol=1e-9)

@@ -1,12 +1,14 @@
 """Intervals are Student's t with the degrees of freedom of their errors."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from derivatives import propagated
 from scipy import stats
 
 import tokenspace as ts
-from tokenspace.statistics.estimate import Estimate, Moments, t_quantile
+from tokenspace.statistics.estimate import Estimate, Fitted, Moments, t_quantile
 from tokenspace.statistics.exponent import local_exponent, secant_exponent
 
 N = np.array([1, 2, 5, 12])
@@ -67,3 +69,41 @@ def test_rms_has_the_error_of_a_root():
     np.testing.assert_allclose(rms.mean, np.sqrt(square.mean), rtol=1e-12)
     want = propagated(np.sqrt, square.mean, square.covariance)
     np.testing.assert_allclose(rms.covariance, want, rtol=1e-6)
+
+
+def test_in_words():
+    estimate = Estimate(np.array(2.25), np.array(0.125), 7)
+    assert repr(estimate) == "2.25 ± 0.12 (n = 7)"
+    assert repr(dataclasses.replace(estimate, standard_error=np.array(np.nan))) == (
+        "2.25, its error unknown (n = 7)"
+    )
+    assert repr(Estimate(MEAN, MEAN, 7)) == "Estimate(shape=(4,), count=7)"
+
+
+def test_means_that_are_not_positive_have_plain_intervals():
+    """D = 0 has no logarithm; its neighbours have theirs."""
+    moments = Moments(np.array([0.0, 2.0, -1.0]), np.diag([0.04, 0.04, 0.04]), 10)
+    low, high = moments.interval()
+    reach = stats.t.ppf(0.975, 9) * 0.2
+    np.testing.assert_allclose([low[0], high[0]], [-reach, reach])
+    np.testing.assert_allclose([low[2], high[2]], [-1 - reach, -1 + reach])
+    np.testing.assert_allclose(np.log([low[1], high[1]]) - np.log(2), [-reach / 2, reach / 2])
+
+
+@pytest.mark.filterwarnings("error")
+def test_so_little_may_be_known_that_there_is_no_upper_bound():
+    low, high = Moments(np.array([1.0]), np.array([[1e6]]), 3).interval()
+    assert low == 0 and high == np.inf
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0, -0.1, 1.1, np.nan])
+def test_levels_that_cannot_be(level):
+    with pytest.raises(ts.TokenspaceError, match=r"level = .* between 0 and 1"):
+        Estimate(np.array(2.0), np.array(0.3), 5).interval(level)
+
+
+def test_estimates_are_values():
+    fitted = Fitted(1.0, 0.1, (0.8, 1.2), 0.95, 0.0, 5, 4.0)
+    for value in (Estimate(MEAN, MEAN, 7), Moments(MEAN, COVARIANCE, 7), fitted):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            value.mean = 0

@@ -1,5 +1,6 @@
 """The statement about a whole sweep: independent z-scores, and what chance makes of them."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -12,7 +13,6 @@ from tokenspace.statistics.evidence import (
     Evidence,
     Witness,
     evidence,
-    least_replicates,
     step_down,
 )
 
@@ -122,6 +122,36 @@ def test_what_varies_only_by_rounding_gives_no_score():
     assert len(step_down(np.zeros(33), np.eye(33), 99.0)) == 4
 
 
+def test_the_last_first_middle_and_quarter_of_a_grid_are_taken():
+    """Of independent deviations each score stands for its own."""
+    off = np.linspace(-0.3, 0.3, 33)
+    z = step_down(off, np.diag(np.full(33, 1e-2)), 1e6)
+    np.testing.assert_allclose(z, off[[32, 0, 16, 8]] / 0.1, rtol=1e-3)
+    assert len(step_down(off[:2], np.diag([1e-2, 1e-2]), 99.0)) == 2
+
+
+def test_chance_is_that_of_normal_scores():
+    """95 % ranges of mean, standard deviation and the share beyond 2 of 40 scores."""
+    chance = Evidence(40, 0, np.zeros(40), {}, ()).chance()
+    draws = np.random.default_rng(0).standard_normal((100_000, 40))
+    seen = {
+        "mean": draws.mean(axis=1),
+        "std": draws.std(axis=1, ddof=1),
+        "beyond": np.mean(abs(draws) > 2, axis=1),
+    }
+    for name, values in seen.items():
+        want = np.quantile(values, [0.025, 0.975], method="inverted_cdf")
+        np.testing.assert_allclose(chance[name], want, atol=0.004)
+    two = Evidence(2, 0, np.zeros(2), {}, ()).chance()["std"]
+    np.testing.assert_allclose(two, np.sqrt(stats.chi2.ppf([0.025, 0.975], 1)))
+
+
+def test_statements_are_values():
+    for value in (Evidence(2, 0, np.zeros(2), {}, ()), Witness("a", 1, "PASS", np.zeros(0))):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            value.z = 0
+
+
 def test_far_off_is_still_a_number():
     z = step_down(np.array([-1e3, 1e3]), np.diag([1e-6, 1e-6]), 1e6)
     assert np.all(np.isfinite(z)) and z[0] > 30
@@ -145,24 +175,13 @@ def test_fails_are_held_against_five_per_cent():
     assert found.most_fails == 4 and Evidence(40, 0, np.zeros(0), {}, ()).fail_p_value == 1
 
 
+@pytest.mark.filterwarnings("error")
 def test_little_or_nothing_to_go_by():
-    none = evidence([Witness("a", 1, "UNDECIDED", np.zeros(0), "without exact theory")])
+    empty = Witness("a", 1, "UNDECIDED", np.zeros(0), "without exact theory")
+    two = evidence([empty, dataclasses.replace(empty, seed=2)])
+    assert two.left_out == {"without exact theory": 2} and two.judged == 0
+    none = evidence([empty])
     assert none.left_out == {"without exact theory": 1} and none.p_values == {}
     assert all(math.isnan(x) for x in (none.mean, none.std, none.beyond, none.p_value))
     one = Evidence(1, 0, np.array([1.0]), {}, ())
     assert one.p_value == pytest.approx(2 * stats.norm.sf(1)) and math.isnan(one.std)
-
-
-@pytest.mark.parametrize(
-    ("tail", "dimension", "least"),
-    [
-        (math.inf, 64, 10),
-        (math.inf, 4, 25),
-        (math.inf, 1, 100),
-        (4.5, 64, 1000),
-        (3, 64, 10_000),
-        (1.5, 64, 1000),
-    ],
-)
-def test_least_replicates(tail, dimension, least):
-    assert least_replicates(tail, dimension) == least

@@ -129,3 +129,13 @@ def test_values_that_are_all_equal_have_no_error(value):
     found = median(sketch)
     np.testing.assert_allclose(found.mean, value, rtol=1e-12)
     assert not found.covariance.any()
+
+
+@pytest.mark.filterwarnings("error")
+def test_one_replicate_bounds_nothing():
+    sketch = sketched(np.array([[2.0, 5.0]], np.float32))
+    low, high = quantile_interval(sketch, LEVELS)
+    assert not low.any() and np.isinf(high).all()
+    found = median(sketch)
+    np.testing.assert_array_equal(found.mean, [2, 5])
+    assert found.covariance.shape == (2, 2) and np.isnan(found.covariance).all()

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import tokenspace as ts
 from tokenspace.errors import InputError
@@ -11,6 +12,7 @@ from tokenspace.statistics.estimate import Moments
 from tokenspace.statistics.exponent import secant_exponent
 
 TOKENS = np.random.default_rng(0).standard_normal((2, 5, 30, 6)).astype(np.float32)
+MODEL = ts.TokenModel(ts.equicorrelated(0.2, 0.3, 0.1), ts.Isotropic(16))
 DERIVED = {
     "local_exponent": lambda r: r.local_exponent(),
     "secant_exponent": lambda r: r.secant_exponent(1.0),
@@ -21,8 +23,7 @@ DERIVED = {
 
 @pytest.fixture(scope="module")
 def simulated():
-    model = ts.TokenModel(ts.equicorrelated(0.2, 0.3, 0.1), ts.Isotropic(16))
-    return ts.simulate(model, 32, 200, statistics=("divergence", "correlations"))
+    return ts.simulate(MODEL, 32, 200, statistics=("divergence", "correlations"))
 
 
 @pytest.mark.filterwarnings("error")
@@ -100,3 +101,34 @@ def test_upsilon_of_cosines_has_its_own_name(simulated):
     np.testing.assert_allclose(old, n * (1 - psi["psi_equal"]) + n * (n - 1) * pairs, rtol=1e-5)
     with pytest.raises(InputError, match="Upsilon needs realised psi's"):
         dataclasses.replace(simulated, correlations=None, joint=None).cosine_upsilon()
+
+
+@pytest.mark.filterwarnings("error")
+def test_one_replicate_has_a_mean_and_no_error():
+    result = ts.simulate(MODEL, [1, 2, 4], 1)
+    assert np.isfinite(result.mean).all()
+    for unknown in (result.std, result.standard_error, *result.interval()):
+        assert np.isnan(unknown).all()
+    with pytest.raises(InputError, match="at least 3 token counts and 2 replicates"):
+        result.n_balance()
+    assert not result.enough_for_balance
+
+
+def test_two_replicates_have_an_n_balance():
+    result = ts.simulate(MODEL, [1, 2, 4], 2)
+    assert result.enough_for_balance and result.n_balance().degrees_of_freedom == 1
+    assert not ts.simulate(MODEL, [1, 2], 2).enough_for_balance
+
+
+def test_amplitudes_include_the_rounding_of_float32(simulated):
+    """One part in a million of D at each n, independent of the others."""
+    _, found = simulated.amplitude()
+    added = found.covariance - simulated.divergence.covariance
+    np.testing.assert_allclose(np.sqrt(np.diag(added)), 1e-6 * simulated.mean, rtol=1e-3)
+    assert not (added - np.diag(np.diag(added))).any()
+
+
+def test_quantiles_are_one_and_two_sigma(simulated):
+    sigmas = stats.norm.cdf([-2, -1, 0, 1, 2])
+    np.testing.assert_allclose(simulated.quantile_levels, sigmas, atol=5e-4)
+    assert repr(simulated).startswith("Result(200 replicates, n = 1..32 (")

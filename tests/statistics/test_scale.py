@@ -1,12 +1,14 @@
 """lambda: least squares in logarithms, with the errors of D and Upsilon together."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from derivatives import propagated
 from scipy import stats
 
 from tokenspace.statistics.estimate import Moments
-from tokenspace.statistics.scale import fit_scale
+from tokenspace.statistics.scale import Scale, fit_scale
 
 UPSILON = np.array([0.8, 2.0, 9.0])
 D = 1.3 * np.sqrt(UPSILON) * [0.99, 1.0, 1.02]
@@ -34,3 +36,12 @@ def test_degrees_of_freedom_are_those_of_the_errors():
     reach = np.log(found.interval[1] / found.mean)
     want = stats.t.ppf(0.75, 9) * found.standard_error / found.mean
     assert reach == pytest.approx(want, rel=1e-6) and found.count == 45
+
+
+def test_in_words():
+    scale = Scale(1.25, 0.125, (1.0, 1.5), 0.95, 0.034, 10, 9.0)
+    assert repr(scale) == (
+        "lambda = 1.25 ± 0.12 (95% interval 1 to 1.5; E[D] off lambda sqrt(Upsilon) by at most 3.4%)"
+    )
+    unknown = dataclasses.replace(scale, standard_error=np.nan)
+    assert repr(unknown).startswith("lambda = 1.25 (its error is unknown")

@@ -1,8 +1,11 @@
 """Moments of a stream are those of its replicates, whatever the portions in which they arrive."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
+from tokenspace.errors import InputError
 from tokenspace.statistics import quantiles, streaming
 from tokenspace.statistics.result import summarise
 from tokenspace.statistics.streaming import PSI, SEGMENT, Sums, begin, merge, summary, update
@@ -115,3 +118,42 @@ def test_the_geometric_mean_is_that_of_logarithms(monkeypatch):
     relative = found.covariance / np.outer(found.mean, found.mean)
     np.testing.assert_allclose(relative, np.cov(logs.T) / 300, rtol=1e-9)
     assert found.count == 300
+
+
+def test_how_many_values_are_not_finite_is_said():
+    d = np.ones((4, 3), np.float32)
+    d[1, 0], d[2, 2] = np.inf, np.nan
+    with pytest.raises(InputError, match="not finite in 2 of 12 values"):
+        update(begin(N, psi=False), {"divergence": d})
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("psi", [False, True])
+def test_one_replicate_has_no_error(psi):
+    samples = replicates(1) if psi else {"divergence": replicates(1)["divergence"]}
+    found = summarised(samples)
+    assert np.isnan(found.joint.covariance).all() and found.independent
+    assert (found.psi is not None) is psi
+    if psi:
+        assert np.isnan(found.psi["psi_equal"].standard_error).all()
+
+
+def test_states_are_values():
+    state = begin(N, psi=True)
+    for value, name in ((state, "n"), (state.joint, "count"), (summarised(replicates(2)), "n")):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(value, name, 1)
+
+
+@pytest.mark.parametrize("psi", [False, True])
+def test_memory_counts_what_is_held_and_what_a_segment_takes(psi):
+    """Scatter, its successor, what is added to it and a product; a segment and it centred; rows."""
+    m = 40
+    joint = begin(np.arange(1, m + 1), psi).joint
+    samples = {"divergence": np.ones((SEGMENT, m), np.float32)}
+    if psi:
+        samples |= dict.fromkeys(KERNELS, np.ones((SEGMENT, m), np.float32))
+    values, _ = streaming.vectors(np.arange(1, m + 1), samples)
+    rows = 4 * max(quantiles.KEPT, quantiles.LEAST_KEPT * m)
+    want = 4 * joint.scatter.nbytes + 2 * values.nbytes + rows
+    assert streaming.bytes_of(m, psi) == want

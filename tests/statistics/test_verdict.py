@@ -1,4 +1,5 @@
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -6,9 +7,12 @@ from scipy import stats
 
 import tokenspace as ts
 from tokenspace.statistics.estimate import Moments
+from tokenspace.statistics.exponent import Exponent
+from tokenspace.statistics.verdict import _empirical_regimes, require_tolerance, unjudged
 
 MODEL = ts.TokenModel(ts.equicorrelated(0.2, 0.3, 0.1), ts.Isotropic(64))
 RESULT = ts.simulate(MODEL, 256, 20_000)
+N = np.array([2.0, 8.0, 32.0])
 
 
 def shifted(factor):
@@ -163,3 +167,117 @@ def test_as_many_replicates_as_are_said_would_do_and_one_less_would_not(count, e
         return error * np.sqrt(count / replicates) * reach <= np.log1p(0.02)
 
     assert enough(needed) and (needed == 2 * count or not enough(needed - 1))
+
+
+def test_in_words():
+    """A line of each n, with the exponent that follows it; the last n has none."""
+    check = ts.simulate(MODEL, [1, 4, 16], 5000).check(0.03)
+    head, *rows, last = str(check).splitlines()
+    a, e = check.amplitude, check.exponent
+    assert head.split() == [
+        "n",
+        "E[D]",
+        "±",
+        "s.e.",
+        "theory",
+        "z",
+        "|",
+        "n",
+        "exponent",
+        "±",
+        "s.e.",
+        "theory",
+        "z",
+        "regime",
+    ]
+    assert last == f"PASS: {check.reason}" and len(rows) == 3
+    for k, row in enumerate(rows):
+        left, _, right = row.partition("|")
+        numbers = (a.empirical[k], a.standard_error[k], a.theoretical[k], a.z[k])
+        assert left.split()[0] == f"{a.n[k]}"
+        np.testing.assert_allclose([float(x) for x in left.split()[1:]], numbers, 0.05, 0.005)
+        if k == 2:
+            assert right == ""
+            continue
+        *found, regime = right.split()
+        numbers = (e.n[k], e.empirical[k], e.standard_error[k], e.theoretical[k], e.z[k])
+        np.testing.assert_allclose([float(x) for x in found], numbers, 0.05, 0.005)
+        assert regime == check.regimes_empirical[k]
+
+
+def test_everything_as_plain_numbers():
+    check = RESULT.check()
+    found = check.to_dict()
+    assert json.loads(json.dumps(found)) == found
+    for name in ("amplitude", "exponent"):
+        comparison = getattr(check, name)
+        assert found[name].pop("name") == comparison.name
+        for key, values in found[name].items():
+            np.testing.assert_array_equal(values, getattr(comparison, key))
+        np.testing.assert_allclose(
+            comparison.z * comparison.deviation_error, comparison.deviation, rtol=1e-12
+        )
+    assert found["tolerance"] == 0.02 and found["replicates"] == 20_000
+    assert found["regimes_theoretical"] == list(check.regimes_theoretical)
+
+
+def test_what_cannot_be_judged_is_shown_undecided():
+    check = unjudged(RESULT, 0.04, "the reason")
+    assert (check.verdict, check.reason, check.tolerance) == ("UNDECIDED", "the reason", 0.04)
+    assert check.replicates_needed is None and check.p_value == 1 and not check.passed
+    np.testing.assert_array_equal(check.amplitude.empirical, RESULT.mean)
+    np.testing.assert_array_equal(check.amplitude.standard_error, RESULT.standard_error)
+    assert np.isnan(check.amplitude.theoretical).all() and np.isnan(check.exponent.z).all()
+    assert set(check.amplitude.verdicts) == set(check.exponent.verdicts) == {"UNDECIDED"}
+    assert len(check.exponent.n) == len(RESULT.n) - 1 == len(check.regimes_empirical)
+    assert set(check.regimes_empirical) == set(check.regimes_theoretical) == {"-"}
+
+
+def test_regimes_that_the_interval_allows():
+    """0.9 ± 0.04 may be crossover or linear; without errors nothing is said."""
+
+    def regimes(mean, error, count=1000):
+        covariance = np.diag(np.full(len(mean), error**2))
+        return list(_empirical_regimes(Exponent(N, np.array(mean), covariance, count, count - 1.0)))
+
+    assert regimes([0.5, 0.75, 1.0], 0.01) == ["sublinear", "crossover", "linear"]
+    assert regimes([0.55, 0.95, 0.75], 0.02) == [
+        "sublinear/crossover",
+        "crossover/linear",
+        "crossover",
+    ]
+    assert regimes([0.75, 0.75, 0.75], np.nan) == ["-", "-", "-"]
+    assert regimes([0.55 - 1.97 * 0.1], 0.1)[0] == "anti-persistent/sublinear"
+    # the upper end is 0.55 to three digits: 95 % of 999 degrees of freedom reach 1.962
+    assert regimes([0.55 - 1.96 * 0.02], 0.02)[0].endswith("crossover")
+
+
+def test_two_replicates_and_two_token_counts_are_enough():
+    ts.simulate(MODEL, [1, 4], 2).check()
+    for grid, replicates in (([1], 2), ([1, 4], 1)):
+        with pytest.raises(ts.TokenspaceError, match="at least 2 replicates and 2 grid points"):
+            ts.simulate(MODEL, grid, replicates).check()
+
+
+def test_more_replicates_than_a_run_can_have_are_not_asked_for():
+    """(error reach / tolerance)^2 replicates: 3e9 and 6e9, on both sides of 2^32."""
+    reach = stats.norm.ppf(0.95) + 2
+    for wanted, possible in ((3e9, True), (6e9, False)):
+        error = np.log1p(0.02) / reach * np.sqrt(wanted / 1000)
+        check = off_by(0.0, error, 1000).check(0.02)
+        assert check.verdict == "UNDECIDED"
+        assert (check.replicates_needed is not None) is possible
+        assert ("is beyond any run" in check.reason) is not possible
+
+
+@pytest.mark.parametrize("tolerance", [0, -1.0, np.inf, np.nan, "a", None])
+def test_tolerances_that_cannot_be(tolerance):
+    with pytest.raises(ts.TokenspaceError, match=r"tolerance = .* is not allowed"):
+        require_tolerance(tolerance)
+
+
+def test_a_significant_difference_inside_the_tolerance_is_said():
+    error = 1e-4
+    for deviation, said in ((5 * error, True), (2 * error, False)):
+        check = off_by(deviation, error, 1000).check(0.02)
+        assert check.verdict == "PASS" and ("is significant" in check.reason) is said

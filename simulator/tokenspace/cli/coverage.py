@@ -9,6 +9,7 @@ import typer
 
 from tokenspace.cli.common import Json, app, progress_bar
 from tokenspace.cli.present import document, stdout
+from tokenspace.errors import InputError
 
 if TYPE_CHECKING:
     from tokenspace.experiments.coverage import Row
@@ -29,20 +30,29 @@ def coverage(
     from dataclasses import asdict
 
     from tokenspace.experiments.coverage import study
-    from tokenspace.report.coverage import require_file, write
+    from tokenspace.report.coverage import write
 
     if out is not None:
-        require_file(out)
+        _require_file(out)
     with progress_bar() as bar:
         task = bar.add_task("rows", total=None)
         rows = study(runs, lambda done, total: bar.update(task, completed=done, total=total))
     written = [] if out is None else write(rows, out)
     if as_json:
-        document([asdict(r) | {"error": r.error, "met": r.met} for r in rows])
+        document([asdict(r) | {"errors": r.errors, "met": r.met} for r in rows])
         return
     _show(rows)
     for path in written:
         print(path)
+
+
+def _require_file(out: Path) -> None:
+    """Raise `InputError` unless the study can be written there: asked before it is made."""
+    if out.suffix != ".csv" or not out.parent.is_dir():
+        raise InputError(
+            f"--out {out}: must be a file FILE.csv in a folder that exists; FILE.md is written "
+            "beside it"
+        )
 
 
 def _show(rows: list[Row]) -> None:

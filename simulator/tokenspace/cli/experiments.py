@@ -138,7 +138,7 @@ def run(
         for note in result.notes:
             print(note)
         print(check if check is not None else result)
-        if len(result.n) >= 3 and result.replicates >= 2:
+        if result.enough_for_balance:
             print(result.n_balance())
         if result.joint is not None:
             print(result.scale_fit())

@@ -143,7 +143,7 @@ def measure(
         print("n_balance needs at least 3 token counts")
     if result.replicates < 2:
         print("n_balance and errors need at least 2 pairs, or 3 pictures with --pairs all")
-    elif len(result.n) >= 3:
+    elif result.enough_for_balance:
         print(result.n_balance())
 
 

@@ -48,7 +48,7 @@ def document(value: Any) -> None:
 
 def summary(label: str, result: Any, check: Any) -> dict[str, Any]:
     balance = None
-    if len(result.n) >= 3 and result.replicates >= 2 and result.mean.all():
+    if result.enough_for_balance and result.mean.all():
         balance = with_errors(result.n_balance())
     out = {
         "label": label,

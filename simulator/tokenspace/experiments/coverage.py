@@ -106,15 +106,20 @@ class Row:
     goal_high: float
 
     @property
-    def error(self) -> float:
-        """Binomial standard error of a share at the upper end of the goal."""
-        return math.sqrt(self.goal_high * (1 - self.goal_high) / self.runs)
+    def errors(self) -> tuple[float, float]:
+        """Binomial standard errors of a share at the lower and at the upper end of the goal."""
+        low, high = (math.sqrt(p * (1 - p) / self.runs) for p in (self.goal_low, self.goal_high))
+        return low, high
 
     @property
     def met(self) -> bool:
         """Whether no point is outside the goal by more than two binomial standard errors."""
-        slack = 2 * self.error
-        return self.goal_low - slack <= self.lowest and self.highest <= self.goal_high + slack
+        return self.within(2)
+
+    def within(self, times: float) -> bool:
+        """Whether no point is outside the goal by more than so many binomial standard errors."""
+        low, high = (times * e for e in self.errors)
+        return self.goal_low - low <= self.lowest and self.highest <= self.goal_high + high
 
 
 Task = tuple[Callable[[Case, int, int], list[Row]], Case, int]

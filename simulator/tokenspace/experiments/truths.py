@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from tokenspace import theory
 from tokenspace.covariance import TokenModel
@@ -21,6 +20,7 @@ from tokenspace.statistics.exponent import adjacent_slopes
 from tokenspace.statistics.quantiles import QUANTILES
 from tokenspace.statistics.result import Result
 from tokenspace.statistics.streaming import upsilon_of
+from tokenspace.theory.quantiles import isotropic_quantiles
 
 COVERS = (0.93, 0.97)  # goal for intervals of 95 %
 RARE = (0.0, 0.05)  # goal for wrong verdicts
@@ -80,22 +80,6 @@ def scale_quantity(model: TokenModel, n: np.ndarray) -> Quantity:
     return covered("lambda", lambda r: r.scale_fit().interval, exact)
 
 
-def exact_quantiles(model: TokenModel, n: np.ndarray, levels: Any) -> np.ndarray:
-    """Quantiles (q, m) of D(n): D^2 / (2 Upsilon) is chi2_d / d, or F of d and nu degrees.
-
-    Args:
-        model: isotropic, of a law that scales a whole pair.
-        n: token counts (m,).
-        levels: probabilities (q,).
-    """
-    d, freedom = model.features.dim, model.law.chi_square_freedom()
-    if freedom is None:
-        square = special.chdtri(d, 1 - np.asarray(levels)) / d
-    else:
-        square = special.fdtri(d, freedom, levels)
-    return np.sqrt(np.outer(square, 2 * theory.upsilon(model, n)))
-
-
 def covered(name: str, interval: Callable[[Result], Any], exact: Any) -> Quantity:
     """Whether an interval, (low, high) of a result, has the exact value inside."""
 
@@ -109,7 +93,7 @@ def covered(name: str, interval: Callable[[Result], Any], exact: Any) -> Quantit
 def _quantiles(model: TokenModel, n: np.ndarray, replicates: int) -> list[Quantity]:
     """The quantiles that so many replicates bound on both sides."""
     tail = (1 - LEVEL) / 2
-    exact = exact_quantiles(model, n, QUANTILES)
+    exact = isotropic_quantiles(model, n, QUANTILES)
     bounded = [k for k, p in enumerate(QUANTILES) if max(p, 1 - p) ** replicates < tail]
 
     def of(k: int) -> Callable[[Result], Any]:

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
-from tokenspace.errors import InputError
 from tokenspace.experiments.coverage import LOOKS, SETTLED, Row, look_count
 from tokenspace.experiments.files import write_atomically
 from tokenspace.statistics.control import LEAST
@@ -120,15 +119,6 @@ def from_csv(text: str) -> list[Row]:
         Row(**{f.name: kinds[str(f.type)](line[f.name]) for f in fields(Row)})
         for line in csv.DictReader(io.StringIO(text))
     ]
-
-
-def require_file(out: Path) -> None:
-    """Raise `InputError` unless the study can be written there: asked before it is made."""
-    if out.suffix != ".csv" or not out.parent.is_dir():
-        raise InputError(
-            f"--out {out}: must be a file FILE.csv in a folder that exists; FILE.md is written "
-            "beside it"
-        )
 
 
 def write(rows: Sequence[Row], out: Path) -> list[Path]:

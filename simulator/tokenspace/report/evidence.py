@@ -6,18 +6,13 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from tokenspace.statistics import verdict
 from tokenspace.statistics.evidence import (
     LEVEL,
-    UNJUDGED,
-    WITHOUT_THEORY,
     Evidence,
     Witness,
     evidence,
-    least_replicates,
-    step_down,
+    scores_of,
 )
 
 CLEAR = 1e-3  # p-value below which chance is no explanation
@@ -29,7 +24,7 @@ def evidence_of(loaded: Sequence[tuple[Any, Any]], checks: Sequence[Any]) -> Evi
     known: dict[str, Witness] = {}
     for (point, result), check in zip(loaded, checks, strict=True):
         if point.key not in known:
-            z, left_out = _z_scores(result, check)
+            z, left_out = scores_of(result, check)
             known[point.key] = Witness(point.label, result.seed, check.verdict, z, left_out)
     return evidence(list(known.values()))
 
@@ -43,24 +38,6 @@ def statement(found: Evidence) -> list[str]:
         reasons = ", ".join(f"{count} {why}" for why, count in found.left_out.items())
         out.append(f"Points without z-scores: {reasons}.")
     return out
-
-
-def _z_scores(result: Any, check: Any) -> tuple[np.ndarray, str]:
-    """Independent z-scores of a point, or none and why."""
-    none = np.zeros(0)
-    if np.isnan(check.exponent.empirical).all():
-        return none, UNJUDGED
-    if np.isnan(check.amplitude.theoretical).any():
-        return none, WITHOUT_THEORY
-    least = least_replicates(
-        result.model.law.tail, sum(t.features.effective_dimension for t in result.model.terms)
-    )
-    if result.replicates < least:
-        return none, f"with fewer than {least:,} replicates"
-    _, found = result.amplitude()
-    relative = found.covariance / np.outer(found.mean, found.mean)
-    z = step_down(check.amplitude.deviation, relative, found.degrees_of_freedom)
-    return z, "" if len(z) else "with errors as small as rounding"
 
 
 def _of_seeds(found: Evidence) -> list[str]:

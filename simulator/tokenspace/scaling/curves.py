@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pandas.errors import ParserError
 
 from tokenspace.errors import InputError
 from tokenspace.ordinary import require_ordinary
@@ -41,7 +42,7 @@ def read_curves(path: Path | None = None) -> list[Curve]:
             f"{source}: cannot be read as CSV: it is no UTF-8 text ({error.reason}); "
             "decompress it first if it is compressed"
         ) from None
-    except (OSError, ValueError, pd.errors.ParserError) as error:
+    except (OSError, ValueError, ParserError) as error:
         raise InputError(f"{source}: cannot be read as CSV: {error}") from None
     count = next((c for c in ("vision_tokens", "n") if c in table), None)
     if count is None or "score" not in table:
@@ -55,9 +56,8 @@ def read_curves(path: Path | None = None) -> list[Curve]:
         numbers = table[column].map(_number)
         if numbers.isna().any():
             row = int(np.argmax(numbers.isna()))
-            raise InputError(
-                f"{source}: line {row + 2}: {column} = {table[column].iloc[row]!r} is not a number"
-            )
+            cell = str(table[column].iloc[row])
+            raise InputError(f"{source}: line {row + 2}: {column} = {cell!r} is not a number")
         table[column] = numbers
     names = [c for c in table.columns if c not in (count, "score")]
     if not names:

@@ -9,6 +9,7 @@ import numpy as np
 from tokenspace.statistics.estimate import LEVEL, Fitted, Moments, t_quantile, two_sided
 from tokenspace.statistics.exponent import require_points
 
+LEAST_POINTS = 3  # token counts: two fix the law, and say nothing of whether it holds
 LACK = 0.1  # relative deviation from the law beyond which it is said, if it is no noise
 
 
@@ -57,7 +58,7 @@ def fit_balance(n: np.ndarray, amplitude: Moments, level: float = LEVEL) -> Bala
 
     Source: the law is Li et al. 2025; Fieller 1954 for the interval.
     """
-    require_points("n_balance", n, amplitude, 3)
+    require_points("n_balance", n, amplitude, LEAST_POINTS)
     y = amplitude.mean**2 / n
     unshared = np.eye(len(n)) - 1 / len(n)  # log y about its mean over n
     jacobian = y[:, None] * unshared * (2 / amplitude.mean)

@@ -18,6 +18,7 @@ import numpy as np
 from scipy import special, stats
 
 from tokenspace.statistics import verdict
+from tokenspace.statistics.enough import least_for_scores
 from tokenspace.statistics.result import ROUNDING
 
 LEVEL = 0.95  # of what chance gives
@@ -170,20 +171,25 @@ def evidence(witnesses: Sequence[Witness]) -> Evidence:
     )
 
 
-def least_replicates(tail: float, dimension: float) -> int:
-    """How many replicates make Student's t a good law of the mean (or median) of D.
-
-    Fewer make z-scores whose mean is off by more than about 0.1, since D leans to the right.
+def scores_of(result: Any, check: Any) -> tuple[np.ndarray, str]:
+    """Independent z-scores of one point (k,), or none and why, in words as `Witness.left_out`.
 
     Args:
-        tail: E||h||^p is finite for p < tail.
-        dimension: effective number of features.
-
-    Source: measured, with 1, 4 and 64 features.
+        result: the outcome of `simulate`.
+        check: its check.
     """
-    if math.isinf(tail):
-        return max(10, math.ceil(100 / dimension))
-    return 10_000 if 2 < tail <= 4 else 1_000
+    none = np.zeros(0)
+    if np.isnan(check.exponent.empirical).all():
+        return none, UNJUDGED
+    if np.isnan(check.amplitude.theoretical).any():
+        return none, WITHOUT_THEORY
+    least = least_for_scores(result.model)
+    if result.replicates < least:
+        return none, f"with fewer than {least:,} replicates"
+    _, found = result.amplitude()
+    relative = found.covariance / np.outer(found.mean, found.mean)
+    z = step_down(check.amplitude.deviation, relative, found.degrees_of_freedom)
+    return z, "" if len(z) else "with errors as small as rounding"
 
 
 def step_down(deviation: np.ndarray, covariance: np.ndarray, degrees_of_freedom: float) -> Any:

@@ -144,13 +144,18 @@ class Result:
         """
         return exponent.secant_exponent(self.n, self._growing(), beta)
 
+    @property
+    def enough_for_balance(self) -> bool:
+        """Whether there are the 3 token counts and 2 replicates that `n_balance` needs."""
+        return len(self.n) >= balance.LEAST_POINTS and self.replicates >= 2
+
     def n_balance(self, level: float = LEVEL) -> balance.Balance:
         """n_balance under the law of constant correlations, with a Fieller interval.
 
         Raises:
             InputError: fewer than 3 grid points or 2 replicates, or D(n) = 0 at a grid point.
         """
-        if len(self.n) < 3 or self.replicates < 2:
+        if not self.enough_for_balance:
             raise InputError("n_balance needs at least 3 token counts and 2 replicates")
         return balance.fit_balance(self.n, self._growing(), level)
 

@@ -22,13 +22,11 @@ from scipy import special
 from tokenspace import theory
 from tokenspace.errors import InputError, NoExactResult
 from tokenspace.statistics.amplitude import MEAN, RMS, theoretical_amplitude
+from tokenspace.statistics.enough import least_for_squares
 from tokenspace.statistics.estimate import Moments, t_quantile
 from tokenspace.statistics.exponent import Exponent, adjacent_slopes, require_points
 
 LEVEL = 0.05
-HEAVY = 8  # moments without which the error of E[D^2] has none of its own
-ENOUGH = 1000  # replicates that are asked for then
-ENOUGH_VALUES = 100  # replicates times features that make the mean of D^2 normal enough
 MOST_REPLICATES = 2**32  # that an experiment can have
 
 
@@ -244,18 +242,12 @@ def _unknown(result: Any, name: str, amplitude: Moments) -> tuple[str, str, int 
     reason, needed = "", None
     if not np.all(np.isfinite(amplitude.standard_error)):
         reason = "these results, of an earlier format, hold no error of the median"
-    elif name == RMS and amplitude.count < (least := _least_for_squares(result.model)):
+    elif name == RMS and amplitude.count < (least := least_for_squares(result.model)):
         reason = f"of this law the error of E[D^2] takes {least:,} replicates to be known"
         needed = least
     elif not np.all(np.diag(result.divergence.covariance)):
         reason = "D(n) is the same in every replicate at some n, so nothing is known of its error"
     return ("UNDECIDED", reason, needed) if reason else None
-
-
-def _least_for_squares(model: Any) -> int:
-    """Replicates from which Student's t holds for the mean of D^2, of laws by token; measured."""
-    dimension = sum(t.features.effective_dimension for t in model.terms)
-    return max(math.ceil(ENOUGH_VALUES / dimension), 0 if model.law.has_moment(HEAVY) else ENOUGH)
 
 
 def _overall(

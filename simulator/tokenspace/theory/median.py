@@ -12,7 +12,7 @@ from tokenspace.covariance import SumModel, TokenModel
 from tokenspace.errors import NoExactResult
 from tokenspace.theory.correlation import as_counts, upsilon
 
-LOG_U = (-45.0, 45.0)  # beyond, the integrand is below 1e-16 or the tail of a power
+LOG_U = (-45.0, 45.0)  # below, the integrand is below 1e-16; above, rho is e^44 at least
 VANISHED = 38.0  # natural logarithm of rho where the integrand ends
 
 
@@ -63,14 +63,9 @@ def _median_norm(eigenvalues: np.ndarray, freedom: float) -> float:
             theta = np.arctan(math.exp(log_u) * c) @ degrees
             return math.sin(theta) * math.exp(-log_rho(log_u))
 
-        end = LOG_U[1]
-        if log_rho(end) > VANISHED:
-            end = optimize.brentq(lambda v: log_rho(v) - VANISHED, *LOG_U)
-        found = integrate.quad(
-            integrand, LOG_U[0], end, limit=2000, epsabs=1e-11, points=[end - 5, end - 2, end - 1]
-        )
-        return float(found[0])
+        end = optimize.brentq(lambda v: log_rho(v) - VANISHED, *LOG_U)
+        return float(integrate.quad(integrand, LOG_U[0], end, limit=2000, epsabs=1e-11)[0])
 
     # medians of chi2_1 and of chi2_nu / nu, nu > 1, lie between 0.45 and 1
-    log_square = optimize.brentq(excess, -2.0, 2.0, xtol=1e-12)
+    log_square = optimize.brentq(excess, -1.0, 1.0, xtol=1e-12)
     return math.sqrt(total * math.exp(log_square))

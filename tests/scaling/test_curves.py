@@ -1,0 +1,93 @@
+"""Curves read from a CSV: what they hold, and in words what is wrong with a file."""
+
+import numpy as np
+import pytest
+
+from tokenspace.errors import InputError
+from tokenspace.scaling import curves
+from tokenspace.scaling.curves import compare_with_least_squares, fit_curves, read_curves
+
+N = np.array([1, 4, 16, 64.0])
+SCORE = np.array([2, 4, 8, 15.0])
+
+
+def read(tmp_path, text):
+    path = tmp_path / "c.csv"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return read_curves(path)
+
+
+def test_remaining_columns_name_the_curves_in_their_order(tmp_path):
+    text = "model,vision_tokens,task,score\nb,1,x,2\na,1,x,5\nb,4,x,3\na,2,,7\nb,1,y,9\n"
+    found = read(tmp_path, text)
+    assert [name for name, _, _ in found] == ["b / x", "a / x", "a / nan", "b / y"]
+    name, n, score = found[0]
+    assert n.dtype == score.dtype == float
+    np.testing.assert_array_equal([n, score], [[1, 4], [2, 3]])
+
+
+def test_without_other_columns_there_is_one_curve(tmp_path):
+    ((name, n, score),) = read(tmp_path, "n,score\n1,2\n8,3.5\n")
+    assert name == "curve" and n.dtype == score.dtype == float
+    np.testing.assert_array_equal([n, score], [[1, 8], [2, 3.5]])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("n,value\n1,2\n", "needs columns vision_tokens (or n) and score, but has n, value"),
+        ("tokens,score\n1,2\n", "but has tokens, score"),
+        ("n,score\n", "holds no rows below its header"),
+        ("n,score\n1,2\n2,many\n3,few\n", "line 3: score = 'many' is not a number"),
+        ("n,score\n,2\n2,3\n", "line 2: n = 'nan' is not a number"),
+        ("", "cannot be read as CSV: No columns"),
+        (b"n,score\n1,\xff\n", "it is no UTF-8 text (invalid start byte)"),
+    ],
+)
+def test_files_are_refused_in_words(tmp_path, text, words):
+    with pytest.raises(InputError) as caught:
+        read(tmp_path, text)
+    assert str(caught.value).startswith(str(tmp_path / "c.csv")) and words in str(caught.value)
+
+
+def test_the_largest_file(tmp_path, monkeypatch):
+    text = "n,score\n1,2\n8,3\n"
+    monkeypatch.setattr(curves, "LARGEST", len(text))
+    assert len(read(tmp_path, text)) == 1
+    with pytest.raises(InputError, match=f"has {len(text) + 1} bytes; at most {len(text)} are"):
+        read(tmp_path, text + "\n")
+
+
+def test_no_file_at_all(tmp_path):
+    with pytest.raises(InputError, match=r"none\.csv"):
+        read_curves(tmp_path / "none.csv")
+
+
+def test_progress_and_order_of_many_curves(monkeypatch):
+    monkeypatch.setattr(curves, "TOGETHER", 2)
+    seen = []
+    given = [(str(k), N, SCORE * k) for k in range(1, 6)]
+    found = fit_curves(given, "power", level=0.5, progress=seen.append)
+    assert seen == [2, 4, 5] and [name for name, _ in found] == list("12345")
+    for k, (_, fit) in enumerate(found, 1):
+        assert fit.best.parameters["c"] == pytest.approx(found[0][1].best.parameters["c"] * k)
+        assert fit.best.level == 0.5
+
+
+def test_what_is_off_is_off_the_papers_line():
+    """Ours replaced by one that is 10 % and 0.05 off."""
+    given = [("up", N, SCORE), ("down", N, 3 / SCORE)]
+    found = fit_curves(given, "power")
+    for _, fit in found:
+        fit.best.parameters.update(c=fit.best.parameters["c"] * 0.9)
+        fit.best.parameters.update(alpha=fit.best.parameters["alpha"] - 0.05)
+    table = compare_with_least_squares(given, found)
+    assert list(table["curve"]) == ["up", "down"]
+    np.testing.assert_allclose(table["c off"], 0.1, rtol=1e-5)
+    np.testing.assert_allclose(table["alpha off"], 0.05, rtol=1e-5)
+    for k, (_, n, score) in enumerate(given):
+        slope, intercept = np.polyfit(np.log(n), np.log(score), 1)
+        np.testing.assert_allclose(table["c (paper)"][k], np.exp(intercept))
+        np.testing.assert_allclose(table["alpha (paper)"][k], -slope)
+        np.testing.assert_allclose(table["alpha"][k], -slope - 0.05, rtol=1e-6)
+        np.testing.assert_allclose(table["c"][k], 0.9 * np.exp(intercept), rtol=1e-6)
