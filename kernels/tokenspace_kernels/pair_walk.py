@@ -9,6 +9,7 @@ Threefry words and uses both.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -17,10 +18,12 @@ from jax import lax
 
 from tokenspace_kernels.random_bits import (
     Arithmetic,
+    Cipher,
     Words,
     bits_to_normal,
+    cipher,
+    encrypted,
     substream_words,
-    threefry2x32,
 )
 from tokenspace_kernels.streams import numbered
 
@@ -32,13 +35,15 @@ class Term(NamedTuple):
 
     weight: (pair, row, column) -> a number; the first columns weigh the pair's noise, the others
     the state. slots, states: how many rows report and how many numbers the state has. scale: square
-    roots of eigenvalues of the slice, 0 where a slice exceeds the features.
+    roots of eigenvalues of the slice, 0 where a slice exceeds the features. cipher: the noise of
+    the replicates and features.
     """
 
     weight: Callable[[Any, Any, int], Any]
     slots: int
     states: int
     scale: jax.Array
+    cipher: Cipher
 
 
 class Carry(NamedTuple):
@@ -48,52 +53,71 @@ class Carry(NamedTuple):
     state: tuple[jax.Array, ...]
 
 
-def first_carry(term: Term, shape: tuple[int, ...]) -> Carry:
-    """What is carried before the first token."""
-    zero = jnp.zeros(shape, jnp.float32)
-    return Carry(zero, (zero,) * term.states)
+def noise_of(key: Words, number: int, feature: jax.Array) -> Cipher:
+    """The cipher of the term with that number."""
+    return cipher(substream_words(key, numbered(number)) if number else key, feature)
 
 
 class Walk(NamedTuple):
-    """The terms of a program, the keys of its replicates and the numbers of its features."""
+    """The terms of a program and how its device computes."""
 
     terms: Sequence[Term]
-    key: Words
-    feature: jax.Array
     arithmetic: Arithmetic
 
-    def _noise(self, number: int, pair: Any) -> tuple[jax.Array, jax.Array]:
-        stream = self.key if number == 0 else substream_words(self.key, numbered(number))
-        counter = (lax.convert_element_type(pair, jnp.uint32), self.feature)
-        words = threefry2x32(stream, counter, self.arithmetic.add)
-        return tuple(bits_to_normal(w, self.arithmetic) for w in words)  # type: ignore[return-value]
-
-    def _row(self, term: Term, pair: Any, row: Any, start: Any, columns: Sequence[Any]) -> Any:
+    def _row(self, term: Term, pair: Any, row: int, start: Any, columns: Sequence[Any]) -> Any:
         """start + the row's weights times the columns."""
         for c, x in enumerate(columns):
             weight = term.weight(pair, row, c)
             start = x * weight if start is None else self.arithmetic.multiply_add(x, weight, start)
         return start
 
+    def _rows(
+        self, pair: Any, carries: list[Carry], reports: int
+    ) -> tuple[list[jax.Array], list[Carry]]:
+        """Prefix sums of all terms at the first slots of a pair, and what is carried past it."""
+        at_slots: list[Any] = [0.0] * reports
+        out = []
+        for term, carry in zip(self.terms, carries, strict=True):
+            first = lax.convert_element_type(pair, jnp.uint32)
+            words = encrypted(term.cipher, first, self.arithmetic.add)
+            columns = (*(bits_to_normal(w, self.arithmetic) for w in words), *carry.state)
+            row = partial(self._row, term, pair, columns=columns)
+            for slot in range(reports):
+                at_slots[slot] = at_slots[slot] + row(slot, carry.prefix) * term.scale
+            of_state = range(term.slots + 1, term.slots + 1 + term.states)
+            out.append(Carry(row(term.slots, carry.prefix), tuple(row(r, None) for r in of_state)))
+        return at_slots, out
+
     def advance(self, first: Any, end: Any, carries: list[Carry]) -> list[Carry]:
         """Past the pairs from `first` to before `end`."""
+        return lax.fori_loop(first, end, lambda pair, c: self._rows(pair, c, 0)[1], carries)
 
-        def step(pair: Any, carries: list[Carry]) -> list[Carry]:
-            out = []
-            for number, (term, carry) in enumerate(zip(self.terms, carries, strict=True)):
-                columns = (*self._noise(number, pair), *carry.state)
-                prefix = self._row(term, pair, term.slots, carry.prefix, columns)
-                rows = range(term.slots + 1, term.slots + 1 + term.states)
-                state = tuple(self._row(term, pair, r, None, columns) for r in rows)
-                out.append(Carry(prefix, state))
-            return out
+    def report(
+        self,
+        points: tuple[Any, Any],
+        done: Any,
+        carries: list[Carry],
+        where: Callable[[Any], Any],
+        write: Callable[[Any, Any, jax.Array], None],
+    ) -> tuple[Any, list[Carry]]:
+        """Walk on from the pair `done` past the last of the grid points first .. end.
 
-        return lax.fori_loop(first, end, step, carries)
+        A pair's points fill its slots from the first on. Both are written when the pair is drawn:
+        write(point, whether there is one, prefix sums of the slice).
+        """
+        slots = self.terms[0].slots
+        first, end = points
 
-    def at_slot(self, pair: Any, slot: Any, carries: list[Carry]) -> jax.Array:
-        """Prefix sums of all terms at a slot of the pair that comes next."""
-        total: Any = 0.0
-        for number, (term, carry) in enumerate(zip(self.terms, carries, strict=True)):
-            columns = (*self._noise(number, pair), *carry.state)
-            total = total + self._row(term, pair, slot, carry.prefix, columns) * term.scale
-        return total
+        def step(carry: tuple[Any, Any, list[Carry]]) -> tuple[Any, Any, list[Carry]]:
+            point, done, carries = carry
+            pair = lax.div(where(point), jnp.int32(slots))
+            at_slots, carries = self._rows(pair, self.advance(done, pair, carries), slots)
+            found = jnp.int32(0)
+            for slot in reversed(range(slots)):
+                here = where(jnp.minimum(point + slot, end - 1)) == pair * slots + slot
+                write(point + slot, here, at_slots[slot])
+                found = found + here.astype(jnp.int32)
+            return point + found, pair + 1, carries
+
+        _, done, carries = lax.while_loop(lambda c: c[0] < end, step, (first, done, carries))
+        return done, carries

@@ -26,29 +26,51 @@ def _rotate_left(x: jax.Array, bits: int) -> jax.Array:
     return (x << np.uint32(bits)) | (x >> np.uint32(32 - bits))
 
 
-def threefry2x32(
-    key: Words, counter: Words, add: Callable[[Any, Any], Any] = operator.add
-) -> Words:
+class Cipher(NamedTuple):
+    """What of Threefry does not depend on a counter's first word: a loop over it computes it once.
+
+    start: the word of the key that is added to the first; added: what is added to both after every
+    four rounds; x1: the second word at the start, and rotated once.
+    """
+
+    start: jax.Array
+    added: tuple[Words, ...]
+    x1: jax.Array
+    rotated: jax.Array
+
+
+def cipher(key: Words, second: jax.Array) -> Cipher:
+    """For a key and the second words of counters."""
+    k = (*key, key[0] ^ key[1] ^ PARITY)
+    added = tuple((k[(g + 1) % 3], k[(g + 2) % 3] + np.uint32(g + 1)) for g in range(5))
+    x1 = second + k[1]
+    return Cipher(k[0], added, x1, _rotate_left(x1, ROTATIONS[0][0]))
+
+
+def threefry2x32(key: Words, counter: Words) -> Words:
     """Threefry-2x32-20: two random 32-bit words for a 64-bit key and a 64-bit counter.
 
     Args:
         key, counter: pairs of uint32 arrays that broadcast.
-        add: the sum of two words, where a device has a way of its own.
 
     Returns:
         Pair of uint32 arrays.
 
     Source: Salmon et al. 2011, checked against the known answers published with Random123.
     """
-    x0, x1 = counter
-    schedule = (key[0], key[1], key[0] ^ key[1] ^ PARITY)
-    x0, x1 = x0 + schedule[0], x1 + schedule[1]
-    for group in range(5):
-        for bits in ROTATIONS[group % 2]:
+    return encrypted(cipher(key, counter[1]), counter[0])
+
+
+def encrypted(
+    cipher: Cipher, first: jax.Array, add: Callable[[Any, Any], Any] = operator.add
+) -> Words:
+    """Threefry of counters with these first words; `add` sums two words on a device."""
+    x0, x1 = first + cipher.start, cipher.x1
+    for group, (to_x0, to_x1) in enumerate(cipher.added):
+        for number, bits in enumerate(ROTATIONS[group % 2]):
             x0 = add(x0, x1)
-            x1 = _rotate_left(x1, bits) ^ x0
-        x0 = x0 + schedule[(group + 1) % 3]
-        x1 = x1 + schedule[(group + 2) % 3] + np.uint32(group + 1)
+            x1 = (_rotate_left(x1, bits) if group or number else cipher.rotated) ^ x0
+        x0, x1 = x0 + to_x0, x1 + to_x1
     return x0, x1
 
 

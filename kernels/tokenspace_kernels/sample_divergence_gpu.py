@@ -15,7 +15,7 @@ import numpy as np
 from jax import lax
 from jax.experimental import pallas as pl
 
-from tokenspace_kernels.pair_walk import PAIR, Term, Walk, first_carry
+from tokenspace_kernels.pair_walk import PAIR, Carry, Term, Walk, noise_of
 from tokenspace_kernels.random_bits import NORMAL_HALF, PLAIN, Arithmetic
 from tokenspace_kernels.sample_divergence import LinearBlocks
 
@@ -71,9 +71,10 @@ def _kernel(
     keys, where, *weights, out = refs
     replicate, piece = pl.program_id(0), pl.program_id(1)
     lane = lax.broadcasted_iota(jnp.int32, (tile,), 0) + piece * tile
-    inside = jnp.minimum(lane, dim - 1)
+    inside, feature = jnp.minimum(lane, dim - 1), lane.astype(jnp.uint32)
+    key = keys[replicate, 0], keys[replicate, 1]
     own, left = [], iter(weights)
-    for slots, states in terms:
+    for number, (slots, states) in enumerate(terms):
         scale, noise, state = next(left), next(left), next(left) if states else None
         own.append(
             Term(
@@ -81,21 +82,19 @@ def _kernel(
                 slots,
                 states,
                 jnp.where(lane < dim, scale[inside], 0.0),
+                noise_of(key, number, feature),
             )
         )
-    walk = Walk(own, (keys[replicate, 0], keys[replicate, 1]), lane.astype(jnp.uint32), arithmetic)
-    slots = terms[0][0]
+    points = jnp.int32(out.shape[2] - 1)  # the last column is for what is not asked for
 
-    def report(k: Any, carried: tuple[Any, list[Any]]) -> tuple[Any, list[Any]]:
-        done, carries = carried
-        pair = where[k] // slots
-        carries = walk.advance(done, pair, carries)
-        at = walk.at_slot(pair, where[k] % slots, carries)
-        out[replicate, piece, k] = jnp.sum(at * at)
-        return pair, carries
+    def write(point: Any, here: Any, at: jax.Array) -> None:
+        out[replicate, piece, jnp.where(here, point, points)] = jnp.sum(at * at)
 
-    carries = [first_carry(t, (tile,)) for t in own]
-    lax.fori_loop(0, out.shape[2], report, (jnp.int32(0), carries))
+    zero = jnp.zeros(tile, jnp.float32)
+    carries = [Carry(zero, (zero,) * states) for _, states in terms]
+    Walk(own, arithmetic).report(
+        (jnp.int32(0), points), jnp.int32(0), carries, lambda k: where[k], write
+    )
 
 
 def _weight(noise: Any, state: Any, pair: Any, row: Any, column: int) -> Any:
@@ -121,13 +120,15 @@ def sample_divergence(
             tile=tile,
             arithmetic=PLAIN if interpret else FUSED,
         ),
-        out_shape=jax.ShapeDtypeStruct((len(keys), pl.cdiv(dim, tile), len(where)), jnp.float32),
+        out_shape=jax.ShapeDtypeStruct(
+            (len(keys), pl.cdiv(dim, tile), len(where) + 1), jnp.float32
+        ),
         grid=(len(keys), pl.cdiv(dim, tile)),
         compiler_params=None if interpret else _parameters(tile),
         interpret=interpret,
         name="sample_divergence",
     )(keys, where.astype(jnp.int32), *weights)
-    return jnp.sqrt(jnp.sum(squared, axis=1))
+    return jnp.sqrt(jnp.sum(squared[..., :-1], axis=1))
 
 
 def _parameters(tile: int) -> Any:

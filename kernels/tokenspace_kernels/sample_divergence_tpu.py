@@ -12,12 +12,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import tpu as pltpu
 
-from tokenspace_kernels.pair_walk import PAIR, Carry, Term, Walk
+from tokenspace_kernels.pair_walk import PAIR, Carry, Term, Walk, noise_of
 from tokenspace_kernels.random_bits import PLAIN
 from tokenspace_kernels.sample_divergence import LinearBlocks
 
@@ -38,16 +37,24 @@ def _kernel(
     first = chunk * pairs
     scales, weights = refs[: len(terms)], refs[len(terms) : 2 * len(terms)]
     out, carried = refs[2 * len(terms)], refs[2 * len(terms) + 1 :]
-    tile = scales[0].shape[1]
-    shape = (SUBLANES, tile)
-    feature = lax.broadcasted_iota(jnp.uint32, shape, 1) + (piece * tile).astype(jnp.uint32)
+    shape = scales[0].shape[0], SUBLANES, LANES
+    lane = lax.broadcasted_iota(jnp.int32, shape, 0) * LANES + lax.broadcasted_iota(
+        jnp.int32, shape, 2
+    )
+    feature = (lane + piece * shape[0] * LANES).astype(jnp.uint32)
+    # Spread over the lanes once, not for every pair.
+    key = tuple(jnp.broadcast_to(keys[:, k : k + 1], shape[1:]) for k in range(2))
     own = [
-        Term(partial(_weight, ref, size, first), *size, scale[...])
-        for ref, size, scale in zip(weights, terms, scales, strict=True)
+        Term(
+            partial(_weight, ref, size, first),
+            *size,
+            jnp.broadcast_to(scale[...], shape),
+            noise_of(key, number, feature),
+        )
+        for number, (ref, size, scale) in enumerate(zip(weights, terms, scales, strict=True))
     ]
-    walk = Walk(own, (keys[:, 0:1], keys[:, 1:2]), feature, PLAIN)
-    slots = terms[0][0]
-    lane = lax.broadcasted_iota(jnp.int32, out.shape, 1)
+    walk = Walk(own, PLAIN)
+    point = lax.broadcasted_iota(jnp.int32, out.shape, 1)
 
     @pl.when(chunk == 0)
     def _() -> None:
@@ -58,16 +65,16 @@ def _kernel(
     def _() -> None:
         out[...] = jnp.zeros_like(out)
 
-    def report(k: Any, carry: tuple[Any, list[Carry]]) -> tuple[Any, list[Carry]]:
-        done, carries = carry
-        pair = where[k] // slots
-        carries = walk.advance(done, pair, carries)
-        at = walk.at_slot(pair, where[k] % slots, carries)
-        out[...] += jnp.where(lane == k, jnp.sum(at * at, axis=1, keepdims=True), 0.0)
-        return pair, carries
+    def write(k: Any, here: Any, at: jax.Array) -> None:
+        square = jnp.sum(jnp.sum(at * at, axis=0), axis=1, keepdims=True)
+        out[...] += jnp.where((point == k) & here, square, 0.0)
 
-    carries = [Carry(ref[0], tuple(ref[1 + i] for i in range(t.states))) for t, ref in zip(own, carried)]
-    done, carries = lax.fori_loop(starts[chunk], starts[chunk + 1], report, (first, carries))
+    carries = [
+        Carry(ref[0], tuple(ref[1 + i] for i in range(states)))
+        for (_, states), ref in zip(terms, carried, strict=True)
+    ]
+    points = starts[chunk], starts[chunk + 1]
+    done, carries = walk.report(points, first, carries, lambda k: where[k], write)
     # Nothing is reported after the last chunk.
     end = jnp.where(chunk == pl.num_programs(2) - 1, done, first + pairs)
     carries = walk.advance(done, end, carries)
@@ -95,7 +102,7 @@ def sample_divergence(
     chunks = pl.cdiv(blocks, pairs)
     tile = min(LARGEST_SLICE, _up(dim, LANES))
     sizes = tuple((t.noise.shape[1] - 1 - t.state.shape[2], t.state.shape[2]) for t in terms)
-    scales = [jnp.pad(t.scale, (0, _up(dim, tile) - dim))[None] for t in terms]
+    scales = [jnp.pad(t.scale, (0, _up(dim, tile) - dim)).reshape(-1, 1, LANES) for t in terms]
     weights = [_in_chunks(t, chunks, pairs) for t in terms]
     first = jnp.arange(chunks + 1, dtype=jnp.int32) * (pairs * sizes[0][0])
     starts = jnp.searchsorted(where, first).astype(jnp.int32)
@@ -109,14 +116,16 @@ def sample_divergence(
             scalars,
             scalars,
             pl.BlockSpec((SUBLANES, 2), lambda g, t, c: (g, 0)),
-            *(pl.BlockSpec((1, tile), lambda g, t, c: (0, t)) for _ in terms),
+            *(pl.BlockSpec((tile // LANES, 1, LANES), lambda g, t, c: (t, 0, 0)) for _ in terms),
             *(
                 pl.BlockSpec((1, 1, w.shape[2]), lambda g, t, c: (c, 0, 0), memory_space=pltpu.SMEM)
                 for w in weights
             ),
         ],
         out_specs=pl.BlockSpec((SUBLANES, _up(points, LANES)), lambda g, t, c: (g, 0)),
-        scratch_shapes=[pltpu.VMEM((1 + p, SUBLANES, tile), jnp.float32) for _, p in sizes],
+        scratch_shapes=[
+            pltpu.VMEM((1 + p, tile // LANES, SUBLANES, LANES), jnp.float32) for _, p in sizes
+        ],
         compiler_params=pltpu.CompilerParams(
             dimension_semantics=("parallel", "arbitrary", "arbitrary")
         ),
