@@ -43,7 +43,7 @@ def _kernel(
     )
     feature = (lane + piece * shape[0] * LANES).astype(jnp.uint32)
     # Spread over the lanes once, not for every pair.
-    key = tuple(jnp.broadcast_to(keys[:, k : k + 1], shape[1:]) for k in range(2))
+    key = tuple(jnp.broadcast_to(keys[:, k : k + 1], (1, *shape[1:])) for k in range(2))
     own = [
         Term(
             partial(_weight, ref, size, first),

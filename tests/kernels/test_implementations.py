@@ -1,6 +1,7 @@
 """One suite for every implementation of every kernel: each is held to the reference."""
 
 import sys
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +14,13 @@ from tokenspace.sampling import plan
 from tokenspace.sampling.by_blocks import linear_blocks
 from tokenspace.theory import divergence_covariance
 from tokenspace_benchmarks.shapes import shapes
-from tokenspace_kernels import dispatch, given_tokens, reference
+from tokenspace_kernels import (
+    dispatch,
+    given_tokens,
+    reference,
+    sample_divergence_gpu,
+    sample_divergence_tpu,
+)
 from tokenspace_kernels.blocks import lay_out
 
 HAS_GPU = any(d.platform == "gpu" for d in jax.devices())
@@ -25,6 +32,11 @@ FAST = [
     for implementation in dispatch.implementations(name)
     if implementation != "reference"
 ]
+INTERPRETED = {  # kernels for devices that are not here, run by Pallas's interpreter
+    f"pallas ({device})": partial(module.sample_divergence, interpret=True)
+    for device, module in (("GPU", sample_divergence_gpu), ("TPU", sample_divergence_tpu))
+}
+FAST += [("sample_divergence", implementation) for implementation in INTERPRETED]
 BRANCHES = {
     "white": ts.Branches(ts.White()),
     "equicorrelated": ts.equicorrelated(0.2, 0.3, 0.1),
@@ -57,7 +69,15 @@ def features(shape):
     return ts.PowerLawSpectrum(shape.dim, 1.0)
 
 
-def arguments(name, shape, branches, law="gaussian"):
+def kernel_of(name, implementation):
+    if implementation in INTERPRETED:
+        return dispatch.Kernel("pallas", INTERPRETED[implementation])
+    kernel = dispatch.kernel(name, implementation)
+    assert kernel.implementation == implementation
+    return kernel
+
+
+def arguments(name, shape, branches, law="gaussian", token_block=None):
     """What a kernel is called with for a model of that shape."""
     grid = grid_of(shape)
     keys = kernels.replicate_keys(11, 3, shape.replicates)
@@ -76,7 +96,7 @@ def arguments(name, shape, branches, law="gaussian"):
             jnp.asarray(np.sqrt(eigenvalues), "f4")[None],
         )
     if name == "sample_divergence":
-        layout = lay_out(grid, 16)
+        layout = lay_out(grid, token_block or 16)
         first = linear_blocks(branches.difference, layout, eigenvalues)
         second = linear_blocks(ts.Exponential(4.0), layout, eigenvalues[::-1])
         return keys, tuple(jax.tree.map(jnp.asarray, t) for t in (first, second)), layout.where
@@ -106,20 +126,23 @@ def compiled(kernel):
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize(("name", "implementation"), FAST)
 def test_against_reference(device, name, implementation, shape):
-    kernel = dispatch.kernel(name, implementation)
-    assert kernel.implementation == implementation
-    args = arguments(name, shape, BRANCHES["equicorrelated"])
+    kernel = kernel_of(name, implementation)
+    args = arguments(name, shape, BRANCHES["equicorrelated"], token_block=kernel.token_block)
     call = kernel.call if name == "measure" else compiled(kernel)
     want = getattr(reference, name)(*args)
     assert_close(call(*args), want, shape.tokens * shape.dim)
 
 
+SAMPLING = [k for k in FAST if k[0].startswith("sample_")]
+
+
 @pytest.mark.parametrize("branches", BRANCHES.values(), ids=BRANCHES)
-@pytest.mark.parametrize(("name", "implementation"), FAST[2:4])
+@pytest.mark.parametrize(("name", "implementation"), SAMPLING)
 def test_every_fused_covariance(device, name, implementation, branches):
     shape = SHAPES[4]
-    args = arguments(name, shape, branches)
-    got = compiled(dispatch.kernel(name, implementation))(*args)
+    kernel = kernel_of(name, implementation)
+    args = arguments(name, shape, branches, token_block=kernel.token_block)
+    got = compiled(kernel)(*args)
     assert_close(got, getattr(reference, name)(*args), shape.tokens * shape.dim)
 
 

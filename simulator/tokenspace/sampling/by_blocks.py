@@ -33,7 +33,9 @@ def prepare(request: Request) -> Plan:
 
 
 def _prepare_divergence(request: Request) -> Plan:
-    model, layout = request.model, lay_out(request.grid, TOKEN_BLOCK)
+    drawer = kernel("sample_divergence")
+    size = drawer.token_block or TOKEN_BLOCK
+    model, layout = request.model, lay_out(request.grid, size)
     rows = tuple(
         jax.tree.map(
             jnp.asarray, linear_blocks(t.branches.difference, layout, t.features.eigenvalues)
@@ -41,11 +43,11 @@ def _prepare_divergence(request: Request) -> Plan:
         for t in model.terms
     )
     return divergence_plan(
-        kernel("sample_divergence"),
+        drawer,
         model.law,
         (rows, jnp.asarray(layout.where)),
         method=METHOD,
-        elements=TOKEN_BLOCK * model.dim,
+        elements=size * model.dim,
     )
 
 
