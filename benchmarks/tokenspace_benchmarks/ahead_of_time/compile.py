@@ -66,7 +66,10 @@ def compile_for(
     moved = memory.argument_size_in_bytes + memory.output_size_in_bytes
     if found.lowering == "cuda" and memory.temp_size_in_bytes > gpu.L2:
         moved += 2 * memory.temp_size_in_bytes  # written to memory and read again
-    seconds = {"memory": moved / found.bandwidth, counts.pop("by"): counts["cycles"] / found.clock}
+    seconds = {
+        "bandwidth": moved / found.bandwidth,
+        counts.pop("by"): counts["cycles"] / found.clock,
+    }
     by = max(seconds, key=lambda k: seconds[k])
     return Record(
         program=program or getattr(f, "__name__", "program"),
@@ -85,7 +88,8 @@ def compile_for(
 def _gpu(compiled: Any, dump: Path, numbers: float) -> dict[str, Any]:
     """Launches, registers, spills, instructions and least cycles, from what XLA dumped."""
     code = {}
-    for ptx in sorted(dump.glob("*.ptx")):
+    for path in sorted(dump.glob("*.ptx")):
+        ptx = path.read_text()
         if entry := sass.entry(ptx):
             code[entry] = sass.assemble(ptx)
     (text,) = dump.glob("*.thunk_sequence.txt")

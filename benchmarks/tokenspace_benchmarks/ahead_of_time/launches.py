@@ -107,6 +107,7 @@ def _work(
             most.append((starts * number, number, starts))
         elif thunk.kind == "Conditional":
             work = min(inner.values(), key=lambda w: _cycles(w, code))
+            work = work._replace(notes=work.notes | {"of branches the cheapest counts"})
         elif thunk.kind in CONTAINERS:
             work = inner.get("body", Work())
         else:

@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 from collections import Counter
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from math import ceil
 from pathlib import Path
@@ -65,24 +66,29 @@ def tool(name: str) -> Path:
     raise InputError(f"{name} is not installed: it comes with the package triton")
 
 
-def entry(ptx: Path) -> str | None:
-    """Name of the kernel in a file of PTX, None where there is none (constants alone)."""
-    found = re.search(r"\.entry (\w+)", ptx.read_text())
+def entry(ptx: str) -> str | None:
+    """Name of the kernel in PTX, None where there is none (constants alone)."""
+    found = re.search(r"\.entry (\w+)", ptx)
     return found[1] if found else None
 
 
-def assemble(ptx: Path) -> Code:
+@cache
+def assemble(ptx: str) -> Code:
     """Assemble the PTX of one kernel and count what a thread executes."""
     with tempfile.TemporaryDirectory() as folder:
-        cubin = Path(folder) / "kernel.cubin"
-        command = [tool("ptxas"), "-v", "-O3", f"-arch={ARCHITECTURE}", ptx, "-o", cubin]
-        said = subprocess.run(command, capture_output=True, text=True, check=True).stderr
-        dump = [tool("nvdisasm"), "-c", cubin]
-        text = subprocess.run(dump, capture_output=True, text=True, check=True).stdout
+        source, cubin = Path(folder) / "kernel.ptx", Path(folder) / "kernel.cubin"
+        source.write_text(ptx)
+        said = run("ptxas", "-v", "-O3", f"-arch={ARCHITECTURE}", source, "-o", cubin).stderr
+        text = run("nvdisasm", "-c", cubin).stdout
     registers = max(int(n) for n in re.findall(r"Used (\d+) registers", said))
     spills = sum(int(n) for n in re.findall(r"(\d+) bytes spill stores", said))
     counted, unknown = count(parse(text))
     return Code(registers, spills, counted, unknown)
+
+
+def run(name: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run one of NVIDIA's tools; `CalledProcessError` where it fails."""
+    return subprocess.run([tool(name), *arguments], capture_output=True, text=True, check=True)
 
 
 def parse(text: str) -> list[Instruction]:

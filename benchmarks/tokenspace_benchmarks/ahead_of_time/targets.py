@@ -72,7 +72,8 @@ H100 = {  # fields of XLA's description of a GPU
     "thread_dim_limit_z": 64,
     "registers_per_core_limit": 1 << 16,
     "registers_per_block_limit": 1 << 16,
-    "memory_bandwidth": 3_350_000_000_000,
+    # Two transfers of 5,120 bits at 2.619 GHz; a rounded 3.35e12 makes XLA choose other tiles.
+    "memory_bandwidth": 2 * 2_619_000_000 * 5120 // 8,
     "l2_cache_size": 50 << 20,
     "clock_rate_ghz": 1.98,
     "device_memory_size": 80 * 10**9,
@@ -84,11 +85,21 @@ H100 = {  # fields of XLA's description of a GPU
     "driver_version": "12.8.0",
     "dnn_version": "9.10.0",
 }
+# XLA's number of a type -> lanes of a multiprocessor, and operations of a lane a cycle
+SCALAR_UNITS = {"s32": (4, 64, 1), "u32": (8, 64, 1), "f16": (10, 128, 2), "f32": (11, 128, 2)}
+MATRIX_UNITS = {"f16": (10, 4, 1024), "bf16": (16, 4, 1024), "tf32 for f32": (11, 4, 512)}
 
 
 def gpu_description() -> str:
     """An H100 in the text format that XLA reads."""
     fields = [f"  {k}: " + (f'"{v}"' if isinstance(v, str) else str(v)) for k, v in H100.items()]
+    for unit, rates in (("scalar", SCALAR_UNITS), ("matrix", MATRIX_UNITS)):
+        rows = " ".join(
+            f"rate_infos {{ key: {key} value {{ clock_rate_ghz: {H100['clock_rate_ghz']} "
+            f"units_per_core: {lanes} ops_per_clock: {operations} }} }}"
+            for key, lanes, operations in rates.values()
+        )
+        fields.append(f"  {unit}_unit_description {{ {rows} }}")
     capability = "  cuda_compute_capability { major: 9 feature_extension: ACCELERATED_FEATURES }"
     return "\n".join(
         [

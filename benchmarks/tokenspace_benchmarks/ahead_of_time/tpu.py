@@ -57,6 +57,7 @@ def count(text: str, dump: Path) -> Cycles:
                 total += trips * step
             elif branches := hlo.branches_of(line):
                 total += min(of(name) for name in branches)
+                notes.add("of branches the cheapest counts")
             elif "tpu_custom_call" in line:
                 total += kernel(line)
             elif estimate := ESTIMATE.search(line):

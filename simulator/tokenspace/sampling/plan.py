@@ -93,7 +93,11 @@ class Plan:
     @property
     def block(self) -> int:
         """Replicates drawn together, a power of two, set by the problem and not by the batch."""
-        elements = BLOCK_ELEMENTS.get(jax.default_backend(), ACCELERATOR_BLOCK_ELEMENTS)
+        return self.block_on(jax.default_backend())
+
+    def block_on(self, platform: str) -> int:
+        """The same on devices of another platform: "cpu", "gpu" or "tpu"."""
+        elements = BLOCK_ELEMENTS.get(platform, ACCELERATOR_BLOCK_ELEMENTS)
         fitting = max(1, elements // max(self.elements, 1))
         return min(1 << (fitting.bit_length() - 1), self.most)
 

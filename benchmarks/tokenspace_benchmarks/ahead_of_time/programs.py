@@ -1,0 +1,176 @@
+"""Every kernel at the benchmark shapes, as the programs that users run on an accelerator.
+
+Samplers are planned as anywhere, with the blocks of replicates of that platform, and compiled
+through `draw_block`, the one function that draws.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from tokenspace.covariance import (
+    Block,
+    Branches,
+    Exponential,
+    Isotropic,
+    StudentT,
+    TokenModel,
+    UnitNorm,
+    White,
+    equicorrelated,
+)
+from tokenspace.grids import log_grid
+from tokenspace.sampling import choose, plan
+from tokenspace.sampling.plan import draw_block
+from tokenspace_benchmarks.shapes import GIVEN_SHAPES, SHAPES, Shape, shapes
+from tokenspace_kernels import given_tokens
+from tokenspace_kernels.dispatch import DEFAULT, KERNELS, VARIABLE
+from tokenspace_kernels.random_bits import normals, seed_words
+
+PSI = (0.2, 0.3, 0.1)  # as in `cases`
+LENGTH = 32.0
+HOST = ("reference", "numba")  # implementations that never run on an accelerator
+NORMALS = (4096, 64, 1024)  # replicates, tokens and features of bare noise
+
+
+class Program(NamedTuple):
+    """A function of arrays to compile: its names, arguments, and the numbers that a call draws."""
+
+    name: str
+    kernel: str
+    implementation: str
+    call: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    numbers: float
+
+
+def branches() -> dict[str, Branches]:
+    """The positions that the benchmarks know: without memory, exchangeable, Markov, in blocks."""
+    return {
+        "white": Branches(White()),
+        "equicorrelated": equicorrelated(*PSI),
+        "AR(1)": Branches(Exponential(LENGTH)),
+        "blocks": Branches(Block(64)),
+    }
+
+
+@contextmanager
+def chosen(implementation: str) -> Iterator[None]:
+    """Plan with that implementation of the kernels, where there is one."""
+    before = os.environ.get(VARIABLE)
+    os.environ[VARIABLE] = implementation
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a kernel that lacks it says so
+            yield
+    finally:
+        if before is None:
+            del os.environ[VARIABLE]
+        else:
+            os.environ[VARIABLE] = before
+
+
+def implementations(kernel: str) -> list[str]:
+    """Those of a kernel that may run on an accelerator, plain JAX first."""
+    others = [name for name in KERNELS[kernel] if name not in (DEFAULT, *HOST)]
+    return [DEFAULT, *others]
+
+
+def planned(
+    name: str,
+    kernel: str,
+    model: TokenModel,
+    shape: Shape,
+    sampler: str,
+    platform: str,
+    statistics: tuple[str, ...] = ("divergence",),
+) -> Iterator[Program]:
+    """A block of replicates of a sampler, by each implementation of its kernel."""
+    grid = log_grid(shape.tokens, shape.points)
+    for implementation in implementations(kernel):
+        with chosen(implementation):
+            prepared = plan(model, grid, sampler, statistics)
+            drawn = choose(model, grid, statistics, sampler).cost[0]
+        if prepared.kernels != implementation:
+            continue
+        block = prepared.block_on(platform)
+        arguments = (seed_words(0), np.uint32(0), prepared.arrays)
+        call = partial(draw_block, prepared.draw, block)
+        yield Program(name, kernel, implementation, call, arguments, block * drawn)
+
+
+def sampled(platform: str) -> Iterator[Program]:
+    """Every sampler: D alone under each covariance, and with psi's under each token law."""
+    (shape,) = shapes("full", SHAPES)
+    for kind, value in branches().items():
+        model = TokenModel(value, Isotropic(shape.dim))
+        name = f"D(n), {kind}: tokens"
+        yield from planned(name, "sample_divergence", model, shape, "tokens", platform)
+    of_grid = {
+        "partial_sums": "partial_sum_divergence",
+        "collapsed": "collapsed_divergence",
+    }
+    for sampler, kernel in of_grid.items():  # the covariance is in the numbers, not in the program
+        model = TokenModel(branches()["AR(1)"], Isotropic(shape.dim))
+        name = f"D(n), AR(1): {sampler}"
+        yield from planned(name, kernel, model, shape, sampler, platform)
+    laws = {"Gaussian": (), "unit norm": (UnitNorm(),), "Student-t": (StudentT(5.0, "token"),)}
+    for law, extra in laws.items():
+        model = TokenModel(branches()["equicorrelated"], Isotropic(shape.dim), *extra)
+        yield from planned(
+            f"D(n) and psi, {law}: tokens",
+            "sample_statistics",
+            model,
+            shape,
+            "tokens",
+            platform,
+            ("divergence", "correlations"),
+        )
+
+
+def given() -> Iterator[Program]:
+    """Tokens that are given, once read; numbers are those read, of both branches."""
+    (shape,) = shapes("full", GIVEN_SHAPES)
+    grid = log_grid(shape.tokens, shape.points)
+    windows = given_tokens.ACCELERATOR_WINDOWS
+    pieces, where = given_tokens.cut(grid, windows)
+    tokens = jax.ShapeDtypeStruct((shape.tokens, shape.dim), jnp.float32)
+    numbers = 2.0 * shape.tokens * shape.dim
+    for what, psi in (("divergence and psi", True), ("divergence", False)):
+        name = f"given tokens: {what}"
+        call: Callable[..., Any] = partial(given_tokens._measure, windows=windows, psi=psi)
+        arguments = (tokens, tokens, pieces, where, grid)
+        yield Program(name, "measure", DEFAULT, call, arguments, numbers)
+        for other in implementations("measure")[1:]:
+            call = partial(KERNELS["measure"][other], grid=grid, psi=psi)
+            yield Program(name, "measure", other, call, (tokens, tokens), numbers)
+
+
+def bare() -> Iterator[Program]:
+    """White noise alone, stored or summed over tokens."""
+    replicates, tokens, dim = NORMALS
+    keys = jax.ShapeDtypeStruct((replicates, 2), jnp.uint32)
+    uses: dict[str, Callable[[jax.Array], jax.Array]] = {
+        "stored": lambda z: z,
+        "summed": partial(jnp.sum, axis=0),
+    }
+    for what, use in uses.items():
+        call = jax.vmap(lambda key, use=use: use(normals(key, 0, tokens, dim)))
+        numbers = float(replicates * tokens * dim)
+        yield Program(f"normals: {what}", "normals", DEFAULT, call, (keys,), numbers)
+
+
+def programs(platform: str) -> Iterator[Program]:
+    """All of them for "gpu" or "tpu"."""
+    yield from sampled(platform)
+    yield from given()
+    yield from bare()
