@@ -35,23 +35,22 @@ def _kernel(
 ) -> None:
     piece, chunk = pl.program_id(1), pl.program_id(2)
     first = chunk * pairs
-    scales, weights = refs[: len(terms)], refs[len(terms) : 2 * len(terms)]
-    out, carried = refs[2 * len(terms)], refs[2 * len(terms) + 1 :]
+    *weights, out = refs[len(terms) : len(refs) - len(terms)]
+    scales, carried, left = refs[: len(terms)], refs[len(refs) - len(terms) :], iter(weights)
     shape = scales[0].shape[0], SUBLANES, LANES
     lane = lax.broadcasted_iota(jnp.int32, shape, 0) * LANES + lax.broadcasted_iota(
         jnp.int32, shape, 2
     )
     feature = (lane + piece * shape[0] * LANES).astype(jnp.uint32)
-    # Spread over the lanes once, not for every pair.
-    key = tuple(jnp.broadcast_to(keys[:, k : k + 1], (1, *shape[1:])) for k in range(2))
+    key = tuple(_over_sublanes(keys, pl.program_id(0), word) for word in range(2))
     own = [
         Term(
-            partial(_weight, ref, size, first),
+            partial(_weight, next(left), next(left) if size[1] else None, size[1], first),
             *size,
             jnp.broadcast_to(scale[...], shape),
             noise_of(key, number, feature),
         )
-        for number, (ref, size, scale) in enumerate(zip(weights, terms, scales, strict=True))
+        for number, (size, scale) in enumerate(zip(terms, scales, strict=True))
     ]
     walk = Walk(own, PLAIN)
     point = lax.broadcasted_iota(jnp.int32, out.shape, 1)
@@ -83,10 +82,22 @@ def _kernel(
             ref[i] = x
 
 
-def _weight(ref: Any, size: tuple[int, int], first: Any, pair: Any, row: Any, column: int) -> Any:
-    slots, states = size
-    columns = PAIR + states
-    return ref[0, 0, ((pair - first) * (slots + 1 + states) + row) * columns + column]
+def _over_sublanes(keys: Any, group: Any, word: int) -> jax.Array:
+    """One word of the keys of eight replicates, each over the lanes of its sublane."""
+    shape = (1, SUBLANES, LANES)
+    row = lax.broadcasted_iota(jnp.int32, shape, 1)
+    out = jnp.zeros(shape, jnp.uint32)
+    for k in range(SUBLANES):
+        out = jnp.where(row == k, keys[word, group * SUBLANES + k], out)
+    return out
+
+
+def _weight(
+    noise: Any, state: Any, states: int, first: Any, pair: Any, row: Any, column: int
+) -> Any:
+    if column < PAIR:
+        return noise[row * PAIR + column, pair - first]
+    return state[row * states + column - PAIR, pair - first]
 
 
 def sample_divergence(
@@ -98,31 +109,33 @@ def sample_divergence(
     """As `sample_divergence.sample_divergence`, for blocks of two tokens."""
     replicates, points = len(keys), len(where)
     blocks, dim = terms[0].noise.shape[0], terms[0].scale.shape[0]
-    pairs = min(CHUNK, blocks)
+    pairs = min(CHUNK, _up(blocks, LANES))
     chunks = pl.cdiv(blocks, pairs)
     tile = min(LARGEST_SLICE, _up(dim, LANES))
     sizes = tuple((t.noise.shape[1] - 1 - t.state.shape[2], t.state.shape[2]) for t in terms)
     scales = [jnp.pad(t.scale, (0, _up(dim, tile) - dim)).reshape(-1, 1, LANES) for t in terms]
-    weights = [_in_chunks(t, chunks, pairs) for t in terms]
+    weights = [_by_pair(w, chunks * pairs) for t in terms for w in (t.noise, t.state) if w.size]
     first = jnp.arange(chunks + 1, dtype=jnp.int32) * (pairs * sizes[0][0])
-    starts = jnp.searchsorted(where, first).astype(jnp.int32)
+    starts = jnp.sum(
+        where[None] < first[:, None], axis=1, dtype=jnp.int32
+    )  # of a chunk's grid points
     groups = pl.cdiv(replicates, SUBLANES)
     scalars = pl.BlockSpec(memory_space=pltpu.SMEM)
     squared = pl.pallas_call(
         partial(_kernel, terms=sizes, pairs=pairs),
-        out_shape=jax.ShapeDtypeStruct((groups * SUBLANES, _up(points, LANES)), jnp.float32),
+        out_shape=jax.ShapeDtypeStruct((groups * SUBLANES, points), jnp.float32),
         grid=(groups, pl.cdiv(dim, tile), chunks),
         in_specs=[
             scalars,
             scalars,
-            pl.BlockSpec((SUBLANES, 2), lambda g, t, c: (g, 0)),
+            scalars,
             *(pl.BlockSpec((tile // LANES, 1, LANES), lambda g, t, c: (t, 0, 0)) for _ in terms),
             *(
-                pl.BlockSpec((1, 1, w.shape[2]), lambda g, t, c: (c, 0, 0), memory_space=pltpu.SMEM)
+                pl.BlockSpec((len(w), pairs), lambda g, t, c: (0, c), memory_space=pltpu.SMEM)
                 for w in weights
             ),
         ],
-        out_specs=pl.BlockSpec((SUBLANES, _up(points, LANES)), lambda g, t, c: (g, 0)),
+        out_specs=pl.BlockSpec((SUBLANES, points), lambda g, t, c: (g, 0)),
         scratch_shapes=[
             pltpu.VMEM((1 + p, tile // LANES, SUBLANES, LANES), jnp.float32) for _, p in sizes
         ],
@@ -134,19 +147,18 @@ def sample_divergence(
     )(
         starts,
         where.astype(jnp.int32),
-        jnp.pad(keys, ((0, groups * SUBLANES - replicates), (0, 0))),
+        jnp.pad(keys.T, ((0, 0), (0, groups * SUBLANES - replicates))),
         *scales,
         *weights,
     )
-    return jnp.sqrt(squared[:replicates, :points])
+    return jnp.sqrt(squared[:replicates])
 
 
 def _up(number: int, multiple: int) -> int:
     return pl.cdiv(number, multiple) * multiple
 
 
-def _in_chunks(term: LinearBlocks, chunks: int, pairs: int) -> jax.Array:
-    """Weights of noise and state side by side, (chunks, 1, numbers of a chunk)."""
-    rows = jnp.concatenate([term.noise, term.state], axis=2)
-    rows = jnp.pad(rows, ((0, chunks * pairs - len(rows)), (0, 0), (0, 0)))
-    return rows.reshape(chunks, 1, -1)
+def _by_pair(weights: jax.Array, pairs: int) -> jax.Array:
+    """Weights (blocks, rows, columns) as (rows * columns, pairs), as they lie in memory anyhow."""
+    blocks = len(weights)
+    return jnp.pad(weights.transpose(1, 2, 0).reshape(-1, blocks), ((0, 0), (0, pairs - blocks)))
