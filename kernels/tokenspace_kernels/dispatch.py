@@ -2,10 +2,10 @@
 
 "xla", plain JAX that XLA fuses, is the default on every platform. "reference" is NumPy in float64.
 An implementation for one kind of device is one more entry, kept only where it measures faster
-there: "numba" reads given tokens on a CPU, where the extra `cpu` is installed; "pallas" draws
-tokens in registers on an NVIDIA GPU or a TPU, where `choice` measures it to be the fastest. The
-environment variable TOKENSPACE_KERNELS names another than the default; a kernel that lacks it, or
-does not run on this device, falls back to the default with a warning.
+there: "numba" samples tokens and reads given ones on a CPU, where the extra `cpu` is installed;
+"pallas" draws tokens in registers on an NVIDIA GPU or a TPU, where `choice` measures it to be the
+fastest. The environment variable TOKENSPACE_KERNELS names another than the default; a kernel that
+lacks it, or does not run on this device, falls back to the default with a warning.
 """
 
 from __future__ import annotations
@@ -46,6 +46,12 @@ KERNELS: dict[str, dict[str, Callable[..., Any]]] = {
 PALLAS = {"sample_divergence": {"gpu": "sample_divergence_gpu", "tpu": "sample_divergence_tpu"}}
 PALLAS_BLOCK = 2
 TRIAL_BLOCK = 64  # of other implementations, which take any
+ON_HOST = ("numba", "reference")  # called with arrays, not traced by JAX
+NUMBA = {  # where the kernels lie that Numba compiles
+    "measure": "given_tokens_cpu",
+    "sample_divergence": "sample_divergence_cpu",
+    "sample_statistics": "sample_statistics_cpu",
+}
 
 
 class Kernel(NamedTuple):
@@ -59,18 +65,23 @@ class Kernel(NamedTuple):
         """How many tokens a block must have, None where it may have any number."""
         return PALLAS_BLOCK if self.implementation == "pallas" else None
 
+    @property
+    def on_host(self) -> bool:
+        """Whether it is called from the host with arrays, not traced by JAX."""
+        return self.implementation in ON_HOST
+
 
 @cache
-def _numba_measure() -> Callable[..., Any] | None:
-    """Given tokens read by Numba, None where it is not installed or does not work."""
-    if not find_spec("numba"):
+def _of_numba(name: str) -> Callable[..., Any] | None:
+    """A kernel compiled by Numba, None where that is not installed or does not work."""
+    if name not in NUMBA or not find_spec("numba"):
         return None
     try:
-        from tokenspace_kernels.given_tokens_cpu import measure
+        module = import_module(f"tokenspace_kernels.{NUMBA[name]}")
     except ImportError as error:  # a Numba that does not know this NumPy says so here
         warnings.warn(f"Numba cannot be used ({error}); {DEFAULT!r} runs instead", stacklevel=4)
         return None
-    return measure
+    return cast(Callable[..., Any], getattr(module, name))
 
 
 @cache
@@ -92,7 +103,7 @@ def _of_pallas(name: str) -> Callable[..., Any] | None:
 def implementations(name: str) -> dict[str, Callable[..., Any]]:
     """The implementations of a kernel that run here, the one that runs unless told first."""
     known = KERNELS[name]
-    numba = _numba_measure() if name == "measure" and jax.default_backend() == "cpu" else None
+    numba = _of_numba(name) if jax.default_backend() == "cpu" else None
     pallas = _of_pallas(name)
     known = {**known, "pallas": pallas} if pallas else known
     return {"numba": numba, **known} if numba else known

@@ -128,7 +128,8 @@ def sample_statistics(
     law: TokenLaw,
 ) -> given_tokens.Reports:
     """Tokens of both branches formed whole, then sums up to the grid."""
-    blocks, size = total.factor.shape[:2]
+    blocks = len(ends)
+    size = len(total.factor) * total.factor.shape[1] // blocks
     root = np.sqrt(0.5) * np.asarray(scale, float)
     columns = []
     for key in keys:

@@ -10,10 +10,9 @@ import pytest
 
 import tokenspace as ts
 from tokenspace import kernels
-from tokenspace.sampling import plan
-from tokenspace.sampling.by_blocks import linear_blocks
+from tokenspace.sampling.by_blocks import linear_blocks, token_blocks
 from tokenspace.theory import divergence_covariance
-from tokenspace_benchmarks.shapes import shapes
+from tokenspace_benchmarks.shapes import Shape, shapes
 from tokenspace_kernels import (
     dispatch,
     given_tokens,
@@ -101,8 +100,12 @@ def arguments(name, shape, branches, law="gaussian", token_block=None):
         second = linear_blocks(ts.Exponential(4.0), layout, eigenvalues[::-1])
         return keys, tuple(jax.tree.map(jnp.asarray, t) for t in (first, second)), layout.where
     if name == "sample_statistics":
-        a = plan(model, grid, "tokens", ("correlations",)).arrays
-        return keys, *(a[k] for k in ("total", "difference", "scale", "ends", "where", "law"))
+        layout = lay_out(grid, 64)
+        parts = (branches.total, branches.difference)
+        blocks = [token_blocks(part, layout, token_block or 64) for part in parts]
+        scale = np.sqrt(eigenvalues).astype(np.float32)
+        device_law = jax.tree.map(jnp.float32, model.law)
+        return keys, *blocks, scale, layout.ends, layout.where, device_law
     rng = np.random.default_rng(shape.tokens)
     a, b = rng.standard_normal((2, shape.replicates, shape.tokens, shape.dim), dtype=np.float32)
     return a + 0.3 * b, b, grid
@@ -118,9 +121,9 @@ def assert_close(got, want, scale):
         np.testing.assert_allclose(x, y, rtol=0, atol=4 * EPSILON * np.sqrt(scale + 64) * size)
 
 
-def compiled(kernel):
-    """As plans run it: traced once."""
-    return jax.jit(kernel.call)
+def as_plans_run(kernel):
+    """Traced once, or called on the host."""
+    return kernel.call if kernel.on_host else jax.jit(kernel.call)
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -128,7 +131,7 @@ def compiled(kernel):
 def test_against_reference(device, name, implementation, shape):
     kernel = kernel_of(name, implementation)
     args = arguments(name, shape, BRANCHES["equicorrelated"], token_block=kernel.token_block)
-    call = kernel.call if name == "measure" else compiled(kernel)
+    call = kernel.call if name == "measure" else as_plans_run(kernel)
     want = getattr(reference, name)(*args)
     assert_close(call(*args), want, shape.tokens * shape.dim)
 
@@ -142,16 +145,39 @@ def test_every_fused_covariance(device, name, implementation, branches):
     shape = SHAPES[4]
     kernel = kernel_of(name, implementation)
     args = arguments(name, shape, branches, token_block=kernel.token_block)
-    got = compiled(kernel)(*args)
+    got = as_plans_run(kernel)(*args)
     assert_close(got, getattr(reference, name)(*args), shape.tokens * shape.dim)
 
 
 @pytest.mark.parametrize("law", LAWS)
-def test_every_token_law(device, law):
+@pytest.mark.parametrize("implementation", [i for k, i in SAMPLING if k == "sample_statistics"])
+def test_every_token_law(device, implementation, law):
     shape = SHAPES[4]
     args = arguments("sample_statistics", shape, BRANCHES["equicorrelated"], law)
-    got = compiled(dispatch.kernel("sample_statistics", "xla"))(*args)
+    got = as_plans_run(dispatch.kernel("sample_statistics", implementation))(*args)
     assert_close(got, reference.sample_statistics(*args), shape.tokens * shape.dim)
+
+
+@pytest.mark.parametrize("name", ["sample_divergence", "sample_statistics"])
+def test_numba_takes_features_in_several_pieces(name):
+    numba = pytest.importorskip("tokenspace_kernels.sample_divergence_cpu")
+    shape = Shape(70, 2 * numba.PIECE + 3, 2, 5, ())
+    args = arguments(name, shape, BRANCHES["Matern 5/2"])
+    got = dispatch.kernel(name, "numba").call(*args)
+    assert_close(got, getattr(reference, name)(*args), shape.tokens * shape.dim)
+
+
+@pytest.mark.parametrize("size", [2, 8, 16])
+@pytest.mark.parametrize("branches", BRANCHES)
+def test_blocks_of_tokens_of_any_length_are_the_same_tokens(branches, size):
+    """The factor of a block is a part of one Cholesky factor, however long the block."""
+    pytest.importorskip("numba")
+    long, short = (
+        arguments("sample_statistics", SHAPES[4], BRANCHES[branches], "student", s)
+        for s in (64, size)
+    )
+    numba = dispatch.kernel("sample_statistics", "numba").call
+    assert_close(numba(*short), numba(*long), SHAPES[4].tokens * SHAPES[4].dim)
 
 
 @pytest.mark.parametrize("windows", [(1,), (4, 32), given_tokens.ACCELERATOR_WINDOWS])
@@ -229,11 +255,11 @@ def test_given_tokens_do_not_depend_on_the_number_of_threads(monkeypatch, sequen
 
 def test_reference_runs_a_whole_experiment(monkeypatch):
     model = ts.TokenModel(BRANCHES["AR(1)"], ts.Isotropic(6))
-    for sampler, statistics in (
-        ("collapsed", ["divergence"]),
-        ("partial_sums", ["divergence"]),
-        ("tokens", ["divergence"]),
-        ("tokens", ["correlations"]),
+    for sampler, statistics, kernel in (
+        ("collapsed", ["divergence"], "collapsed_divergence"),
+        ("partial_sums", ["divergence"], "partial_sum_divergence"),
+        ("tokens", ["divergence"], "sample_divergence"),
+        ("tokens", ["correlations"], "sample_statistics"),
     ):
         # Whatever is asked for, whole blocks are drawn: of a few replicates, in so little memory.
         request = (model, 80, 3, 1, sampler, statistics)
@@ -241,21 +267,23 @@ def test_reference_runs_a_whole_experiment(monkeypatch):
         fast = ts.simulate(*request, max_memory=80_000)
         monkeypatch.setenv(dispatch.VARIABLE, "reference")
         slow = ts.simulate(*request, max_memory=80_000)
-        assert (fast.kernels, slow.kernels) == ("xla", "reference")
+        default = next(iter(dispatch.implementations(kernel)))
+        assert (fast.kernels, slow.kernels) == (default, "reference")
         np.testing.assert_allclose(fast.mean, slow.mean, rtol=1e-5)
 
 
 def test_missing_implementation_falls_back_with_a_message(monkeypatch):
     monkeypatch.setenv(dispatch.VARIABLE, "pallas")
-    with pytest.warns(UserWarning, match="'pallas'.*'xla' runs instead"):
-        assert dispatch.kernel("sample_divergence").implementation == "xla"
+    default = next(iter(dispatch.implementations("sample_divergence")))
+    with pytest.warns(UserWarning, match=f"'pallas'.*'{default}' runs instead"):
+        assert dispatch.kernel("sample_divergence").implementation == default
 
 
 @pytest.fixture
 def fresh_dispatch():
-    dispatch._numba_measure.cache_clear()
+    dispatch._of_numba.cache_clear()
     yield
-    dispatch._numba_measure.cache_clear()
+    dispatch._of_numba.cache_clear()
 
 
 def test_without_numba_the_default_runs(monkeypatch, fresh_dispatch):

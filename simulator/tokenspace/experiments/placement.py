@@ -25,7 +25,7 @@ Samples = dict[str, np.ndarray]  # name -> (R, m)
 class Placement:
     """A plan and the devices, of one host or of many, that take its blocks in turn.
 
-    arrays: number of a device of this host -> what the plan needs there.
+    arrays: number of a device of this host -> what the plan needs there, None if drawn on the host.
     """
 
     plan: Plan
@@ -38,36 +38,48 @@ class Placement:
 
     def sample(self, seed: int, first: int, blocks: int) -> Samples:
         """Statistics of replicates first .. first + blocks * block, each (R, m) on every host."""
-        plan, devices, many = self.plan, self.devices, jax.process_count() > 1
-        if plan.kernels == "reference":
-            keys = replicate_keys(seed, first, blocks * plan.block)
-            return {k: np.asarray(v) for k, v in plan.draw(keys, plan.arrays).items()}
-        end, words = first + blocks * plan.block, seed_words(seed)
-        turns = range(first, end, len(devices) * plan.block)
-        drawn = [  # dispatched at once, computed side by side
-            draw_block(
-                plan.draw,
-                plan.block,
-                words,
-                jax.device_put(np.uint32(start + k * plan.block), devices[k]),
-                arrays,
-            )
+        block, many = self.plan.block, jax.process_count() > 1
+        end = first + blocks * block
+        turns = range(first, end, len(self.devices) * block)
+        own = [
+            (start + k * block, k)
             for start in turns
-            for k, arrays in self.arrays.items()
-            if start + k * plan.block < end or many
+            for k in self.arrays
+            if start + k * block < end or many
         ]
-        out = {k: np.stack([np.asarray(d[k]) for d in drawn]) for k in drawn[0]}
+        out = self._on_host(seed, own) if self.plan.on_host else self._on_devices(seed, own)
         if many:
             out = {k: _gathered(v, len(turns)) for k, v in out.items()}
-        return {k: v.reshape(-1, v.shape[-1])[: blocks * plan.block] for k, v in out.items()}
+        return {k: v.reshape(-1, v.shape[-1])[: blocks * block] for k, v in out.items()}
+
+    def _on_devices(self, seed: int, own: list[tuple[int, int]]) -> Samples:
+        """Blocks (blocks, block, m) from (first replicate, number of the device) on."""
+        words = seed_words(seed)
+        drawn = [  # dispatched at once, computed side by side
+            draw_block(
+                self.plan.draw,
+                self.plan.block,
+                words,
+                jax.device_put(np.uint32(start), self.devices[k]),
+                self.arrays[k],
+            )
+            for start, k in own
+        ]
+        return {k: np.stack([np.asarray(d[k]) for d in drawn]) for k in drawn[0]}
+
+    def _on_host(self, seed: int, own: list[tuple[int, int]]) -> Samples:
+        """As `_on_devices`, by the cores of this host together, whatever the devices are."""
+        block = self.plan.block
+        keys = np.concatenate([replicate_keys(seed, start, block) for start, _ in own])
+        drawn = self.plan.draw(keys, self.plan.arrays)
+        return {k: np.asarray(v).reshape(len(own), block, -1) for k, v in drawn.items()}
 
 
 def place(plan: Plan, devices: Sequence[Any] | None = None) -> Placement:
     """Upload what a plan needs to the devices of this host; by default to the first one."""
     devices = jax.local_devices()[:1] if devices is None else devices
     own = [(k, d) for k, d in enumerate(devices) if d.process_index == jax.process_index()]
-    on_host = plan.kernels == "reference"
-    arrays = {} if on_host else {k: jax.device_put(plan.arrays, d) for k, d in own}
+    arrays = {k: None if plan.on_host else jax.device_put(plan.arrays, d) for k, d in own}
     return Placement(plan, devices, arrays)
 
 

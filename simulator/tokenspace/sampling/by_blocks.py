@@ -11,10 +11,11 @@ from tokenspace.covariance.innovations import innovations
 from tokenspace.sampling.plan import TOKEN_BLOCK, Plan, divergence_plan, statistics_plan
 from tokenspace.sampling.sampler import Request
 from tokenspace_kernels.blocks import Blocks, lay_out
-from tokenspace_kernels.dispatch import kernel
+from tokenspace_kernels.dispatch import DEFAULT, kernel
 from tokenspace_kernels.sample_divergence import LinearBlocks, TokenBlocks
 
 METHOD = "block innovations"
+HOST_BLOCK = 8  # tokens that a loop on the host forms at once: fewer multiply-adds, no matrix unit
 OF_MEASURING = 14  # norms, products and sums of unit vectors, a number of a token
 
 
@@ -55,11 +56,15 @@ def _prepare_statistics(request: Request) -> Plan:
     (model,) = request.model.terms
     layout = lay_out(request.grid, TOKEN_BLOCK)
     parts = (model.branches.total, model.branches.difference)
+    drawer = kernel("sample_statistics")
+    if drawer.on_host and model.law.token_change == "other":
+        drawer = kernel("sample_statistics", DEFAULT)
+    size = HOST_BLOCK if drawer.on_host else TOKEN_BLOCK
     return statistics_plan(
-        kernel("sample_statistics"),
+        drawer,
         model,
         layout,
-        (token_blocks(parts[0], layout), token_blocks(parts[1], layout)),
+        (token_blocks(parts[0], layout, size), token_blocks(parts[1], layout, size)),
         request.grid,
         psi=not request.divergence_only,
         method=METHOD,
@@ -82,7 +87,7 @@ def linear_blocks(covariance: Covariance, layout: Blocks, scale: np.ndarray) -> 
     return LinearBlocks(noise, state, np.sqrt(scale).astype(np.float32))  # type: ignore[arg-type]
 
 
-def token_blocks(covariance: Covariance, layout: Blocks) -> TokenBlocks:
-    """The innovations form in float32, for tokens with covariance `covariance`."""
-    blocks = list(innovations(covariance, layout.number, layout.size))
+def token_blocks(covariance: Covariance, layout: Blocks, size: int) -> TokenBlocks:
+    """The innovations form in float32, for tokens with covariance `covariance`, `size` at once."""
+    blocks = list(innovations(covariance, layout.number * layout.size // size, size))
     return TokenBlocks(*[np.array(part, np.float32) for part in zip(*blocks, strict=True)])  # type: ignore[arg-type]

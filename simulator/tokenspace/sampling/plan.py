@@ -17,7 +17,7 @@ import numpy as np
 
 from tokenspace.covariance import TokenLaw, TokenModel
 from tokenspace_kernels.blocks import Blocks
-from tokenspace_kernels.dispatch import Kernel
+from tokenspace_kernels.dispatch import ON_HOST, Kernel
 from tokenspace_kernels.given_tokens import psi_from_reports
 from tokenspace_kernels.random_bits import keys_of
 
@@ -36,10 +36,9 @@ class Divergences:
 
     draw: Callable[..., jax.Array]
 
-    def __call__(self, keys: jax.Array, arrays: Any) -> dict[str, jax.Array]:
+    def __call__(self, keys: Any, arrays: Any) -> dict[str, jax.Array]:
         of_kernel, law = arrays
-        d, w = self.draw(keys, *of_kernel), law.of_pair(keys)
-        return {"divergence": d if w is None else d * w}
+        return {"divergence": _scaled(self.draw(keys, *of_kernel), law, keys)}
 
 
 @dataclass(frozen=True)
@@ -49,15 +48,30 @@ class Statistics:
     draw: Callable[..., Any]
     psi: bool
 
-    def __call__(self, keys: jax.Array, arrays: dict[str, Any]) -> dict[str, jax.Array]:
+    def __call__(self, keys: Any, arrays: dict[str, Any]) -> dict[str, jax.Array]:
         names = ("total", "difference", "scale", "ends", "where", "law")
         reports = self.draw(keys, *(arrays[k] for k in names))
-        d, w = jnp.sqrt(reports.squared_divergence), arrays["law"].of_pair(keys)
+        d = jnp.sqrt(reports.squared_divergence)
         psi = psi_from_reports(reports, arrays["grid"]) if self.psi else {}
-        return {"divergence": d if w is None else d * w} | psi
+        return {"divergence": _scaled(d, arrays["law"], keys)} | psi
 
 
 Draw = Divergences | Statistics
+
+
+def _scaled(d: Any, law: TokenLaw, keys: Any) -> Any:
+    """D (R, m) times w of each pair as a whole; on the host with one compilation for every R."""
+    if isinstance(keys, jax.core.Tracer):
+        w = law.of_pair(keys)
+        return d if w is None else d * w
+    parts = np.resize(keys, (-(-len(keys) // LARGEST_BLOCK), LARGEST_BLOCK, 2))
+    each: list[Any] = [_of_pair(law, part) for part in parts]
+    return d if each[0] is None else np.asarray(d) * np.concatenate(each)[: len(keys)]
+
+
+@jax.jit
+def _of_pair(law: TokenLaw, keys: jax.Array) -> jax.Array | None:
+    return law.of_pair(keys)
 
 
 @partial(jax.jit, static_argnames=("draw", "block"))
@@ -89,6 +103,11 @@ class Plan:
     name: str = ""
     reason: str = ""
     most: int = LARGEST_BLOCK
+
+    @property
+    def on_host(self) -> bool:
+        """Whether it is drawn by calls on the host, for any number of replicates at once."""
+        return self.kernels in ON_HOST
 
     @property
     def block(self) -> int:

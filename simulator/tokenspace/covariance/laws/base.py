@@ -23,12 +23,19 @@ class TokenLaw:
     changed one by one and the exact E[D(n)^2] remains. `tail` says which moments exist: E||h||^p is
     finite for p < tail.
 
-    A law is a PyTree that device code calls: `of_pair` and `of_tokens` must be traceable.
+    A law is a PyTree that device code calls: `of_pair`, `of_tokens` and `token_scales` must be
+    traceable. `token_change` says what `of_tokens` does, for code that does not call it: "none",
+    "scale" (multiplies tokens by `token_scales`), "unit" (scales them to norm 1) or "other".
     """
 
     room: ClassVar[str] = "law"
     joint_scale: bool = False
+    token_change: str = "other"
     tail: Any = math.inf
+
+    def __init_subclass__(cls) -> None:
+        if "of_tokens" in vars(cls) and "token_change" not in vars(cls):
+            cls.token_change = "other"
 
     @property
     def name(self) -> str:
@@ -55,7 +62,11 @@ class TokenLaw:
 
     def of_tokens(self, g: jax.Array, key: jax.Array) -> jax.Array:
         """Tokens (size, d) of one branch from Gaussian ones, with a key (2,) of their own."""
-        return g
+        return g * self.token_scales(key, len(g))[:, None] if self.token_change == "scale" else g
+
+    def token_scales(self, key: jax.Array, size: int) -> jax.Array:
+        """w of each of a branch's tokens (size,), where `token_change` is "scale"."""
+        raise NotImplementedError
 
     def mean_scale(self) -> Any:
         """E[w]."""

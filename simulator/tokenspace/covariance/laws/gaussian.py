@@ -12,6 +12,8 @@ from tokenspace.registry import register
 class Gaussian(TokenLaw):
     """h = g."""
 
+    token_change = "none"
+
     @property
     def joint_scale(self) -> bool:  # type: ignore[override]
         return True

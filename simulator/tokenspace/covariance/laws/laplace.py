@@ -24,9 +24,10 @@ class Laplace(TokenLaw):
     Source: Kotz, Kozubowski & Podgorski 2001, The Laplace Distribution and Generalizations.
     """
 
-    def of_tokens(self, g: jax.Array, key: jax.Array) -> jax.Array:
-        square = chi_square(key, jnp.full(g.shape[0], 2.0, jnp.float32)) / 2
-        return g * jnp.sqrt(square)[:, None]
+    token_change = "scale"
+
+    def token_scales(self, key: jax.Array, size: int) -> jax.Array:
+        return jnp.sqrt(chi_square(key, jnp.full(size, 2.0, jnp.float32)) / 2)
 
     def mean_scale(self) -> float:
         """E[w] = Gamma(3/2) = sqrt(pi) / 2."""

@@ -38,6 +38,10 @@ class StudentT(TokenLaw):
         return self.scale == "pair"
 
     @property
+    def token_change(self) -> str:  # type: ignore[override]
+        return "none" if self.joint_scale else "scale"
+
+    @property
     def tail(self) -> Any:  # type: ignore[override]
         return self.df
 
@@ -48,11 +52,8 @@ class StudentT(TokenLaw):
         chi2 = jax.vmap(lambda key: chi_square(substream(key, PAIR), df))(keys)
         return jnp.sqrt(df / chi2)[:, None]
 
-    def of_tokens(self, g: jax.Array, key: jax.Array) -> jax.Array:
-        if self.joint_scale:
-            return g
-        chi2 = chi_square(key, jnp.full(g.shape[0], self.df))
-        return g * jnp.sqrt(self.df / chi2)[:, None]
+    def token_scales(self, key: jax.Array, size: int) -> jax.Array:
+        return jnp.sqrt(self.df / chi_square(key, jnp.full(size, self.df)))
 
     def mean_scale(self) -> Any:
         """E[w] = sqrt(df/2) Gamma((df-1)/2) / Gamma(df/2)."""

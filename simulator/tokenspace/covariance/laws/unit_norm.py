@@ -20,6 +20,8 @@ from tokenspace_kernels.given_tokens import unit_vectors
 class UnitNorm(TokenLaw):
     """h = g / ||g||: tokens on the unit sphere, as after RMS normalisation."""
 
+    token_change = "unit"
+
     def of_tokens(self, g: jax.Array, key: jax.Array) -> jax.Array:
         return unit_vectors(g)
 

@@ -1,0 +1,56 @@
+"""`sample_divergence` on the cores of a CPU by Numba: replicates and pieces of the features shared.
+
+What is drawn is what `sample_divergence` draws, to rounding; the number of threads changes nothing.
+Numba is an optional extra; `dispatch.py` says when it runs.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from tokenspace_kernels.random_bits import threefry2x32
+from tokenspace_kernels.sample_divergence import LinearBlocks
+from tokenspace_kernels.sample_divergence_loops import squares
+from tokenspace_kernels.streams import numbered
+from tokenspace_kernels.workers import Workers, cores
+
+PIECE = 512  # features whose sums, state and noise fit into the fastest cache
+
+
+def substreams(keys: np.ndarray, number: Any) -> np.ndarray:
+    """`random_bits.substream` of keys (R, 2), without a compilation."""
+    words: Any = (keys[:, 0], keys[:, 1])
+    counter: Any = (np.full(len(keys), number, np.uint32), np.uint32(0xFFFFFFFF))
+    return np.stack(threefry2x32(words, counter), axis=-1)
+
+
+def sample_divergence(keys: Any, terms: tuple[LinearBlocks, ...], where: Any) -> np.ndarray:
+    """As `sample_divergence.sample_divergence`, from the same arguments."""
+    keys, where = np.asarray(keys), np.asarray(where, np.int64)
+    noise, state, scale = _stacked(terms)
+    streams = [keys, *(substreams(keys, numbered(q)) for q in range(1, len(terms)))]
+    pieces = -(-scale.shape[1] // PIECE)
+    out = np.empty((len(keys), pieces, len(where)))
+    of_replicate = np.stack(streams, axis=1)
+
+    def draw(tasks: slice) -> None:
+        squares(of_replicate, noise, state, scale, where, PIECE, tasks.start, tasks.stop, out)
+
+    with ThreadPoolExecutor(cores()) as pool:
+        Workers(cores(), pool).share(np.ones(len(keys) * pieces), draw)
+    return np.sqrt(out.sum(axis=1)).astype(np.float32)
+
+
+def _stacked(terms: tuple[LinearBlocks, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The terms in one array of each kind, states padded with zeros to the largest."""
+    most = max(t.state.shape[2] for t in terms)
+    noise, state = [], []
+    for term in terms:
+        more = most - term.state.shape[2]
+        rows = ((0, 0), (0, more))
+        noise.append(np.pad(term.noise, (*rows, (0, 0))))
+        state.append(np.pad(term.state, (*rows, (0, more))))
+    return np.stack(noise), np.stack(state), np.stack([np.asarray(t.scale) for t in terms])
