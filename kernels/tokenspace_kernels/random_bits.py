@@ -149,7 +149,7 @@ def bits_to_normal(bits: jax.Array, arithmetic: Arithmetic = PLAIN) -> jax.Array
     """
     _, multiply_add, position = arithmetic
     signed = lax.bitcast_convert_type(bits, jnp.int32) >> 8  # -2^23 .. 2^23 - 1
-    u = multiply_add(signed.astype(jnp.float32), np.float32(2.0**-23), np.float32(2.0**-24))
+    u = (signed.astype(jnp.float32) + np.float32(0.5)) * np.float32(2.0**-23)
     t = position(u)
     *rest, last = map(np.float32, NORMAL_COEFFICIENTS)
     ratio = multiply_add(t, last, rest[-1])
