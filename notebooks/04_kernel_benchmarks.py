@@ -15,6 +15,7 @@ files = recorded()
 for device, document in files.items():
     limits = ", ".join(f"{name} {value:.3g}" for name, value in document["limits"].items())
     print(f"{device}: commit {document['commit']}, jax {document['versions']['jax']}; {limits}")
+    print(*document["skipped"], sep="\n")
 
 # %% [markdown]
 # **Speed.** Seconds per replicate of D(n) at 33 token counts, N = d = 1024. "Dense" is the naive way
@@ -45,8 +46,9 @@ for (device, case), group in speed.groupby(["device", "case"], sort=False):
 pd.DataFrame(rows).style.format(precision=1, thousands=",").hide()
 
 # %% [markdown]
-# **Roofline.** Each case as a share of its own floor: the bytes, operations or random normals that it
-# needs at least, over what this machine was measured to do.
+# **Roofline.** Each case as a share of its own floor: the bytes and the operations that no program of
+# the same mathematics does without, over the rates that loops of nothing else reach on this machine
+# (`tokenspace_benchmarks.limits`, `.operations`).
 
 # %%
 for document in files.values():
@@ -54,7 +56,8 @@ for document in files.values():
 
 # %% [markdown]
 # **Growth with size.** Throughput counts the tokens x features that a sampler stands for: `tokens`
-# draws every one and stays below the rate of raw normals, the others never form them.
+# draws every one and stays below the most normals that the machine can make, the others never form
+# them.
 
 # %%
 for document in files.values():

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from tokenspace.scaling.curves import compare_with_least_squares, fit_curves, read_curves
+from tokenspace_benchmarks import table
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -54,18 +55,11 @@ def test_counts_of_preferred_laws():
     assert f"all {len(clear)} are for the saturating law" in said
 
 
-def test_speeds_are_those_recorded():
-    document = json.loads((ROOT / "benchmarks" / "results" / "cpu" / "latest.json").read_text())
-    at = {(t["case"], t["contestant"]): t["median"] for t in document["timings"]}
-    speeds = README[README.index("On 2 CPU cores") : README.index("## How to read")]
-    for kind, column in (("equicorrelated", 1), ("AR(1)", 2)):
-        case = {c: m for (name, c), m in at.items() if name == f"D(n), {kind}, N = 1024, d = 1024"}
-        wanted = {f"`{s}`": case[s] for s in ("collapsed", "partial_sums", "tokens")}
-        for style in ("structured", "dense"):
-            wanted[style] = min(m for c, m in case.items() if c.endswith(style))
-        for label, median in wanted.items():
-            (row,) = re.findall(rf"^\| {label}[^|]*\|.*$", speeds, re.M)
-            assert row.split("|")[column + 1].strip() == f"{median:.2g}", row
+def test_table_of_speeds_is_that_of_the_committed_results():
+    made = table.table(ROOT / "benchmarks" / "results")
+    assert table.written(README, made) == README, (
+        "run: python -m tokenspace_benchmarks.table README.md"
+    )
 
 
 def test_speeds_of_given_tokens_are_those_recorded():

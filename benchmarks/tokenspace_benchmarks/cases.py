@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import time
 from collections.abc import Callable
 from functools import partial
@@ -27,9 +28,11 @@ from tokenspace.covariance import (
 from tokenspace.experiments.placement import place
 from tokenspace.experiments.simulate import simulate
 from tokenspace.grids import log_grid
-from tokenspace.sampling import Choice, choose, plan
+from tokenspace.sampling import choose, plan
+from tokenspace_benchmarks import work
 from tokenspace_benchmarks.harness import Case, Contestant
-from tokenspace_benchmarks.limits import Work
+from tokenspace_benchmarks.machine import compiled_loops
+from tokenspace_benchmarks.operations import on_accelerator
 from tokenspace_benchmarks.peers import naive, structured
 from tokenspace_benchmarks.shapes import GIVEN_SHAPES, MILLION, SHAPES, Shape, shapes
 from tokenspace_kernels.dispatch import implementations, kernel
@@ -50,12 +53,6 @@ def sampler(
     return lambda: placed.sample(0, 0, blocks)["divergence"]
 
 
-def work_of(choice: Choice) -> Work:
-    """Normals and operations of one replicate, as the sampler itself counts them."""
-    normals, multiply_adds = choice.cost
-    return Work(operations=2 * multiply_adds, normals=normals)
-
-
 def _ours(
     model: TokenModel, shape: Shape, names: tuple[str, ...], quick: bool, psi: bool = False
 ) -> list[Contestant]:
@@ -66,43 +63,52 @@ def _ours(
             name,
             True,
             partial(sampler, model, grid, name, statistics, 0.05 if quick else 0.3),
-            work_of(choose(model, grid, statistics, name)),
+            work.replicate(choose(model, grid, statistics, name)),
         )
         for name in names
     ]
 
 
-def _peers(
-    branches: Branches, process: structured.Process, n: int, d: int, grid: np.ndarray
-) -> list[Contestant]:
-    accelerator = jax.default_backend() != "cpu"
+def _peers(branches: Branches, n: int, d: int, grid: np.ndarray) -> list[Contestant]:
+    accelerator = on_accelerator()
     device = "cuda" if accelerator else "cpu"
     makers: list[tuple[str, Any]] = [
-        ("NumPy, dense", partial(naive.numpy_dense, branches, n, d, grid)),
-        ("JAX, dense", partial(naive.jax_dense, branches, n, d, grid)),
-        ("NumPy SFC64, structured", partial(structured.numpy_structured, process, d, grid)),
-        ("JAX unfused, structured", partial(structured.jax_unfused, process, d, grid)),
+        ("NumPy, dense", naive.numpy_dense),
+        ("JAX, dense", naive.jax_dense),
+        ("NumPy SFC64, structured", structured.numpy_structured),
+        ("JAX, structured", structured.jax_structured),
     ]
+    if structured.has_mkl():
+        makers.append(("MKL ARS-5, structured", structured.mkl_structured))
     if naive.torch is not None and (not accelerator or naive.torch.cuda.is_available()):
-        torch_structured = partial(structured.torch_structured, process, d, grid, device)
+        torch_structured = partial(structured.torch_structured, device=device)
         makers += [
-            ("PyTorch, dense", partial(naive.torch_dense, branches, n, d, grid, device)),
+            ("PyTorch, dense", partial(naive.torch_dense, device=device)),
             ("PyTorch, structured", torch_structured),
         ]
         if accelerator:
-            makers.append(("PyTorch compiled, structured", partial(torch_structured, True)))
+            makers.append(
+                ("PyTorch compiled, structured", partial(torch_structured, compiled=True))
+            )
     if accelerator and find_spec("cupy"):
-        makers.append(("CuPy, structured", partial(structured.cupy_structured, process, d, grid)))
-    return [Contestant(name, False, build) for name, build in makers]
+        makers.append(("CuPy, structured", structured.cupy_structured))
+    return [Contestant(name, False, partial(make, branches, n, d, grid)) for name, make in makers]
 
 
-def missing_peers() -> list[str]:
-    """What could not be compared with, in words."""
+def left_out() -> list[str]:
+    """What could not be compared with or measured at its best, in words."""
     out = []
     if naive.torch is None:
         out.append("PyTorch is not installed: its peers are skipped (extra `peers`)")
-    if jax.default_backend() != "cpu" and not find_spec("cupy"):
+    if platform.machine() in ("x86_64", "AMD64") and not structured.has_mkl():
+        out.append("mkl_random is not installed: its peer is skipped (extra `peers`)")
+    if on_accelerator() and not find_spec("cupy"):
         out.append("CuPy is not installed: its peer is skipped (extra `peers-gpu`)")
+    if not on_accelerator() and not compiled_loops():
+        out.append(
+            "Numba is not installed: rates of arithmetic are those of XLA, which are below the "
+            "machine's, and shares of the limit come out too large (extra `cpu`)"
+        )
     return out
 
 
@@ -111,16 +117,16 @@ def sampling_cases(use: str) -> list[Case]:
     out = []
     for shape in shapes(use, SHAPES):
         n, d, grid = shape.tokens, shape.dim, log_grid(shape.tokens, shape.points)
-        for kind, branches, process in (
-            ("equicorrelated", equicorrelated(*PSI), structured.Process.equicorrelated(PSI, d)),
-            ("AR(1)", Branches(Exponential(LENGTH)), structured.Process.ar1(LENGTH, d)),
+        for kind, branches in (
+            ("equicorrelated", equicorrelated(*PSI)),
+            ("AR(1)", Branches(Exponential(LENGTH))),
         ):
             names = ("tokens", "partial_sums", "collapsed")
             ours = _ours(TokenModel(branches, Isotropic(d)), shape, names, use == "quick")
             out.append(
                 Case(
                     f"D(n), {kind}, N = {n}, d = {d}",
-                    ours + _peers(branches, process, n, d, grid),
+                    ours + _peers(branches, n, d, grid),
                     3 if use == "quick" else 9,
                 )
             )
@@ -179,13 +185,12 @@ def given_token_cases(use: str) -> list[Case]:
     out = []
     for shape in shapes(use, GIVEN_SHAPES):
         grid = log_grid(shape.tokens, shape.points)
-        work = Work(bytes=2.0 * 4 * shape.tokens * shape.dim)
         contestants = [
             Contestant(
                 f"{what}, {implementation}",
                 True,
                 partial(_given, shape, grid, implementation, psi),
-                work,
+                work.given_tokens(shape.tokens, shape.dim, psi),
             )
             for implementation in implementations("measure")
             if implementation != "reference"

@@ -15,7 +15,10 @@ import numpy as np
 
 from tokenspace.errors import InputError
 from tokenspace.provenance import device_name, versions
-from tokenspace_benchmarks.limits import Probe, Work
+from tokenspace_benchmarks.limits import Work
+from tokenspace_benchmarks.machine import Probe
+
+FORMAT = 2  # of a result file; 1 had the speed of our own generator as a limit
 
 
 @dataclass(frozen=True)
@@ -130,10 +133,15 @@ def device_folder(folder: Path) -> Path:
     return folder / safe
 
 
-def save(timings: list[Timing], folder: Path, **more: Any) -> Path:
-    """Write a result file with device, versions and commit; returns its path."""
-    path = device_folder(folder) / "latest.json"
+def save(timings: list[Timing], folder: Path, finished: bool = True, **more: Any) -> Path:
+    """Write a result file with device, versions and commit; returns its path.
+
+    It is latest.json, or of a run that goes on unfinished.json, which the finished one replaces.
+    """
+    unfinished = device_folder(folder) / "unfinished.json"
+    path = unfinished.with_name("latest.json") if finished else unfinished
     document = {
+        "format": FORMAT,
         "device": device_name(),
         "versions": versions(),
         "commit": commit(),
@@ -142,6 +150,8 @@ def save(timings: list[Timing], folder: Path, **more: Any) -> Path:
     }
     try:
         path.write_text(json.dumps(document, indent=1) + "\n")
+        if finished:
+            unfinished.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
     return path
@@ -150,26 +160,48 @@ def save(timings: list[Timing], folder: Path, **more: Any) -> Path:
 def load(path: Path) -> dict[str, Any]:
     """Read a result file.
 
+    One of format 1 keeps its times. Its limits are left out, since they held the speed of our own
+    generator, and shares of them mean something else; "skipped" says so.
+
     Raises:
-        InputError: missing, or not one of ours.
+        InputError: missing, not one of ours, or of a later format.
     """
     try:
-        document = json.loads(path.read_text())
+        document = dict(json.loads(path.read_text()))
         if not {"device", "limits", "timings"} <= set(document):
             raise ValueError("no timings in it")
         for t in document["timings"]:
             Timing(**t)
-        return dict(document)
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"{path}: not a benchmark result ({error})") from None
+    known = document.get("format", 1)
+    if known == FORMAT:
+        return document
+    if known != 1:
+        raise InputError(
+            f"{path}: a benchmark result of format {known!r}; this version reads 1 and {FORMAT}. "
+            "Run `tokenspace bench` again, or a newer version"
+        )
+    said = "measured before limits were the machine's own: its shares of them are left out"
+    blank = {"floor": None, "floor_by": None}
+    return document | {
+        "limits": {},
+        "timings": [t | blank for t in document["timings"]],
+        "skipped": [*document.get("skipped", []), said],
+    }
+
+
+def results_folder() -> Path:
+    """Where the result files are that come with the package."""
+    package = Path(__file__).parent
+    installed = package / "results"  # in a wheel; a checkout has them in benchmarks/results/
+    return installed if installed.exists() else package.parent / "results"
 
 
 def recorded() -> dict[str, dict[str, Any]]:
-    """The result files that come with the package, by device."""
-    package = Path(__file__).parent
-    installed = package / "results"  # in a wheel; a checkout has them in benchmarks/results/
-    folder = installed if installed.exists() else package.parent / "results"
-    return {p.parent.name: load(p) for p in sorted(folder.glob("*/latest.json"))}
+    """The result files that come with the package, by device; not those of compiled programs."""
+    found = sorted(results_folder().glob("*/latest.json"))
+    return {p.parent.name: load(p) for p in found if not p.parent.name.endswith("-compiled")}
 
 
 def slowdowns(old: dict[str, Any], new: list[Timing]) -> list[str]:

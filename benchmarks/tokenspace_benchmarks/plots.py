@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from tokenspace_benchmarks.limits import RATES
+from tokenspace_benchmarks.operations import normals_per_second
 
 COLOURS = {"tokens": "tab:blue", "partial_sums": "tab:orange", "collapsed": "tab:green"}
 
 
 def growth(document: dict[str, Any]) -> Any:
-    """Throughput and peak memory along each axis, the raw rate of normals as the ceiling."""
+    """Throughput and peak memory along each axis, under the machine's own roof."""
     import matplotlib.pyplot as plt
 
     from tokenspace_benchmarks.sizes import BASE
@@ -31,12 +32,12 @@ def growth(document: dict[str, Any]) -> Any:
             rate = [n / s["seconds"] for n, s in zip(drawn, along, strict=True)]
             top.loglog(x, rate, "o-", color=colour, label=sampler)
             bottom.plot(x, [s["peak_mib"] or np.nan for s in along], "o-", color=colour)
-        top.axhline(
-            document["limits"]["normals_per_s"],
-            color="black",
-            linestyle="--",
-            label="roof of `tokens`: raw normals",
-        )
+        if document["limits"]:
+            roof = normals_per_second(
+                document["limits"], "matrix_gflop_per_s" in document["limits"]
+            )
+            says = "roof of `tokens`: arithmetic of normals"
+            top.axhline(roof, color="black", linestyle="--", label=says)
         fixed = ", ".join(f"{k} = {v:,}" for k, v in BASE.items() if k != axis)
         top.set(title=fixed, ylabel="tokens x features x replicates / s")
         bottom.set(xlabel=axis, ylabel="peak memory, MiB", yscale="log")
@@ -56,7 +57,7 @@ def roofline(document: dict[str, Any]) -> Any:
 
     ours = [t for t in document["timings"] if t["floor"] is not None]
     figure, axes = plt.subplots(figsize=(9, 0.35 * len(ours) + 1.8))
-    colours = {what: f"C{k}" for k, (what, _) in enumerate(RATES.values())}
+    colours = {what: f"C{k}" for k, what in enumerate(RATES.values())}
     labelled: set[str] = set()
     for row, t in enumerate(reversed(ours)):
         by = t["floor_by"]
@@ -71,7 +72,8 @@ def roofline(document: dict[str, Any]) -> Any:
     axes.set_xlabel("share of the machine's limit")
     axes.set_title(f"Roofline on {document['device']}", loc="left")
     axes.tick_params(axis="y", labelsize=8)
-    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(labelled), frameon=False)
+    if labelled:
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(labelled), frameon=False)
     figure.tight_layout()
     return figure
 

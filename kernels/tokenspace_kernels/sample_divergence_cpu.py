@@ -18,12 +18,14 @@ from tokenspace_kernels.streams import numbered
 from tokenspace_kernels.workers import Workers, cores
 
 PIECE = 512  # features whose sums, state and noise fit into the fastest cache
+LANES = 16  # float32 numbers of the longest vector
 
 
 def substreams(keys: np.ndarray, number: Any) -> np.ndarray:
-    """`random_bits.substream` of keys (R, 2), without a compilation."""
+    """`random_bits.substream` of keys (R, 2), with one number or (R,), without a compilation."""
     words: Any = (keys[:, 0], keys[:, 1])
-    counter: Any = (np.full(len(keys), number, np.uint32), np.uint32(0xFFFFFFFF))
+    numbers = np.broadcast_to(np.asarray(number, np.uint32), len(keys))
+    counter: Any = (numbers, np.uint32(0xFFFFFFFF))
     return np.stack(threefry2x32(words, counter), axis=-1)
 
 
@@ -53,4 +55,12 @@ def _stacked(terms: tuple[LinearBlocks, ...]) -> tuple[np.ndarray, np.ndarray, n
         rows = ((0, 0), (0, more))
         noise.append(np.pad(term.noise, (*rows, (0, 0))))
         state.append(np.pad(term.state, (*rows, (0, more))))
-    return np.stack(noise), np.stack(state), np.stack([np.asarray(t.scale) for t in terms])
+    return np.stack(noise), np.stack(state), np.stack([whole_vectors(t.scale) for t in terms])
+
+
+def whole_vectors(scale: Any) -> np.ndarray:
+    """Scales of features (d,) with zeros up to a whole number of vectors: a rest costs more alone.
+
+    The features beyond d are drawn like the others, and count for nothing.
+    """
+    return np.pad(np.asarray(scale, np.float32), (0, -len(scale) % LANES))

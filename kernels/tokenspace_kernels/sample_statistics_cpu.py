@@ -11,13 +11,11 @@ from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from tokenspace_kernels.given_tokens import Reports
-from tokenspace_kernels.random_bits import substream
 from tokenspace_kernels.sample_divergence import TokenBlocks
-from tokenspace_kernels.sample_divergence_cpu import substreams
+from tokenspace_kernels.sample_divergence_cpu import substreams, whole_vectors
 from tokenspace_kernels.sample_statistics_loops import statistics
 from tokenspace_kernels.streams import SCALES_A, SCALES_B, TOTAL
 from tokenspace_kernels.workers import Workers, cores
@@ -43,7 +41,7 @@ def sample_statistics(
     size = len(total.factor) * total.factor.shape[1] // blocks
     counts = where // slots * size + ends.ravel()[where]
     parts = [tuple(map(np.asarray, p)) for p in (total, difference)]
-    root = np.sqrt(np.float32(0.5)) * np.asarray(scale)
+    root = np.sqrt(np.float32(0.5)) * whole_vectors(scale)
     out = np.empty((len(keys), len(counts), 5))
     streams = np.stack([substreams(keys, TOTAL), keys], axis=1)
     drawn = law.token_change == "scale"
@@ -62,22 +60,22 @@ def sample_statistics(
             scales = np.ones((len(keys[now]), 2, 0), np.float32)
             if drawn:
                 some = np.resize(keys[now], (together, 2))
-                scales = np.asarray(_scales(some, law, blocks, size))
+                scales = _scales(some, law, blocks, size)
             workers.share(np.ones(len(keys[now])), partial(draw, streams[now], scales, out[now]))
     return Reports(*np.moveaxis(out, 2, 0))
 
 
-@partial(jax.jit, static_argnames=("blocks", "size"))
-def _scales(keys: jax.Array, law: Any, blocks: int, size: int) -> jax.Array:
-    """What a law multiplies tokens by, (R, 2, tokens), from a key for each block of a branch."""
+def _scales(keys: np.ndarray, law: Any, blocks: int, size: int) -> np.ndarray:
+    """What a law multiplies tokens by, (R, 2, tokens), from a key for each block of a branch.
 
-    def of_block(key: jax.Array, block: jax.Array) -> jax.Array:
-        return law.token_scales(substream(key, block), size)
+    Keys are made by NumPy: XLA takes minutes to compile generators within generators.
+    """
+    branches = np.stack([substreams(keys, k) for k in (SCALES_A, SCALES_B)], axis=1)
+    number = np.tile(np.arange(blocks, dtype=np.uint32), 2 * len(keys))
+    of_blocks = substreams(np.repeat(branches.reshape(-1, 2), blocks, axis=0), number)
+    return np.asarray(_of_law(of_blocks, law, size)).reshape(len(keys), 2, -1)
 
-    def of_branch(key: jax.Array) -> jax.Array:
-        return jax.vmap(of_block, (None, 0))(key, jnp.arange(blocks)).ravel()
 
-    def of_replicate(key: jax.Array) -> jax.Array:
-        return jnp.stack([of_branch(substream(key, k)) for k in (SCALES_A, SCALES_B)])
-
-    return jax.vmap(of_replicate)(keys)
+@partial(jax.jit, static_argnames="size")
+def _of_law(keys: jax.Array, law: Any, size: int) -> jax.Array:
+    return jax.vmap(lambda key: law.token_scales(key, size))(keys)

@@ -1,23 +1,21 @@
 """Benchmarks: peers draw the law that they claim, floors and slopes are arithmetic, files compare."""
 
 import json
-import os
-import re
-import subprocess
-import sys
 import time
-from importlib.util import find_spec
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.linalg import block_diag
 
 import tokenspace as ts
 from oracles import assert_agrees
-from tokenspace_benchmarks import random_quality, scaling
+from tokenspace_benchmarks import random_quality, scaling, suite
 from tokenspace_benchmarks.cases import LENGTH, PSI, all_cases
-from tokenspace_benchmarks.harness import Case, Contestant, Timing, race, slowdowns
-from tokenspace_benchmarks.limits import RATES, Probe, Work
+from tokenspace_benchmarks.harness import Case, Contestant, Timing, load, race, slowdowns
+from tokenspace_benchmarks.limits import RATES, Work
+from tokenspace_benchmarks.machine import Probe
 from tokenspace_benchmarks.memory import peak_mib
 from tokenspace_benchmarks.peers import naive, structured
 from tokenspace_benchmarks.sizes import Size, slopes
@@ -26,40 +24,46 @@ ROOT = Path(__file__).parents[2]
 N, DIM = 64, 8
 GRID = ts.log_grid(N, 7)
 MODELS = {
-    "equicorrelated": (ts.equicorrelated(*PSI), structured.Process.equicorrelated(PSI, DIM)),
-    "AR(1)": (ts.Branches(ts.Exponential(LENGTH)), structured.Process.ar1(LENGTH, DIM)),
+    "equicorrelated": ts.equicorrelated(*PSI),
+    "AR(1)": ts.Branches(ts.Exponential(LENGTH)),
 }
 needs_torch = pytest.mark.skipif(naive.torch is None, reason="PyTorch is not installed")
-PEERS = {
-    "NumPy, dense": lambda b, p: naive.numpy_dense(b, N, DIM, GRID),
-    "JAX, dense": lambda b, p: naive.jax_dense(b, N, DIM, GRID),
-    "NumPy, structured": lambda b, p: structured.numpy_structured(p, DIM, GRID),
-    "JAX, structured": lambda b, p: structured.jax_unfused(p, DIM, GRID),
-    "PyTorch, dense": lambda b, p: naive.torch_dense(b, N, DIM, GRID, "cpu"),
-    "PyTorch, structured": lambda b, p: structured.torch_structured(p, DIM, GRID, "cpu"),
-}
+needs_mkl = pytest.mark.skipif(not structured.has_mkl(), reason="mkl_random is not installed")
+PEERS = [
+    naive.numpy_dense,
+    naive.jax_dense,
+    structured.numpy_structured,
+    structured.jax_structured,
+    pytest.param(structured.mkl_structured, marks=needs_mkl),
+    pytest.param(partial(naive.torch_dense, device="cpu"), marks=needs_torch),
+    pytest.param(partial(structured.torch_structured, device="cpu"), marks=needs_torch),
+]
 
 
-@pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize(
-    "peer", [pytest.param(p, marks=needs_torch if "Torch" in p else ()) for p in PEERS]
-)
-def test_peers_sample_the_model(peer, model):
+@pytest.mark.parametrize("branches", MODELS.values(), ids=MODELS)
+@pytest.mark.parametrize("peer", PEERS, ids=lambda p: getattr(p, "func", p).__name__)
+def test_peers_sample_the_model(peer, branches):
     """A peer that drew something else would be no peer."""
-    branches, process = MODELS[model]
-    if "Torch" in peer:
+    if naive.torch is not None:
         naive.torch.manual_seed(0)
-    draw = PEERS[peer](branches, process)
+    draw = peer(branches, N, DIM, GRID)
     d = np.concatenate([draw() for _ in range(400)]).astype(float)
     exact = ts.theory.expected_divergence(ts.TokenModel(branches, ts.Isotropic(DIM)), GRID)
     assert_agrees(d.mean(axis=0), d.std(axis=0, ddof=1) / np.sqrt(len(d)), exact)
 
 
-def test_floor_is_the_largest_of_three():
-    limits = {"copy_gb_per_s": 10.0, "matrix_gflop_per_s": 100.0, "normals_per_s": 1e8}
-    assert Work(bytes=1e10, operations=1e9, normals=1e6).floor(limits) == (1.0, "bytes")
-    assert Work(bytes=1e8, operations=4e11, normals=1e6).floor(limits) == (4.0, "operations")
-    assert Work(normals=2e8).floor(limits) == (2.0, "normals")
+@pytest.mark.parametrize("branches", MODELS.values(), ids=MODELS)
+def test_pieces_of_peers_are_few_and_make_up_the_whole(branches):
+    n = 2 * structured.TOKENS + 6
+    grid = ts.log_grid(n, 9)
+    rows = structured.prefix_rows(branches, n, DIM, grid)
+    covariance = 2 * (branches.within.dense(n) - branches.cross.dense(n)) / DIM
+    sums = np.cumsum(np.cumsum(covariance, axis=0), axis=1)[np.ix_(grid - 1, grid - 1)]
+    assert np.allclose(rows @ rows.T, sums, rtol=1e-6)
+    kept, lift = structured.pieces(rows, grid)
+    assert [k.shape[1] for k in kept] == [structured.TOKENS, structured.TOKENS, 6]
+    assert np.allclose(lift @ block_diag(*kept), rows, atol=1e-9)
+    assert sum(map(len, kept)) <= len(grid) + 2 * (len(kept) - 1)
 
 
 def test_slopes_of_power_laws():
@@ -86,11 +90,12 @@ def test_race_counts_replicates_and_compares():
         return [0]
 
     probes = [Probe(name, probe, 1e6) for name in RATES]
-    ours = Contestant("ours", True, lambda: lambda: np.zeros(10), Work(normals=1.0))
+    ours = Contestant("ours", True, lambda: lambda: np.zeros(10), Work(others=1.0))
     (timing,), limits = race(Case("case", [ours], 3), probes)
     assert timing.repeats == 3 and timing.low <= timing.median <= timing.high
-    assert 0 < limits["normals_per_s"] <= 1e6 / 0.01
-    assert timing.floor == 1 / limits["normals_per_s"]
+    assert 0 < limits["giga_operations_per_s"] <= 1e6 / 0.01
+    assert timing.floor == 1 / (1e9 * limits["giga_operations_per_s"])
+    assert timing.floor_by == "operations"
     assert timing.fraction == timing.floor / timing.median
     before = Timing("case", "ours", True, 1e-12, 1e-12, 2e-12, 0.0, 3)
     (line,) = slowdowns({"timings": [vars(before)]}, [timing])
@@ -103,6 +108,21 @@ def test_cases_cover_what_is_promised():
     assert len(names) == len(set(names))
     for words in ("equicorrelated", "AR(1)", "unit norm", "Student-t", "given tokens", "1000000"):
         assert any(words in n for n in names), words
+
+
+def test_a_run_that_is_cut_short_leaves_what_it_measured(tmp_path, monkeypatch):
+    quick = all_cases("quick")
+    stopped = Case("stopped", [Contestant("ours", True, lambda: 1 / 0)])
+    first = Case(quick[0].name, quick[0].contestants[:1], 1)
+    monkeypatch.setattr(suite, "all_cases", lambda use: [first, stopped])
+    with pytest.raises(ZeroDivisionError):
+        suite.run_suite(True, False, str, lambda some: suite.save_suite(some, tmp_path, False))
+    (path,) = tmp_path.rglob("*.json")
+    assert path.name == "unfinished.json"
+    (timing,) = load(path)["timings"]
+    assert timing["contestant"] == "tokens" and timing["floor"] > 0
+    latest = suite.save_suite(suite.Suite({}, [], [], [], []), tmp_path)
+    assert latest.name == "latest.json" and not path.exists()
 
 
 def test_memory_is_that_of_a_process_of_its_own():
@@ -120,32 +140,6 @@ def test_random_quality_notices_bad_numbers(monkeypatch):
     random_quality.sums.clear_cache()
     assert min(r["p"] for r in random_quality.check(5_000_000)) < 1e-3
     random_quality.sums.clear_cache()
-
-
-def test_gpu_script_names_what_exists():
-    """Its steps are tested one by one; this holds the script together, quickly."""
-    script = ROOT / "benchmarks" / "gpu.sh"
-    subprocess.run(["bash", "-n", script], check=True)
-    modules = set(re.findall(r"-m (\w+[\w.]*) ", script.read_text())) - {"gpu"}
-    assert modules == {"tokenspace", "pytest", "tokenspace_benchmarks.random_quality"}
-    assert all(find_spec(module) for module in modules)
-
-
-@pytest.mark.slow
-def test_gpu_script_runs_in_one_call(tmp_path):
-    """On a CPU: GPU tests are skipped, the rest runs in small."""
-    environment = {**os.environ, "QUICK": "1", "DRAWS": "4000000", "PYTHON": sys.executable}
-    done = subprocess.run(
-        [ROOT / "benchmarks" / "gpu.sh", tmp_path],
-        capture_output=True,
-        text=True,
-        env=environment | {"JAX_PLATFORMS": "cpu"},
-    )
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    (latest,) = tmp_path.rglob("latest.json")
-    assert json.loads(latest.read_text())["timings"]
-    assert json.loads((latest.parent / "random_quality.json").read_text())["passed"]
-    assert (latest.parent / "roofline.png").stat().st_size > 10_000
 
 
 def test_scaling_model():

@@ -280,4 +280,4 @@ def test_ten_thousand_points_are_opened_in_five_seconds(tmp_path, monkeypatch):
         save_point(tmp_path, point, encode_point(point, result))
     assert cpu_seconds(lambda: ts.load_results(tmp_path)) < 5
     assert cpu_seconds(lambda: ts.open_results(tmp_path)) < 5
-    assert ts.open_results(tmp_path).sizes["point"] == 10_000
+    assert ts.open_results(tmp_path, layout="points").sizes["point"] == 10_000

@@ -6,11 +6,13 @@ import signal
 import numpy as np
 import psutil
 import pytest
+from folders import CONFIG
 from processes import call, free_port, kill, start, sweep_file, wait_for
 
 import tokenspace as ts
 from tokenspace.errors import InputError
-from tokenspace.experiments.sweep import parse_shard
+from tokenspace.experiments.config import points_of
+from tokenspace.experiments.shards import parse_shard, shard_of, work_of
 
 ALL_SAMPLERS = """
 [tokens]
@@ -234,8 +236,22 @@ def test_signals_end_in_good_order(tmp_path, number, status, workers, replicates
     assert number.name in out and "resume with: tokenspace sweep" in out and "Traceback" not in out
     assert list((folder / "points").glob(".*.partial"))
     done, out = call("sweep", config, "--out", folder)
-    assert done == 0 and ts.open_results(folder).sizes["point"] == 3
+    assert done == 0 and ts.open_results(folder, layout="points").sizes["point"] == 3
     assert not list((folder / "points").glob(".*.partial"))
     assert any("before an interruption" in " ".join(r.notes) for _, r in ts.load_results(folder))
     ts.run_sweep(config, tmp_path / "whole")
     assert equal(tmp_path / "whole", folder) == 3
+
+
+def test_shards_have_the_same_work_and_every_point_once():
+    dims = {"model": "isotropic", "dim": {"sweep": [4, 16, 64, 256, 1024, 4096, 5, 17, 65, 257]}}
+    run = {"replicates": 100, "sampler": "tokens"}
+    points = points_of(CONFIG | {"features": dims, "run": run, "tokens": {"count": 512}})
+    parts = [shard_of(points, k, 3) for k in (1, 2, 3)]
+    assert sorted(p.key for part in parts for p in part) == sorted(p.key for p in points)
+    work = [sum(work_of(p.experiment) for p in part) for part in parts]
+    dearest = max(work_of(p.experiment) for p in points)
+    assert max(work) == dearest  # d = 4,096 is more than all others, and 1,024 than the rest
+    assert sorted(len(part) for part in parts) == [1, 1, 8]
+    equal = points_of(CONFIG | {"run": {"replicates": {"sweep": [100] * 9}, "seed": 1}})
+    assert [len(shard_of(equal, k, 4)) for k in (1, 2, 3, 4)] == [3, 2, 2, 2]

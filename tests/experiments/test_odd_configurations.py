@@ -5,7 +5,7 @@ import os
 import pytest
 from folders import CONFIG
 
-from tokenspace.experiments.config import ConfigError, load, points_of
+from tokenspace.experiments.config import ConfigError, points_of, read_configuration
 from tokenspace.experiments.format_2 import keys_in_order
 
 
@@ -33,7 +33,7 @@ ODD_FILES = {
 def test_odd_configuration_files_are_refused_in_words(tmp_path, make, words):
     make(tmp_path / "c.toml")
     with pytest.raises(ConfigError, match=words):
-        load(tmp_path / "c.toml")
+        read_configuration(tmp_path / "c.toml")
 
 
 def test_configurations_nested_without_end_are_refused_in_words():

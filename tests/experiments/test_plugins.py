@@ -84,7 +84,9 @@ def test_an_edited_class_is_computed_anew(here):
         assert status == 2 and "the source of Triangle differs from the one" in said, out
     status, out = call(*command)
     assert status == 0 and "2 of 2 points computed" in out, out
-    assert ts.open_results("r").sizes["point"] == 2  # the stale ones are not among the results
+    assert (
+        ts.open_results("r", layout="points").sizes["point"] == 2
+    )  # the stale ones are not among the results
     assert "0 of 2 points computed" in call(*command)[1]
 
 

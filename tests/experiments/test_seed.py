@@ -79,7 +79,7 @@ def test_seeds_of_a_sweep_are_distinct(tmp_path, seed):
     assert [p.config["run"]["seed"] for p, _ in loaded] == seeds
     assert len({r.mean[0] for _, r in loaded}) == len(points)
     assert not evidence_of(loaded, checks_of(loaded, 0.02)).shared
-    assert ts.open_results(tmp_path).sizes["point"] == len(points)
+    assert ts.open_results(tmp_path, layout="points").sizes["point"] == len(points)
     assert ts.run_sweep(raw, tmp_path) == (0, len(points))
 
 

@@ -65,7 +65,9 @@ def test_kills_lose_nothing(tmp_path, template, kills):
         np.testing.assert_array_equal(load_point(path)[1].mean, want.mean)
     before = {p: p.stat().st_mtime_ns for p in stored}
     status, out = call("sweep", config, "--out", tmp_path / "r" / "0")
-    assert status == 0 and ts.open_results(tmp_path / "r" / "0").sizes["point"] == 150, out
+    assert (
+        status == 0 and ts.open_results(tmp_path / "r" / "0", layout="points").sizes["point"] == 150
+    ), out
     assert not list((tmp_path / "r" / "0").rglob("*.tmp"))  # strays were swept up
     for path, written in before.items():  # nothing finished was computed twice
         assert path.stat().st_mtime_ns == written
@@ -114,7 +116,7 @@ def test_full_and_read_only_disk(small_disk, tmp_path):
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     status, out = call("sweep", config, "--out", folder)
     assert status == 2 and "Read-only" in out and "choose another --out folder" in out
-    assert ts.open_results(folder).sizes["point"] == len(finished)
+    assert ts.open_results(folder, layout="points").sizes["point"] == len(finished)
 
 
 def test_folder_that_is_a_file(tmp_path):
@@ -128,7 +130,7 @@ def test_two_writers_of_one_sweep(tmp_path):
     both = [start("sweep", config, "--out", folder) for _ in range(2)]
     outs = [p.communicate(timeout=120)[0] for p in both]
     assert [p.returncode for p in both] == [0, 0], outs
-    assert ts.open_results(folder).sizes["point"] == 12
+    assert ts.open_results(folder, layout="points").sizes["point"] == 12
 
 
 @pytest.mark.slow

@@ -74,8 +74,9 @@ def test_a_list_of_points_is_bounded(folder):
 def test_axes_may_be_called_like_variables(folder):
     names = ["mean", "n", "quantile", "quantiles", "point", "label", "theory", "axis.mean"]
     listed(folder, axes=dict.fromkeys(names, 5) | {"huge": 10**400})
-    data = ts.open_results(folder)
+    data = ts.open_results(folder, layout="points")
     assert data["mean"].shape == (1, len(data["n"]))
+    assert ts.open_results(folder)["mean"].size == data["mean"].size
     assert data["axis.n"].item() == 5 and data["axis.axis.mean"].item() == 5
 
 

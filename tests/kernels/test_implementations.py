@@ -254,7 +254,7 @@ def test_given_tokens_do_not_depend_on_the_number_of_threads(monkeypatch, sequen
 
 
 def test_reference_runs_a_whole_experiment(monkeypatch):
-    model = ts.TokenModel(BRANCHES["AR(1)"], ts.Isotropic(6))
+    model = ts.TokenModel(BRANCHES["AR(1)"], ts.Isotropic(8))
     for sampler, statistics, kernel in (
         ("collapsed", ["divergence"], "collapsed_divergence"),
         ("partial_sums", ["divergence"], "partial_sum_divergence"),

@@ -86,5 +86,11 @@ class Shifted(ts.UnitNorm):
 
 
 def test_a_law_of_which_nothing_is_known_is_left_to_jax():
-    tokens = ts.TokenModel(ts.Branches(ts.White()), ts.Isotropic(5), Shifted())
+    tokens = ts.TokenModel(ts.Branches(ts.White()), ts.Isotropic(9), Shifted())
     assert plan(tokens, 9, "tokens", ("correlations",)).kernels == "xla"
+
+
+def test_few_features_are_left_to_jax():
+    """The loops go along the features; JAX also across replicates."""
+    tokens = ts.TokenModel(ts.Branches(ts.White()), ts.Isotropic(2))
+    assert plan(tokens, 9, "tokens").kernels == "xla"

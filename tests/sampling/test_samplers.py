@@ -68,6 +68,18 @@ def test_scales_of_the_branches_are_independent(sampler):
     assert_agrees(d2.mean(0), d2.std(0) / np.sqrt(R), expected)
 
 
+@pytest.mark.parametrize("statistics", [("divergence",), ("divergence", "correlations")])
+@pytest.mark.parametrize("law", [ts.Gaussian(), ts.UnitNorm(), ts.StudentT(9.0, "token")])
+@pytest.mark.parametrize("name", ["equicorrelated", "shared context", "block", "product"])
+def test_moments_of_wide_tokens(name, law, statistics):
+    """Enough features for what a CPU draws by Numba, and not a whole number of its vectors."""
+    model = ts.TokenModel(BRANCHES[name], ts.PowerLawSpectrum(19, 1.0), law)
+    out = draw(model, "tokens", statistics)
+    check_moments(model, out["divergence"])
+    if "correlations" in statistics:
+        check_psi(model, out)
+
+
 def test_unit_norm_with_a_spectrum():
     model = ts.TokenModel(BRANCHES["shared context"], SPECTRUM, ts.UnitNorm())
     check_moments(model, draw(model, "tokens")["divergence"])
@@ -102,10 +114,7 @@ def test_innovations_are_the_dense_cholesky_factor(name):
     np.testing.assert_allclose(fast, dense, rtol=2e-5)
 
 
-@pytest.mark.parametrize("name", ["equicorrelated", "shared context", "power law", "grid hilbert"])
-def test_realised_psi(name):
-    model = ts.TokenModel(BRANCHES[name], ISO)
-    out = draw(model, "tokens", ("correlations",))
+def check_psi(model, out):
     expected = theory.psi(model, GRID, "cosine")
     within = (out["psi_cross_AA"] + out["psi_cross_BB"]) / 2
     for value, target, first in (
@@ -115,6 +124,12 @@ def test_realised_psi(name):
     ):
         value, target = value[:, first:], target[first:]
         assert_agrees(value.mean(0), value.std(0) / np.sqrt(R), target)
+
+
+@pytest.mark.parametrize("name", ["equicorrelated", "shared context", "power law", "grid hilbert"])
+def test_realised_psi(name):
+    model = ts.TokenModel(BRANCHES[name], ISO)
+    check_psi(model, draw(model, "tokens", ("correlations",)))
 
 
 def test_statistics_path_draws_the_same_divergence():

@@ -1,150 +1,146 @@
 """The best by hand with the same structure: only the difference of the branches is drawn.
 
-Two models: `equicorrelated`, white noise and one shared factor; `ar1`, uncorrelated branches with
-an exponential covariance. Each library does what suits it best; all draw the law of the model.
+All prefix sums at the grid are one product W z of a matrix (m, N), the rows of the factor of the
+covariance added up, with white noise (N, d): a draw is a generator and a product. NumPy and MKL
+draw a few tokens at a time, so that noise stays in cache, keep the few sums of them that later
+prefix sums need, and run a replicate a thread.
 """
 
 from __future__ import annotations
 
+import importlib
 import itertools
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.signal import lfilter
+from threadpoolctl import ThreadpoolController
 
+from tokenspace.covariance import Branches
 from tokenspace_benchmarks.peers.naive import Draw, torch
+from tokenspace_kernels.workers import cores
 
-BLOCK = 64  # tokens of an AR(1) that libraries without a recursive filter correlate at once
+TOKENS = 32  # drawn at a time: 128 or 256 KiB of noise for 1,024 features
+
+Noise = Callable[[int], np.ndarray]  # so many tokens of white noise, (tokens, d)
 
 
-@dataclass(frozen=True)
-class Process:
-    """Difference of the branches: sqrt(white) z_i + sqrt(shared) f, or an AR(1) of that decay.
+def prefix_rows(branches: Branches, n: int, d: int, grid: np.ndarray) -> np.ndarray:
+    """W (m, N): W z are the prefix sums of the difference of the branches, isotropic features."""
+    covariance = 2 * (branches.within.dense(n) - branches.cross.dense(n)) / d
+    factor = np.linalg.cholesky(covariance + 1e-12 * np.eye(n))
+    return np.cumsum(factor, axis=0)[grid - 1]
 
-    white, shared: variances of one feature; decay: correlation of neighbours, 0 for none.
+
+def pieces(rows: np.ndarray, grid: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+    """W as lift @ block diagonal: what is kept of each TOKENS tokens, and what is made of that.
+
+    Grid points beyond a piece see it through one or two numbers a feature, where covariances are
+    Markov: the rank of that part of W.
     """
-
-    white: float
-    shared: float
-    decay: float
-
-    @classmethod
-    def equicorrelated(cls, psi: tuple[float, float, float], d: int) -> Process:
-        """psi_equal, psi_within and psi_cross; isotropic features."""
-        delta = psi[1] - psi[2]
-        return cls(2 * (1 - psi[0] - delta) / d, 2 * delta / d, 0.0)
-
-    @classmethod
-    def ar1(cls, length: float, d: int) -> Process:
-        return cls(2 / d, 0.0, float(np.exp(-1 / length)))
-
-    def block_factor(self) -> tuple[np.ndarray, np.ndarray]:
-        """Within a block x = L z + c x_before: L (BLOCK, BLOCK) and c (BLOCK, 1)."""
-        lag = np.subtract.outer(np.arange(BLOCK), np.arange(BLOCK))
-        lower = np.where(lag >= 0, self.decay ** np.maximum(lag, 0.0), 0.0)
-        lower *= np.sqrt(1 - self.decay**2)
-        carry = self.decay ** np.arange(1.0, BLOCK + 1)[:, None]
-        return lower.astype(np.float32), carry.astype(np.float32)
+    kept, lifts = [], []
+    for first in range(0, rows.shape[1], TOKENS):
+        part = rows[:, first : first + TOKENS]
+        beyond = grid >= first + part.shape[1]
+        inside = (grid > first) & ~beyond
+        left, size, right = np.linalg.svd(part[beyond], full_matrices=False)
+        rank = int(np.sum(size > 1e-9 * size[0])) if len(size) else 0
+        kept.append(np.vstack([right[:rank], part[inside]]))
+        lift = np.zeros((len(grid), len(kept[-1])))
+        lift[beyond, :rank] = left[:, :rank] * size[:rank]
+        lift[inside, rank:] = np.eye(inside.sum())
+        lifts.append(lift)
+    return kept, np.hstack(lifts)
 
 
-def numpy_structured(process: Process, d: int, grid: np.ndarray) -> Draw:
-    """NumPy with SFC64 float32, a replicate a thread; the AR(1) by scipy.signal.lfilter."""
-    threads = os.cpu_count() or 1
-    generators = [np.random.Generator(np.random.SFC64(i)) for i in range(threads)]
-    pool = ThreadPoolExecutor(threads)
-    buffers = [np.empty((int(grid[-1]), d), np.float32) for _ in range(threads)]
-    starts = np.concatenate([[0], grid[:-1]])
-    root = np.float32(np.sqrt(process.white))
+def _in_threads(
+    branches: Branches, n: int, d: int, grid: np.ndarray, dtype: Any, maker: Callable[[int], Noise]
+) -> Draw:
+    """A replicate a thread, each with a generator of its own; no threads inside products."""
+    noises = [maker(seed) for seed in range(cores())]
+    pool = ThreadPoolExecutor(len(noises))
+    kept, lift = pieces(prefix_rows(branches, n, d, grid), grid)
+    kept, lift = [k.astype(dtype) for k in kept], lift.astype(dtype)
+    tokens = [min(TOKENS, n - first) for first in range(0, n, TOKENS)]
+    libraries = ThreadpoolController()
 
-    def one(k: int) -> np.ndarray:
-        z, rng = buffers[k], generators[k]
-        rng.standard_normal(out=z, dtype=np.float32)
-        if process.decay:
-            z[1:] *= np.float32(np.sqrt(1 - process.decay**2))
-            z = lfilter([np.float32(1)], np.array([1, -process.decay], np.float32), z, axis=0)
-        prefix = np.cumsum(np.add.reduceat(z, starts, axis=0), axis=0)
-        prefix *= root
-        if process.shared:
-            factor = rng.standard_normal(d, dtype=np.float32) * np.float32(np.sqrt(process.shared))
-            prefix += grid[:, None].astype(np.float32) * factor
+    def one(noise: Noise) -> np.ndarray:
+        parts = [k @ noise(number) for k, number in zip(kept, tokens, strict=True)]
+        prefix = lift @ np.concatenate(parts)
         return np.sqrt(np.einsum("md,md->m", prefix, prefix))
 
-    return lambda: np.array(list(pool.map(one, range(threads))))
-
-
-def _replicate(
-    xp: Any,
-    normal: Callable[[tuple[int, ...]], Any],
-    put: Callable[[np.ndarray], Any],
-    process: Process,
-    d: int,
-    grid: np.ndarray,
-) -> Callable[[], Any]:
-    """One replicate with the operations that PyTorch, CuPy and JAX share, constants hoisted."""
-    lower, carry = (put(x) for x in process.block_factor())
-    counts = put(grid.astype(np.float32)[:, None])
-    cuts = list(zip([0, *grid[:-1].tolist()], grid.tolist(), strict=True))
-    n = int(grid[-1])
-
-    def draw() -> Any:
-        if process.decay:
-            x, before = [], normal((1, d))
-            for _ in range(-(-n // BLOCK)):
-                x.append(lower @ normal((BLOCK, d)) + carry * before)
-                before = x[-1][-1:]
-            z = xp.concatenate(x)
-        else:
-            z = normal((n, d))
-        prefix = xp.cumsum(xp.stack([z[s:e].sum(0) for s, e in cuts]), 0)
-        prefix = prefix * float(np.sqrt(process.white))
-        if process.shared:
-            prefix = prefix + counts * (float(np.sqrt(process.shared)) * normal((1, d)))
-        return xp.sqrt((prefix * prefix).sum(1))
+    def draw() -> np.ndarray:
+        with libraries.limit(limits=1):
+            return np.array(list(pool.map(one, noises)))
 
     return draw
 
 
+def numpy_structured(branches: Branches, n: int, d: int, grid: np.ndarray) -> Draw:
+    """NumPy with SFC64, its fastest generator, in float32."""
+
+    def maker(seed: int) -> Noise:
+        rng, buffer = np.random.Generator(np.random.SFC64(seed)), np.empty((TOKENS, d), np.float32)
+        return lambda tokens: rng.standard_normal(out=buffer[:tokens], dtype=np.float32)
+
+    return _in_threads(branches, n, d, grid, np.float32, maker)
+
+
+def mkl_structured(branches: Branches, n: int, d: int, grid: np.ndarray) -> Draw:
+    """MKL's fastest sound generator (package mkl_random): ARS-5, by inversion, in float64."""
+    mkl_random = importlib.import_module("mkl_random")
+
+    def maker(seed: int) -> Noise:
+        state = mkl_random.MKLRandomState(seed, brng="ARS5")
+        return lambda tokens: state.standard_normal((tokens, d), method="ICDF")
+
+    return _in_threads(branches, n, d, grid, np.float64, maker)
+
+
+def has_mkl() -> bool:
+    """Whether the package mkl_random is installed."""
+    return find_spec("mkl_random") is not None
+
+
 def torch_structured(
-    process: Process, d: int, grid: np.ndarray, device: str, compiled: bool = False
+    branches: Branches, n: int, d: int, grid: np.ndarray, device: str, compiled: bool = False
 ) -> Draw:
-    """PyTorch, eager or through torch.compile; the AR(1) in blocks by matrix products."""
+    """PyTorch, eager or through torch.compile."""
+    rows = torch.from_numpy(prefix_rows(branches, n, d, grid).astype(np.float32)).to(device)
 
-    def put(x: np.ndarray) -> Any:
-        return torch.from_numpy(x).to(device)
+    def one() -> Any:
+        return torch.linalg.vector_norm(rows @ torch.randn(n, d, device=device), dim=1)
 
-    def normal(shape: tuple[int, ...]) -> Any:
-        return torch.randn(*shape, device=device)
-
-    one = _replicate(torch, normal, put, process, d, grid)
     run = torch.compile(one) if compiled else one
     return lambda: run().cpu().numpy()[None]
 
 
-def cupy_structured(process: Process, d: int, grid: np.ndarray) -> Draw:
+def cupy_structured(branches: Branches, n: int, d: int, grid: np.ndarray) -> Draw:
     """CuPy with its default generator, float32."""
     import cupy
 
     rng = cupy.random.default_rng(0)
+    rows = cupy.asarray(prefix_rows(branches, n, d, grid), cupy.float32)
 
-    def normal(shape: tuple[int, ...]) -> Any:
-        return rng.standard_normal(shape, dtype=cupy.float32)
+    def draw() -> np.ndarray:
+        z = rng.standard_normal((n, d), dtype=cupy.float32)
+        return cupy.asnumpy(cupy.linalg.norm(rows @ z, axis=1))[None]
 
-    one = _replicate(cupy, normal, cupy.asarray, process, d, grid)
-    return lambda: cupy.asnumpy(one())[None]
+    return draw
 
 
-def jax_unfused(process: Process, d: int, grid: np.ndarray) -> Draw:
-    """JAX op by op: what one gets without jit, every intermediate array in memory."""
+def jax_structured(branches: Branches, n: int, d: int, grid: np.ndarray) -> Draw:
+    """JAX, jitted, with its own generator."""
+    rows = jnp.asarray(prefix_rows(branches, n, d, grid), jnp.float32)
+
+    @jax.jit
+    def one(key: Any, rows: Any) -> Any:
+        z = jax.random.normal(key, (n, d), jnp.float32)
+        return jnp.linalg.norm(jnp.matmul(rows, z, precision=jax.lax.Precision.HIGHEST), axis=1)
+
     keys = itertools.count()
-
-    def normal(shape: tuple[int, ...]) -> jax.Array:
-        return jax.random.normal(jax.random.key(next(keys)), shape, jnp.float32)
-
-    one = _replicate(jnp, normal, jnp.asarray, process, d, grid)
-    return lambda: np.asarray(one())[None]
+    return lambda: np.asarray(one(jax.random.key(next(keys)), rows))[None]

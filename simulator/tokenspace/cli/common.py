@@ -40,6 +40,23 @@ Tolerance = Annotated[
 ]
 Config = Annotated[Path, typer.Argument(help="TOML file; see sweeps/demo.toml for an example.")]
 
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY.PATH=VALUE",
+        help="Override a value of the file, e.g. branches.psi_cross=0.2; may be repeated.",
+    ),
+]
+Only = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="AXIS=VALUES",
+        help="Only points with these values, e.g. psi_cross=0.1,0.2 or psi_cross=0.1:0.3; "
+        "may be repeated.",
+    ),
+]
+
 
 def _show_version(wanted: bool) -> None:
     from importlib import metadata

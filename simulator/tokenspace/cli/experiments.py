@@ -5,14 +5,34 @@ from __future__ import annotations
 import re
 import shlex
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 
-from tokenspace.cli.common import Config, Json, Plugin, Tolerance, app, messages, progress_bar
-from tokenspace.cli.present import document, shown, summary
+from tokenspace.cli.common import (
+    Config,
+    Json,
+    Only,
+    Plugin,
+    Set,
+    Tolerance,
+    app,
+    messages,
+    progress_bar,
+)
+from tokenspace.cli.present import (
+    document,
+    duration,
+    on_skipped,
+    outlook_table,
+    shown,
+    size,
+    stdout,
+    summary,
+)
 from tokenspace.errors import InputError, Interrupted
 
 Devices = Annotated[
@@ -73,18 +93,19 @@ def run(
     coordinator: Coordinator = None,
     processes: Processes = None,
     process_id: ProcessId = None,
+    settings: Set = None,
     plugin: Plugin = None,
     as_json: Json = False,
 ) -> None:
     """Simulate one configuration and print D(n) beside the theory, with a verdict."""
     from tokenspace.experiments import hosts
-    from tokenspace.experiments.config import load
+    from tokenspace.experiments.config import read_configuration
     from tokenspace.experiments.experiment import Execution
     from tokenspace.experiments.interrupt import graceful
     from tokenspace.experiments.point import run_point
 
     execution = Execution(devices, max_memory=_bytes(max_memory))
-    points, _ = load(config)
+    points = read_configuration(config, settings or ()).points
     if len(points) > 1:
         raise InputError(
             f"{config}: describes {len(points)} points; use `tokenspace sweep {config} --out DIR`"
@@ -150,17 +171,21 @@ def sweep(
         bool,
         typer.Option("--strict", help="Compute anew what other versions of packages computed."),
     ] = False,
+    settings: Set = None,
+    only: Only = None,
     plugin: Plugin = None,
     as_json: Json = False,
 ) -> None:
     """Run every point of a configuration, storing each as it finishes."""
     from tokenspace.experiments import hosts
+    from tokenspace.experiments.config import read_configuration
     from tokenspace.experiments.interrupt import graceful
     from tokenspace.experiments.sweep import run_sweep
 
     limit = _bytes(max_memory)
     if distributed and (workers > 1 or scheduler is not None):
         raise InputError("--distributed excludes --workers and --scheduler")
+    read = read_configuration(config, settings or ())
     _join(distributed, coordinator, processes, process_id)
     with graceful() as asked, progress_bar(hosts.is_writer()) as bar:
         task = bar.add_task("points", total=None)
@@ -171,9 +196,10 @@ def sweep(
 
         try:
             computed, points = run_sweep(
-                config,
+                read,
                 out,
                 progress,
+                only=only or (),
                 shard=shard,
                 workers=workers,
                 scheduler=scheduler,
@@ -188,10 +214,50 @@ def sweep(
     if not hosts.is_writer():
         return
     if as_json:
-        document({"out": str(out), "points": points, "computed": computed})
+        left_out = [s._asdict() for s in read.skipped]
+        document({"out": str(out), "points": points, "computed": computed, "skipped": left_out})
     else:
+        for line in on_skipped(read.skipped, f"`tokenspace plan {config}` lists them all"):
+            print(line)
         print(f"{computed} of {points} points computed, {points - computed} were there")
         print(f"results: {out}   next: tokenspace check {out}")
+
+
+@app.command()
+def plan(
+    config: Config,
+    devices: Devices = None,
+    max_memory: MaxMemory = None,
+    settings: Set = None,
+    only: Only = None,
+    plugin: Plugin = None,
+    as_json: Json = False,
+) -> None:
+    """Say how many points a configuration has, which samplers draw them, how long and how large."""
+    from tokenspace.experiments.config import read_configuration
+    from tokenspace.experiments.experiment import Execution
+    from tokenspace.experiments.outlook import outlook
+    from tokenspace.experiments.select import select
+
+    read = read_configuration(config, settings or ())
+    points = select(read.points, only or ())
+    kinds = outlook(points, Execution(devices, max_memory=_bytes(max_memory)))
+    seconds, on_disk = sum(k.seconds for k in kinds), sum(k.bytes for k in kinds)
+    if as_json:
+        document(
+            {
+                "points": len(points),
+                "seconds": seconds,
+                "bytes": on_disk,
+                "kinds": [asdict(k) for k in kinds],
+                "skipped": [s._asdict() for s in read.skipped],
+            }
+        )
+        return
+    stdout().print(outlook_table(kinds))
+    print(f"{len(points):,} points: about {duration(seconds)}, {size(on_disk)} on disk")
+    for line in on_skipped(read.skipped, "", most=len(read.skipped)):
+        print(line)
 
 
 def _command() -> list[str]:

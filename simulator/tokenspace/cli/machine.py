@@ -80,8 +80,13 @@ def bench(
 
     old = load(compare) if compare is not None else None
     with messages.status("measuring") as status:
-        suite = run_suite(quick, memory, lambda text: status.update(escape(text)))
-    for line in suite.skipped:
+        suite = run_suite(
+            quick,
+            memory,
+            lambda text: status.update(escape(text)),
+            lambda some: save_suite(some, out, finished=False),
+        )
+    for line in suite.skipped + [f"{compare}: {x}" for x in (old or {}).get("skipped", [])]:
         messages.print(escape(line))
     path = save_suite(suite, out)
     slower = slowdowns(old, suite.timings) if old is not None else []
@@ -100,7 +105,9 @@ def bench(
     else:
         stdout().print(timing_table(suite.timings))
         stdout().print(slope_table(suite.slopes))
-        print(", ".join(f"{k} {v:.3g}" for k, v in suite.limits.items()))
+        print(
+            "limits of the machine: " + ", ".join(f"{k} {v:.3g}" for k, v in suite.limits.items())
+        )
         print(f"result file: {path}   plots: {', '.join(map(str, plots))}")
     for line in slower:
         messages.print(f"[red]slower:[/] {escape(line)}")

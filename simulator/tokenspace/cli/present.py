@@ -10,6 +10,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
     from rich.table import Table
 
@@ -101,6 +103,55 @@ def with_errors(estimate: Any) -> dict[str, Any] | None:
         "interval": list(estimate.interval),
         "lack_of_fit": estimate.lack_of_fit,
     }
+
+
+def on_skipped(skipped: Sequence[Any], more: str, most: int = 5) -> list[str]:
+    """What is said of points that were left out; more: where the rest are found."""
+    if not skipped:
+        return []
+    count = len(skipped)
+    points = "1 point is" if count == 1 else f"{count:,} points are"
+    out = [f"{points} left out, whose values do not go together:"]
+    out += [f"  {shown(s.label)}: {shown(s.why).split('. ')[0]}" for s in skipped[:most]]
+    return [*out, f"  ... and {count - most:,} more; {more}"] if count > most else out
+
+
+def outlook_table(kinds: Sequence[Any]) -> Table:
+    """What a sweep will take."""
+    from rich.table import Table
+
+    table = Table(title="What the points take on this machine, in one process", header_style="bold")
+    for name in ("sampler", "statistics"):
+        table.add_column(name)
+    for name in ("points", "n", "replicates", "about", "on disk"):
+        table.add_column(name, justify="right")
+    for k in kinds:
+        table.add_row(
+            k.sampler,
+            ", ".join(k.statistics),
+            f"{k.points:,}",
+            str(k.grid),
+            f"{k.replicates:,}",
+            duration(k.seconds),
+            size(k.bytes),
+        )
+    return table
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the unit that people use."""
+    for unit, length in (("days", 86_400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.1f} s"
+
+
+def size(count: float) -> str:
+    """Bytes in the unit that people use."""
+    for unit, one in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= one:
+            return f"{count / one:.1f} {unit}"
+    return f"{count:.0f} B"
 
 
 def verdict_table(rows: list[tuple[str, Any, Any]]) -> Table:

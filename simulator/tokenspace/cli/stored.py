@@ -1,14 +1,19 @@
-"""Commands that read a finished sweep: `check`, `figures`, `report`."""
+"""Commands that read a sweep: `check`, `status`, `figures`, `report`."""
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from tokenspace.cli.common import Json, Plugin, Tolerance, app, messages
-from tokenspace.cli.present import document, shown, stdout, summary, verdict_table
+from tokenspace.cli.present import document, duration, shown, stdout, summary, verdict_table
+
+SHOWN = 5  # labels of a list
+MOST_ROWS = 100  # of a table that a person reads in a terminal
+WORST_FIRST = ("FAIL", "UNDECIDED", "PASS")
 
 
 def _show_checks(rows: list[tuple[str, Any, Any]], evidence: Any, as_json: bool) -> None:
@@ -19,10 +24,19 @@ def _show_checks(rows: list[tuple[str, Any, Any]], evidence: Any, as_json: bool)
         points = [summary(*row) for row in rows]
         document({"points": points, "evidence": evidence.to_dict() | {"statement": said}})
     else:
-        stdout().print(verdict_table(rows))
-        for label, _, check in rows:
+        most = rows
+        if len(rows) > MOST_ROWS:  # those that fail first, in their order
+            most = sorted(rows, key=lambda row: WORST_FIRST.index(row[2].verdict))[:MOST_ROWS]
+        stdout().print(verdict_table(most))
+        for label, _, check in most:
             if check.verdict != "PASS":
                 print(f"{shown(label)}: {check.verdict}: {check.reason}")
+        counts = Counter(check.verdict for *_, check in rows)
+        said_counts = ", ".join(f"{counts[v]:,} {v}" for v in WORST_FIRST if counts[v])
+        if len(most) < len(rows):
+            left = len(rows) - len(most)
+            print(f"{left:,} more points are not shown; --json and `tokenspace report` have all")
+        print(f"{len(rows):,} points: {said_counts}")
         print(*map(shown, said), sep="\n")
     if any(check.verdict == "FAIL" for *_, check in rows):
         raise typer.Exit(1)
@@ -54,15 +68,58 @@ def check(
 
 
 @app.command()
+def status(
+    folder: Annotated[Path, typer.Argument(help="Folder of a sweep.")],
+    as_json: Json = False,
+) -> None:
+    """Say how far a sweep is: what is done, begun and missing, and how long it will take.
+
+    Works from any machine that sees the folder, while others compute.
+    """
+    from dataclasses import asdict
+
+    from tokenspace.experiments.status import status_of
+
+    found = status_of(folder)
+    if as_json:
+        more = {"busy": found.busy, "remaining": found.remaining}
+        document({"out": str(folder), **asdict(found), **more})
+        return
+    print(f"{found.done:,} of {found.points:,} points are finished")
+    for name, labels in (("begun", found.begun), ("missing", found.missing)):
+        some = "; ".join(shown(label) for label in labels[:SHOWN])
+        rest = f"; and {len(labels) - SHOWN:,} more" if len(labels) > SHOWN else ""
+        if labels:
+            print(f"{name}: {some}{rest}")
+    if found.finished:
+        print(f"next: tokenspace check {folder}")
+    elif found.busy:
+        left = "not known yet" if found.remaining is None else f"about {duration(found.remaining)}"
+        print(
+            f"at work: last file {duration(found.last or 0.0)} ago; time left at this rate: {left}"
+        )
+    else:
+        print("nobody seems to be at work; the command that began the sweep goes on with it")
+
+
+@app.command()
 def figures(
     out: Annotated[Path, typer.Option(help="Folder for the figures.")],
     results: Annotated[
         Path | None, typer.Option(help="Folder of a sweep; the demo sweep is run when left out.")
     ] = None,
+    figure: Annotated[
+        list[str] | None, typer.Option(help="Only this figure; may be repeated.")
+    ] = None,
+    x: Annotated[str | None, typer.Option(help="Axis of the sweep along the side.")] = None,
+    y: Annotated[str | None, typer.Option(help="Axis of the sweep along the other side.")] = None,
     plugin: Plugin = None,
     as_json: Json = False,
 ) -> None:
-    """Draw the theory figures from stored results, as PNG and SVG."""
+    """Draw the theory figures from stored results, as PNG and SVG.
+
+    A sweep over two axes or more has a phase diagram: --figure phase_diagram --x AXIS --y AXIS.
+    """
     from tokenspace.experiments.config import demo_file
     from tokenspace.experiments.results import load_results
     from tokenspace.experiments.sweep import run_sweep
@@ -71,7 +128,10 @@ def figures(
     if results is None:
         results = out / "results"
         run_sweep(demo_file(), results)
-    written = draw_all(load_results(results), out)
+    options = {k: v for k, v in (("x", x), ("y", y)) if v is not None}
+    if options and not figure:
+        figure = ["phase_diagram"]
+    written = draw_all(load_results(results), out, only=figure or (), options=options)
     if as_json:
         document({"figures": [str(p) for p in written]})
     else:

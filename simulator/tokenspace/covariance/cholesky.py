@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 PIVOT = 1e-12  # remaining (co)variances below this times the diagonal are rounding
 CLEAR = 1e-8  # remaining variances above this are known well enough to divide by
@@ -80,5 +79,7 @@ def gain_of(lower: np.ndarray, ahead: np.ndarray) -> np.ndarray:
     """G with G lower' = ahead (least squares where lower is singular)."""
     diagonal = np.diag(lower)
     if np.all(diagonal**2 > CLEAR * np.max(diagonal**2)):
-        return solve_triangular(lower, ahead.T, lower=True, check_finite=False).T
+        # Not scipy's solve_triangular: it starts threads for 8 rows, and waits for them where
+        # others use the cores (16 ms instead of 4 us).
+        return np.linalg.solve(lower, ahead.T).T
     return ahead @ np.linalg.pinv(lower, rcond=1e-8).T

@@ -10,35 +10,72 @@ from tokenspace.covariance import Covariance, SumModel, TokenModel
 from tokenspace.covariance.base import combine
 from tokenspace.errors import InputError, TokenspaceError
 from tokenspace.experiments.names import find, names
-from tokenspace.experiments.tables import not_allowed, unknown_keys
+from tokenspace.experiments.tables import Conflict, not_allowed, unknown_keys
 from tokenspace.parameters import Parameter, describe
 from tokenspace.registry import is_ours
 
 # (room, id of a table) -> (table, model); (room, name) -> (class or None, why there is none)
 Memo = dict[tuple[str, Any], tuple[Any, Any]]
 GAUSSIAN = {"model": "gaussian"}
+PARTS = {
+    "branches": None,
+    "features": None,
+    "law": GAUSSIAN,
+}  # room -> its table when there is none
 ALGEBRA = {"sum", "product", "scale"}
 
 
 def build_model(
     tables: dict[str, Any], problems: list[str], memo: Memo | None = None
-) -> TokenModel | None:
+) -> TokenModel | SumModel | None:
     """The model of a point, or None with problems added.
 
     Args:
-        tables: the point's tables; [branches], [features] and perhaps [law] are read.
+        tables: the point's tables; [branches], [features] and perhaps [law] are read, or those of
+            every one of its [[terms]].
         problems: where problems are added, each with its key path.
         memo: models of tables that were read before, shared by points of a sweep.
     """
     memo = {} if memo is None else memo
-    rooms = {"branches": None, "features": None, "law": GAUSSIAN}
-    parts = {k: _shared(k, tables.get(k, v), problems, memo) for k, v in rooms.items()}
+    if "terms" in tables:
+        return _sum_of(tables, problems, memo)
+    return _separable(tables, "", problems, memo)
+
+
+def _sum_of(tables: dict[str, Any], problems: list[str], memo: Memo) -> SumModel | None:
+    terms, beside = tables["terms"], [k for k in PARTS if k in tables]
+    if beside:
+        problems.append(f"terms: excludes {', '.join(beside)}: every term has its own")
+        return None
+    if not isinstance(terms, list) or not terms or not all(isinstance(t, dict) for t in terms):
+        problems.append("terms: must be tables [[terms]], each with branches and features")
+        return None
+    for k, term in enumerate(terms):
+        problems += unknown_keys(term, PARTS, f"terms.{k}.")
+    models = [_separable(t, f"terms.{k}.", problems, memo) for k, t in enumerate(terms)]
+    built = [m for m in models if m is not None]
+    if len(built) < len(terms):
+        return None
+    try:
+        return SumModel(tuple(built))
+    except TokenspaceError as error:
+        problems.append(Conflict(f"terms: {error}"))
+        return None
+
+
+def _separable(
+    tables: dict[str, Any], path: str, problems: list[str], memo: Memo
+) -> TokenModel | None:
+    parts = {
+        k: _shared(k, tables.get(k, otherwise), f"{path}{k}", problems, memo)
+        for k, otherwise in PARTS.items()
+    }
     if any(part is None for part in parts.values()):
         return None
     try:
         return TokenModel(**parts)
     except TokenspaceError as error:
-        problems.append(str(error))
+        problems.append(Conflict(error))
         return None
 
 
@@ -49,27 +86,25 @@ def rebuild_model(tables: dict[str, Any], source: str) -> TokenModel | SumModel:
         InputError: a class that it names is not known here; the message says how to name it.
     """
     problems: list[str] = []
-    terms = tables.get("terms", [tables])
-    terms = [t for t in terms if isinstance(t, dict)] if isinstance(terms, list) else []
     try:
-        models = [build_model(t, problems) for t in terms]
+        model = build_model(tables, problems)
     except RecursionError:
-        models, problems = [], ["its tables are nested too deep"]
-    if problems or not models or any(m is None for m in models):
+        model, problems = None, ["its tables are nested too deep"]
+    if model is None:
         raise InputError(
             f"{source}: its numbers are sound, but its model cannot be built: "
-            + "; ".join(problems or ["it has no terms"])
+            + "; ".join(problems)
             + ". A model of your own is known once its module is named, by --plugin MODULE on the "
             "command line, or imported in Python"
         )
-    return models[0] if "terms" not in tables else SumModel(tuple(models))  # type: ignore[return-value, arg-type]
+    return model
 
 
-def _shared(room: str, table: Any, problems: list[str], memo: Memo) -> Any:
+def _shared(room: str, table: Any, path: str, problems: list[str], memo: Memo) -> Any:
     known = memo.get((room, id(table)))
     if known is not None:
         return known[1]
-    built = _build(room, table, room, problems, memo)
+    built = _build(room, table, path, problems, memo)
     if built is not None:
         memo[room, id(table)] = (table, built)
     return built
@@ -147,7 +182,7 @@ def _made(
     try:
         return make(**values)
     except TokenspaceError as error:
-        problems.append(f"{path}: {error}")
+        problems.append(Conflict(f"{path}: {error}"))
     except Exception as error:  # a foreign class may raise anything
         problems.append(f"{path}: {name} cannot be built: {error}")
     return None

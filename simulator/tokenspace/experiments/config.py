@@ -1,23 +1,25 @@
 """Configurations: TOML in, points out, each an experiment that was checked here and nowhere later.
 
-A file has tables [tokens], [features], [branches], [law] and [run]. Any value may be a sweep axis,
-`{ sweep = [..] }`; axes form a grid, or go together with `[sweep] mode = "zip"`. `[[case]]` tables
-name variants that override the rest.
+A file has tables [tokens], [features], [branches], [law] and [run]; a sum of models has [[terms]],
+each with features and branches, in place of the middle ones. Any value may be a sweep axis,
+`{ sweep = [..] }` or `{ sweep = { from, to, points, scale } }`; axes form a grid, or go together
+with `[sweep] mode = "zip"`. `[[case]]` tables name variants that override the rest. With
+`[sweep] invalid = "skip"` points whose values do not go together are left out, and listed.
 """
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tokenspace.errors import TokenspaceError
 from tokenspace.experiments.build import build_model
-from tokenspace.experiments.expand import TABLES, Row, cases_of, expand
+from tokenspace.experiments.expand import OF_MODEL, TABLES, Row, cases_of, expand
 from tokenspace.experiments.experiment import (
     Experiment,
     Point,
@@ -25,11 +27,27 @@ from tokenspace.experiments.experiment import (
     Tokens,
     specifications,
 )
-from tokenspace.experiments.tables import ConfigError, read_table, read_toml, unknown_keys
+from tokenspace.experiments.overrides import override
+from tokenspace.experiments.tables import (
+    ConfigError,
+    Conflict,
+    read_table,
+    read_toml,
+    unknown_keys,
+)
 from tokenspace.grids import as_grid, log_grid
 from tokenspace.sampling import known_sampler, known_statistics
 
-__all__ = ["ConfigError", "demo_file", "load", "points_of", "read_experiment", "rows_of"]
+__all__ = [
+    "ConfigError",
+    "Configuration",
+    "Skipped",
+    "demo_file",
+    "points_of",
+    "read_configuration",
+    "read_experiment",
+    "rows_of",
+]
 
 MANY_PROBLEMS = 20
 TOKENS = specifications(Tokens)
@@ -44,27 +62,49 @@ def demo_file() -> Path:
     return installed if installed.exists() else package.parents[1] / "sweeps" / "demo.toml"
 
 
-def load(path: str | Path) -> tuple[list[Point], dict[str, Any]]:
-    """Read and check a configuration: its points, and the file as a dictionary.
+class Skipped(NamedTuple):
+    """A point that was left out, and why."""
+
+    label: str
+    why: str
+
+
+class Configuration(NamedTuple):
+    """A configuration that was checked: its tables, points in the order written, those left out."""
+
+    raw: dict[str, Any]
+    points: list[Point]
+    skipped: list[Skipped]
+
+
+def read_configuration(
+    config: str | Path | dict[str, Any], settings: Sequence[str] = ()
+) -> Configuration:
+    """Read and check a configuration.
+
+    Args:
+        config: a TOML file, or the same as a dictionary.
+        settings: "KEY.PATH=VALUE" that override it, see `overrides.py`.
 
     Raises:
         ConfigError: the file cannot be read, or anything in it is wrong; all problems are listed.
+        InputError: a setting cannot be read.
     """
-    raw = read_toml(path)
-    return points_of(raw, str(path)), raw
-
-
-def points_of(raw: dict[str, Any], source: str = "configuration") -> list[Point]:
-    """The checked points of a configuration given as a dictionary, in the order written.
-
-    Raises:
-        ConfigError: anything in it is wrong.
-    """
+    if isinstance(config, dict):
+        raw, source = config, "configuration"
+    else:
+        raw, source = read_toml(config), str(config)
+    raw = override(raw, settings)
     with _collector_paused():
         try:
-            return _points_of(raw, source)
+            return Configuration(raw, *_points_of(raw, source))
         except RecursionError:
             raise ConfigError(source, ["its tables are nested too deep"]) from None
+
+
+def points_of(raw: dict[str, Any]) -> list[Point]:
+    """The checked points of a configuration; raises as `read_configuration`."""
+    return read_configuration(raw).points
 
 
 @contextmanager
@@ -79,25 +119,33 @@ def _collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _points_of(raw: dict[str, Any], source: str) -> list[Point]:
+def _points_of(raw: dict[str, Any], source: str) -> tuple[list[Point], list[Skipped]]:
     problems: list[str] = []
     rows = rows_of(raw, source, problems)
+    skip = raw.get("sweep", {}).get("invalid") == "skip"
     reader = _Reader()
     seen = set(problems)
     points: list[Point] = []
+    skipped: list[Skipped] = []
     for row in rows:
         found: list[str] = []
         point = reader.point(row, found)
         if point is not None:
             points.append(point)
+        elif skip and all(isinstance(p, Conflict) for p in found):
+            skipped.append(Skipped(row.label, "; ".join(found)))
+            continue
         where = f" (at {row.label})" if len(rows) > 1 else ""
         problems += [p + where for p in found if p not in seen]
         seen.update(found)
         if len(problems) > MANY_PROBLEMS:
             break
+    if not problems and not points:
+        some = [f"{s.why} (at {s.label})" for s in skipped[:MANY_PROBLEMS]]
+        problems = ["sweep.invalid: 'skip' leaves no point", *some]
     if problems:
         raise ConfigError(source, problems)
-    return points
+    return points, skipped
 
 
 def read_experiment(tables: dict[str, Any], source: str = "experiment") -> Experiment:
@@ -122,8 +170,9 @@ def rows_of(raw: dict[str, Any], source: str, problems: list[str]) -> list[Row]:
     wrong = unknown_keys(raw, (*TABLES, "sweep", "case"), "")
     cases = cases_of(raw)
     for table in ("tokens", "features", "branches", "run"):
-        in_cases = cases and all(table in c for c in cases if isinstance(c, dict))
-        if table not in raw and not in_cases:
+        instead = {table, "terms"} if table in OF_MODEL else {table}
+        in_cases = cases and all(instead & {*c} for c in cases if isinstance(c, dict))
+        if not instead & {*raw} and not in_cases:
             wrong.append(f"{table}: missing; a table [{table}] is needed")
     sweep = read_table(SWEEP, raw.get("sweep", {}), "sweep", wrong)
     if sweep is None or wrong:
@@ -155,9 +204,12 @@ class _Reader:
         try:
             return Experiment(model, grid, **run)
         except TokenspaceError as error:
-            branches = tables["branches"].items()
-            given = ", ".join(f"{k} = {v}" for k, v in branches if k != "model")
-            problems.append(f"branches: with {given}: {error}")
+            where = "terms"
+            if "branches" in tables:
+                branches = tables["branches"].items()
+                given = ", ".join(f"{k} = {v}" for k, v in branches if k != "model")
+                where = f"branches: with {given}"
+            problems.append(Conflict(f"{where}: {error}"))
             return None
 
     def _once(self, name: str, table: Any, read: Any, problems: list[str]) -> Any:

@@ -1,7 +1,7 @@
 """From one configuration to the tables of every point: `[[case]]` variants, and sweep axes.
 
-Any value may be an axis, `{ sweep = [..] }`; axes form a grid, or go together with
-`[sweep] mode = "zip"`. Points share the tables that no axis touches: the same objects, so that
+Any value may be an axis, `{ sweep = [..] }` (see `axes.py`); axes form a grid, or go together
+with `[sweep] mode = "zip"`. Points share the tables that no axis touches: the same objects, so that
 what is made of a table is made once.
 """
 
@@ -12,13 +12,15 @@ import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from tokenspace.experiments.axes import values_of
 from tokenspace.experiments.tables import unknown_keys
 
 LARGEST_SWEEP = 100_000
-TABLES = ("tokens", "features", "branches", "law", "run")
+OF_MODEL = ("features", "branches", "law")
+TABLES = ("tokens", *OF_MODEL, "terms", "run")
 
 Path = tuple[Any, ...]
-Axes = list[tuple[Path, Any]]
+Axes = list[tuple[Path, list[Any]]]
 
 
 class Row(NamedTuple):
@@ -34,7 +36,7 @@ def expand(raw: dict[str, Any], mode: str, problems: list[str]) -> Iterator[Row]
     if (cases := len(cases_of(raw))) > LARGEST_SWEEP:
         problems.append(f"case: {cases:,} cases; at most {LARGEST_SWEEP:,} points are allowed")
         return
-    variants = [(v, name, _axes(v, ())) for v, name in _variants(raw, problems)]
+    variants = [(v, name, _axes(v, (), problems)) for v, name in _variants(raw, problems)]
     sound = [(v, name, axes) for v, name, axes in variants if _fit(axes, mode, problems)]
     total = sum(_count(axes, mode) for *_, axes in sound)  # of all cases, before any is expanded
     if total > LARGEST_SWEEP:
@@ -64,7 +66,8 @@ def _variants(raw: dict[str, Any], problems: list[str]) -> list[tuple[dict[str, 
             problems.append(f"case.{k}.name: missing; every [[case]] needs a name")
             continue
         problems += unknown_keys(case, (*TABLES, "name"), f"case.{k}.")
-        merged = dict(base)
+        others = OF_MODEL if "terms" in case else ("terms",) if {*OF_MODEL} & {*case} else ()
+        merged = {k: v for k, v in base.items() if k not in others}
         for table, value in case.items():
             if table == "name":
                 continue
@@ -77,24 +80,20 @@ def _variants(raw: dict[str, Any], problems: list[str]) -> list[tuple[dict[str, 
     return out
 
 
-def _axes(value: Any, path: Path) -> Axes:
+def _axes(value: Any, path: Path, problems: list[str]) -> Axes:
     if isinstance(value, dict):
         if set(value) == {"sweep"}:
-            return [(path, value["sweep"])]
-        return [a for k, v in value.items() for a in _axes(v, (*path, k))]
+            return [(path, values_of(value["sweep"], _dotted(path), problems))]
+        return [a for k, v in value.items() for a in _axes(v, (*path, k), problems)]
     if isinstance(value, list):
-        return [a for k, v in enumerate(value) for a in _axes(v, (*path, k))]
+        return [a for k, v in enumerate(value) for a in _axes(v, (*path, k), problems)]
     return []
 
 
 def _fit(axes: Axes, mode: str, problems: list[str]) -> bool:
-    """Whether axes are lists that go together; adds the problem when they are not."""
-    for path, values in axes:
-        if not isinstance(values, list) or not values:
-            problems.append(
-                f"{_dotted(path)}.sweep: {values!r} must be a list of at least one value"
-            )
-            return False
+    """Whether axes have values and go together; adds the problem when they do not."""
+    if not all(values for _, values in axes):
+        return False
     if mode == "zip" and len({len(values) for _, values in axes}) > 1:
         named = ", ".join(f"{_dotted(p)} has {len(v)}" for p, v in axes)
         problems.append(f"sweep.mode: 'zip' needs axes of one length, but {named} values")
@@ -115,16 +114,16 @@ def _points(
     for row in rows:
         point = tables
         for path, value in zip(paths, row, strict=True):
-            point = _replaced(point, path, value)
+            point = replaced(point, path, value)
         yield {_dotted(p): v for p, v in zip(paths, row, strict=True)}, point
 
 
-def _replaced(table: Any, path: Path, value: Any) -> Any:
+def replaced(table: Any, path: Path, value: Any) -> Any:
     """A copy of nested tables with one value replaced, sharing all that lies off its path."""
     if not path:
         return value
-    copy = table.copy()
-    copy[path[0]] = _replaced(table[path[0]], path[1:], value)
+    copy, (first, *rest) = table.copy(), path
+    copy[first] = replaced(table[first], tuple(rest), value) if rest else value
     return copy
 
 

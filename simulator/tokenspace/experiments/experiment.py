@@ -43,9 +43,14 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Sweep:
-    """[sweep] of a configuration: how axes combine."""
+    """[sweep] of a configuration: how axes combine, and what if a point's model does not exist."""
 
     mode: str = parameter("how axes combine", default="grid", choices=("grid", "zip"))
+    invalid: str = parameter(
+        "what becomes of points whose values do not go together",
+        default="refuse",
+        choices=("refuse", "skip"),
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,33 +11,24 @@ import numpy as np
 from tokenspace.errors import InputError, Interrupted
 from tokenspace.experiments import hosts
 from tokenspace.experiments.cluster import run_on_dask
-from tokenspace.experiments.config import load, points_of
+from tokenspace.experiments.config import Configuration, read_configuration
 from tokenspace.experiments.experiment import Execution, Point
 from tokenspace.experiments.point import complete_point
 from tokenspace.experiments.pool import run_in_pool
 from tokenspace.experiments.results import load as load_file
+from tokenspace.experiments.select import select
+from tokenspace.experiments.shards import parse_shard, shard_of
 from tokenspace.experiments.store import begin, point_file
 
 Progress = Callable[[int, int, Point], Any]
 
 
-def parse_shard(text: str) -> tuple[int, int]:
-    """ "i/N" as (i, N), 1 <= i <= N.
-
-    Raises:
-        InputError: anything else.
-    """
-    first, slash, second = text.partition("/")
-    if slash and first.isdecimal() and second.isdecimal() and 1 <= int(first) <= int(second):
-        return int(first), int(second)
-    raise InputError(f"--shard {text!r} is not allowed; it must be i/N with 1 <= i <= N, e.g. 2/8")
-
-
 def run_sweep(
-    config: str | Path | dict[str, Any],
+    config: str | Path | dict[str, Any] | Configuration,
     folder: str | Path,
     progress: Progress | None = None,
     *,
+    only: Sequence[str] = (),
     shard: str | None = None,
     workers: int = 1,
     scheduler: str | None = None,
@@ -51,10 +42,11 @@ def run_sweep(
     Several runs may share one folder, on one machine or many: files appear whole or not at all.
 
     Args:
-        config: a TOML file, or the same as a dictionary.
+        config: a TOML file, the same as a dictionary, or what `read_configuration` made of it.
         folder: where results are kept; created when missing.
         progress: called with (points finished, points in all, next or last point).
-        shard: "i/N": only the i-th of N parts of the points.
+        only: only points whose axes have these values, e.g. "psi_cross=0.1" (see `select.py`).
+        shard: "i/N": only the i-th of N parts of those points, of about the same work each.
         workers: processes that compute points side by side on this machine. They are spawned, so
             a script that asks for them needs the usual `if __name__ == "__main__":`.
         scheduler: address of a Dask scheduler on whose workers points are computed.
@@ -69,7 +61,9 @@ def run_sweep(
         WorkerDied: a worker process ended; what was finished is stored.
         Interrupted: `stop` said so; the point at work was kept as far as it went.
     """
-    points, raw = (points_of(config), config) if isinstance(config, dict) else load(config)
+    if not isinstance(config, Configuration):
+        config = read_configuration(config)
+    points, raw = config.points, config.raw
     folder, execution = Path(folder), Execution(devices, max_memory=max_memory)
     if not isinstance(workers, int) or isinstance(workers, bool) or workers < 1:
         raise InputError(f"workers = {workers!r} is not allowed; it must be an integer >= 1")
@@ -77,10 +71,9 @@ def run_sweep(
         raise InputError(
             "workers and scheduler exclude each other: a scheduler has its own workers"
         )
-    part = points
+    part = select(points, only)
     if shard is not None:
-        number, parts = parse_shard(shard)
-        part = points[number - 1 :: parts]
+        part = shard_of(part, *parse_shard(shard))
     missing = _missing(folder, raw, points, part, strict)
     done = len(part) - len(missing)
 

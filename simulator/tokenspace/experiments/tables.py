@@ -20,6 +20,10 @@ Specifications = dict[str, tuple[Parameter, Any]]  # name -> (meaning and range,
 LARGEST = 1 << 26  # bytes of a configuration
 
 
+class Conflict(str):
+    """A problem of values that are each allowed, and do not go together at this point."""
+
+
 class ConfigError(InputError):
     """A configuration that cannot be used: file, and one line for every problem."""
 

@@ -5,7 +5,10 @@ Each is a class in a file of `figures/library/`; one of your own is registered i
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tokenspace.errors import InputError
@@ -18,6 +21,11 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(orders, key=lambda name: (orders[name], name)))
 
 
+def suited(loaded: list[Any]) -> tuple[str, ...]:
+    """The figures of `names()` that show something of these results."""
+    return tuple(name for name in names() if ROOMS["figure"].find(name).suits(loaded))
+
+
 def meaning(name: str) -> str:
     """What a figure shows, in a line.
 
@@ -27,36 +35,51 @@ def meaning(name: str) -> str:
     return ROOMS["figure"].find(name).meaning
 
 
-def draw(name: str, loaded: list[Any]) -> Any:
+def draw(name: str, loaded: list[Any], **options: str) -> Any:
     """One figure of `names()` as a matplotlib Figure, from (point, result) pairs.
 
     pyplot does not keep it: a notebook shows it once, as the value of a cell.
 
+    Args:
+        name: of the figure.
+        loaded: (point, result) pairs from `load_results`.
+        options: what the figure may be told; x and y, axes of the sweep, of "phase_diagram".
+
     Raises:
-        InputError: no figure has that name.
+        InputError: no figure has that name, or it has no such option.
     """
     import matplotlib.pyplot as plt
 
     from tokenspace.figures.style import STYLE
 
+    make = ROOMS["figure"].find(name)
+    unknown = [k for k in options if k not in inspect.signature(make).parameters]
+    if unknown:
+        raise InputError(f"the figure {name} has no option {unknown[0]!r}")
     with plt.rc_context(STYLE):
-        figure = ROOMS["figure"].find(name)().draw(loaded)
+        figure = make(**options).draw(loaded)
     plt.close(figure)
     return figure
 
 
 def draw_all(
-    loaded: list[Any], out: str | Path, suffixes: tuple[str, ...] = ("png", "svg")
+    loaded: list[Any],
+    out: str | Path,
+    suffixes: tuple[str, ...] = ("png", "svg"),
+    only: Sequence[str] = (),
+    options: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Path]:
-    """Draw every figure into a folder; returns the files.
+    """Draw figures into a folder; returns the files.
 
     Args:
         loaded: (point, result) pairs from `load_results`.
         out: folder, created when missing.
         suffixes: file formats.
+        only: names of figures; every one that suits these results when left out.
+        options: what these figures are told, see `draw`.
 
     Raises:
-        InputError: the folder cannot be written.
+        InputError: the folder cannot be written; or as `draw`.
     """
     import matplotlib
 
@@ -69,8 +92,8 @@ def draw_all(
     written = []
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for name in names():
-            figure = draw(name, loaded)
+        for name in only or suited(loaded):
+            figure = draw(name, loaded, **options)
             for suffix in suffixes:
                 path = out / f"{name}.{suffix}"
                 with plt.rc_context(STYLE):

@@ -17,6 +17,11 @@ class Figure(ABC):
     meaning: ClassVar[str]
     order: ClassVar[float] = 1000
 
+    @classmethod
+    def suits(cls, loaded: list[Any]) -> bool:
+        """Whether these results have what it shows; others are left out where all are drawn."""
+        return True
+
     @abstractmethod
     def draw(self, loaded: list[Any]) -> Any:
         """A matplotlib Figure from (point, result) pairs."""

@@ -6,16 +6,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tokenspace.covariance import Covariance
+from tokenspace.covariance import Covariance, TokenLaw
 from tokenspace.covariance.innovations import innovations
 from tokenspace.sampling.plan import TOKEN_BLOCK, Plan, divergence_plan, statistics_plan
 from tokenspace.sampling.sampler import Request
 from tokenspace_kernels.blocks import Blocks, lay_out
-from tokenspace_kernels.dispatch import DEFAULT, kernel
+from tokenspace_kernels.dispatch import DEFAULT, Kernel, kernel
 from tokenspace_kernels.sample_divergence import LinearBlocks, TokenBlocks
 
 METHOD = "block innovations"
 HOST_BLOCK = 8  # tokens that a loop on the host forms at once: fewer multiply-adds, no matrix unit
+LEAST_DIM = 8  # features from which a loop along them beats vectors across replicates
 OF_MEASURING = 14  # norms, products and sums of unit vectors, a number of a token
 
 
@@ -33,10 +34,18 @@ def prepare(request: Request) -> Plan:
     return _prepare_statistics(request)
 
 
+def _drawer(name: str, dim: int, law: TokenLaw) -> Kernel:
+    """The kernel that draws: Numba's goes along the features, and knows some laws only."""
+    chosen = kernel(name)
+    suits = dim >= LEAST_DIM and (name == "sample_divergence" or law.token_change != "other")
+    return kernel(name, DEFAULT) if chosen.implementation == "numba" and not suits else chosen
+
+
 def _prepare_divergence(request: Request) -> Plan:
-    drawer = kernel("sample_divergence")
+    model = request.model
+    drawer = _drawer("sample_divergence", model.dim, model.law)
     size = drawer.token_block or TOKEN_BLOCK
-    model, layout = request.model, lay_out(request.grid, size)
+    layout = lay_out(request.grid, size)
     rows = tuple(
         jax.tree.map(
             jnp.asarray, linear_blocks(t.branches.difference, layout, t.features.eigenvalues)
@@ -56,9 +65,7 @@ def _prepare_statistics(request: Request) -> Plan:
     (model,) = request.model.terms
     layout = lay_out(request.grid, TOKEN_BLOCK)
     parts = (model.branches.total, model.branches.difference)
-    drawer = kernel("sample_statistics")
-    if drawer.on_host and model.law.token_change == "other":
-        drawer = kernel("sample_statistics", DEFAULT)
+    drawer = _drawer("sample_statistics", model.dim, model.law)
     size = HOST_BLOCK if drawer.on_host else TOKEN_BLOCK
     return statistics_plan(
         drawer,

@@ -1,0 +1,53 @@
+"""Parts of a sweep for jobs that know nothing of each other, of about the same work each."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+
+from tokenspace.errors import InputError
+from tokenspace.experiments.experiment import Experiment, Point
+from tokenspace.sampling import choose
+
+A_NORMAL = 60.0  # multiply-adds that take as long as a normal: the operations that it is made of
+A_POINT = 3e7  # as many as take as long as planning, summarising and storing a point; measured
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """ "i/N" as (i, N), 1 <= i <= N.
+
+    Raises:
+        InputError: anything else.
+    """
+    first, slash, second = text.partition("/")
+    if slash and first.isdecimal() and second.isdecimal() and 1 <= int(first) <= int(second):
+        return int(first), int(second)
+    raise InputError(f"--shard {text!r} is not allowed; it must be i/N with 1 <= i <= N, e.g. 2/8")
+
+
+def work_of(experiment: Experiment) -> float:
+    """What an experiment takes, in multiply-adds, by what its sampler counts."""
+    e = experiment
+    cost = choose(e.model, e.grid, e.statistics, e.sampler).cost
+    return A_POINT + e.replicates * (A_NORMAL * cost.normals + cost.multiply_adds)
+
+
+def shard_of(points: Sequence[Point], number: int, parts: int) -> list[Point]:
+    """The points of one of several parts: each goes to the part with the least work, dearest first.
+
+    Every job that is given the same points finds the same parts.
+
+    Args:
+        points: all of them.
+        number: which part, 1..parts.
+        parts: how many.
+    """
+    work = [work_of(p.experiment) for p in points]
+    loads = [(0.0, part) for part in range(1, parts + 1)]
+    own = []
+    for k in sorted(range(len(points)), key=lambda k: (-work[k], k)):
+        load, part = heapq.heappop(loads)
+        heapq.heappush(loads, (load + work[k], part))
+        if part == number:
+            own.append(k)
+    return [points[k] for k in sorted(own)]

@@ -1,0 +1,105 @@
+"""How far a sweep is, seen from any machine that sees its folder: names and times of files only."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tokenspace.errors import InputError
+from tokenspace.experiments import format_2
+from tokenspace.experiments.files import require_no_link
+from tokenspace.experiments.store import read_sweep
+
+RECENT = 100  # finished points that the present rate is taken from
+BUSY = 120.0  # seconds without a new file after which nobody seems to be at work
+
+
+@dataclass(frozen=True)
+class Status:
+    """Points of a sweep and the files that stand for them.
+
+    points: in all, each experiment once; done: finished; begun: labels of points that are kept
+    unfinished; missing: labels of points without a finished file; last: seconds since a file was
+    last written, None where there is none; rate: points finished a second lately, by all who work
+    on it, None where that is not known yet.
+    """
+
+    points: int
+    done: int
+    begun: tuple[str, ...]
+    missing: tuple[str, ...]
+    last: float | None
+    rate: float | None
+
+    @property
+    def finished(self) -> bool:
+        """Whether every point is there."""
+        return self.done == self.points
+
+    @property
+    def busy(self) -> bool:
+        """Whether somebody seems to be at work."""
+        return not self.finished and self.last is not None and self.last < BUSY
+
+    @property
+    def remaining(self) -> float | None:
+        """Seconds until all is done at the present rate; None where that is not known."""
+        return None if self.rate is None else (self.points - self.done) / self.rate
+
+
+def status_of(folder: str | Path, now: float | None = None) -> Status:
+    """How far the sweep of a folder is. No file of a point is opened.
+
+    Args:
+        folder: the --out folder of a sweep.
+        now: seconds since the epoch, the present when left out.
+
+    Raises:
+        InputError: there is no sweep.
+    """
+    folder = Path(folder)
+    config, listed = read_sweep(folder)
+    if listed is None:
+        listed = [(k, {}, k) for k in format_2.keys_in_order(config, str(folder))]
+    labels: dict[str, str] = {}
+    for label, _, key in listed:
+        labels.setdefault(key, label)
+    written = _written(folder / "points")
+    at = {key: written[f"{key}.npz"] for key in labels if f"{key}.npz" in written}
+    begun = [key for key in labels if f".{key}.partial" in written and key not in at]
+    times = [*at.values(), *(written[f".{key}.partial"] for key in begun)]
+    now = time.time() if now is None else now
+    return Status(
+        points=len(labels),
+        done=len(at),
+        begun=tuple(labels[key] for key in begun),
+        missing=tuple(label for key, label in labels.items() if key not in at),
+        last=max(now - max(times), 0.0) if times else None,
+        rate=_rate(np.sort(np.array(list(at.values())))),
+    )
+
+
+def _written(folder: Path) -> dict[str, float]:
+    """When each ordinary file of a folder was written."""
+    require_no_link(folder)
+    try:
+        with os.scandir(folder) as entries:
+            about = {e.name: e.stat(follow_symlinks=False) for e in entries}
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be read ({error.strerror or error})") from None
+    return {name: a.st_mtime for name, a in about.items() if stat.S_ISREG(a.st_mode)}
+
+
+def _rate(times: np.ndarray) -> float | None:
+    """Points a second over the last of them."""
+    last = times[-RECENT:]
+    if len(last) < 2 or last[-1] <= last[0]:
+        return None
+    return (len(last) - 1) / float(last[-1] - last[0])

@@ -1,0 +1,75 @@
+"""What follows from a result, as plain numbers: exponents, balance, regime, z-scores, verdict."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tokenspace.errors import InputError
+from tokenspace.statistics.verdict import Check, check, unjudged
+
+
+class Derived(NamedTuple):
+    """Numbers of one point; NaN where there is none.
+
+    n_middle: (m - 1,) geometric means of adjacent n, at which gamma is; z: (m,); regime, verdict:
+    words, empty without a model; the rest are single numbers.
+    """
+
+    n_middle: np.ndarray
+    gamma: np.ndarray
+    gamma_error: np.ndarray
+    gamma_theory: np.ndarray
+    z: np.ndarray
+    regime: str
+    n_balance: float
+    n_balance_error: float
+    n_balance_low: float
+    n_balance_high: float
+    verdict: str
+    largest_deviation: float
+
+
+def derive(result: Any, tolerance: float) -> Derived:
+    """What follows from a result.
+
+    Args:
+        result: the outcome of `simulate`, or read back.
+        tolerance: of the verdict, see `verdict.check`.
+    """
+    try:
+        _ = result.model
+    except InputError:
+        return _of(unjudged(result, tolerance, ""), "", (math.nan,) * 4)
+    try:
+        checked = check(result, tolerance)
+    except InputError as error:
+        checked = unjudged(result, tolerance, str(error))
+    try:
+        found = result.n_balance()
+        balance = (found.mean, found.standard_error, *found.interval)
+    except InputError:
+        balance = (math.nan,) * 4
+    return _of(checked, checked.verdict, balance)
+
+
+def _of(checked: Check, verdict: str, balance: tuple[float, ...]) -> Derived:
+    e, off = checked.exponent, checked.amplitude.deviation
+    known = off[~np.isnan(off)]
+    mean, error, low, high = map(float, balance)
+    return Derived(
+        n_middle=e.n,
+        gamma=e.empirical,
+        gamma_error=e.standard_error,
+        gamma_theory=e.theoretical,
+        z=checked.amplitude.z,
+        regime=str(checked.regimes_empirical[-1]) if len(e.n) else "-",
+        n_balance=mean,
+        n_balance_error=error,
+        n_balance_low=low,
+        n_balance_high=high,
+        verdict=verdict,
+        largest_deviation=float(np.max(abs(known))) if len(known) else math.nan,
+    )

@@ -1,0 +1,67 @@
+"""How far a sweep is, by the names and times of its files."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+from folders import CONFIG
+
+import tokenspace as ts
+from tokenspace.experiments.config import points_of
+from tokenspace.experiments.status import BUSY, status_of
+
+SWEPT = CONFIG | {"features": {"model": "isotropic", "dim": {"sweep": list(range(1, 9))}}}
+NOW = 1e9
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Six of eight points, one every ten seconds, the last of them ten seconds ago; one begun."""
+    ts.run_sweep(SWEPT, tmp_path)
+    keys = [p.key for p in points_of(SWEPT)]
+    files = [tmp_path / "points" / f"{key}.npz" for key in keys]
+    files[6].rename(files[6].with_name(f".{keys[6]}.partial"))
+    files[7].unlink()
+    for k, file in enumerate(files[:6]):
+        os.utime(file, (NOW, NOW - 10 * (6 - k)))
+    os.utime(files[6].with_name(f".{keys[6]}.partial"), (NOW, NOW - 3))
+    return tmp_path
+
+
+def test_done_begun_missing_and_time_left(folder):
+    found = status_of(folder, NOW)
+    assert (found.points, found.done) == (8, 6) and not found.finished
+    assert found.begun == ("dim = 7",) and found.missing == ("dim = 7", "dim = 8")
+    assert found.last == 3 and found.busy
+    np.testing.assert_allclose([found.rate, found.remaining], [0.1, 20])
+    assert not status_of(folder, NOW + BUSY).busy
+
+
+def test_before_the_first_point_nothing_is_known(folder):
+    for file in (folder / "points").iterdir():
+        file.unlink()
+    found = status_of(folder)
+    assert found.done == 0 and found.last is found.rate is found.remaining is None
+    assert not found.busy
+
+
+def test_the_command_says_it_in_words_and_as_json(call, folder):
+    _, out, _ = call("status", folder)
+    assert "6 of 8 points are finished" in out and "begun: dim = 7" in out
+    assert "nobody seems to be at work" in out
+    document = json.loads(call("status", folder, "--json")[1])
+    assert document["missing"] == ["dim = 7", "dim = 8"] and document["busy"] is False
+    ts.run_sweep(SWEPT, folder)
+    assert "next: tokenspace check" in call("status", folder)[1]
+
+
+def test_a_folder_without_a_sweep_is_refused(call, tmp_path):
+    status, _, err = call("status", tmp_path)
+    assert status == 2 and "sweep.json is missing" in err
+
+
+def test_links_are_no_points(folder):
+    (key,) = [p.key for p in points_of(SWEPT)][7:]
+    (folder / "points" / f"{key}.npz").symlink_to(folder / "sweep.json")
+    assert status_of(folder, NOW).done == 6

@@ -1,0 +1,85 @@
+"""The phase diagram of sweeps over two axes and more."""
+
+import numpy as np
+import pytest
+from folders import CONFIG
+
+import tokenspace as ts
+from tokenspace import figures
+from tokenspace.errors import InputError
+
+BRANCHES = CONFIG["branches"] | {
+    "psi_within": {"sweep": [0.1, 0.11, 0.3, 0.5]},
+    "psi_cross": {"sweep": [0.05, 0.1]},
+}
+TWO = CONFIG | {"branches": BRANCHES, "run": {"replicates": 200}}
+MORE = TWO | {"features": {"model": "isotropic", "dim": {"sweep": [4, 8, 16]}}}
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory):
+    folders = [tmp_path_factory.mktemp(name) for name in ("two", "more")]
+    for config, folder in zip((TWO, MORE), folders, strict=True):
+        ts.run_sweep(config, folder)
+    return [ts.load_results(folder) for folder in folders]
+
+
+def meshes(figure):
+    return [p.collections[0] for p in figure.axes if p.get_xlabel()]
+
+
+def test_cells_are_what_each_point_found(loaded):
+    figure = figures.draw("phase_diagram", loaded[0], x="psi_cross", y="psi_within")
+    regime, gamma, balance, deviation = (m.get_array() for m in meshes(figure))
+    assert gamma.shape == (4, 2)  # psi_within upwards
+    names = dict(enumerate(ts.theory.REGIMES))
+    for k, (_, result) in enumerate(loaded[0]):
+        row, column = divmod(k, 2)
+        assert gamma[row, column] == result.local_exponent().mean[-1]
+        found = ts.theory.regime(result.local_exponent().mean[-1:])[0]
+        assert names[int(regime[row, column])] == found
+        off = np.max(abs(result.check().amplitude.deviation))
+        np.testing.assert_allclose(deviation[row, column], off)
+        fitted = result.n_balance().mean
+        assert (
+            balance[row, column] == pytest.approx(fitted)
+            or not 1e-3 < fitted / np.median(balance) < 1e3
+        )
+
+
+def test_the_line_is_where_n_is_n_balance(loaded):
+    figure = figures.draw("phase_diagram", loaded[0], x="psi_cross", y="psi_within")
+    (_, line, *_) = figure.axes[0].collections
+    (path,) = line.get_paths()
+    cross, within = path.vertices.T
+    rises = [0.1, 0.11, 0.3, 0.5]
+    models = [ts.TokenModel(ts.equicorrelated(0.2, w, 0.1), ts.Isotropic(8)) for w in rises]
+    gamma = [ts.theory.local_exponent(m, np.array([64]))[0] for m in models]
+    assert ts.theory.n_balance(models[1]) > 64 > ts.theory.n_balance(models[2])
+    between = np.interp(0.75, gamma, rises)
+    np.testing.assert_allclose(within[abs(cross - 0.1) < 1e-9], between, rtol=1e-6)
+
+
+def test_more_axes_have_a_panel_each(loaded):
+    figure = figures.draw("phase_diagram", loaded[1], x="psi_cross", y="psi_within")
+    titles = [a.get_title() for a in figure.axes if a.get_xlabel()]
+    assert titles == ["dim = 4", "dim = 8", "dim = 16"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"x": "psi_croos"}, "--x 'psi_croos' is no axis"),
+        ({"x": "dim", "y": "dim"}, "two different axes"),
+    ],
+)
+def test_axes_that_it_cannot_have_are_refused_in_words(loaded, options, words):
+    with pytest.raises(InputError, match=words):
+        figures.draw("phase_diagram", loaded[1], **options)
+
+
+def test_it_suits_sweeps_of_two_axes_only(loaded):
+    assert "phase_diagram" in figures.suited(loaded[0])
+    assert "phase_diagram" not in figures.suited(loaded[0][:1])
+    with pytest.raises(InputError, match="no option 'x'"):
+        figures.draw("alpha", loaded[0], x="psi_cross")
