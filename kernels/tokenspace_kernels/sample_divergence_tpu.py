@@ -42,7 +42,8 @@ def _kernel(
         jnp.int32, shape, 2
     )
     feature = (lane + piece * shape[0] * LANES).astype(jnp.uint32)
-    key = tuple(_over_sublanes(keys, pl.program_id(0), word) for word in range(2))
+    group = pl.program_id(0)
+    key = _over_sublanes(keys, group, 0), _over_sublanes(keys, group, 1)
     own = [
         Term(
             partial(_weight, next(left), next(left) if size[1] else None, size[1], first),

@@ -299,3 +299,13 @@ def test_numba_that_does_not_know_this_numpy(monkeypatch, fresh_dispatch):
     monkeypatch.setattr(dispatch, "find_spec", lambda name: True)
     with pytest.warns(UserWarning, match="Numba cannot be used"):
         assert dispatch.kernel("measure").implementation == "xla"
+
+
+@pytest.mark.parametrize("module", [sample_divergence_gpu, sample_divergence_tpu])
+def test_pallas_takes_features_in_slices_and_tokens_in_chunks(monkeypatch, module):
+    monkeypatch.setattr(module, "LARGEST_SLICE", 128)
+    monkeypatch.setattr(sample_divergence_tpu, "CHUNK", 128)
+    shape = Shape(600, 300, 9, 21, ())
+    args = arguments("sample_divergence", shape, BRANCHES["AR(1)"], token_block=2)
+    got = jax.jit(partial(module.sample_divergence, interpret=True))(*args)
+    assert_close(got, reference.sample_divergence(*args), shape.tokens * shape.dim)
