@@ -2,24 +2,26 @@
 
 "xla", plain JAX that XLA fuses, is the default on every platform. "reference" is NumPy in float64.
 An implementation for one kind of device is one more entry, kept only where it measures faster
-there: "numba" samples and reads given tokens on a CPU, where the extra `cpu` is installed. The
-environment variable TOKENSPACE_KERNELS names another than the default; a kernel that lacks it, or
-does not run on this device, falls back to the default with a warning.
+there: "numba" samples and reads given tokens on a CPU, where the extra `cpu` is installed;
+"pallas" draws tokens in registers on an NVIDIA GPU or a TPU, where `choice` measures it to be the
+fastest. The environment variable TOKENSPACE_KERNELS names another than the default; a kernel that
+lacks it, or does not run on this device, falls back to the default with a warning.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, NamedTuple, cast
 
 import jax
 
-from tokenspace_kernels import reference
+from tokenspace_kernels import choice, reference, trial
 from tokenspace_kernels.collapsed import collapsed_divergence
 from tokenspace_kernels.given_tokens import measure
 from tokenspace_kernels.partial_sums import partial_sum_divergence
@@ -40,6 +42,10 @@ KERNELS: dict[str, dict[str, Callable[..., Any]]] = {
 }
 
 
+# Where the kernels lie that Pallas compiles, by platform, and the tokens of a block they take.
+PALLAS = {"sample_divergence": {"gpu": "sample_divergence_gpu", "tpu": "sample_divergence_tpu"}}
+PALLAS_BLOCK = 2
+TRIAL_BLOCK = 64  # of other implementations, which take any
 ON_HOST = ("numba", "reference")  # called with arrays, not traced by JAX
 NUMBA = {  # where the kernels lie that Numba compiles
     "collapsed_divergence": "collapsed_cpu",
@@ -55,6 +61,11 @@ class Kernel(NamedTuple):
 
     implementation: str
     call: Callable[..., Any]
+
+    @property
+    def token_block(self) -> int | None:
+        """How many tokens a block must have, None where it may have any number."""
+        return PALLAS_BLOCK if self.implementation == "pallas" else None
 
     @property
     def on_host(self) -> bool:
@@ -75,11 +86,55 @@ def _of_numba(name: str) -> Callable[..., Any] | None:
     return cast(Callable[..., Any], getattr(module, name))
 
 
+@cache
+def _of_pallas(name: str) -> Callable[..., Any] | None:
+    """A kernel in Pallas for this device, None where there is none or Pallas is not as expected."""
+    platform = jax.default_backend()
+    if platform not in PALLAS.get(name, {}):
+        return None
+    if platform == "gpu" and "cuda" not in jax.devices()[0].client.platform_version.lower():
+        return None  # the arithmetic is written in NVIDIA's assembly
+    try:
+        module = import_module(f"tokenspace_kernels.{PALLAS[name][platform]}")
+    except (ImportError, AttributeError) as error:  # what another version of JAX has moved
+        warnings.warn(f"Pallas cannot be used ({error}); {DEFAULT!r} runs instead", stacklevel=4)
+        return None
+    return cast(Callable[..., Any], getattr(module, name))
+
+
 def implementations(name: str) -> dict[str, Callable[..., Any]]:
     """The implementations of a kernel that run here, the one that runs unless told first."""
     known = KERNELS[name]
     numba = _of_numba(name) if jax.default_backend() == "cpu" else None
+    pallas = _of_pallas(name)
+    known = {**known, "pallas": pallas} if pallas else known
     return {"numba": numba, **known} if numba else known
+
+
+def default(name: str) -> str:
+    """The implementation of a kernel that runs unless told; measured where several might."""
+    known = implementations(name)
+    if "pallas" not in known:
+        return next(iter(known))
+    problem = getattr(trial, name)
+    return choice.fastest(
+        name,
+        {
+            "xla": choice.Candidate(known["xla"], partial(problem, TRIAL_BLOCK)),
+            "pallas": choice.Candidate(known["pallas"], partial(problem, PALLAS_BLOCK)),
+        },
+    )
+
+
+def settle(first: bool, agree: Callable[[bytes | None], bytes | None]) -> None:
+    """Let processes that run together use the same implementations; all call this at once.
+
+    Args:
+        first: whether this is the process that decides.
+        agree: gives every process the bytes that the first one gives; the others give None.
+    """
+    chosen = {name: default(name) for name in KERNELS if _of_pallas(name)} if first else None
+    choice.settle(json.loads(agree(json.dumps(chosen).encode() if first else None) or b"{}"))
 
 
 def sole(what: str, call: Callable[..., Any]) -> Kernel:
@@ -97,17 +152,17 @@ def kernel(name: str, implementation: str | None = None) -> Kernel:
 
     Args:
         name: a key of KERNELS.
-        implementation: "xla", "numba", "reference" or None, which asks TOKENSPACE_KERNELS, else
-            the default.
+        implementation: "xla", "numba", "pallas", "reference" or None, which asks
+            TOKENSPACE_KERNELS, else the default.
     """
     known = implementations(name)
-    default = next(iter(known))
-    wanted = implementation or os.environ.get(VARIABLE) or default
+    wanted = implementation or os.environ.get(VARIABLE) or default(name)
     if wanted not in known:
+        instead = default(name)
         warnings.warn(
             f"kernel {name} has no implementation {wanted!r} here (it has {', '.join(known)}); "
-            f"{default!r} runs instead",
+            f"{instead!r} runs instead",
             stacklevel=2,
         )
-        wanted = default
+        wanted = instead
     return Kernel(wanted, known[wanted])

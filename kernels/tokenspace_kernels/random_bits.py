@@ -6,8 +6,10 @@ replicate, the stream, the token and the feature only: not on the model, the bat
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +26,27 @@ def _rotate_left(x: jax.Array, bits: int) -> jax.Array:
     return (x << np.uint32(bits)) | (x >> np.uint32(32 - bits))
 
 
+class Cipher(NamedTuple):
+    """What of Threefry does not depend on a counter's first word: a loop over it computes it once.
+
+    start: the word of the key that is added to the first; added: what is added to both after every
+    four rounds; x1: the second word at the start, and rotated once.
+    """
+
+    start: jax.Array
+    added: tuple[Words, ...]
+    x1: jax.Array
+    rotated: jax.Array
+
+
+def cipher(key: Words, second: jax.Array) -> Cipher:
+    """For a key and the second words of counters."""
+    k = (*key, key[0] ^ key[1] ^ PARITY)
+    added = tuple((k[(g + 1) % 3], k[(g + 2) % 3] + np.uint32(g + 1)) for g in range(5))
+    x1 = second + k[1]
+    return Cipher(k[0], added, x1, _rotate_left(x1, ROTATIONS[0][0]))
+
+
 def threefry2x32(key: Words, counter: Words) -> Words:
     """Threefry-2x32-20: two random 32-bit words for a 64-bit key and a 64-bit counter.
 
@@ -35,15 +58,19 @@ def threefry2x32(key: Words, counter: Words) -> Words:
 
     Source: Salmon et al. 2011, checked against the known answers published with Random123.
     """
-    x0, x1 = counter
-    schedule = (key[0], key[1], key[0] ^ key[1] ^ PARITY)
-    x0, x1 = x0 + schedule[0], x1 + schedule[1]
-    for group in range(5):
-        for bits in ROTATIONS[group % 2]:
-            x0 = x0 + x1
-            x1 = _rotate_left(x1, bits) ^ x0
-        x0 = x0 + schedule[(group + 1) % 3]
-        x1 = x1 + schedule[(group + 2) % 3] + np.uint32(group + 1)
+    return encrypted(cipher(key, counter[1]), counter[0])
+
+
+def encrypted(
+    cipher: Cipher, first: jax.Array, add: Callable[[Any, Any], Any] = operator.add
+) -> Words:
+    """Threefry of counters with these first words; `add` sums two words on a device."""
+    x0, x1 = first + cipher.start, cipher.x1
+    for group, (to_x0, to_x1) in enumerate(cipher.added):
+        for number, bits in enumerate(ROTATIONS[group % 2]):
+            x0 = add(x0, x1)
+            x1 = (_rotate_left(x1, bits) if group or number else cipher.rotated) ^ x0
+        x0, x1 = x0 + to_x0, x1 + to_x1
     return x0, x1
 
 
@@ -77,8 +104,12 @@ _keys = partial(jax.jit, static_argnames="count")(keys_of)
 
 def substream(key: jax.Array, number: int | jax.Array) -> jax.Array:
     """A key for an independent stream of the replicate, shape (2,)."""
-    counter = (jnp.asarray(number, jnp.uint32), jnp.uint32(0xFFFFFFFF))
-    return jnp.stack(threefry2x32((key[0], key[1]), counter))
+    return jnp.stack(substream_words((key[0], key[1]), number))
+
+
+def substream_words(key: Words, number: int | jax.Array) -> Words:
+    """As `substream`, word by word, for as many replicates as the words hold."""
+    return threefry2x32(key, (jnp.asarray(number, jnp.uint32), jnp.uint32(0xFFFFFFFF)))
 
 
 # Chebyshev interpolant of degree 14 of z(u) / u, z = sqrt(2) erfinv(u), as powers of
@@ -91,20 +122,39 @@ NORMAL_COEFFICIENTS = (
 )  # fmt: skip
 
 
-def bits_to_normal(bits: jax.Array) -> jax.Array:
+class Arithmetic(NamedTuple):
+    """How a device computes what a normal is made of.
+
+    add: the sum of two words; multiply_add: a * b + c; position: t of the polynomial from u.
+    """
+
+    add: Callable[[Any, Any], Any]
+    multiply_add: Callable[[Any, Any, Any], Any]
+    position: Callable[[jax.Array], jax.Array]
+
+
+def _position(u: jax.Array) -> jax.Array:
+    return lax.log((1 - u) * (1 + u)) * np.float32(-1 / NORMAL_HALF) - np.float32(1)
+
+
+PLAIN = Arithmetic(operator.add, lambda a, b, c: a * b + c, _position)
+
+
+def bits_to_normal(bits: jax.Array, arithmetic: Arithmetic = PLAIN) -> jax.Array:
     """Standard normal float32 from 32 random bits: sqrt(2) erfinv(u), u uniform on 2^24 midpoints.
 
     u = (k + 1/2) 2^-23 - 1 for the top 24 bits k, so |z| <= 5.42 and the mean is exactly 0. One
     polynomial, without branches, to a relative error below 5e-7; `lax.erf_inv` has two, and is less
     exact in the tails.
     """
+    _, multiply_add, position = arithmetic
     signed = lax.bitcast_convert_type(bits, jnp.int32) >> 8  # -2^23 .. 2^23 - 1
     u = (signed.astype(jnp.float32) + np.float32(0.5)) * np.float32(2.0**-23)
-    t = lax.log((1 - u) * (1 + u)) * np.float32(-1 / NORMAL_HALF) - np.float32(1)
+    t = position(u)
     *rest, last = map(np.float32, NORMAL_COEFFICIENTS)
-    ratio = last * t + rest[-1]
+    ratio = multiply_add(t, last, rest[-1])
     for c in rest[-2::-1]:
-        ratio = ratio * t + c
+        ratio = multiply_add(ratio, t, c)
     return u * ratio
 
 

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from tokenspace_kernels.given_tokens import Reports, measure_block, start
-from tokenspace_kernels.random_bits import normals, substream
+from tokenspace_kernels.random_bits import normal_pairs, normals, substream
 from tokenspace_kernels.streams import SCALES_A, SCALES_B, TOTAL, numbered
 
 matmul = partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
@@ -47,6 +47,29 @@ class TokenBlocks(NamedTuple):
     gain: jax.Array
 
 
+def weighted_noise(weights: jax.Array, key: jax.Array, first: jax.Array, dim: int) -> jax.Array:
+    """Rows of weights (rows, size) times the white noise of tokens from an even `first` on.
+
+    A CPU draws the noise as one array. An accelerator keeps the tokens of pairs apart, so that they
+    need not be interleaved; on a TPU both are drawn before either is used, at once.
+    """
+    size = weights.shape[1]
+
+    def whole(weights: jax.Array, key: jax.Array, first: jax.Array) -> jax.Array:
+        return matmul(weights, normals(key, first, size, dim))
+
+    def apart(
+        weights: jax.Array, key: jax.Array, first: jax.Array, at_once: bool = False
+    ) -> jax.Array:
+        pair = normal_pairs(key, first // 2, size // 2, dim)
+        even, odd = jax.lax.optimization_barrier(pair) if at_once else pair
+        return matmul(weights[:, ::2], even) + matmul(weights[:, 1::2], odd)
+
+    return jax.lax.platform_dependent(
+        weights, key, first, cpu=whole, tpu=partial(apart, at_once=True), default=apart
+    )
+
+
 def sample_divergence(
     keys: jax.Array, terms: tuple[LinearBlocks, ...], where: jax.Array
 ) -> jax.Array:
@@ -75,7 +98,7 @@ def sample_divergence(
             next_state = []
             at_slots = jnp.broadcast_to(prefix, (slots, dim))
             for stream, m, term, row in zip(streams, state, terms, rows, strict=True):
-                out = matmul(row.noise, normals(stream, index * size, size, dim))
+                out = weighted_noise(row.noise, stream, index * size, dim)
                 if m.shape[0]:
                     out = out + matmul(row.state, m)
                 at_slots = at_slots + out[:slots] * term.scale[None, :]

@@ -2,6 +2,7 @@
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +14,14 @@ from tokenspace import kernels
 from tokenspace.sampling.by_blocks import linear_blocks, token_blocks
 from tokenspace.theory import divergence_covariance
 from tokenspace_benchmarks.shapes import Shape, shapes
-from tokenspace_kernels import dispatch, given_tokens, reference, workers
+from tokenspace_kernels import (
+    dispatch,
+    given_tokens,
+    reference,
+    sample_divergence_gpu,
+    sample_divergence_tpu,
+    workers,
+)
 from tokenspace_kernels.blocks import lay_out
 from tokenspace_kernels.workers import Workers
 
@@ -26,6 +34,11 @@ FAST = [
     for implementation in dispatch.implementations(name)
     if implementation != "reference"
 ]
+INTERPRETED = {  # kernels for devices that are not here, run by Pallas's interpreter
+    f"pallas ({device})": partial(module.sample_divergence, interpret=True)
+    for device, module in (("GPU", sample_divergence_gpu), ("TPU", sample_divergence_tpu))
+}
+FAST += [("sample_divergence", implementation) for implementation in INTERPRETED]
 BRANCHES = {
     "white": ts.Branches(ts.White()),
     "equicorrelated": ts.equicorrelated(0.2, 0.3, 0.1),
@@ -58,7 +71,15 @@ def features(shape):
     return ts.PowerLawSpectrum(shape.dim, 1.0)
 
 
-def arguments(name, shape, branches, law="gaussian", token_block=64):
+def kernel_of(name, implementation):
+    if implementation in INTERPRETED:
+        return dispatch.Kernel("pallas", INTERPRETED[implementation])
+    kernel = dispatch.kernel(name, implementation)
+    assert kernel.implementation == implementation
+    return kernel
+
+
+def arguments(name, shape, branches, law="gaussian", token_block=None):
     """What a kernel is called with for a model of that shape."""
     grid = grid_of(shape)
     keys = kernels.replicate_keys(11, 3, shape.replicates)
@@ -77,14 +98,14 @@ def arguments(name, shape, branches, law="gaussian", token_block=64):
             jnp.asarray(np.sqrt(eigenvalues), "f4")[None],
         )
     if name == "sample_divergence":
-        layout = lay_out(grid, 16)
+        layout = lay_out(grid, token_block or 16)
         first = linear_blocks(branches.difference, layout, eigenvalues)
         second = linear_blocks(ts.Exponential(4.0), layout, eigenvalues[::-1])
         return keys, tuple(jax.tree.map(jnp.asarray, t) for t in (first, second)), layout.where
     if name == "sample_statistics":
         layout = lay_out(grid, 64)
         parts = (branches.total, branches.difference)
-        blocks = [token_blocks(part, layout, token_block) for part in parts]
+        blocks = [token_blocks(part, layout, token_block or 64) for part in parts]
         scale = np.sqrt(eigenvalues).astype(np.float32)
         device_law = jax.tree.map(jnp.float32, model.law)
         return keys, *blocks, scale, layout.ends, layout.where, device_law
@@ -111,9 +132,8 @@ def as_plans_run(kernel):
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize(("name", "implementation"), FAST)
 def test_against_reference(device, name, implementation, shape):
-    kernel = dispatch.kernel(name, implementation)
-    assert kernel.implementation == implementation
-    args = arguments(name, shape, BRANCHES["equicorrelated"])
+    kernel = kernel_of(name, implementation)
+    args = arguments(name, shape, BRANCHES["equicorrelated"], token_block=kernel.token_block)
     call = kernel.call if name == "measure" else as_plans_run(kernel)
     want = getattr(reference, name)(*args)
     assert_close(call(*args), want, shape.tokens * shape.dim)
@@ -126,8 +146,9 @@ SAMPLING = [k for k in FAST if k[0].startswith("sample_")]
 @pytest.mark.parametrize(("name", "implementation"), SAMPLING)
 def test_every_fused_covariance(device, name, implementation, branches):
     shape = SHAPES[4]
-    args = arguments(name, shape, branches)
-    got = as_plans_run(dispatch.kernel(name, implementation))(*args)
+    kernel = kernel_of(name, implementation)
+    args = arguments(name, shape, branches, token_block=kernel.token_block)
+    got = as_plans_run(kernel)(*args)
     assert_close(got, getattr(reference, name)(*args), shape.tokens * shape.dim)
 
 
@@ -313,3 +334,13 @@ def test_numba_that_does_not_know_this_numpy(monkeypatch, fresh_dispatch):
     monkeypatch.setattr(dispatch, "find_spec", lambda name: True)
     with pytest.warns(UserWarning, match="Numba cannot be used"):
         assert dispatch.kernel("measure").implementation == "xla"
+
+
+@pytest.mark.parametrize("module", [sample_divergence_gpu, sample_divergence_tpu])
+def test_pallas_takes_features_in_slices_and_tokens_in_chunks(monkeypatch, module):
+    monkeypatch.setattr(module, "LARGEST_SLICE", 128)
+    monkeypatch.setattr(sample_divergence_tpu, "CHUNK", 128)
+    shape = Shape(600, 300, 9, 21, ())
+    args = arguments("sample_divergence", shape, BRANCHES["AR(1)"], token_block=2)
+    got = jax.jit(partial(module.sample_divergence, interpret=True))(*args)
+    assert_close(got, reference.sample_divergence(*args), shape.tokens * shape.dim)

@@ -18,6 +18,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from tokenspace.errors import InputError, WorkerDied
+from tokenspace_kernels.dispatch import settle
 
 HEARTBEAT_SECONDS = 20  # a host that is silent for so long is taken for dead
 CHILD = "TOKENSPACE_DISTRIBUTED_CHILD"
@@ -69,6 +70,8 @@ def _together(collective: Callable[[Any], Any], value: Any) -> np.ndarray:
 def start(coordinator: str | None, processes: int | None, process_id: int | None) -> None:
     """Join the run, with addresses as given or as JAX finds them (Slurm, Open MPI, Kubernetes).
 
+    All processes then use the kernels that process 0 measures to be the fastest.
+
     Raises:
         InputError: the others cannot be reached, or nothing says where they are.
     """
@@ -87,6 +90,7 @@ def start(coordinator: str | None, processes: int | None, process_id: int | None
             "with the same --coordinator HOST:PORT and --processes N and with its own "
             "--process-id, or under Slurm, Open MPI or Kubernetes"
         ) from None
+    settle(is_writer(), bytes_from_writer)
 
 
 def is_writer() -> bool:

@@ -42,7 +42,10 @@ def _drawer(name: str, dim: int, law: TokenLaw) -> Kernel:
 
 
 def _prepare_divergence(request: Request) -> Plan:
-    model, layout = request.model, lay_out(request.grid, TOKEN_BLOCK)
+    model = request.model
+    drawer = _drawer("sample_divergence", model.dim, model.law)
+    size = drawer.token_block or TOKEN_BLOCK
+    layout = lay_out(request.grid, size)
     rows = tuple(
         jax.tree.map(
             jnp.asarray, linear_blocks(t.branches.difference, layout, t.features.eigenvalues)
@@ -50,11 +53,11 @@ def _prepare_divergence(request: Request) -> Plan:
         for t in model.terms
     )
     return divergence_plan(
-        _drawer("sample_divergence", model.dim, model.law),
+        drawer,
         model.law,
         (rows, jnp.asarray(layout.where)),
         method=METHOD,
-        elements=TOKEN_BLOCK * model.dim,
+        elements=size * model.dim,
     )
 
 

@@ -1,0 +1,138 @@
+"""`sample_divergence` for a GPU in Pallas: tokens live in registers only.
+
+A program owns one replicate and a slice of the features and walks over all tokens; it writes the
+squared norm of its slice at each grid point, and a second launch adds the slices.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.experimental import pallas as pl
+
+from tokenspace_kernels.pair_walk import PAIR, Carry, Term, Walk, noise_of
+from tokenspace_kernels.random_bits import NORMAL_HALF, PLAIN, Arithmetic
+from tokenspace_kernels.sample_divergence import LinearBlocks
+
+FEATURES_A_THREAD = 4  # independent chains that hide the latency of each other
+WARP = 32
+LARGEST_SLICE = 512
+
+
+def _assembly(code: str, *args: Any) -> jax.Array:
+    """PTX for each element of the arguments, which stand in the code as {0}, {1}, ..."""
+    from jax.experimental.pallas import triton
+
+    shape, dtype = next((a.shape, a.dtype) for a in args if np.ndim(a))
+    arrays, names = [], []
+    for a in args:
+        if isinstance(a, np.floating):  # written into the code
+            names.append(f"0f{np.float32(a).view(np.uint32):08X}")
+        else:
+            arrays.append(jnp.broadcast_to(a, shape))
+            names.append(f"${len(arrays)}")
+    # Results of unsigned type confuse the lowering of loops.
+    letter, kind = ("f", jnp.float32) if dtype == jnp.float32 else ("r", jnp.int32)
+    (out,) = triton.elementwise_inline_asm(
+        code.format(*names),
+        args=arrays,
+        constraints=f"=&{letter}" + f",{letter}" * len(arrays),
+        pack=1,
+        result_shape_dtypes=[jax.ShapeDtypeStruct(shape, kind)],
+    )
+    return lax.bitcast_convert_type(out, dtype)
+
+
+# Opaque to the compiler, which else rearranges the sums of a cipher's rounds into twice as many.
+add = partial(_assembly, "add.u32 $0, {0}, {1};")
+multiply_add = partial(_assembly, "fma.rn.f32 $0, {0}, {1}, {2};")
+
+
+def _position(u: jax.Array) -> jax.Array:
+    # One rounding for 1 - u^2. The hardware's logarithm is off by 2^-22 at most where its argument
+    # is above 1/2: there z / u hardly depends on it.
+    log2 = _assembly(
+        "neg.f32 $0, {0}; fma.rn.f32 $0, $0, {0}, 0f3F800000; lg2.approx.ftz.f32 $0, $0;", u
+    )
+    return multiply_add(log2, np.float32(-np.log(2) / NORMAL_HALF), np.float32(-1))
+
+
+FUSED = Arithmetic(add, multiply_add, _position)
+
+
+def _kernel(
+    *refs: Any, terms: tuple[tuple[int, int], ...], dim: int, tile: int, arithmetic: Arithmetic
+) -> None:
+    keys, where, *weights, out = refs
+    replicate, piece = pl.program_id(0), pl.program_id(1)
+    lane = lax.broadcasted_iota(jnp.int32, (tile,), 0) + piece * tile
+    inside, feature = jnp.minimum(lane, dim - 1), lane.astype(jnp.uint32)
+    key = keys[replicate, 0], keys[replicate, 1]
+    own, left = [], iter(weights)
+    for number, (slots, states) in enumerate(terms):
+        scale, noise, state = next(left), next(left), next(left) if states else None
+        own.append(
+            Term(
+                partial(_weight, noise, state),
+                slots,
+                states,
+                jnp.where(lane < dim, scale[inside], 0.0),
+                noise_of(key, number, feature),
+            )
+        )
+    points = jnp.int32(out.shape[2] - 1)  # the last column is for what is not asked for
+
+    def write(point: Any, here: Any, at: jax.Array) -> None:
+        out[replicate, piece, jnp.where(here, point, points)] = jnp.sum(at * at)
+
+    zero = jnp.zeros(tile, jnp.float32)
+    carries = [Carry(zero, (zero,) * states) for _, states in terms]
+    Walk(own, arithmetic).report(
+        (jnp.int32(0), points), jnp.int32(0), carries, lambda k: where[k], write
+    )
+
+
+def _weight(noise: Any, state: Any, pair: Any, row: Any, column: int) -> Any:
+    return noise[pair, row, column] if column < PAIR else state[pair, row, column - PAIR]
+
+
+def sample_divergence(
+    keys: jax.Array,
+    terms: tuple[LinearBlocks, ...],
+    where: jax.Array,
+    interpret: bool = False,
+) -> jax.Array:
+    """As `sample_divergence.sample_divergence`, for blocks of two tokens."""
+    dim = terms[0].scale.shape[0]
+    tile = min(LARGEST_SLICE, max(WARP, pl.next_power_of_2(dim)))
+    sizes = tuple((t.noise.shape[1] - 1 - t.state.shape[2], t.state.shape[2]) for t in terms)
+    weights = [x for t in terms for x in (t.scale, t.noise, t.state) if x.size]
+    squared = pl.pallas_call(
+        partial(
+            _kernel,
+            terms=sizes,
+            dim=dim,
+            tile=tile,
+            arithmetic=PLAIN if interpret else FUSED,
+        ),
+        out_shape=jax.ShapeDtypeStruct(
+            (len(keys), pl.cdiv(dim, tile), len(where) + 1), jnp.float32
+        ),
+        grid=(len(keys), pl.cdiv(dim, tile)),
+        compiler_params=None if interpret else _parameters(tile),
+        interpret=interpret,
+        name="sample_divergence",
+    )(keys, where.astype(jnp.int32), *weights)
+    return jnp.sqrt(jnp.sum(squared[..., :-1], axis=1))
+
+
+def _parameters(tile: int) -> Any:
+    from jax.experimental.pallas import triton
+
+    warps = max(1, tile // (WARP * FEATURES_A_THREAD))
+    return triton.CompilerParams(num_warps=warps, num_stages=1)

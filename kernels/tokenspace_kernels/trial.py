@@ -1,0 +1,38 @@
+"""The same small problem in the form that each implementation of a kernel takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from tokenspace_kernels.blocks import lay_out
+from tokenspace_kernels.random_bits import replicate_keys
+from tokenspace_kernels.sample_divergence import LinearBlocks
+
+REPLICATES, TOKENS, DIM = 128, 256, 512
+PERSISTENCE = 0.9
+
+
+def autoregressive(grid: np.ndarray, size: int, dim: int) -> tuple[LinearBlocks, np.ndarray]:
+    """Rows of x_i = PERSISTENCE x_{i-1} + z_i in blocks of `size` tokens, and where they report."""
+    layout = lay_out(grid, size)
+    token = np.arange(size)
+    lag = token[:, None] - token
+    factor = np.where(lag >= 0, PERSISTENCE ** np.maximum(lag, 0.0), 0.0)
+    observe = PERSISTENCE ** (token[:, None] + 1.0)
+    noise, state = [], []
+    for ends in layout.ends:
+        mask = np.vstack([token < ends[:, None], np.ones((1, size))])
+        noise.append(np.vstack([mask @ factor, factor[-1:]]))
+        state.append(np.vstack([mask @ observe, observe[-1:]]))
+    scale = np.geomspace(1.0, 0.1, dim)
+    return LinearBlocks(*(jnp.asarray(x, jnp.float32) for x in (noise, state, scale))), layout.where
+
+
+def sample_divergence(size: int) -> tuple[Any, ...]:
+    """Arguments of `sample_divergence` in blocks of `size` tokens; the same D for every size."""
+    grid = np.unique(np.geomspace(1, TOKENS, 12).astype(int))
+    term, where = autoregressive(grid, size, DIM)
+    return replicate_keys(0, 0, REPLICATES), (term,), jnp.asarray(where)
