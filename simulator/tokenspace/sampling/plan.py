@@ -53,6 +53,7 @@ class Statistics:
         reports = self.draw(keys, *(arrays[k] for k in names))
         d = jnp.sqrt(reports.squared_divergence)
         psi = psi_from_reports(reports, arrays["grid"]) if self.psi else {}
+        psi = {k: v.astype(jnp.float32) for k, v in psi.items()}  # as samples travel between hosts
         return {"divergence": _scaled(d, arrays["law"], keys)} | psi
 
 
