@@ -50,7 +50,8 @@ bench: install
 ahead-of-time: $(AHEAD)/.installed
 	$(AHEAD)/bin/python -m tokenspace_benchmarks.ahead_of_time
 	$(AHEAD)/bin/python -m tokenspace_benchmarks.table README.md
-	JAX_PLATFORMS=cpu $(AHEAD)/bin/python -m pytest tests/benchmarks/test_ahead_of_time.py
+	JAX_PLATFORMS=cpu $(AHEAD)/bin/python -m pytest tests/benchmarks/test_ahead_of_time.py \
+		tests/kernels/test_compiled.py
 
 coverage: install
 	$(BIN)/tokenspace coverage --out docs/coverage.csv

@@ -24,7 +24,10 @@ COMPILERS = {
     "tpu": ("libtpu",),
 }
 # Files of the kernels that no accelerator compiles: NumPy, Numba, and what chooses among them.
-HOST_FILES = ("__init__.py", "dispatch.py", "machine_code.py", "reference.py", "workers.py")
+HOST_FILES = tuple(
+    f"{name}.py"
+    for name in ("__init__", "choice", "dispatch", "machine_code", "reference", "trial", "workers")
+)
 HOST_ENDINGS = ("_cpu.py", "_loops.py")
 
 

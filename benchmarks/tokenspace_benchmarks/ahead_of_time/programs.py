@@ -32,14 +32,12 @@ from tokenspace.grids import log_grid
 from tokenspace.sampling import choose, plan
 from tokenspace.sampling.plan import draw_block
 from tokenspace_benchmarks.shapes import GIVEN_SHAPES, SHAPES, Shape, shapes
-from tokenspace_kernels import dispatch, given_tokens
-from tokenspace_kernels.dispatch import DEFAULT, KERNELS, VARIABLE
+from tokenspace_kernels import given_tokens
+from tokenspace_kernels.dispatch import DEFAULT, KERNELS, PALLAS, VARIABLE
 from tokenspace_kernels.random_bits import normals, seed_words
 
 PSI = (0.2, 0.3, 0.1)  # as in `cases`
 LENGTH = 32.0
-# Modules of kernels in Pallas, by kernel and platform.
-PALLAS: dict[str, dict[str, str]] = getattr(dispatch, "PALLAS", {})
 NORMALS = (4096, 64, 1024)  # replicates, tokens and features of bare noise
 
 
