@@ -1,9 +1,9 @@
 """`collapsed_divergence` on the cores of a CPU by Numba: replicates are the vector, and shared.
 
 What is drawn is what `collapsed.collapsed_divergence` draws, to rounding; the number of threads
-changes nothing. In about one number of a diagonal in 100,000 the rounding decides whether a gamma
-variate is accepted, and another is taken than by XLA. Numba is an optional extra; `dispatch.py`
-says when it runs.
+changes nothing. Now and then the rounding decides whether a gamma variate is accepted, and another
+is taken than by XLA: 2 of 2 million at d = 1,024, where D then differs by up to 0.4 %. Numba is an
+optional extra; `dispatch.py` says when it runs.
 """
 
 from __future__ import annotations
