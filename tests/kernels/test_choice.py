@@ -149,7 +149,7 @@ def test_dispatch_measures_and_the_variable_overrules(monkeypatch, with_pallas, 
     chosen = dispatch.kernel("sample_divergence")
     (of_device,) = json.loads(own_cache.read_text()).values()
     assert of_device == {"sample_divergence": chosen.implementation}
-    assert dispatch.kernel("collapsed_divergence").implementation == "xla"
+    assert dispatch.kernel("collapsed_divergence").implementation != "pallas"
     for name, block in (("pallas", 2), ("xla", None)):
         monkeypatch.setenv(dispatch.VARIABLE, name)
         kernel = dispatch.kernel("sample_divergence")

