@@ -123,7 +123,9 @@ def check_psi(model, out):
         (out["psi_cross_AB"], expected.cross, 1),
     ):
         value, target = value[:, first:], target[first:]
-        assert_agrees(value.mean(0), value.std(0) / np.sqrt(R), target)
+        # psi's that are the same in every replicate are off by their rounding, which is no chance
+        error = np.hypot(value.std(0) / np.sqrt(R), np.finfo(np.float32).eps)
+        assert_agrees(value.mean(0), error, target)
 
 
 @pytest.mark.parametrize("name", ["equicorrelated", "shared context", "power law", "grid hilbert"])
