@@ -1,11 +1,12 @@
 """Which implementation of a kernel runs.
 
-"xla", plain JAX that XLA fuses, is the default on every platform. "reference" is NumPy in float64.
-An implementation for one kind of device is one more entry, kept only where it measures faster
-there: "numba" samples and reads given tokens on a CPU, where the extra `cpu` is installed;
-"pallas" draws tokens in registers on an NVIDIA GPU or a TPU, where `choice` measures it to be the
-fastest. The environment variable TOKENSPACE_KERNELS names another than the default; a kernel that
-lacks it, or does not run on this device, falls back to the default with a warning.
+"xla", plain JAX that XLA fuses, runs on every platform, and where nothing else does. "reference" is
+NumPy in float64. An implementation for one kind of device is one more entry, kept only where it
+measures faster, and is then the default there: "numba" samples and reads given tokens on a CPU,
+where the extra `cpu` is installed; "pallas" draws tokens in registers on an NVIDIA GPU or a TPU,
+where `choice` measures it to be the fastest. The environment variable TOKENSPACE_KERNELS names
+another than the default; a kernel that lacks it, or does not run on this device, falls back to the
+default with a warning.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ def _of_numba(name: str) -> Callable[..., Any] | None:
         return None
     try:
         module = import_module(f"tokenspace_kernels.{NUMBA[name]}")
-    except ImportError as error:  # a Numba that does not know this NumPy says so here
+    except (ImportError, AttributeError, OSError) as error:  # another Numba, NumPy or LLVM
         warnings.warn(f"Numba cannot be used ({error}); {DEFAULT!r} runs instead", stacklevel=4)
         return None
     return cast(Callable[..., Any], getattr(module, name))
@@ -139,7 +140,7 @@ def settle(first: bool, agree: Callable[[bytes | None], bytes | None]) -> None:
 
 def sole(what: str, call: Callable[..., Any]) -> Kernel:
     """A device program that has one implementation; warns where another is asked for."""
-    wanted = os.environ.get(VARIABLE, DEFAULT)
+    wanted = os.environ.get(VARIABLE) or DEFAULT
     if wanted != DEFAULT:
         warnings.warn(
             f"{what} has no implementation {wanted!r}; {DEFAULT!r} runs instead", stacklevel=2

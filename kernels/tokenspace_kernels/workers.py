@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -26,7 +26,10 @@ class Workers:
         edges = [0, *(np.searchsorted(done, shares) + 1).tolist(), len(work)]
         slices = [slice(x, min(y, len(work))) for x, y in pairwise(edges)]
         waiting = [self.pool.submit(function, s) for s in slices[1:]]
-        function(slices[0])
+        try:
+            function(slices[0])
+        finally:
+            wait(waiting)  # they write to what the caller gave, even if this one failed
         for w in waiting:
             w.result()
 

@@ -38,6 +38,22 @@ def test_done_begun_missing_and_time_left(folder):
     assert not status_of(folder, NOW + BUSY).busy
 
 
+def test_an_interruption_does_not_slow_the_rate(folder):
+    keys = [p.key for p in points_of(SWEPT)][:3]
+    for k, key in enumerate(keys):
+        os.utime(folder / "points" / f"{key}.npz", (NOW, NOW - 90_000 + k))
+    np.testing.assert_allclose(status_of(folder, NOW).rate, 0.1)
+
+
+def test_files_that_vanish_meanwhile_are_not_there(folder, monkeypatch):
+    listed = list(os.scandir(folder / "points"))
+    (folder / "points" / ".x.tmp").write_text("")
+    with_stray = list(os.scandir(folder / "points"))
+    (folder / "points" / ".x.tmp").unlink()
+    monkeypatch.setattr(os, "scandir", lambda path: with_stray)
+    assert len(with_stray) == len(listed) + 1 and status_of(folder, NOW).done == 6
+
+
 def test_before_the_first_point_nothing_is_known(folder):
     for file in (folder / "points").iterdir():
         file.unlink()

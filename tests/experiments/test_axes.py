@@ -50,6 +50,11 @@ def test_ranges_of_whole_numbers_stay_whole():
     assert all(type(v) is float for v in values({"from": 2.0, "to": 4.0, "points": 3})[0])
 
 
+def test_the_ends_of_a_range_are_what_was_written():
+    assert values({"from": 0.1234567890123, "to": 1.0, "points": 2})[0] == [0.1234567890123, 1.0]
+    assert values({"from": 1234567890123, "to": 1234567890125, "points": 2})[0][0] == 1234567890123
+
+
 def test_log_ranges_have_equal_factors():
     found, _ = values({"from": 1e-3, "to": 1.0, "points": 7, "scale": "log"})
     np.testing.assert_allclose(np.diff(np.log10(found)), 0.5, atol=1e-11)

@@ -106,7 +106,8 @@ def test_models_are_called_by_name_where_that_tells_them_apart():
     one, two = {"model": "student_t", "df": 5.0}, {"model": "student_t", "df": 9.0}
     assert axis_values([one, {"model": "gaussian"}]).tolist() == ["student_t", "gaussian"]
     assert axis_values([one, two]).tolist() == [str(one), str(two)]
-    assert axis_values([True, 2]).tolist() == ["True", "2"]
+    assert axis_values([True, 2]).tolist() == ["true", "2"]
+    np.testing.assert_array_equal(axis_values([None, 2]), [np.nan, 2.0])
 
 
 def test_words_stay_in_their_order_and_sparse_points_are_no_grid():

@@ -1,4 +1,4 @@
-"""The values of a sweep axis: a list, or a range of evenly spaced numbers."""
+"""The axes of a sweep: their values, a list or a range of evenly spaced numbers; short names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tokenspace.experiments.tables import Specifications, read_table
 from tokenspace.parameters import Parameter
 
 MOST = 100_000  # values of one axis
-DIGITS = 12  # significant ones of a value: 0.3, not 0.30000000000000004
+DIGITS = 12  # significant ones of a value between the ends: 0.3, not 0.30000000000000004
 ENDS = "of the axis"
 RANGE: Specifications = {
     "from": (Parameter(f"first value {ENDS}"), MISSING),
@@ -58,6 +58,7 @@ def _range(table: dict[str, Any], path: str, problems: list[str]) -> list[Any]:
     spaced = np.geomspace if read["scale"] == "log" else np.linspace
     with np.errstate(all="ignore"):  # ends too far apart are told below
         values = [_rounded(x) for x in spaced(float(first), float(last), points).tolist()]
+    values[0], values[-1] = float(first), float(last)
     if not all(map(math.isfinite, values)) or len(set(values)) < points > 1:
         problems.append(f"{path}: {points} values from {first} to {last} do not all differ")
         return []

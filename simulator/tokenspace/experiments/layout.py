@@ -34,10 +34,14 @@ class Grid(NamedTuple):
 
 
 def axis_values(values: list[Any]) -> np.ndarray:
-    """What an axis is at each point: numbers, or words; a model by its name where that tells."""
-    simple = all(type(v) is float or (type(v) is int and abs(v) < 2**63) for v in values)
-    if simple:
-        return np.array(values)
+    """What an axis is at each point: numbers, or words; a model by its name where that tells.
+
+    NaN, or no word, at points that do not have the axis.
+    """
+    given = [v for v in values if v is not None]
+    if given and all(type(v) is float or (type(v) is int and abs(v) < 2**63) for v in given):
+        return np.array([np.nan if v is None else v for v in values])
+    values = ["" if v is None else str(v).lower() if isinstance(v, bool) else v for v in values]
     models = [v["model"] if isinstance(v, dict) and "model" in v else v for v in values]
     short, long = [str(v) for v in models], [str(v) for v in values]
     return np.array(short if len(set(short)) == len(set(long)) else long)

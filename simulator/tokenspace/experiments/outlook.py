@@ -1,7 +1,7 @@
 """What a sweep will take, before anything runs: samplers, time and bytes on disk.
 
 Points of one kind (sampler, statistics and grid size) differ in cost only: the median one is tried
-for a fraction of a second, and the others scale with the multiply-adds that their sampler counts.
+for a fraction of a second, and the others scale with the work that their sampler counts.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from dataclasses import dataclass, replace
 
 from tokenspace.experiments.draw import draw
 from tokenspace.experiments.experiment import Execution, Experiment, Point
+from tokenspace.experiments.shards import work_of_replicate
 from tokenspace.experiments.simulate import run_experiment
 from tokenspace.experiments.store import encode_point
-from tokenspace.sampling import Choice, choose
+from tokenspace.sampling import choose
 
 SECONDS_PER_TRIAL = 0.3  # of drawing, after what compiles
 FEW = 64  # replicates of the trial that is summarised and encoded
-MOST_TRIALS = 16  # kinds that are tried; what is left counts as the last of them
+MOST_TRIALS = 16  # kinds that are tried, the dearest first; the others scale from the last of them
 
 
 @dataclass(frozen=True)
@@ -60,26 +61,29 @@ def outlook(points: Sequence[Point], execution: Execution | None = None) -> list
     """
     groups: dict[tuple, list[tuple[Point, float]]] = defaultdict(list)
     for point in {p.key: p for p in points}.values():
-        chosen = _choice(point.experiment)
         e = point.experiment
-        work = chosen.cost.multiply_adds * e.replicates
-        groups[chosen.name, e.statistics, len(e.grid)].append((point, work))
-    in_order = sorted(groups.items(), key=lambda item: -sum(w for _, w in item[1]))
-    kinds, trial = [], None
-    for number, ((sampler, statistics, m), group) in enumerate(in_order):
-        middle, work = sorted(group, key=lambda pair: pair[1])[len(group) // 2]
+        chosen = choose(e.model, e.grid, e.statistics, e.sampler)
+        group = groups[chosen.name, e.statistics, len(e.grid)]
+        group.append((point, work_of_replicate(chosen)))
+    kinds: list[Kind] = []
+    trial, tried = None, 1.0
+    for number, ((name, statistics, m), group) in enumerate(
+        sorted(groups.items(), key=lambda g: -_work(g[1]))
+    ):
         if trial is None or number < MOST_TRIALS:
+            middle, tried = sorted(group, key=lambda pair: pair[1])[len(group) // 2]
             trial = _try(middle, execution or Execution())
-        drawn = trial.replicate * middle.experiment.replicates / max(work, 1.0)
-        seconds = trial.begin + sum(trial.summarise + drawn * w for _, w in group)
-        replicates = sum(p.experiment.replicates for p, _ in group)
+        drawing = trial.replicate / tried * _work(group)
+        seconds = trial.begin + trial.summarise * len(group) + drawing
         size = float(trial.bytes * len(group))
-        kinds.append(Kind(sampler, statistics, m, len(group), replicates, seconds, size))
+        replicates = sum(p.experiment.replicates for p, _ in group)
+        kinds.append(Kind(name, statistics, m, len(group), replicates, seconds, size))
     return sorted(kinds, key=lambda k: -k.seconds)
 
 
-def _choice(e: Experiment) -> Choice:
-    return choose(e.model, e.grid, e.statistics, e.sampler)
+def _work(group: list[tuple[Point, float]]) -> float:
+    """Of all replicates of some points, from that of one of each."""
+    return sum(p.experiment.replicates * work for p, work in group)
 
 
 def _try(point: Point, execution: Execution) -> _Trial:

@@ -60,7 +60,7 @@ def _read(condition: str, names: dict[str, str]) -> tuple[str, Matches]:
 
 
 def _between(low: float, high: float) -> Matches:
-    return lambda x: isinstance(x, (int, float)) and low <= x <= high
+    return lambda x: type(x) in (int, float) and low <= x <= high
 
 
 def _number(text: str, otherwise: float | None = None) -> float | None:
@@ -73,7 +73,7 @@ def _number(text: str, otherwise: float | None = None) -> float | None:
 
 
 def _equal(value: Any, text: str) -> bool:
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
+    if type(value) in (int, float):
         number = _number(text)
         return number is not None and math.isclose(value, number, rel_tol=CLOSE)
     return _shown(value) == text

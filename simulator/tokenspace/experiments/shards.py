@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tokenspace.errors import InputError
 from tokenspace.experiments.experiment import Experiment, Point
-from tokenspace.sampling import choose
+from tokenspace.sampling import Choice, choose
 
 A_NORMAL = 60.0  # multiply-adds that take as long as a normal: the operations that it is made of
 A_POINT = 3e7  # as many as take as long as planning, summarising and storing a point; measured
@@ -25,11 +25,16 @@ def parse_shard(text: str) -> tuple[int, int]:
     raise InputError(f"--shard {text!r} is not allowed; it must be i/N with 1 <= i <= N, e.g. 2/8")
 
 
+def work_of_replicate(chosen: Choice) -> float:
+    """What a replicate takes, in multiply-adds, by what its sampler counts."""
+    return A_NORMAL * chosen.cost.normals + chosen.cost.multiply_adds
+
+
 def work_of(experiment: Experiment) -> float:
-    """What an experiment takes, in multiply-adds, by what its sampler counts."""
+    """What an experiment takes, in multiply-adds."""
     e = experiment
-    cost = choose(e.model, e.grid, e.statistics, e.sampler).cost
-    return A_POINT + e.replicates * (A_NORMAL * cost.normals + cost.multiply_adds)
+    chosen = choose(e.model, e.grid, e.statistics, e.sampler)
+    return A_POINT + e.replicates * work_of_replicate(chosen)
 
 
 def shard_of(points: Sequence[Point], number: int, parts: int) -> list[Point]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tokenspace.experiments.files import require_no_link
 from tokenspace.experiments.store import read_sweep
 
 RECENT = 100  # finished points that the present rate is taken from
+PAUSE = 10.0  # times the usual time between two points: the sweep was interrupted
 BUSY = 120.0  # seconds without a new file after which nobody seems to be at work
 
 
@@ -88,18 +90,27 @@ def _written(folder: Path) -> dict[str, float]:
     """When each ordinary file of a folder was written."""
     require_no_link(folder)
     try:
-        with os.scandir(folder) as entries:
-            about = {e.name: e.stat(follow_symlinks=False) for e in entries}
+        entries = list(os.scandir(folder))
     except FileNotFoundError:
         return {}
     except OSError as error:
         raise InputError(f"{folder}: cannot be read ({error.strerror or error})") from None
-    return {name: a.st_mtime for name, a in about.items() if stat.S_ISREG(a.st_mode)}
+    written = {}
+    for entry in entries:
+        with suppress(FileNotFoundError):  # temporary files come and go while a sweep runs
+            about = entry.stat(follow_symlinks=False)
+            if stat.S_ISREG(about.st_mode):
+                written[entry.name] = about.st_mtime
+    return written
 
 
 def _rate(times: np.ndarray) -> float | None:
-    """Points a second over the last of them."""
+    """Points a second over the last of them, since nobody was at work."""
     last = times[-RECENT:]
+    gaps = np.diff(last)
+    if len(gaps):
+        pauses = np.flatnonzero(gaps > max(BUSY, PAUSE * float(np.median(gaps))))
+        last = last[pauses[-1] + 1 :] if len(pauses) else last
     if len(last) < 2 or last[-1] <= last[0]:
         return None
     return (len(last) - 1) / float(last[-1] - last[0])

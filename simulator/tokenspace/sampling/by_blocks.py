@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import warnings
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,7 +14,7 @@ from tokenspace.covariance.innovations import innovations
 from tokenspace.sampling.plan import TOKEN_BLOCK, Plan, divergence_plan, statistics_plan
 from tokenspace.sampling.sampler import Request
 from tokenspace_kernels.blocks import Blocks, lay_out
-from tokenspace_kernels.dispatch import DEFAULT, Kernel, kernel
+from tokenspace_kernels.dispatch import DEFAULT, VARIABLE, Kernel, kernel
 from tokenspace_kernels.sample_divergence import LinearBlocks, TokenBlocks
 
 METHOD = "block innovations"
@@ -38,7 +41,14 @@ def _drawer(name: str, dim: int, law: TokenLaw) -> Kernel:
     """The kernel that draws: Numba's goes along the features, and knows some laws only."""
     chosen = kernel(name)
     suits = dim >= LEAST_DIM and (name == "sample_divergence" or law.token_change != "other")
-    return kernel(name, DEFAULT) if chosen.implementation == "numba" and not suits else chosen
+    if chosen.implementation != "numba" or suits:
+        return chosen
+    if os.environ.get(VARIABLE) == "numba":
+        warnings.warn(
+            f"'numba' draws neither fewer than {LEAST_DIM} features nor {law!r} here; {DEFAULT!r} runs",
+            stacklevel=2,
+        )
+    return kernel(name, DEFAULT)
 
 
 def _prepare_divergence(request: Request) -> Plan:

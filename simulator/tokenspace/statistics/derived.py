@@ -14,8 +14,8 @@ from tokenspace.statistics.verdict import Check, check, unjudged
 class Derived(NamedTuple):
     """Numbers of one point; NaN where there is none.
 
-    n_middle: (m - 1,) geometric means of adjacent n, at which gamma is; z: (m,); regime, verdict:
-    words, empty without a model; the rest are single numbers.
+    n_middle: (m - 1,) geometric means of adjacent n, at which gamma is; z: (m,); regime: in words,
+    "-" where it is not known; verdict: empty without a model; the rest are single numbers.
     """
 
     n_middle: np.ndarray
