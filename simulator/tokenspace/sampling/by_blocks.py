@@ -45,7 +45,7 @@ def _drawer(name: str, dim: int, law: TokenLaw) -> Kernel:
         return chosen
     if os.environ.get(VARIABLE) == "numba":
         warnings.warn(
-            f"'numba' draws neither fewer than {LEAST_DIM} features nor {law!r} here; {DEFAULT!r} runs",
+            f"'numba' draws neither fewer than {LEAST_DIM} features nor {law!r}: {DEFAULT!r} runs",
             stacklevel=2,
         )
     return kernel(name, DEFAULT)

@@ -8,7 +8,7 @@ for every order of the replicates, whose quantiles are off by at most one part i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from scipy import optimize, special
@@ -36,6 +36,11 @@ class Sketch:
     def exact(self) -> bool:
         """Whether every replicate was kept."""
         return self.counts.shape[1] == 0
+
+    @cached_property
+    def ordered(self) -> np.ndarray:
+        """The replicates kept, ascending at each n, (m, r): all quantiles are read from them."""
+        return np.sort(self.rows.T, axis=1)
 
     @property
     def count(self) -> int:
@@ -84,7 +89,12 @@ def quantile(sketch: Sketch, probability: np.ndarray) -> np.ndarray:
     Beyond the replicates kept, linear inside a bucket.
     """
     if sketch.exact:
-        return np.quantile(sketch.rows, probability, axis=0)
+        rank = np.asarray(probability, float)[:, None] * (sketch.count - 1)
+        low = np.floor(rank).astype(int)
+        high = np.minimum(low + 1, sketch.count - 1)
+        below, above = (sketch.ordered[:, at[:, 0]].T for at in (low, high))
+        part, gap = rank - low, above - below  # from the nearer one, as NumPy has it
+        return np.where(part < 0.5, below + gap * part, above - gap * (1 - part))
     out = np.empty((len(probability), len(sketch.counts)))
     for k, (counts, first) in enumerate(zip(sketch.counts, sketch.first, strict=True)):
         total = np.cumsum(counts)
