@@ -117,3 +117,10 @@ def test_what_is_no_array_of_numbers_is_refused(bad):
 def test_inside_jit_is_refused():
     with pytest.raises(InputError, match="tokens a cannot be read as an array"):
         jax.jit(lambda x: ts.divergence(x, x, 20))(A)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f2"])
+def test_the_order_of_bytes_changes_nothing(dtype):
+    a, b = np.random.default_rng(5).standard_normal((2, 3, 8, 16)).astype(dtype)
+    swapped = (h.astype(h.dtype.newbyteorder()) for h in (a, b))
+    np.testing.assert_array_equal(ts.divergence(*swapped, [1, 8]), ts.divergence(a, b, [1, 8]))

@@ -29,7 +29,7 @@ def both_branches(a: Any, b: Any) -> tuple[Array, Array]:
     a, b = both
     if a.shape != b.shape:
         raise InputError(f"both branches need one shape, but a is {a.shape} and b is {b.shape}")
-    if a.dtype == b.dtype and a.dtype.name in FORMATS:
+    if a.dtype == b.dtype and _is_read(a):
         return a, b
     return _float32(a), _float32(b)
 
@@ -41,7 +41,12 @@ def one_branch(a: Any) -> Array:
         InputError: no array of real numbers.
     """
     a = _array("a", a)
-    return a if a.dtype.name in FORMATS else _float32(a)
+    return a if _is_read(a) else _float32(a)
+
+
+def _is_read(h: Array) -> bool:
+    """Whether kernels read it as it is: one of the formats, in this machine's order of bytes."""
+    return h.dtype.name in FORMATS and h.dtype.isnative
 
 
 def require_sound(a: Array, b: Array, unit: bool) -> None:
