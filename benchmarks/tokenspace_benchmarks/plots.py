@@ -70,7 +70,7 @@ def roofline(document: dict[str, Any]) -> Any:
     axes.axvline(1, color="black", linestyle="--")
     axes.margins(x=0.12)
     axes.set_xlabel("share of the machine's limit")
-    axes.set_title(f"Roofline on {document['device']}", loc="left")
+    axes.set_title(f"Roofline on {document['device']}", loc="left", pad=24)  # above the legend
     axes.tick_params(axis="y", labelsize=8)
     if labelled:
         axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(labelled), frameon=False)
