@@ -53,6 +53,7 @@ def check(
 
     Below the table: what the points say together, when each has a seed of its own.
     """
+    from tokenspace.collector import collector_paused
     from tokenspace.experiments.results import load_results
     from tokenspace.experiments.store import read_sweep
     from tokenspace.report.evidence import evidence_of
@@ -62,9 +63,11 @@ def check(
     missing = len(read_sweep(folder)[1] or ()) - len(loaded)
     if missing > 0:
         messages.print(f"{missing} points are not finished; `tokenspace sweep` again computes them")
-    checks = checks_of(loaded, tolerance)
+    with collector_paused():
+        checks = checks_of(loaded, tolerance)
+        evidence = evidence_of(loaded, checks)
     rows = [(p.label, r, c) for (p, r), c in zip(loaded, checks, strict=True)]
-    _show_checks(rows, evidence_of(loaded, checks), as_json)
+    _show_checks(rows, evidence, as_json)
 
 
 @app.command()

@@ -9,14 +9,13 @@ with `[sweep] mode = "zip"`. `[[case]]` tables name variants that override the r
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from tokenspace.collector import collector_paused
 from tokenspace.errors import TokenspaceError
 from tokenspace.experiments.build import build_model
 from tokenspace.experiments.expand import OF_MODEL, TABLES, Row, cases_of, expand
@@ -95,7 +94,7 @@ def read_configuration(
     else:
         raw, source = read_toml(config), str(config)
     raw = override(raw, settings)
-    with _collector_paused():
+    with collector_paused():
         try:
             return Configuration(raw, *_points_of(raw, source))
         except RecursionError:
@@ -105,18 +104,6 @@ def read_configuration(
 def points_of(raw: dict[str, Any]) -> list[Point]:
     """The checked points of a configuration; raises as `read_configuration`."""
     return read_configuration(raw).points
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Points are made and none thrown away: looking for garbage takes a third of the time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _points_of(raw: dict[str, Any], source: str) -> tuple[list[Point], list[Skipped]]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tokenspace.collector import collector_paused
 from tokenspace.deferred import Deferred
 from tokenspace.errors import InputError
 from tokenspace.experiments import format_2
@@ -240,6 +241,11 @@ def load_results(folder: str | Path) -> list[tuple[StoredPoint, Result]]:
 
 def load_folder(folder: Path) -> list[Loaded]:
     """All finished points of a folder with all that their files hold; raises as `load_results`."""
+    with collector_paused():
+        return _load_folder(folder)
+
+
+def _load_folder(folder: Path) -> list[Loaded]:
     config, listed = read_sweep(folder)
     if listed is None:
         keys = format_2.keys_in_order(config, str(folder))
