@@ -1,5 +1,7 @@
 """The phase diagram of sweeps over two axes and more."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from folders import CONFIG
@@ -58,6 +60,27 @@ def test_the_line_is_where_n_is_n_balance(loaded):
     assert ts.theory.n_balance(models[1]) > 64 > ts.theory.n_balance(models[2])
     between = np.interp(0.75, gamma, rises)
     np.testing.assert_allclose(within[abs(cross - 0.1) < 1e-9], between, rtol=1e-6)
+
+
+def test_a_line_is_spoken_of_only_where_there_is_one(loaded):
+    crossed = figures.draw("phase_diagram", loaded[0])
+    assert crossed.get_suptitle().startswith("line:")
+    linear = [p for p in loaded[0] if p[0].axes["branches.psi_within"] > 0.2]
+    figure = figures.draw("phase_diagram", linear)
+    assert figure.get_suptitle() == r"$n = n_{balance}$ is not crossed here"
+    assert len(figure.axes[0].collections) == 1
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), 1e308, 10**400, None, "w", True])
+def test_values_that_cannot_be_drawn_are_no_axis(loaded, value):
+    strange = [
+        (dataclasses.replace(p, axes={"x": value if k else 1, "y": k, "z": k % 2}), r)
+        for k, (p, r) in enumerate(loaded[0][:2])
+    ]
+    figure = figures.draw("phase_diagram", strange, x="y", y="z")
+    figure.canvas.draw()
+    with pytest.raises(InputError, match="is no axis"):
+        figures.draw("phase_diagram", strange, x="x")
 
 
 def test_more_axes_have_a_panel_each(loaded):

@@ -18,6 +18,7 @@ from tokenspace.registry import register
 from tokenspace.statistics.derived import Derived, derive
 
 MOST_PANELS = 12
+LARGEST_DRAWN = 1e100  # beyond, matplotlib's own arithmetic overflows
 WIDEST = 1000.0  # factor to either side of the median that colours of a log scale reach
 BOUNDARY = 0.75  # gamma where n = n_balance: (1 + n / (n + n_balance)) / 2
 TOLERANCE = 0.02  # of verdicts, which are not shown
@@ -73,6 +74,7 @@ class PhaseDiagram(Figure):
         if len(groups) > 1:
             shown = [(GAMMA, rows, key) for key, rows in list(groups.items())[:MOST_PANELS]]
         names = short_names([x, y, *others])
+        crossed = False
         columns = 2 if len(shown) <= 4 else 4
         lines = -(-len(shown) // columns)
         figure, panels = plt.subplots(
@@ -98,15 +100,19 @@ class PhaseDiagram(Figure):
                 axes, panel, sides, grid.place(np.array([panel.value(found[k]) for k in rows]))
             )
             gamma = grid.place(np.array([exact[k] for k in rows]))
-            if min(gamma.shape) > 1 and np.nanmin(gamma) < BOUNDARY < np.nanmax(gamma):
+            known = gamma[np.isfinite(gamma)]
+            if min(gamma.shape) > 1 and len(known) and known.min() < BOUNDARY < known.max():
+                crossed = True
                 axes.contour(*sides, gamma.T, [BOUNDARY], colors="black", linewidths=1.5)
             said = ", ".join(f"{names[o]} = {k}" for o, k in zip(others, key, strict=False))
             axes.set(xlabel=names[x], ylabel=names[y], title=said or panel.title)
+        line = r"line: $n = n_{balance}$, exact at the points"
+        words = [line if crossed else r"$n = n_{balance}$ is not crossed here"]
         if len(groups) > 1:
-            left = f"; {len(groups) - MOST_PANELS} more are not shown" * (len(groups) > MOST_PANELS)
-            figure.suptitle(f"{GAMMA.title}; line: $n = n_{{balance}}${left}")
-        else:
-            figure.suptitle("line: $n = n_{balance}$, exact at the points")
+            words.insert(0, GAMMA.title)
+        if len(groups) > MOST_PANELS:
+            words.append(f"{len(groups) - MOST_PANELS} more are not shown")
+        figure.suptitle("; ".join(words))
         return figure
 
     def _sides(self, loaded: list[Any]) -> tuple[str, str, list[str]]:
@@ -134,11 +140,12 @@ class PhaseDiagram(Figure):
 
 
 def _numeric_axes(loaded: list[Any]) -> list[str]:
-    """Axes that are numbers at every point, and not one number; those of most values first."""
+    """Axes of numbers that can be drawn, and not one number; those of most values first."""
     sizes = {}
     for axis in dict.fromkeys(a for point, _ in loaded for a in getattr(point, "axes", {})):
         values = [point.axes.get(axis) for point, _ in loaded]
-        if all(type(v) in (int, float) for v in values) and len(set(values)) > 1:
+        drawable = all(type(v) in (int, float) and abs(v) < LARGEST_DRAWN for v in values)
+        if drawable and len(set(values)) > 1:
             sizes[axis] = len(set(values))
     return sorted(sizes, key=lambda axis: -sizes[axis])
 
