@@ -9,14 +9,13 @@ Sums of a piece of tokens are float32; pieces are added up in float64.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
+from tokenspace_kernels import workers
 from tokenspace_kernels.given_tokens import Pieces, Reports, cut, psi_from_reports
 from tokenspace_kernels.given_tokens_loops import AS_NUMBA, add_pieces, measure_short, sum_pieces
-from tokenspace_kernels.workers import Workers, cores
 
 LONGEST_PIECE = 512  # tokens: their float32 sums round by about 1e-6
 BUFFER_BYTES = 1 << 24  # for the sums of pieces that await their turn
@@ -24,7 +23,7 @@ SHARE = 1 << 19  # bytes of a branch below which a thread costs more than it sav
 
 
 def measure_long(
-    a: np.ndarray, b: np.ndarray, pieces: Pieces, psi: bool, workers: Workers
+    a: np.ndarray, b: np.ndarray, pieces: Pieces, psi: bool, team: workers.Workers
 ) -> tuple[np.ndarray, np.ndarray]:
     """Of one sequence: products (pieces, 4) and cosines (pieces,) summed up to each piece's end."""
     count, dim = len(pieces.length), a.shape[1]
@@ -38,7 +37,7 @@ def measure_long(
         def sum_part(s: slice) -> None:
             sum_pieces(a, b, first[s], length[s], psi, sums[s], equal[s])  # noqa: B023
 
-        workers.share(length, sum_part)
+        team.share(length, sum_part)
         add_pieces(sums, psi, total, products[now])
     return products, np.cumsum(cosines)
 
@@ -60,15 +59,14 @@ def measure(
     def short(s: slice) -> None:
         measure_short(a[s], b[s], first, length, psi, products[s], cosines[s])
 
-    with ThreadPoolExecutor(cores()) as pool:  # no thread starts before it has work
-        workers = Workers(cores(), pool)
-        if a.nbytes < workers.number * SHARE:
-            short(slice(0, len(a)))
-        elif len(a) >= 4 * workers.number or a[0].nbytes < workers.number * SHARE:
-            workers.share(np.ones(len(a)), short)
-        else:
-            for k in range(len(a)):
-                products[k], cosines[k] = measure_long(a[k], b[k], pieces, psi, workers)
+    team = workers.everyone()
+    if a.nbytes < team.number * SHARE:
+        short(slice(0, len(a)))
+    elif len(a) >= 4 * team.number or a[0].nbytes < team.number * SHARE:
+        team.share(np.ones(len(a)), short)
+    else:
+        for k in range(len(a)):
+            products[k], cosines[k] = measure_long(a[k], b[k], pieces, psi, team)
 
     at_grid = (*np.moveaxis(products[:, where], 2, 0), cosines[:, where])
     reports = Reports(*(x.reshape(*lead, len(where)) for x in at_grid))

@@ -6,7 +6,6 @@ Numba is an optional extra; `dispatch.py` says when it runs.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from tokenspace_kernels.random_bits import threefry2x32
 from tokenspace_kernels.sample_divergence import LinearBlocks
 from tokenspace_kernels.sample_divergence_loops import squares
 from tokenspace_kernels.streams import numbered
-from tokenspace_kernels.workers import Workers, cores
+from tokenspace_kernels.workers import share
 
 PIECE = 512  # features whose sums, state and noise fit into the fastest cache
 LANES = 16  # float32 numbers of the longest vector
@@ -41,8 +40,7 @@ def sample_divergence(keys: Any, terms: tuple[LinearBlocks, ...], where: Any) ->
     def draw(tasks: slice) -> None:
         squares(of_replicate, noise, state, scale, where, PIECE, tasks.start, tasks.stop, out)
 
-    with ThreadPoolExecutor(cores()) as pool:
-        Workers(cores(), pool).share(np.ones(len(keys) * pieces), draw)
+    share(len(keys) * pieces, draw)
     return np.sqrt(out.sum(axis=1)).astype(np.float32)
 
 

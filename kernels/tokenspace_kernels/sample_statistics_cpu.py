@@ -6,7 +6,6 @@ threads changes nothing. Numba is an optional extra; `dispatch.py` says when it 
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -18,7 +17,7 @@ from tokenspace_kernels.sample_divergence import TokenBlocks
 from tokenspace_kernels.sample_divergence_cpu import substreams, whole_vectors
 from tokenspace_kernels.sample_statistics_loops import statistics
 from tokenspace_kernels.streams import SCALES_A, SCALES_B, TOTAL
-from tokenspace_kernels.workers import Workers, cores
+from tokenspace_kernels.workers import cores, share
 
 SCALE_BYTES = 1 << 26  # for the scales of tokens that await their turn
 
@@ -52,15 +51,12 @@ def sample_statistics(
     def draw(streams: np.ndarray, scales: np.ndarray, out: np.ndarray, s: slice) -> None:
         statistics(streams[s], *parts, root, scales[s], unit, counts, out[s])
 
-    with ThreadPoolExecutor(cores()) as pool:
-        workers = Workers(cores(), pool)
-        for begin in range(0, len(keys), together):
-            now = slice(begin, begin + together)
-            scales = np.ones((len(keys[now]), 2, 0), np.float32)
-            if drawn:
-                some = np.resize(keys[now], (together, 2))
-                scales = _scales(some, law, blocks, size)
-            workers.share(np.ones(len(keys[now])), partial(draw, streams[now], scales, out[now]))
+    for begin in range(0, len(keys), together):
+        now = slice(begin, begin + together)
+        scales = np.ones((len(keys[now]), 2, 0), np.float32)
+        if drawn:
+            scales = _scales(np.resize(keys[now], (together, 2)), law, blocks, size)
+        share(len(keys[now]), partial(draw, streams[now], scales, out[now]))
     return Reports(*np.moveaxis(out, 2, 0))
 
 

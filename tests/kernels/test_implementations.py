@@ -1,7 +1,6 @@
 """One suite for every implementation of every kernel: each is held to the reference."""
 
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import jax
@@ -20,10 +19,8 @@ from tokenspace_kernels import (
     reference,
     sample_divergence_gpu,
     sample_divergence_tpu,
-    workers,
 )
 from tokenspace_kernels.blocks import lay_out
-from tokenspace_kernels.workers import Workers
 
 HAS_GPU = any(d.platform == "gpu" for d in jax.devices())
 EPSILON = np.finfo(np.float32).eps
@@ -250,7 +247,9 @@ def test_tokens_after_the_last_n_are_not_read(implementation):
 
 
 @pytest.mark.parametrize(("sequences", "tokens"), [(1, 3000), (3, 1500), (40, 70)])
-def test_given_tokens_do_not_depend_on_the_number_of_threads(monkeypatch, sequences, tokens):
+def test_given_tokens_do_not_depend_on_the_number_of_threads(
+    monkeypatch, with_threads, sequences, tokens
+):
     numba = pytest.importorskip("tokenspace_kernels.given_tokens_cpu")
     rng = np.random.default_rng(5)
     a, b = rng.standard_normal((2, sequences, tokens, 48), dtype=np.float32)
@@ -258,7 +257,7 @@ def test_given_tokens_do_not_depend_on_the_number_of_threads(monkeypatch, sequen
     monkeypatch.setattr(numba, "BUFFER_BYTES", 5000)  # several turns, even at this size
     out = []
     for threads, share in ((1, 1 << 30), (2, 1), (5, 1)):
-        monkeypatch.setattr(numba, "cores", lambda n=threads: n)
+        with_threads(threads)
         monkeypatch.setattr(numba, "SHARE", share)
         out.append(jax.tree.leaves(numba.measure(a, b, grid)))
     for other in out[1:]:
@@ -269,7 +268,7 @@ def test_given_tokens_do_not_depend_on_the_number_of_threads(monkeypatch, sequen
 
 
 @pytest.mark.parametrize("name", ["collapsed_divergence", "partial_sum_divergence"])
-def test_sums_do_not_depend_on_threads_nor_on_who_else_is_drawn(monkeypatch, name):
+def test_sums_do_not_depend_on_threads_nor_on_who_else_is_drawn(with_threads, name):
     pytest.importorskip("numba")
     shape = Shape(600, 520, 300, 13, ())  # several batches of replicates, and pieces of features
     keys, *rest = arguments(name, shape, BRANCHES["AR(1)"])
@@ -278,11 +277,10 @@ def test_sums_do_not_depend_on_threads_nor_on_who_else_is_drawn(monkeypatch, nam
     call = dispatch.kernel(name, "numba").call
     out = []
     for threads in (1, 2, 5):
-        with ThreadPoolExecutor(threads) as pool:
-            monkeypatch.setattr(workers, "everyone", lambda p=pool, n=threads: Workers(n, p))
-            out.append(call(keys, *rest))
-            np.testing.assert_array_equal(out[0], out[-1])
-            np.testing.assert_array_equal(out[0][-9:], call(keys[-9:], *rest))
+        with_threads(threads)
+        out.append(call(keys, *rest))
+        np.testing.assert_array_equal(out[0], out[-1])
+        np.testing.assert_array_equal(out[0][-9:], call(keys[-9:], *rest))
     few = [0, 150, 299]
     want = getattr(reference, name)(np.asarray(keys)[few], *rest)
     assert_close(out[0][few], want, shape.tokens * shape.dim)

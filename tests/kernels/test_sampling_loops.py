@@ -13,7 +13,7 @@ from tokenspace_kernels import random_bits
 
 pytest.importorskip("numba")
 
-from tokenspace_kernels import random_bits_loops, sample_divergence_cpu, sample_statistics_cpu
+from tokenspace_kernels import random_bits_loops
 from tokenspace_kernels.machine_code import compiled
 
 LAWS = [ts.Gaussian(), ts.UnitNorm(), ts.Laplace(), ts.StudentT(5.0), ts.StudentT(5.0, "token")]
@@ -61,15 +61,14 @@ def test_a_pair_is_drawn_as_everywhere():
 
 @pytest.mark.parametrize("law", LAWS, ids=str)
 @pytest.mark.parametrize("statistics", ["divergence", "correlations"])
-def test_neither_threads_nor_batches_change_a_bit(monkeypatch, law, statistics):
+def test_neither_threads_nor_batches_change_a_bit(with_threads, law, statistics):
     tokens = ts.TokenModel(ts.equicorrelated(0.2, 0.3, 0.1), ts.Isotropic(600), law)
     prepared = plan(tokens, 70, "tokens", (statistics,))
     assert prepared.kernels == "numba" and prepared.block >= 2
     placed, block = place(prepared), prepared.block
     drawn = []
     for threads, parts in ((1, [3]), (2, [1, 2]), (5, [2, 1])):
-        for module in (sample_divergence_cpu, sample_statistics_cpu):
-            monkeypatch.setattr(module, "cores", lambda n=threads: n)
+        with_threads(threads)
         starts = np.cumsum([0, *parts[:-1]]) * block
         samples = [placed.sample(4, int(s), n) for s, n in zip(starts, parts, strict=True)]
         drawn.append({k: np.concatenate([s[k] for s in samples]) for k in samples[0]})
