@@ -59,6 +59,39 @@ def test_settings_make_one_point_of_many(call, config):
     assert status == 2 and "did you mean 'unit_norm'?" in err
 
 
+SUM = """
+[tokens]
+count = 16
+points = 5
+[run]
+replicates = 50
+[[terms]]
+features = { model = "spectrum", eigenvalues = [1.0, 0.5, 0.0] }
+branches = { model = "branches", within = { model = "exponential", length = 4 } }
+[[terms]]
+features = { model = "spectrum", eigenvalues = [0.0, 0.0, 1.0] }
+branches = { model = "equicorrelated", psi_equal = 0.1, psi_within = 0.3, psi_cross = 0.1 }
+"""
+
+
+def test_a_sum_of_models_takes_every_command(call, tmp_path):
+    config, folder = tmp_path / "sum.toml", tmp_path / "r"
+    config.write_text(SUM)
+    status, out, err = call("run", config)
+    assert status == 0 and "d = 3 features, effective dimension 1.8 and 1" in out, err
+    for command in (
+        ("run", config, "--json"),
+        ("plan", config),
+        ("sweep", config, "--out", folder),
+        ("status", folder),
+        ("check", folder),
+        ("figures", "--results", folder, "--out", tmp_path / "f", "--figure", "exponent_diagram"),
+        ("report", folder),
+    ):
+        status, _, err = call(*command)
+        assert status == 0, (command, err)
+
+
 def test_many_points_left_out_are_counted(call, config, tmp_path):
     axis = "branches.psi_cross={ sweep = { from = 0.1, to = 0.3, points = 9 } }"
     _, out, _ = call("sweep", config, "--out", tmp_path / "r", "--set", axis)

@@ -129,10 +129,8 @@ def run(
         document(summary(points[0].label, result, check))
     else:
         print(f"{result.model!r}")
-        features = result.model.features
-        print(
-            f"d = {features.dim} features, effective dimension {features.effective_dimension:.4g}"
-        )
+        effective = [f"{t.features.effective_dimension:.4g}" for t in result.model.terms]
+        print(f"d = {result.model.dim} features, effective dimension {' and '.join(effective)}")
         print(f"sampler: {result.sampler} ({result.method}): {result.reason}")
         print(f"{result.kernels} kernels on {result.device}")
         for note in result.notes:
