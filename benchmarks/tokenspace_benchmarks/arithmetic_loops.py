@@ -74,17 +74,6 @@ def mixed(a: Any, b: Any, rounds: int, r: Any, c: Any) -> None:
             a[0, k], a[1, k], b[0, k], b[1, k] = x, y, z, w
 
 
-@njit(**OPTIONS)
-def one_after_another(rounds: int) -> Any:
-    """32 integer operations a round, each waiting for the last: a cycle each."""
-    x, y = np.int64(rounds), np.int64(3)
-    for _ in range(rounds):
-        for _ in range(16):
-            x = x + y
-            y = y ^ x
-    return x
-
-
 LOOPS = {  # and the operations of each for a column and a round
     "integers": (integers, 64),
     "rotations": (rotations, 32),

@@ -163,10 +163,10 @@ def test_compiled_chains_do_all_that_they_count(what):
 def test_loops_do_all_that_they_count():
     """The numbers after a few rounds are those of the same steps in NumPy."""
     loops = pytest.importorskip("tokenspace_benchmarks.arithmetic_loops")
-    r, c = np.uint32(13), np.float32(0.5)
+    r, c = np.uint32(13), np.float32(1)
 
     def after(what):
-        a, b = np.arange(32, dtype=np.uint32).reshape(4, 8), np.ones((4, 8), np.float32)
+        a, b = np.arange(32, dtype=np.uint32).reshape(4, 8), np.full((4, 8), 2, np.float32)
         loop, counted = loops.LOOPS[what]
         loop(a, b, 3, r, c)
         return a, b, counted * 3 // 4  # operations of each number
@@ -181,10 +181,10 @@ def test_loops_do_all_that_they_count():
     turn = np.uint32(count * 13 % 32)
     assert np.array_equal(turned, (x << turn) | (x >> np.uint32(32 - turn)))
     _, fused, count = after("multiplications")
-    assert np.allclose(fused, 1)  # a fixed point of x / 2 + 1 / 2, whatever the count
+    assert np.all(fused == 2 + count)  # x 1 + 1 counts
     half, also, count = after("mixed")
     assert np.array_equal(half[:2], integers[:2]) and np.array_equal(half[2:], x[2:])
-    assert loops.one_after_another(1) != loops.one_after_another(2)
+    assert np.all(also[:2] == 2 + count) and np.all(also[2:] == 2)
 
 
 def test_probes_reach_for_every_limit_of_the_device():
