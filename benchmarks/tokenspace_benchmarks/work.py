@@ -1,12 +1,14 @@
 """The least work of a replicate, or of a pass over given tokens: what no program can do without.
 
-The number of normals is that of the sampler's own `cost`. The rest is counted from the mathematics,
+The number of normals is that of the sampler's own `cost`, but for `collapsed`, of which chi-squares
+are counted apart. The rest is counted from the mathematics,
 not from how a sampler does it: triangular factors are not multiplied with their zeros, and a sum of
 tokens takes one addition a number, not a row of a matrix.
 """
 
 from __future__ import annotations
 
+from tokenspace.errors import InputError
 from tokenspace.sampling import Choice
 from tokenspace.sampling.samplers.collapsed import feature_groups
 from tokenspace_benchmarks.limits import Work
@@ -17,10 +19,13 @@ from tokenspace_benchmarks.operations import chi_square, multiply_adds, normal, 
 DIFFERENCE = Work(others=2)
 UNIT_VECTORS = Work(multiplications=5)
 SQUARE = Work(multiplications=1)
+KNOWN = ("collapsed", "partial_sums", "tokens")
 
 
 def replicate(choice: Choice) -> Work:
-    """The least work of one replicate."""
+    """The least work of one replicate, of the samplers that are benchmarked."""
+    if choice.name not in KNOWN:
+        raise InputError(f"the least work of the sampler {choice.name!r} has not been counted")
     if choice.name == "collapsed":
         return _collapsed(choice)
     return _drawn(choice)
