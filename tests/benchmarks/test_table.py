@@ -61,12 +61,12 @@ def test_compiled_columns(folder):
     }
     compiled(folder, "tpu-v5e", slow, fast, read)
     heads = table.table(folder).splitlines()[0]
-    assert heads.endswith("| TPU v5e, at least (compiled) |") and "H100" not in heads
+    assert heads.endswith(f"| TPU v5e, {table.ESTIMATE} |") and "H100" not in heads
     assert row(folder, "`tokens`, D(n), AR(1)")[2:] == ["0.025"]
     assert row(folder, "given tokens, D(n) and psi's, N = 16,384")[2:] == ["0.12"]
     assert row(folder, "`tokens`, D(n), equicorrelated")[2:] == [table.NONE]
     compiled(folder, "nvidia-h100-sxm5", slow)
-    assert "| H100, at least (compiled) | TPU v5e, at least" in table.table(folder)
+    assert f"| H100, {table.ESTIMATE} | TPU v5e, {table.ESTIMATE} |" in table.table(folder)
     assert row(folder, "`tokens`, D(n), AR(1)")[2:] == ["0.1", "0.025"]
 
 
