@@ -1,0 +1,103 @@
+"""The joint fit of each model, with and without the points that are known to be odd."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from tokenspace.scaling.curves import Curve
+from tokenspace.scaling.joint.family import LEAST_POINTS
+from tokenspace.scaling.joint.fit import JointFit, fit_joint
+from tokenspace.scaling.joint.forecast import forecast_joint
+
+# By the paper's own word: answers in another format than the benchmark expects.
+OUTLIERS = {"RealWorldQA": (384.0, 512.0)}
+TOGETHER = "all together"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model, without some points: its joint fit, and the errors of forecasts, None for short curves."""
+
+    model: str
+    without: str
+    curves: int
+    fit: JointFit
+    forecast: pd.DataFrame | None
+
+
+def by_model(curves: Sequence[Curve]) -> dict[str, list[Curve]]:
+    """Curves by the first part of their names, "model / benchmark / ..."."""
+    out: dict[str, list[Curve]] = {}
+    for curve in curves:
+        out.setdefault(curve[0].split(" / ")[0], []).append(curve)
+    return out
+
+
+def variants(
+    curves: Sequence[Curve], outliers: dict[str, tuple[float, ...]]
+) -> Iterator[tuple[str, list[Curve]]]:
+    """(what is left out, curves): nothing, the smallest n, the outliers that are there, and both."""
+    first = min(float(np.min(n)) for _, n, _ in curves)
+    there = {
+        part: counts
+        for part, counts in outliers.items()
+        if any(part in name and np.isin(n, counts).any() for name, n, _ in curves)
+    }
+    named = "; ".join(f"{k} at {', '.join(f'{c:g}' for c in v)}" for k, v in there.items())
+    for least in (False, True):
+        for odd in (False, True) if there else (False,):
+            left = "; ".join([f"n = {first:g}"] * least + [named] * odd)
+            yield left or "nothing", [_without(c, first if least else None, there if odd else {}) for c in curves]
+
+
+def _without(curve: Curve, first: float | None, outliers: dict[str, tuple[float, ...]]) -> Curve:
+    name, n, score = curve
+    keep = n != first
+    for part, counts in outliers.items():
+        if part in name:
+            keep &= ~np.isin(n, counts)
+    return name, n[keep], score[keep]
+
+
+def study(
+    curves: Sequence[Curve],
+    *,
+    hold: int = 3,
+    runs: int = 999,
+    seed: int = 0,
+    outliers: dict[str, tuple[float, ...]] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Row]:
+    """A row for each model and each set of points left out; several models also all together.
+
+    Args:
+        curves: (name, n, score); the first part of a name, before " / ", is the model.
+        hold: points held out of each curve for forecasts.
+        runs, seed: of the bootstrap, see `fit_joint`.
+        outliers: part of a curve's name -> counts that are left out; the paper's by default.
+        progress: called with the rows done, and how many there are.
+
+    Raises:
+        InputError: a curve that cannot be fitted.
+    """
+    models = by_model(curves)
+    if len(models) > 1:
+        models[TOGETHER] = list(curves)
+    tasks = [
+        (model, without, some)
+        for model, own in models.items()
+        for without, some in variants(own, OUTLIERS if outliers is None else outliers)
+    ]
+    rows = []
+    for model, without, some in tasks:
+        fit = fit_joint(some, runs=runs, seed=seed)
+        enough = min(len(n) for _, n, _ in some) >= LEAST_POINTS + hold
+        forecast = forecast_joint(some, hold) if enough else None
+        rows.append(Row(model, without, len(some), fit, forecast))
+        if progress is not None:
+            progress(len(rows), len(tasks))
+    return rows
