@@ -12,7 +12,7 @@ from pandas.errors import ParserError
 
 from tokenspace.errors import InputError
 from tokenspace.ordinary import require_ordinary
-from tokenspace.scaling.fit import checked, chosen_laws, fit_logs
+from tokenspace.scaling.fit import checked, chosen_method, fit_logs
 from tokenspace.scaling.result import ScalingFit
 
 LARGEST = 1 << 30  # bytes of a CSV, far above what measured curves take
@@ -87,7 +87,7 @@ def fit_curves(
 
     progress: called with the number of curves that are done, now and then.
     """
-    chosen = chosen_laws(law, level)
+    chosen = chosen_method(law, level)
     logs = []
     for name, n, score in curves:
         try:
@@ -96,7 +96,7 @@ def fit_curves(
             raise InputError(f"{name}: {error}") from None
     fits: list[ScalingFit] = []
     for first in range(0, len(logs), TOGETHER):
-        fits += fit_logs(logs[first : first + TOGETHER], chosen, level)
+        fits += fit_logs(logs[first : first + TOGETHER], chosen)
         if progress is not None:
             progress(len(fits))
     return [(name, fit) for (name, _, _), fit in zip(curves, fits, strict=True)]
