@@ -44,7 +44,11 @@ from .grids import log_grid
 from .parameters import model, parameter
 from .registry import register
 from .sampling.choose import choose
+from .scaling.cost import TransformerCost
 from .scaling.fit import fit_scaling
+from .scaling.joint.fit import fit_joint
+from .scaling.plan import plan_tokens
+from .scaling.predict import predict_scores
 from .statistics.estimate import Estimate
 from .statistics.result import Result
 from .tokens.fit import TokenFit, fit_tokens
@@ -85,6 +89,7 @@ __all__ = [
     "TokenLaw",
     "TokenModel",
     "TokenspaceError",
+    "TransformerCost",
     "UnitNorm",
     "White",
     "choose",
@@ -93,6 +98,7 @@ __all__ = [
     "divergence",
     "equicorrelated",
     "errors",
+    "fit_joint",
     "fit_scaling",
     "fit_tokens",
     "kernels",
@@ -102,6 +108,8 @@ __all__ = [
     "model",
     "open_results",
     "parameter",
+    "plan_tokens",
+    "predict_scores",
     "register",
     "run_sweep",
     "shared_context",

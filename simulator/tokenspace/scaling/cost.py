@@ -11,7 +11,7 @@ from tokenspace.errors import InputError
 
 
 @dataclass(frozen=True)
-class Cost:
+class TransformerCost:
     """FLOPs of reading n vision tokens and the text once, without generating.
 
     FLOPs(n) = 2 P m + 2 L w m^2, m = n + text: a multiply and an add a parameter and token, and

@@ -68,7 +68,7 @@ class Family:
         logs = []
         for name, n, score in curves:
             try:
-                log_n, log_score = checked(n, score)
+                log_n, log_score = checked(n, score)[:2]
             except InputError as error:
                 raise InputError(f"{name}: {error}") from None
             twice = np.flatnonzero(np.diff(log_n) == 0)
