@@ -127,7 +127,9 @@ def _show_forecasts(rows: list[Row], hold: int) -> None:
 def _show_power(model: str, found: pd.DataFrame) -> None:
     from rich.markup import escape
 
-    table = _table(f"Power at 5 %, {escape(model)}: share of data sets that reject", "test", "truth")
+    table = _table(
+        f"Power at 5 %, {escape(model)}: share of data sets that reject", "test", "truth"
+    )
     settings = list(dict.fromkeys(zip(found["noise"], found["counts"], strict=True)))
     for noise, counts in settings:
         table.add_column(f"noise x {noise:g}, {counts} n", justify="right")

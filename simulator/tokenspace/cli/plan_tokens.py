@@ -29,9 +29,7 @@ def plan_tokens(
         float | None,
         typer.Option(help="Parameters of the language model, such as 7e9: says what is saved."),
     ] = None,
-    layers: Annotated[
-        int, typer.Option(help="Its layers, to count attention; needs --width.")
-    ] = 0,
+    layers: Annotated[int, typer.Option(help="Its layers, to count attention; needs --width.")] = 0,
     width: Annotated[int, typer.Option(help="Width of its hidden states.")] = 0,
     text: Annotated[int, typer.Option(help="Text tokens beside the vision tokens.")] = 0,
     seed: Annotated[int, typer.Option(min=0)] = 0,

@@ -11,19 +11,19 @@ from tokenspace.errors import InputError
 from tokenspace.scaling.cost import TransformerCost
 from tokenspace.scaling.curves import Curve
 from tokenspace.scaling.fit import checked
-from tokenspace.scaling.laws import ScalingLaw, known_laws
+from tokenspace.scaling.forecast import stack
+from tokenspace.scaling.laws import known_laws
 from tokenspace.scaling.optimise import Points, grouped, minimise, slopes
 from tokenspace.scaling.predictive import Grid, on_grid
+from tokenspace.scaling.scales import Log
 from tokenspace.scaling.validation import leave_one_out
 
 KEEP = 0.95
 POINTS = 401  # counts, evenly spread in log n, at which S(n) is compared
 DRAWS = 1000  # of each law
 LEAST = 5  # different counts
-ROUNDS = 500  # of the weights
 MOST, LITTLE = 0.05, 1e-6  # weight of one value of a shape: to be split, or left out
 TIMES, FINER = 8, 4  # a grid is made finer by, and how often at most
-PRIOR = 1.0  # scores that count for each law beforehand, so that no weight is 0
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def plan_tokens(
 
     Source: Y. Yao, A. Vehtari, D. Simpson, A. Gelman, Bayesian Analysis 13, 917, 2018 (stacking).
     """
-    curves = [("", np.asarray(n), np.asarray(score))]
+    curves = [Curve("", np.asarray(n), np.asarray(score))]
     return plan_curves(curves, keep, cost=cost, level=level, seed=seed)[0][1]
 
 
@@ -106,36 +106,24 @@ def plan_curves(
     for name, value in (("keep", keep), ("level", level)):
         if not 0 < value < 1:
             raise InputError(f"{name} = {value!r} is not allowed; it must lie between 0 and 1")
+    laws = known_laws()
     logs = []
-    for name, n, score in curves:
-        where = f"{name}: " if name else ""
-        try:
-            found = checked(n, score)
-        except InputError as error:
-            raise InputError(f"{where}{error}") from None
+    for curve in curves:
+        found = curve.logs(Log()) if curve.name else checked(curve.n, curve.score)
         if (count := len(np.unique(found[0]))) < LEAST:
+            where = f"{curve.name}: " if curve.name else ""
             raise InputError(
                 f"{where}has {count} different n; a plan needs {LEAST}, so that laws can be judged "
                 "by scores left out"
             )
         logs.append(found)
-    plans: list[TokenPlan | None] = [None] * len(logs)
+    plans: dict[int, TokenPlan] = {}
     for which, points in grouped(logs):
-        drawn, foretold = _drawn(points, keep, seed), _foretold(points)
-        for row, k in enumerate(which):
-            known = {law: logs[row] for law, logs in foretold.items() if law in drawn[row]}
-            ends = np.exp(logs[k][0][[0, -1]])
-            plans[k] = _plan(drawn[row], stacked(known), ends, keep, level, cost)
-    return [(name, plan) for (name, *_), plan in zip(curves, plans, strict=True) if plan]
-
-
-def _foretold(points: Points) -> dict[str, list[np.ndarray]]:
-    """Law -> log density of each score given the others, for each curve."""
-    have = points.weight > 0
-    return {
-        name: [row[kept] for row, kept in zip(leave_one_out(law, points), have, strict=True)]
-        for name, law in known_laws().items()
-    }
+        shares = stack(np.stack([leave_one_out(law, points) for law in laws.values()], axis=-1))
+        for k, drawn, weights in zip(which, _drawn(points, keep, seed), shares, strict=True):
+            known = {law: float(w) for law, w in zip(laws, weights, strict=True) if law in drawn}
+            plans[k] = _plan(drawn, known, np.exp(logs[k][0][[0, -1]]), keep, level, cost)
+    return [(curve.name, plans[k]) for k, curve in enumerate(curves)]
 
 
 def _drawn(points: Points, keep: float, seed: int) -> list[dict[str, np.ndarray]]:
@@ -199,7 +187,7 @@ def curves_of(grid: Grid, x: np.ndarray, runs: int, rng: np.random.Generator) ->
 
     grid: of one curve.
     """
-    law: ScalingLaw = grid.law
+    law = grid.law
     kept = law.size - law.shapes
     mixture = grid.predict(x[None, :1])
     which = rng.choice(len(grid.raw[0]), size=runs, p=mixture.weight[0, 0])
@@ -229,24 +217,6 @@ def smallest(x: np.ndarray, log_score: np.ndarray, keep: float) -> np.ndarray:
     with np.errstate(invalid="ignore", divide="ignore"):
         part = np.where(last >= 0, a / (a - b), 0.0)
     return np.asarray(np.exp(x[np.maximum(last, 0)] + part * (x[1] - x[0])))
-
-
-def stacked(foretold: Mapping[str, np.ndarray]) -> dict[str, float]:
-    """Weights of laws whose mixture foretells best: they maximise the sum of log sum_l w_l p_l.
-
-    `PRIOR` scores that each law foretells alone are added, so that few scores exclude no law.
-
-    Args:
-        foretold: name -> log density of each score given the others, (m,).
-    """
-    logs = np.stack(list(foretold.values()))
-    density = np.exp(logs - logs.max(axis=0))
-    weights = np.full(len(logs), 1 / len(logs))
-    for _ in range(ROUNDS):
-        share = weights[:, None] * density
-        weights = (share / share.sum(axis=0)).sum(axis=1) + PRIOR / len(logs)
-        weights /= weights.sum()
-    return dict(zip(foretold, map(float, weights), strict=True))
 
 
 def weighted_quantiles(

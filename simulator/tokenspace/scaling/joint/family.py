@@ -19,7 +19,7 @@ import numpy as np
 
 from tokenspace.errors import InputError
 from tokenspace.scaling.curves import Curve
-from tokenspace.scaling.fit import checked
+from tokenspace.scaling.scales import Log
 
 LEAST_POINTS = 4  # of a curve: a level, a slope, a bend, and the noise
 GRID = 121  # values of n_balance, its two ends among them
@@ -62,15 +62,13 @@ class Family:
 
     @classmethod
     def of(cls, curves: Sequence[Curve]) -> Family:
-        """From (name, n, score); InputError names the curve that cannot be fitted."""
+        """From curves of one model; InputError names the one that cannot be fitted."""
         if not curves:
             raise InputError("a joint fit needs at least one curve")
         logs = []
-        for name, n, score in curves:
-            try:
-                log_n, log_score = checked(n, score)[:2]
-            except InputError as error:
-                raise InputError(f"{name}: {error}") from None
+        for curve in curves:
+            name = curve.name
+            log_n, log_score, _ = curve.logs(Log())
             twice = np.flatnonzero(np.diff(log_n) == 0)
             if len(twice):
                 raise InputError(
@@ -89,7 +87,7 @@ class Family:
         for k, (log_n, log_score) in enumerate(logs):
             at = np.searchsorted(union, log_n)
             y[k, at], present[k, at] = log_score, True
-        return cls(tuple(name for name, *_ in curves), np.exp(union), y, present)
+        return cls(tuple(curve.name for curve in curves), np.exp(union), y, present)
 
     @cached_property
     def counts(self) -> np.ndarray:

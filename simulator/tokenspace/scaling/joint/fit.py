@@ -14,7 +14,15 @@ from tokenspace.errors import InputError
 from tokenspace.scaling.curves import Curve
 from tokenspace.scaling.joint.family import Family, abscissa
 from tokenspace.scaling.joint.noise import KINDS, Noise
-from tokenspace.scaling.joint.tests import NAMES, Test, deviance, drawn_ratios, limits, p_value, ratios
+from tokenspace.scaling.joint.ratios import (
+    NAMES,
+    Ratio,
+    deviance,
+    drawn_ratios,
+    limits,
+    p_value,
+    ratios,
+)
 
 CHI_SQUARE = "chi-square"
 EVERY = 4  # n_balance of the grid at which limits are drawn
@@ -28,7 +36,7 @@ class JointFit:
     names: of the K curves; n_balance: shared, 0 or infinite where no crossover fits as well as any;
     c, beta, residual_std: (K,), of each curve at that n_balance; separate: (K,), the n_balance that
     each curve would have alone; against: curves that bend the way no n_balance can; tests: see
-    `joint.tests`; grid, deviance: profile of -2 log L, less its least, over n_balance; limits: kind
+    `joint.ratios`; grid, deviance: profile of -2 log L, less its least, over n_balance; limits: kind
     of noise -> what the deviance of the true n_balance stays below, over the grid;
     independent_curves: how many independent curves would scatter as these.
     """
@@ -40,7 +48,7 @@ class JointFit:
     residual_std: np.ndarray
     separate: np.ndarray
     against: int
-    tests: tuple[Test, ...]
+    tests: tuple[Ratio, ...]
     grid: np.ndarray
     deviance: np.ndarray
     limits: dict[str, np.ndarray]
@@ -71,9 +79,7 @@ class JointFit:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain numbers, for JSON."""
-        curves = zip(
-            self.names, self.c, self.beta, self.residual_std, self.separate, strict=True
-        )
+        curves = zip(self.names, self.c, self.beta, self.residual_std, self.separate, strict=True)
         keys = ("curve", "c", "beta", "residual_std", "n_balance_alone")
         return {
             "n_balance": self.n_balance,
@@ -104,8 +110,8 @@ def fit_joint(
     between curves and "blocks", see `joint.noise`.
 
     Args:
-        curves: name -> (n, score), or a list of (name, n, score); of each at least 4 scores > 0, at
-            different n > 0.
+        curves: name -> (n, score), or curves from `read_curves`; of each at least 4 scores > 0, at
+            different n > 0. Scores of a curve weigh alike.
         level: of the confidence set, in (0, 1).
         runs: bootstrap draws, at least 99.
         seed: of the bootstrap.
@@ -123,7 +129,7 @@ def fit_joint(
     if not isinstance(runs, int) or runs < LEAST_RUNS:
         raise InputError(f"runs = {runs!r} is not allowed; it must be an integer >= {LEAST_RUNS}")
     if isinstance(curves, Mapping):
-        curves = [(name, n, score) for name, (n, score) in curves.items()]
+        curves = [Curve(name, np.asarray(n), np.asarray(s)) for name, (n, s) in curves.items()]
     family = refined(Family.of(curves))
     profile = deviance(family)
     best = float(family.grid[profile.argmin()])
@@ -167,7 +173,7 @@ def refined(family: Family) -> Family:
     return replace(family, near=float(np.exp(found.x)), width=float(width))
 
 
-def _tests(family: Family, noise: Noise, best: float, runs: int, seed: int) -> tuple[Test, ...]:
+def _tests(family: Family, noise: Noise, best: float, runs: int, seed: int) -> tuple[Ratio, ...]:
     """Each ratio against draws of its own null: power laws for `need`, the shared fit else."""
     statistics = ratios(family)
     p: dict[str, dict[str, float]] = {name: {} for name in NAMES}
@@ -179,7 +185,7 @@ def _tests(family: Family, noise: Noise, best: float, runs: int, seed: int) -> t
             drawn = null[0.0 if name == "need" else best][place]
             p[name][kind] = p_value(float(statistics[place]), drawn)
     return tuple(
-        Test(name, float(value), p[name]) for name, value in zip(NAMES, statistics, strict=True)
+        Ratio(name, float(value), p[name]) for name, value in zip(NAMES, statistics, strict=True)
     )
 
 
@@ -195,6 +201,8 @@ def _runs(grid: np.ndarray, above: np.ndarray) -> list[tuple[float, float]]:
         finite = np.isfinite(place[k]) and np.isfinite(place[k + 1])
         cut = place[k] + share * (place[k + 1] - place[k]) if finite else place[k + (k == 0)]
         ends.append(float(np.exp(cut)))
-    lows = ([0.0] if inside[0] else []) + [e for e, k in zip(ends, edges, strict=True) if not inside[k]]
+    lows = ([0.0] if inside[0] else []) + [
+        e for e, k in zip(ends, edges, strict=True) if not inside[k]
+    ]
     highs = [e for e, k in zip(ends, edges, strict=True) if inside[k]]
     return list(zip(lows, highs + ([np.inf] if inside[-1] else []), strict=True))

@@ -11,6 +11,7 @@ from tokenspace.errors import InputError
 from tokenspace.scaling.curves import Curve
 from tokenspace.scaling.joint.family import LEAST_POINTS, Family, abscissa
 from tokenspace.scaling.joint.fit import refined
+from tokenspace.scaling.scales import Log
 
 SHARED, SEPARATE, POWER, SAME = "one n_balance", "one for each curve", "power law", "no change"
 
@@ -19,7 +20,7 @@ def forecast_joint(curves: Sequence[Curve], hold: int = 3) -> pd.DataFrame:
     """Root mean square error of log S at the last `hold` counts of each curve, fitted without them.
 
     Args:
-        curves: (name, n, score) of one model, each of at least 4 points more than are held out.
+        curves: of one model, each of at least 4 points more than are held out.
         hold: points held out, >= 1.
 
     Returns:
@@ -32,15 +33,16 @@ def forecast_joint(curves: Sequence[Curve], hold: int = 3) -> pd.DataFrame:
     if hold < 1:
         raise InputError(f"hold = {hold!r} is not allowed; it must be an integer >= 1")
     early, late = [], []
-    for name, n, score in curves:
-        order = np.argsort(n, kind="stable")
+    for curve in curves:
+        order = np.argsort(curve.n, kind="stable")
         if len(order) < LEAST_POINTS + hold:
             raise InputError(
-                f"{name}: has {len(order)} points; to hold out {hold} it needs {LEAST_POINTS + hold}"
+                f"{curve.name}: has {len(order)} points; to hold out {hold} it needs "
+                f"{LEAST_POINTS + hold}"
             )
-        n, score = np.asarray(n, np.float64)[order], np.asarray(score, np.float64)[order]
-        early.append((name, n[:-hold], score[:-hold]))
-        late.append((n[-hold:], np.log(score[-hold:])))
+        log_n, log_score, _ = curve.logs(Log())
+        early.append(curve.keep(order[:-hold]))
+        late.append((np.exp(log_n[-hold:]), log_score[-hold:]))
     family = refined(Family.of(early))
     squares = family.counts * np.log(family.squares(family.directions(family.grid)))
     shared = float(family.grid[squares.sum(axis=1).argmin()])

@@ -36,9 +36,7 @@ class Noise:
         leverage = 1 / family.counts[:, None] + direction[0] ** 2
         residuals = family.log_score - family.fitted(balance)
         scaled = residuals / np.sqrt(np.maximum(1 - leverage, 1e-3))
-        return cls(
-            np.sqrt(squares / (family.counts - 2)), family.less_mean(scaled), family.present
-        )
+        return cls(np.sqrt(squares / (family.counts - 2)), family.less_mean(scaled), family.present)
 
     def draw(self, kind: str, rng: np.random.Generator, runs: int, counts: int) -> np.ndarray:
         """Noise at `counts` counts, (runs, K, counts).

@@ -11,7 +11,7 @@ import pandas as pd
 from tokenspace.scaling.curves import Curve
 from tokenspace.scaling.joint.family import Family, abscissa
 from tokenspace.scaling.joint.noise import BLOCKS, Noise
-from tokenspace.scaling.joint.tests import NAMES, deviance, parts, ratios
+from tokenspace.scaling.joint.ratios import NAMES, deviance, parts, ratios
 
 BALANCES = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 SPREADS = (0.5, 1.0, 2.0)  # standard deviation of log n_balance between benchmarks
@@ -51,7 +51,7 @@ def power(
     rejected. Critical values are drawn from the null with the same noise and counts.
 
     Args:
-        curves: (name, n, score) of one model, each of at least 4 points.
+        curves: of one model, each of at least 4 points.
         kind: of noise, "independent" or "blocks", see `joint.noise`.
         runs: data sets a row.
         seed: of the draws.

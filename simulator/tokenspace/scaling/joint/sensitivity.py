@@ -16,6 +16,7 @@ from tokenspace.scaling.joint.forecast import forecast_joint
 # By the paper's own word: answers in another format than the benchmark expects.
 OUTLIERS = {"RealWorldQA": (384.0, 512.0)}
 TOGETHER = "all together"
+ONE = "one model"  # where nothing names it
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,12 @@ class Row:
 
 
 def by_model(curves: Sequence[Curve]) -> dict[str, list[Curve]]:
-    """Curves by the first part of their names, "model / benchmark / ..."."""
+    """Curves by their label "model", or by their first one where none is called so."""
     out: dict[str, list[Curve]] = {}
     for curve in curves:
-        out.setdefault(curve[0].split(" / ")[0], []).append(curve)
+        labels = curve.labels
+        model = labels.get("model", next(iter(labels.values()), ONE))
+        out.setdefault(model, []).append(curve)
     return out
 
 
@@ -41,26 +44,26 @@ def variants(
     curves: Sequence[Curve], outliers: dict[str, tuple[float, ...]]
 ) -> Iterator[tuple[str, list[Curve]]]:
     """(what is left out, curves): nothing, the smallest n, the outliers that are there, and both."""
-    first = min(float(np.min(n)) for _, n, _ in curves)
+    first = min(float(curve.n.min()) for curve in curves)
     there = {
         part: counts
         for part, counts in outliers.items()
-        if any(part in name and np.isin(n, counts).any() for name, n, _ in curves)
+        if any(part in c.name and np.isin(c.n, counts).any() for c in curves)
     }
     named = "; ".join(f"{k} at {', '.join(f'{c:g}' for c in v)}" for k, v in there.items())
     for least in (False, True):
         for odd in (False, True) if there else (False,):
             left = "; ".join([f"n = {first:g}"] * least + [named] * odd)
-            yield left or "nothing", [_without(c, first if least else None, there if odd else {}) for c in curves]
+            some = [_without(c, first if least else None, there if odd else {}) for c in curves]
+            yield left or "nothing", some
 
 
 def _without(curve: Curve, first: float | None, outliers: dict[str, tuple[float, ...]]) -> Curve:
-    name, n, score = curve
-    keep = n != first
+    keep = curve.n != first
     for part, counts in outliers.items():
-        if part in name:
-            keep &= ~np.isin(n, counts)
-    return name, n[keep], score[keep]
+        if part in curve.name:
+            keep &= ~np.isin(curve.n, counts)
+    return curve.keep(np.flatnonzero(keep))
 
 
 def study(
@@ -75,7 +78,7 @@ def study(
     """A row for each model and each set of points left out; several models also all together.
 
     Args:
-        curves: (name, n, score); the first part of a name, before " / ", is the model.
+        curves: of several models, see `by_model`.
         hold: points held out of each curve for forecasts.
         runs, seed: of the bootstrap, see `fit_joint`.
         outliers: part of a curve's name -> counts that are left out; the paper's by default.
@@ -95,7 +98,7 @@ def study(
     rows = []
     for model, without, some in tasks:
         fit = fit_joint(some, runs=runs, seed=seed)
-        enough = min(len(n) for _, n, _ in some) >= LEAST_POINTS + hold
+        enough = min(len(curve.n) for curve in some) >= LEAST_POINTS + hold
         forecast = forecast_joint(some, hold) if enough else None
         rows.append(Row(model, without, len(some), fit, forecast))
         if progress is not None:

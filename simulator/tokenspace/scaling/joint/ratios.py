@@ -25,7 +25,7 @@ AT_ONCE = 100  # bootstrap draws
 
 
 @dataclass(frozen=True)
-class Test:
+class Ratio:
     """A likelihood ratio (of -2 log L) with its p-value by bootstrap for each kind of noise."""
 
     name: str
