@@ -105,7 +105,7 @@ def _show_forecasts(rows: list[Row], hold: int) -> None:
 
     from tokenspace.scaling.joint.forecast import skill
 
-    known = [row for row in rows if row.forecast is not None]
+    known = [(row, row.forecast) for row in rows if row.forecast is not None]
     if not known:
         print(f"Forecasts: the curves are too short to hold {hold} points out.")
         return
@@ -114,11 +114,11 @@ def _show_forecasts(rows: list[Row], hold: int) -> None:
         "model",
         "without",
     )
-    names = list(known[0].forecast.columns)
+    names = list(known[0][1].columns)
     for name in names:
         table.add_column(name, justify="right")
-    for row in known:
-        found = skill(row.forecast)
+    for row, errors in known:
+        found = skill(errors)
         cells = (f"{found.at[k, 'median error']:.3f} ({found.at[k, 'best on']:.0f})" for k in names)
         table.add_row(escape(row.model), escape(row.without), *cells)
     stdout().print(table)

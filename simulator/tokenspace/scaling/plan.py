@@ -135,7 +135,7 @@ def _drawn(points: Points, keep: float, seed: int) -> list[dict[str, np.ndarray]
             if count - 1 <= law.size:
                 continue
             x = np.linspace(points.x[k, 0], points.x[k, count - 1], POINTS)
-            one = Grid(law, points[[k]], grid.raw[[k]], grid.squares[[k]])
+            one = Grid(law, points[np.array([k])], grid.raw[[k]], grid.squares[[k]])
             curves = curves_of(finer(one), x, DRAWS, np.random.default_rng(seed))
             drawn[k][name] = smallest(x, curves, keep)
     return drawn

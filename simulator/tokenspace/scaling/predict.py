@@ -84,7 +84,7 @@ def predict_scores(
     distribution), and at each value Student's t says how far c, beta and a new score may lie.
 
     No correlation between the errors of tokens and scores is assumed, and the same scatter of log S
-    at every n. Values of n_balance below 0, which no model of constant correlations has, count as 0.
+    at every n. n_balance below 0, which no model of constant correlations has, counts as 0.
 
     Args:
         tokens: from `measure` or `simulate`, with psi's, at 3 token counts at least.
@@ -213,8 +213,8 @@ def _few(scores: Mapping[float, float], noise: float | None) -> tuple[np.ndarray
         raise InputError("scores at 2 different n at least are needed to fix c and beta")
     if len(log_n) < 3 and noise is None:
         raise InputError(
-            "2 scores fix c and beta and say nothing of their scatter: give a third, or noise=, the "
-            "standard deviation of log S"
+            "2 scores fix c and beta and say nothing of their scatter: give a third, or noise=, "
+            "the standard deviation of log S"
         )
     return log_n, log_score
 

@@ -1,4 +1,4 @@
-"""One n_balance for all benchmarks of a model: its estimate, its interval, and tests of the idea."""
+"""One n_balance for all benchmarks of a model: its estimate, its interval, and tests of it."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ LEAST_RUNS = 99
 
 @dataclass(frozen=True)
 class JointFit:
-    """Crossover laws of several benchmarks with one n_balance, each with its own c, beta and scatter.
+    """Crossover laws of several benchmarks with one n_balance, each with its own c, beta and noise.
 
     names: of the K curves; n_balance: shared, 0 or infinite where no crossover fits as well as any;
     c, beta, residual_std: (K,), of each curve at that n_balance; separate: (K,), the n_balance that
     each curve would have alone; against: curves that bend the way no n_balance can; tests: see
-    `joint.ratios`; grid, deviance: profile of -2 log L, less its least, over n_balance; limits: kind
-    of noise -> what the deviance of the true n_balance stays below, over the grid;
+    `joint.ratios`; grid, deviance: profile of -2 log L, less its least, over n_balance; limits:
+    kind of noise -> what the deviance of the true n_balance stays below, over the grid;
     independent_curves: how many independent curves would scatter as these.
     """
 
@@ -61,7 +61,7 @@ class JointFit:
         return 0 < self.n_balance < np.inf
 
     def regions(self, kind: str = "blocks") -> list[tuple[float, float]]:
-        """Confidence set of n_balance, as intervals (low, high): where the profile is below its limit.
+        """Confidence set of n_balance, intervals (low, high) in which the profile is below its limit.
 
         Args:
             kind: of noise: "independent", "blocks", or "chi-square" for the usual limit.
@@ -190,7 +190,7 @@ def _tests(family: Family, noise: Noise, best: float, runs: int, seed: int) -> t
 
 
 def _runs(grid: np.ndarray, above: np.ndarray) -> list[tuple[float, float]]:
-    """Intervals of the grid where `above` is >= 0, their ends by straight lines in log n_balance."""
+    """Intervals of the grid where `above` is >= 0; ends by straight lines in log n_balance."""
     inside = above >= 0
     edges = np.flatnonzero(np.diff(inside.astype(int)))
     with np.errstate(divide="ignore"):
@@ -201,8 +201,5 @@ def _runs(grid: np.ndarray, above: np.ndarray) -> list[tuple[float, float]]:
         finite = np.isfinite(place[k]) and np.isfinite(place[k + 1])
         cut = place[k] + share * (place[k + 1] - place[k]) if finite else place[k + (k == 0)]
         ends.append(float(np.exp(cut)))
-    lows = ([0.0] if inside[0] else []) + [
-        e for e, k in zip(ends, edges, strict=True) if not inside[k]
-    ]
-    highs = [e for e, k in zip(ends, edges, strict=True) if inside[k]]
-    return list(zip(lows, highs + ([np.inf] if inside[-1] else []), strict=True))
+    bounds = [0.0] * int(inside[0]) + ends + [np.inf] * int(inside[-1])
+    return list(zip(bounds[::2], bounds[1::2], strict=True))

@@ -1,4 +1,4 @@
-"""Do the last scores come true? One n_balance for all, one for each, or none, fitted without them."""
+"""Forecasts of the last scores by one n_balance for all, one for each, or none."""
 
 from __future__ import annotations
 

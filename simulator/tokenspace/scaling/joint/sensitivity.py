@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,14 +14,14 @@ from tokenspace.scaling.joint.fit import JointFit, fit_joint
 from tokenspace.scaling.joint.forecast import forecast_joint
 
 # By the paper's own word: answers in another format than the benchmark expects.
-OUTLIERS = {"RealWorldQA": (384.0, 512.0)}
+OUTLIERS: Mapping[str, tuple[float, ...]] = {"RealWorldQA": (384.0, 512.0)}
 TOGETHER = "all together"
 ONE = "one model"  # where nothing names it
 
 
 @dataclass(frozen=True)
 class Row:
-    """One model, without some points: its joint fit, and the errors of forecasts, None for short curves."""
+    """One model, without some points: its joint fit, and forecasts, None for short curves."""
 
     model: str
     without: str
@@ -41,9 +41,9 @@ def by_model(curves: Sequence[Curve]) -> dict[str, list[Curve]]:
 
 
 def variants(
-    curves: Sequence[Curve], outliers: dict[str, tuple[float, ...]]
+    curves: Sequence[Curve], outliers: Mapping[str, tuple[float, ...]]
 ) -> Iterator[tuple[str, list[Curve]]]:
-    """(what is left out, curves): nothing, the smallest n, the outliers that are there, and both."""
+    """(what is left out, curves): nothing, the smallest n, outliers that are there, and both."""
     first = min(float(curve.n.min()) for curve in curves)
     there = {
         part: counts
@@ -58,7 +58,7 @@ def variants(
             yield left or "nothing", some
 
 
-def _without(curve: Curve, first: float | None, outliers: dict[str, tuple[float, ...]]) -> Curve:
+def _without(curve: Curve, first: float | None, outliers: Mapping[str, tuple[float, ...]]) -> Curve:
     keep = curve.n != first
     for part, counts in outliers.items():
         if part in curve.name:
@@ -72,7 +72,7 @@ def study(
     hold: int = 3,
     runs: int = 999,
     seed: int = 0,
-    outliers: dict[str, tuple[float, ...]] | None = None,
+    outliers: Mapping[str, tuple[float, ...]] = OUTLIERS,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Row]:
     """A row for each model and each set of points left out; several models also all together.
@@ -93,7 +93,7 @@ def study(
     tasks = [
         (model, without, some)
         for model, own in models.items()
-        for without, some in variants(own, OUTLIERS if outliers is None else outliers)
+        for without, some in variants(own, outliers)
     ]
     rows = []
     for model, without, some in tasks:
