@@ -61,7 +61,7 @@ class JointFit:
         return 0 < self.n_balance < np.inf
 
     def regions(self, kind: str = "blocks") -> list[tuple[float, float]]:
-        """Confidence set of n_balance, intervals (low, high) in which the profile is below its limit.
+        """Confidence set of n_balance, intervals (low, high) where the profile is below its limit.
 
         Args:
             kind: of noise: "independent", "blocks", or "chi-square" for the usual limit.

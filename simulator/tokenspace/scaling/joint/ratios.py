@@ -21,7 +21,7 @@ from tokenspace.scaling.joint.family import Family
 from tokenspace.scaling.joint.noise import Noise
 
 NAMES = ("need", "sharing", "shape")
-AT_ONCE = 100  # bootstrap draws
+AT_ONCE = 25  # bootstrap draws: few enough that their arrays stay in the cache
 
 
 @dataclass(frozen=True)
