@@ -1,13 +1,15 @@
 """Write shared_balance.md: one n_balance for all benchmarks, scores from tokens, tokens needed.
 
-`make shared-balance` runs it, some minutes on 2 cores; every draw has a fixed seed.
+`make shared-balance` runs it, some minutes on 2 cores; names of tables (fits, power, ...) make only
+those. Every draw has a fixed seed.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +66,7 @@ def fits(rows: list[Row]) -> list[str]:
         lines.append(
             [
                 SHORT.get(row.model, row.model),
-                row.without,
+                row.points,
                 f"{fit.n_balance:.3g}" if fit.crossover else "none",
                 words(fit.excluded("independent")),
                 words(fit.excluded("blocks")),
@@ -78,7 +80,7 @@ def fits(rows: list[Row]) -> list[str]:
         )
     heads = (
         "series",
-        "left out",
+        "points",
         "n_balance",
         "excluded, independent",
         "excluded, blocks",
@@ -98,8 +100,8 @@ def forecasts(rows: list[Row]) -> list[str]:
             continue
         found, names = skill(row.forecast), list(row.forecast.columns)
         cells = [f"{found.at[k, 'median error']:.3f} ({found.at[k, 'best on']:.0f})" for k in names]
-        lines.append([SHORT.get(row.model, row.model), row.without, *cells])
-    return table(["series", "left out", *names], lines)
+        lines.append([SHORT.get(row.model, row.model), row.points, *cells])
+    return table(["series", "points", *names], lines)
 
 
 def powers(curves: Sequence[Curve]) -> list[str]:
@@ -241,14 +243,18 @@ def coverage_of_plans(runs: int, seed: int = 3) -> list[str]:
     return table(heads, lines)
 
 
-def parts(rows: list[Row], curves: Sequence[Curve], runs: int) -> Iterator[tuple[str, list[str]]]:
-    """(mark in the page, table) of each table."""
-    yield "fits", fits(rows)
-    yield "forecasts", forecasts(rows)
-    yield "power", powers(curves)
-    yield "sets", coverage_of_sets(next(iter(by_model(curves).values())), runs)
-    yield "predictions", coverage_of_predictions(runs // 2)
-    yield "plans", coverage_of_plans(runs // 2)
+def parts(runs: int) -> dict[str, Callable[[], list[str]]]:
+    """Mark in the page -> what makes the table there."""
+    curves = read_curves()
+    rows = cache(lambda: study(curves))
+    return {
+        "fits": lambda: fits(rows()),
+        "forecasts": lambda: forecasts(rows()),
+        "power": lambda: powers(curves),
+        "sets": lambda: coverage_of_sets(next(iter(by_model(curves).values())), runs),
+        "predictions": lambda: coverage_of_predictions(runs // 2),
+        "plans": lambda: coverage_of_plans(runs // 2),
+    }
 
 
 def written(page: str, mark: str, lines: list[str]) -> str:
@@ -262,13 +268,14 @@ def written(page: str, mark: str, lines: list[str]) -> str:
     )
 
 
-def main(runs: int) -> None:
-    curves = read_curves()
-    rows = study(curves)
-    for mark, lines in parts(rows, curves, runs):
-        print(mark, *lines, sep="\n", flush=True)
-        PAGE.write_text(written(PAGE.read_text(), mark, lines))
+def main(wanted: Sequence[str], runs: int = 400) -> None:
+    """Make some of the tables anew, or all."""
+    for mark, make in parts(runs).items():
+        if not wanted or mark in wanted:
+            lines = make()
+            print(mark, *lines, sep="\n", flush=True)
+            PAGE.write_text(written(PAGE.read_text(), mark, lines))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 400)
+    main(sys.argv[1:])

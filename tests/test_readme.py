@@ -21,7 +21,8 @@ def test_every_command_is_listed():
     from tokenspace.cli import app
 
     for command in app.registered_commands:
-        assert f"`tokenspace {command.callback.__name__}" in README, command.callback.__name__
+        name = command.callback.__name__.replace("_", "-")
+        assert f"`tokenspace {name}" in README, name
 
 
 def rows_of_fits():

@@ -26,11 +26,25 @@ def csv(tmp_path):
 def test_joint(call, csv):
     status, out, _ = call("joint", csv, "--runs", 99)
     assert status == 0 and "a, b" not in out
-    for words in ("all together", "n = 1", "sharing", "no change", "2 (a)", "4 (all together)"):
+    for words in (
+        "all together",
+        "smallest n",
+        "sharing",
+        "no change",
+        "2 (a)",
+        "4 (all together)",
+    ):
         assert words in out, words
     status, out, _ = call("joint", csv, "--runs", 99, "--json")
     found = json.loads(out)
-    assert [r["model"] for r in found["fits"]] == ["a", "a", "b", "b", "all together", "all together"]
+    assert [r["model"] for r in found["fits"]] == [
+        "a",
+        "a",
+        "b",
+        "b",
+        "all together",
+        "all together",
+    ]
     first = found["fits"][0]
     ((low, high),) = first["regions"]["chi-square"]
     assert low < first["n_balance"] < high and first["crossover"]
@@ -48,7 +62,7 @@ def test_joint_with_power(call, csv):
 def test_joint_says_what_is_wrong(call, csv):
     csv.write_text("model,n,score\na,1,2\na,8,3\na,16,4\n")
     status, _, err = call("joint", csv)
-    assert status == 2 and "a: has 3 points" in err
+    assert status == 2 and "no curve has 4 different n" in err
 
 
 def test_plan_tokens(call, csv):

@@ -21,6 +21,7 @@ NAMES = (
     "alpha",
     "correlations",
     "balance",
+    "shared_balance",
     "measured_curves",
 )
 

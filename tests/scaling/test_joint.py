@@ -13,7 +13,7 @@ from tokenspace.scaling.joint.forecast import POWER, SAME, SEPARATE, SHARED, for
 from tokenspace.scaling.joint.noise import KINDS, Noise
 from tokenspace.scaling.joint.power import power
 from tokenspace.scaling.joint.ratios import deviance, ratios
-from tokenspace.scaling.joint.sensitivity import by_model, study, variants
+from tokenspace.scaling.joint.sensitivity import by_model, different, study
 
 N = np.array([1.0, 8, 16, 32, 64, 128, 256, 384, 512, 768])
 BETAS = np.linspace(0.1, 0.5, 6)
@@ -111,7 +111,10 @@ def test_tests_tell_what_is_true_from_what_is_not():
     n = np.log(N)
     bent = [Curve(f"b{k}", N, np.exp(3 + 0.2 * n - 0.003 * (k + 1) * n**2)) for k in range(4)]
     concave = ts.fit_joint(bent, runs=199)
-    p = {k: {t.name: t.p for t in f.tests} for k, f in zip("sac", (shared, apart, concave))}
+    p = {
+        k: {t.name: t.p for t in f.tests}
+        for k, f in zip("sac", (shared, apart, concave), strict=True)
+    }
     for kind in KINDS:
         assert p["s"]["need"][kind] == 1 / 200 and p["s"]["sharing"][kind] > 0.05
         assert p["a"]["sharing"][kind] == 1 / 200
@@ -170,17 +173,21 @@ def test_power_is_the_level_without_a_cause_and_full_without_noise():
     assert list(dict.fromkeys(quiet["counts"])) == [10, 20, 40]
 
 
-def test_variants_leave_out_what_they_say():
+def test_subsets_leave_out_what_they_say():
     paper = read_curves()
     models = by_model(paper)
     assert [len(own) for own in models.values()] == [18, 18]
-    found = dict(variants(paper, {"RealWorldQA": (384.0, 512.0)}))
-    sizes = {k: sum(len(c.n) for c in v) for k, v in found.items()}
-    odd = "RealWorldQA at 384, 512"
-    assert sizes == {"nothing": 360, odd: 356, "n = 1": 324, f"n = 1; {odd}": 320}
-    assert list(dict(variants(curves(3.0), {"RealWorldQA": (384.0,)}))) == ["nothing", "n = 1"]
-    rows = study(curves(60.0, 0.02), runs=99)
-    assert [(r.model, r.without) for r in rows] == [("one model", k) for k in ("nothing", "n = 1")]
+    sizes = [sum(len(c.n) for c in some) for some in different(paper).values()]
+    assert sizes == [360, 324, 356, 320]  # all, without n = 1, without RealWorldQA's, without both
+    short = Curve("short", N[:4], N[:4])
+    rows = study([*curves(60.0, 0.02), short], runs=99)
+    assert [(r.model, r.curves, r.short) for r in rows] == [
+        ("one model", 7, 0),
+        ("one model", 6, 1),
+    ]
+    assert rows[0].forecast is None and len(rows[1].forecast) == 6
+    with pytest.raises(ts.TokenspaceError, match="no curve has 4 different n"):
+        study([short.keep(np.arange(3))])
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,10 @@ def test_finer_grids_leave_no_value_much_weight():
 
 
 def test_quantiles_count_weights():
-    assert weighted_quantiles(np.array([3.0, 1, 2]), np.array([0.2, 0.5, 0.3]), (0.4, 0.7)) == [1, 2]
+    assert weighted_quantiles(np.array([3.0, 1, 2]), np.array([0.2, 0.5, 0.3]), (0.4, 0.7)) == [
+        1,
+        2,
+    ]
 
 
 def test_scores_that_fall_need_the_fewest():
@@ -89,7 +92,10 @@ def test_cost_counts_parameters_and_attention():
     plan = ts.plan_tokens(N, truth("power")[0] * (1 + 0.001 * np.sin(N)), cost=cost)
     assert plan.flops == (pytest.approx(cost.flops(plan.n)), pytest.approx(cost.flops(768)))
     assert "FLOPs" in repr(plan)
-    for wrong, words in (({"parameters": 0}, "parameters"), ({"layers": 3}, "both layers and width")):
+    for wrong, words in (
+        ({"parameters": 0}, "parameters"),
+        ({"layers": 3}, "both layers and width"),
+    ):
         with pytest.raises(ts.TokenspaceError, match=words):
             ts.TransformerCost(**({"parameters": 1.0} | wrong))
 

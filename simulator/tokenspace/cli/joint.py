@@ -10,6 +10,8 @@ import typer
 from tokenspace.cli.common import Json, app, progress_bar
 from tokenspace.cli.present import document, stdout
 
+ALL = "all points"  # the first subset of every model
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
 @app.command()
 def joint(
     csv: Annotated[
-        Path | None, typer.Argument(help="CSV of measured curves; the paper's 36 when left out.")
+        Path | None,
+        typer.Argument(help="CSV of measured curves, or published; the paper's 36 if left out."),
     ] = None,
     runs: Annotated[int, typer.Option(min=99, max=100_000, help="Bootstrap draws.")] = 999,
     hold: Annotated[int, typer.Option(min=1, help="Last points to forecast.")] = 3,
@@ -35,6 +38,7 @@ def joint(
     vision_tokens and score; the first other column names the model, the next ones the benchmark.
     """
     from tokenspace.scaling.curves import read_curves
+    from tokenspace.scaling.joint.family import LEAST_POINTS
     from tokenspace.scaling.joint.power import power as study_power
     from tokenspace.scaling.joint.sensitivity import by_model, study
 
@@ -48,7 +52,10 @@ def joint(
         rows = study(curves, hold=hold, runs=runs, seed=seed, progress=show)
         powers = {}
         if power:
-            for model, own in by_model(curves).items():
+            for model, every in by_model(curves).items():
+                own = [c for c in every if len(c.n) >= LEAST_POINTS]
+                if not own:
+                    continue
                 bar.update(task, description=f"power, {model}")
                 powers[model] = study_power(own, seed=seed, progress=show)
     if as_json:
@@ -67,20 +74,26 @@ def joint(
 
 def _plain(row: Row) -> dict[str, Any]:
     forecast = None if row.forecast is None else row.forecast.to_dict("index")
-    return {"model": row.model, "without": row.without, **row.fit.to_dict(), "forecast": forecast}
+    return {
+        "model": row.model,
+        "points": row.points,
+        "short": row.short,
+        **row.fit.to_dict(),
+        "forecast": forecast,
+    }
 
 
 def _show_fits(rows: list[Row]) -> None:
     from rich.markup import escape
 
-    table = _table("One n_balance for all benchmarks of a model", "model", "without", "curves")
+    table = _table("One n_balance for all benchmarks of a model", "model", "points", "curves")
     for name in ("n_balance", "excluded, 95 %", "if independent", "need", "sharing", "shape"):
         table.add_column(name)
     for row in rows:
         fit = row.fit
         table.add_row(
             escape(row.model),
-            escape(row.without),
+            escape(row.points),
             str(row.curves),
             f"{fit.n_balance:.4g}" if fit.crossover else "none",
             ranges(fit.excluded("blocks")),
@@ -95,9 +108,11 @@ def _show_fits(rows: list[Row]) -> None:
         "scatter together; in the column before, independent."
     )
     against = ", ".join(
-        f"{r.fit.against} of {r.curves} ({r.model})" for r in rows if r.without == "nothing"
+        f"{r.fit.against} of {r.curves} ({r.model})" for r in rows if r.points == ALL
     )
     print(f"Curves that bend the way no n_balance can: {against}.")
+    if short := max(row.short for row in rows):
+        print(f"Up to {short} curves of a row have too few points for a joint fit: left out.")
 
 
 def _show_forecasts(rows: list[Row], hold: int) -> None:
@@ -112,7 +127,7 @@ def _show_forecasts(rows: list[Row], hold: int) -> None:
     table = _table(
         f"Forecasts of the last {hold} points: median error of log S (curves on which it is best)",
         "model",
-        "without",
+        "points",
     )
     names = list(known[0][1].columns)
     for name in names:
@@ -120,7 +135,7 @@ def _show_forecasts(rows: list[Row], hold: int) -> None:
     for row, errors in known:
         found = skill(errors)
         cells = (f"{found.at[k, 'median error']:.3f} ({found.at[k, 'best on']:.0f})" for k in names)
-        table.add_row(escape(row.model), escape(row.without), *cells)
+        table.add_row(escape(row.model), escape(row.points), *cells)
     stdout().print(table)
 
 

@@ -11,7 +11,7 @@ from tokenspace.figures.base import Figure
 from tokenspace.registry import register
 from tokenspace.scaling.curves import read_curves
 from tokenspace.scaling.joint.fit import JointFit, fit_joint
-from tokenspace.scaling.joint.sensitivity import by_model, variants
+from tokenspace.scaling.joint.sensitivity import by_model, different
 
 RUNS = 199
 TITLES = {"vision_question_queries": "with question", "vision_queries_ft": "without question"}
@@ -20,8 +20,8 @@ TITLES = {"vision_question_queries": "with question", "vision_queries_ft": "with
 @register
 class SharedBalance(Figure):
     meaning = (
-        "The likelihood of one n_balance for all 18 metrics of a model, with and without n = 1: what "
-        "lies above the limits is excluded."
+        "The likelihood of one n_balance for all 18 metrics of a model, with and without n = 1: "
+        "what lies above its limit is excluded."
     )
     order = 65
 
@@ -32,10 +32,8 @@ class SharedBalance(Figure):
             1, len(models), figsize=(12, 4.8), sharey=True, layout="constrained"
         )
         for panel, (model, curves) in zip(panels, models.items(), strict=True):
-            cases = dict(variants(curves, {}))
-            for k, (without, some) in enumerate(cases.items()):
-                fit = fit_joint(some, runs=RUNS)
-                _profile(panel, fit, without, k)
+            for k, (points, some) in enumerate(list(different(curves).items())[:2]):
+                _profile(panel, fit_joint(some, runs=RUNS), points, k)
             panel.set(
                 xscale="log",
                 xlim=(0.03, 3e4),
@@ -52,11 +50,10 @@ class SharedBalance(Figure):
         return figure
 
 
-def _profile(panel: Any, fit: JointFit, without: str, k: int) -> None:
-    said = "all points" if without == "nothing" else f"without {without}"
+def _profile(panel: Any, fit: JointFit, points: str, k: int) -> None:
     colour = f"C{k}"
     inside = slice(1, -1)  # the ends, 0 and infinity, have no place on a logarithmic axis
-    panel.plot(fit.grid[inside], fit.deviance[inside], color=colour, label=said)
+    panel.plot(fit.grid[inside], fit.deviance[inside], color=colour, label=points)
     for kind, style in (("blocks", "--"), ("independent", ":")):
         label = f"95 % limit, {'counts as blocks' if kind == 'blocks' else kind}"
         limit = fit.limits[kind][inside]

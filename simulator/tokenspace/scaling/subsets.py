@@ -1,0 +1,41 @@
+"""What a headline rests on: the same curves without the points that are not like the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tokenspace.scaling.curves import Curve
+
+TRAINING = {"yes": "trained for each n", "no": "pruned without training", "mixed": "partly trained"}
+
+
+def subsets(curves: Sequence[Curve]) -> dict[str, list[Curve]]:
+    """The curves under a name for every way to look at them, all of them first.
+
+    Without the smallest n of each curve; without the points of each confound that the file names,
+    and without all of those; and, where it says so, models that were trained for each n apart from
+    those whose tokens were pruned without training.
+    """
+    found = {"all points": list(curves)}
+    found["without each curve's smallest n"] = [c.keep(c.n > c.n.min()) for c in curves]
+    reasons = list(
+        dict.fromkeys(str(r) for c in curves if c.confound is not None for r in c.confound if r)
+    )
+    for reason in reasons:
+        found[f"without: {reason}"] = [_without(c, [reason]) for c in curves]
+    if len(reasons) > 1:
+        found["without any of these"] = [_without(c, reasons) for c in curves]
+    kinds = [k for k in TRAINING if any(c.trained == k for c in curves)]
+    for kind in kinds if len(kinds) > 1 else []:
+        part = [c for c in curves if c.trained == kind]
+        found[TRAINING[kind]] = part
+        found[f"{TRAINING[kind]}, without smallest n"] = [c.keep(c.n > c.n.min()) for c in part]
+    return found
+
+
+def _without(curve: Curve, reasons: Sequence[str]) -> Curve:
+    if curve.confound is None:
+        return curve
+    return curve.keep(~np.isin(curve.confound, list(reasons)))
