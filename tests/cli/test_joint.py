@@ -28,7 +28,7 @@ def test_joint(call, csv):
     assert status == 0 and "a, b" not in out
     for words in (
         "all together",
-        "smallest n",
+        "all points",
         "sharing",
         "no change",
         "2 (a)",

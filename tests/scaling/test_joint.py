@@ -144,7 +144,13 @@ def test_noise_of_blocks_keeps_the_correlation_of_curves():
     common = rng.standard_normal(10) + 0.3 * rng.standard_normal((6, 10))
     family = Family(family.names, family.n, family.log_score + 0.02 * common, family.present)
     noise = Noise.of(family, 60.0)
-    assert noise.independent_curves < 1.5
+    assert 1 <= noise.independent_curves < 1.5
+    alone = np.random.default_rng(0).standard_normal((200, 6, 10))
+    found = [
+        Noise.of(Family(family.names, family.n, y, family.present), 0.0).independent_curves
+        for y in alone
+    ]
+    assert 4.5 < np.mean(found) <= 6
     for kind, least, most in (("blocks", 0.8, 1.0), ("independent", -0.05, 0.05)):
         drawn = noise.draw(kind, np.random.default_rng(0), 2000, 10)
         r = np.corrcoef(drawn[:, 0].ravel(), drawn[:, 1].ravel())[0, 1]

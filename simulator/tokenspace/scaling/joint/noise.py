@@ -60,9 +60,15 @@ class Noise:
 
     @property
     def independent_curves(self) -> float:
-        """How many independent curves would scatter as these: (sum lambda)^2 / sum lambda^2.
+        """How many independent curves would scatter as these: K / (1 + (K - 1) r^2).
 
-        lambda: eigenvalues of `correlation`; at most the number of counts, which bounds its rank.
+        r^2: mean square of the correlations between curves, less 1 / nu, which it would have by
+        chance from residuals with nu = m - 2 degrees of freedom.
         """
-        correlation = self.correlation
-        return float(np.trace(correlation) ** 2 / (correlation**2).sum())
+        curves = len(self.deviations)
+        if curves < 2:
+            return float(curves)
+        squares = ((self.correlation**2).sum() - curves) / (curves * (curves - 1))
+        chance = 1 / max(self.present.sum(axis=1).mean() - 2, 1 + 1e-9)
+        share = max((squares - chance) / (1 - chance), 0.0)
+        return float(curves / (1 + (curves - 1) * share))

@@ -41,7 +41,8 @@ def ratios(family: Family, log_score: np.ndarray | None = None) -> np.ndarray:
     shared = together.min(-1)
     bent = (family.counts * np.log(family.bent(log_score))).sum(-1)
     separate = squares.min(-2).sum(-1)
-    return np.stack([together[..., 0] - shared, shared - separate, shared - bent])
+    apart = np.maximum(shared - separate, 0.0)  # rounding may leave less than nothing
+    return np.stack([together[..., 0] - shared, apart, shared - bent])
 
 
 def drawn_ratios(
