@@ -9,7 +9,9 @@ from __future__ import annotations
 import dataclasses
 import math
 import numbers
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import cache
+from types import MappingProxyType
 from typing import Any, TypeVar, dataclass_transform
 
 import jax
@@ -127,13 +129,16 @@ def parameter(
     return dataclasses.field(default=default, metadata={"parameter": spec, "static": fixed})
 
 
-def parameters_of(cls: type) -> dict[str, tuple[Parameter, Any]]:
+@cache
+def parameters_of(cls: type) -> Mapping[str, tuple[Parameter, Any]]:
     """Name -> (meaning and range, default) of every declared parameter of a model class."""
-    return {
-        f.name: (f.metadata["parameter"], f.default)
-        for f in dataclasses.fields(cls)
-        if "parameter" in f.metadata
-    }
+    return MappingProxyType(
+        {
+            f.name: (f.metadata["parameter"], f.default)
+            for f in dataclasses.fields(cls)
+            if "parameter" in f.metadata
+        }
+    )
 
 
 def described(**parameters: Parameter) -> Callable[[Any], Any]:
@@ -175,13 +180,9 @@ def holds_tracers(value: Any) -> bool:
     return is_traced(value)
 
 
-_FIELDS: dict[type, tuple[str, ...]] = {}  # of every class seen: asked for at every model built
-
-
+@cache  # asked for at every model built
 def _field_names(cls: type) -> tuple[str, ...]:
-    if cls not in _FIELDS:
-        _FIELDS[cls] = tuple(f.name for f in dataclasses.fields(cls))
-    return _FIELDS[cls]
+    return tuple(f.name for f in dataclasses.fields(cls))
 
 
 def as_float(value: Any) -> Any:
