@@ -10,7 +10,6 @@ import dataclasses
 import math
 import numbers
 from collections.abc import Callable, Mapping
-from functools import cache
 from types import MappingProxyType
 from typing import Any, TypeVar, dataclass_transform
 
@@ -129,16 +128,21 @@ def parameter(
     return dataclasses.field(default=default, metadata={"parameter": spec, "static": fixed})
 
 
-@cache
+# Of every class seen: both are asked for at every model built.
+_PARAMETERS: dict[type, Mapping[str, tuple[Parameter, Any]]] = {}
+_FIELDS: dict[type, tuple[str, ...]] = {}
+
+
 def parameters_of(cls: type) -> Mapping[str, tuple[Parameter, Any]]:
     """Name -> (meaning and range, default) of every declared parameter of a model class."""
-    return MappingProxyType(
-        {
+    if cls not in _PARAMETERS:
+        found = {
             f.name: (f.metadata["parameter"], f.default)
             for f in dataclasses.fields(cls)
             if "parameter" in f.metadata
         }
-    )
+        _PARAMETERS[cls] = MappingProxyType(found)
+    return _PARAMETERS[cls]
 
 
 def described(**parameters: Parameter) -> Callable[[Any], Any]:
@@ -180,9 +184,10 @@ def holds_tracers(value: Any) -> bool:
     return is_traced(value)
 
 
-@cache  # asked for at every model built
 def _field_names(cls: type) -> tuple[str, ...]:
-    return tuple(f.name for f in dataclasses.fields(cls))
+    if cls not in _FIELDS:
+        _FIELDS[cls] = tuple(f.name for f in dataclasses.fields(cls))
+    return _FIELDS[cls]
 
 
 def as_float(value: Any) -> Any:

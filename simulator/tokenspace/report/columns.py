@@ -92,14 +92,14 @@ def _how(result: Any) -> tuple[tuple[str, str], ...]:
 
 def _axes(points: Sequence[Any]) -> list[dict[str, Any]]:
     paths = list(dict.fromkeys(a for point in points for a in point.axes))
-    out = []
+    out: list[dict[str, Any]] = []
     for path, name in short_names(paths).items():
         values = axis_values([point.axes.get(path) for point in points])
         if values.dtype.kind == "U":
             out.append({"name": name, "path": path, "words": _coded(values.tolist())})
         else:
             exact = [None if math.isnan(v) else v for v in values.astype(float).tolist()]
-            out.append({"name": name, "path": path, "values": exact})
+            out.append({"name": name, "path": path, "values": exact})  # not rounded: = asks
     return out
 
 
