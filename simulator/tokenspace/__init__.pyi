@@ -45,6 +45,8 @@ from .parameters import model, parameter
 from .registry import register
 from .sampling.choose import choose
 from .scaling.fit import fit_scaling
+from .scaling.forecast import forecast
+from .scaling.scales import Logit
 from .statistics.estimate import Estimate
 from .statistics.result import Result
 from .tokens.fit import TokenFit, fit_tokens
@@ -66,6 +68,7 @@ __all__ = [
     "Gaussian",
     "Isotropic",
     "Laplace",
+    "Logit",
     "Markov",
     "Matern",
     "PatchGrid",
@@ -95,6 +98,7 @@ __all__ = [
     "errors",
     "fit_scaling",
     "fit_tokens",
+    "forecast",
     "kernels",
     "load_results",
     "log_grid",
