@@ -46,9 +46,11 @@ from .registry import register
 from .sampling.choose import choose
 from .scaling.cost import TransformerCost
 from .scaling.fit import fit_scaling
+from .scaling.forecast import forecast
 from .scaling.joint.fit import fit_joint
 from .scaling.plan import plan_tokens
 from .scaling.predict import predict_scores
+from .scaling.scales import Logit
 from .statistics.estimate import Estimate
 from .statistics.result import Result
 from .tokens.fit import TokenFit, fit_tokens
@@ -70,6 +72,7 @@ __all__ = [
     "Gaussian",
     "Isotropic",
     "Laplace",
+    "Logit",
     "Markov",
     "Matern",
     "PatchGrid",
@@ -101,6 +104,7 @@ __all__ = [
     "fit_joint",
     "fit_scaling",
     "fit_tokens",
+    "forecast",
     "kernels",
     "load_results",
     "log_grid",

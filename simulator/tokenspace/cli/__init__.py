@@ -13,7 +13,7 @@ import sys
 from rich.markup import escape
 
 # isort: off
-from tokenspace.cli import experiments, stored, measured, forecasts, joint, plan_tokens, coverage, machine  # noqa: E501, F401  (in order of help)
+from tokenspace.cli import experiments, stored, fits, forecasts, joint, plan_tokens, measured, coverage, machine  # noqa: E501, F401  (in order of help)
 
 # isort: on
 from tokenspace.cli.common import app, messages

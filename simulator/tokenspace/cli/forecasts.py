@@ -12,6 +12,7 @@ from tokenspace.cli.present import document, stdout
 from tokenspace.errors import InputError
 
 if TYPE_CHECKING:
+    from tokenspace.scaling.curves import Curve
     from tokenspace.scaling.outcome import Outcome
     from tokenspace.scaling.scales import Scale
 
@@ -21,7 +22,21 @@ Top = Annotated[
 ]
 Chance = Annotated[float, typer.Option(help="Score of guessing, with --top.")]
 Loss = Annotated[str, typer.Option(help="squares, or huber for curves with outliers.")]
+Csv = Annotated[
+    str | None,
+    typer.Argument(
+        help="CSV of measured curves, or `published`: those of other papers; the paper's 36 when "
+        "left out."
+    ),
+]
 SHORT = {"power": "power law", "no change": "no change"}
+
+
+def read(csv: str | None) -> list[Curve]:
+    """The curves that a command is given."""
+    from tokenspace.scaling.curves import SHIPPED, read_curves
+
+    return read_curves(csv if csv is None or csv in SHIPPED else Path(csv))
 
 
 def scale_of(top: float | None, chance: float) -> Scale:
@@ -35,13 +50,7 @@ def scale_of(top: float | None, chance: float) -> Scale:
 
 @app.command()
 def forecast(
-    csv: Annotated[
-        str | None,
-        typer.Argument(
-            help="CSV of measured curves, or `published` for those of other papers; "
-            "the paper's 36 when left out."
-        ),
-    ] = None,
+    csv: Csv = None,
     hold: Annotated[
         int, typer.Option(min=1, help="Points that are held back, at the largest n of each curve.")
     ] = 3,
@@ -60,13 +69,12 @@ def forecast(
     Says which law's forecasts are nearest, against the power law and against no change at all; how
     often the intervals held; and what becomes of it without points that are not like the others.
     """
-    from tokenspace.scaling.curves import read_curves
     from tokenspace.scaling.fit import chosen_method
     from tokenspace.scaling.outcome import Outcome, judge
     from tokenspace.scaling.subsets import subsets
 
     method = chosen_method(law, 0.95, scale_of(top, chance), loss)
-    every = read_curves(csv if csv is None or csv == "published" else Path(csv))
+    every = read(csv)
     parts = subsets(every)
     found: dict[str, Outcome] = {}
     with progress_bar(len(every) * len(parts) > 100) as bar:
@@ -91,8 +99,10 @@ def forecast(
     _show_subsets(found)
     if curves:
         _show_curves(first)
-    for line in first.words():
-        print(line)
+    for name, outcome in found.items():
+        print(f"{name}:")
+        for line in outcome.words():
+            print(f"  {line}")
     if csv is None:
         print(
             "Confounds: the model was trained at n = 256 and only fine-tuned at other counts; n = 1 "
