@@ -263,9 +263,7 @@ def test_ends_follow_a_bent_parameter(monkeypatch, bend, unbend):
 
 
 def test_curves_are_padded_by_points_without_weight():
-    curves = [
-        (np.arange(m, dtype=float), np.arange(m) + 1.0 * m, np.ones(m)) for m in (3, 4, 5, 9)
-    ]
+    curves = [(np.arange(m, dtype=float), np.arange(m) + 1.0 * m, np.ones(m)) for m in (3, 4, 5, 9)]
     found = {tuple(which): points for which, points in grouped(curves)}
     assert list(found) == [(0, 1), (2,), (3,)]
     assert [p.x.shape[1] for p in found.values()] == [4, 8, 16]

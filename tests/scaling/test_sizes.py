@@ -62,5 +62,7 @@ def test_published_sizes():
     assert len(fits) == 2
     for fit in fits:
         assert fit.sizes == (0.5e9, 1.8e9, 4e9, 7e9) and fit.residual_std < 0.1
-        assert fit.parameters["limit"] == pytest.approx(1, rel=1e-3) and "limit" not in fit.intervals
+        assert (
+            fit.parameters["limit"] == pytest.approx(1, rel=1e-3) and "limit" not in fit.intervals
+        )
         assert fit.parameters["b"] > 0 and fit.parameters["g"] > 0

@@ -21,7 +21,9 @@ def fit(
     csv: Csv = None,
     law: Annotated[
         str,
-        typer.Option(help="Laws, with commas between them, or auto; `tokenspace models` lists them."),
+        typer.Option(
+            help="Laws, with commas between them, or auto; `tokenspace models` lists them."
+        ),
     ] = "auto",
     top: Top = None,
     chance: Chance = 0.0,
@@ -59,10 +61,9 @@ def fit(
         counts = ", ".join(f"{names.count(k)} prefer {k}" for k in dict.fromkeys(names))
         print(f"By AICc {counts}; {clear} of {len(fitted)} decisively.")
         other = {
-            "BIC": [min(f.fits, key=lambda k: f.fits[k].bic) for _, f in fitted],  # noqa: B023
+            "BIC": [min(f.fits, key=lambda k: f.fits[k].bic) for _, f in fitted],
             "leaving one point out": [
-                max(f.fits, key=lambda k: _known(f.fits[k].left_out))  # noqa: B023
-                for _, f in fitted
+                max(f.fits, key=lambda k: _known(f.fits[k].left_out)) for _, f in fitted
             ],
         }
         for yardstick, best in other.items():

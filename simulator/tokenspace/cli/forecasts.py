@@ -70,7 +70,7 @@ def forecast(
     often the intervals held; and what becomes of it without points that are not like the others.
     """
     from tokenspace.scaling.fit import chosen_method
-    from tokenspace.scaling.outcome import Outcome, judge
+    from tokenspace.scaling.outcome import judge
     from tokenspace.scaling.subsets import subsets
 
     method = chosen_method(law, 0.95, scale_of(top, chance), loss)
@@ -105,9 +105,9 @@ def forecast(
             print(f"  {line}")
     if csv is None:
         print(
-            "Confounds: the model was trained at n = 256 and only fine-tuned at other counts; n = 1 "
-            "is another set-up;\nRealWorldQA at 384 and 512 suffers from answer formats. Benchmarks "
-            "are shared by the two series."
+            "Confounds: the model was trained at n = 256 and only fine-tuned at other counts;\n"
+            "n = 1 is another set-up; RealWorldQA at 384 and 512 suffers from answer formats.\n"
+            "Benchmarks are shared by the two series."
         )
     if first.left_out:
         print(f"{first.left_out} curves have too few points and are left out.")
@@ -153,7 +153,9 @@ def _show_subsets(found: dict[str, Any]) -> None:
     for name, outcome in found.items():
         at = outcome.skill.set_index("law")
         cells = [
-            f"{100 * at.loc[k, 'median error']:.1f} % ({at.loc[k, 'best']})" if k in at.index else "-"
+            f"{100 * at.loc[k, 'median error']:.1f} % ({at.loc[k, 'best']})"
+            if k in at.index
+            else "-"
             for k in laws
         ]
         rows.append([name, str(outcome.curves), *cells])
@@ -162,9 +164,7 @@ def _show_subsets(found: dict[str, Any]) -> None:
 
 def _show_curves(outcome: Any) -> None:
     errors = outcome.errors
-    rows = [
-        [outcome.names[k], *(_percent(v, 1) for v in errors.loc[k])] for k in errors.index
-    ]
+    rows = [[outcome.names[k], *(_percent(v, 1) for v in errors.loc[k])] for k in errors.index]
     _table("Rms error of each curve", ["curve", *map(str, errors.columns)], rows)
 
 

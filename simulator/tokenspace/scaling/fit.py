@@ -27,7 +27,7 @@ LOSSES = ("squares", "huber")
 
 @dataclass(frozen=True)
 class Method:
-    """How curves are fitted: the laws, the scale of scores, the loss, and the level of intervals."""
+    """How curves are fitted: laws, scale of scores, loss ("squares", "huber"), level of intervals."""
 
     laws: Mapping[str, ScalingLaw]
     level: float = 0.95
@@ -157,7 +157,7 @@ def _fit_law(name: str, law: ScalingLaw, given: Points, method: Method) -> list[
 def checked(n: Any, score: Any, error: Any = None, scale: Scale | None = None) -> Logs:
     """(log n ascending, log S, weights) of a curve; InputError where it cannot be fitted."""
     scale = Log() if scale is None else scale
-    arrays = []
+    arrays: list[np.ndarray] = []
     given = {"n": n, "score": score} | ({} if error is None else {"error": error})
     for name, values in given.items():
         try:
@@ -170,8 +170,12 @@ def checked(n: Any, score: Any, error: Any = None, scale: Scale | None = None) -
             scale.check(array)
         elif (bad := ~(np.isfinite(array) & (array > 0))).any():
             k = int(np.argmax(bad))
-            why = "fits are in logarithms, so every value" if name == "n" else "every standard error"
-            raise InputError(f"{name}[{k}] = {array[k]} is not allowed: {why} must be finite and > 0")
+            why = (
+                "fits are in logarithms, so every value" if name == "n" else "every standard error"
+            )
+            raise InputError(
+                f"{name}[{k}] = {array[k]} is not allowed: {why} must be finite and > 0"
+            )
         if arrays and len(arrays[0]) != len(array):
             raise InputError(f"n has {len(arrays[0])} values but {name} has {len(array)}")
         arrays.append(array)

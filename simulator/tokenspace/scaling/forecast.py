@@ -21,7 +21,6 @@ import pandas as pd
 
 from tokenspace.errors import InputError
 from tokenspace.scaling.fit import Method, checked, chosen_method
-from tokenspace.scaling.laws import ScalingLaw
 from tokenspace.scaling.optimise import Logs, Points, grouped
 from tokenspace.scaling.predictive import Mixture, on_grid
 from tokenspace.scaling.scales import Scale
@@ -160,10 +159,10 @@ def _forecasts(
         asked[row, : task.ahead] = True
     x, y, weight = new
     score = method.scale.backward(y)
-    row, step = np.nonzero(asked)
+    case, step = np.nonzero(asked)
     common = {
-        "curve": np.array([t.curve for t in tasks])[row],
-        "origin": points.counts[row],
+        "curve": np.array([t.curve for t in tasks])[case],
+        "origin": points.counts[case],
         "step": step + 1,
         "n": np.exp(x)[asked],
         "score": score[asked],
@@ -250,8 +249,3 @@ def _together(mixtures: Sequence[Mixture], shares: np.ndarray) -> Mixture:
             for key in ("centre", "scale", "freedom")
         ),
     )
-
-
-def law_names(laws: dict[str, ScalingLaw]) -> list[str]:
-    """Every forecaster, the laws first."""
-    return [*laws, STACKED, NO_CHANGE]

@@ -34,7 +34,7 @@ class Points:
     y: np.ndarray
     weight: np.ndarray
 
-    def __getitem__(self, which: np.ndarray) -> Points:
+    def __getitem__(self, which: np.ndarray | slice) -> Points:
         return Points(self.x[which], self.y[which], self.weight[which])
 
     @property
@@ -116,8 +116,12 @@ def minimise(
             ground = 1e-14 * diagonal.max(axis=1, keepdims=True) + 1e-280
             extra = pull[active] + damping[active, None] * diagonal + ground + ~free
             system = curvature + extra[:, :, None] * np.eye(size)
-            step = np.linalg.solve(np.nan_to_num(system), np.nan_to_num(gradient)[:, :, None])[..., 0]
-            step *= np.minimum(1, LONGEST / np.maximum(np.abs(step).max(axis=1, keepdims=True), 1e-300))
+            step = np.linalg.solve(np.nan_to_num(system), np.nan_to_num(gradient)[:, :, None])[
+                ..., 0
+            ]
+            step *= np.minimum(
+                1, LONGEST / np.maximum(np.abs(step).max(axis=1, keepdims=True), 1e-300)
+            )
             step *= free
             trial = here + step
             reached = squares(trial, now)

@@ -24,8 +24,8 @@ class Outcome:
     """Forecasts of a set of curves.
 
     names: of the curves that were forecast, by number; cases: a row a forecast; errors: rms error
-    of log S by curve and forecaster; skill: a row a forecaster; left_out: curves that are too short;
-    clusters: how many there are of each way to cluster curves.
+    of log S by curve and forecaster; skill: a row a forecaster; left_out: number of curves that are
+    too short; clusters: how many there are of each way to cluster curves.
     """
 
     names: dict[int, str]
@@ -60,7 +60,9 @@ class Outcome:
                 )
         for way, k in self.clusters.items():
             if k < FEWEST:
-                said.append(f"Clustered by {way} there are {k}: too few to say so of another {way}.")
+                said.append(
+                    f"Clustered by {way} there are {k}: too few to say so of another {way}."
+                )
         return said
 
     def to_dict(self) -> dict[str, Any]:
@@ -92,7 +94,9 @@ def judge(curves: Sequence[Curve], method: Method, hold: int | None = 3) -> Outc
         hold: points that are held back; None: rolling origins.
     """
     needed = 4 + (1 if hold is None else hold)
-    long = [c for c in curves if len(c.n) >= needed and len(np.unique(c.n[np.argsort(c.n)][:4])) > 2]
+    long = [
+        c for c in curves if len(c.n) >= needed and len(np.unique(c.n[np.argsort(c.n)][:4])) > 2
+    ]
     if not long:
         return None
     cases = rolling_origins([c.logs(method.scale) for c in long], method, hold)
@@ -103,4 +107,6 @@ def judge(curves: Sequence[Curve], method: Method, hold: int | None = 3) -> Outc
     labels = {k: v for k, v in labels.items() if len(set(v)) > 1}
     clusters = {k: len(set(v)) for k, v in labels.items()} or {"curve": len(long)}
     names = {k: long[k].name for k in sorted(set(cases["curve"]))}
-    return Outcome(names, cases, by_curve(cases), skill(cases, labels), len(curves) - len(long), clusters)
+    return Outcome(
+        names, cases, by_curve(cases), skill(cases, labels), len(curves) - len(long), clusters
+    )

@@ -54,9 +54,7 @@ def compare(fits: Iterable[LawFit], log_n: np.ndarray, log_score: np.ndarray) ->
     return ScalingFit(by_name, best.law, lead, _doubt(ranked, lead, log_n, log_score))
 
 
-def _doubt(
-    ranked: list[LawFit], lead: float, log_n: np.ndarray, log_score: np.ndarray
-) -> str:
+def _doubt(ranked: list[LawFit], lead: float, log_n: np.ndarray, log_score: np.ndarray) -> str:
     """Why the preference for the best law is not decisive, empty where it is."""
     best, others = ranked[0], ranked[1:]
     if not np.isfinite(lead):

@@ -36,7 +36,7 @@ def reweighted(law: ScalingLaw, points: Points) -> Points:
 
 
 def deviance(off: np.ndarray, scale: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """-2 log likelihood (curves,) of residuals, up to what all laws share; m log(RSS / m) of squares.
+    """-2 log likelihood (curves,) of residuals; m log(RSS / m) where none is far off.
 
     weight: before the loss is robust, 0 at points that pad.
     """

@@ -121,9 +121,7 @@ def _values(raw: np.ndarray, room: np.ndarray) -> np.ndarray:
     return np.array([limit, np.exp(raw[1]), raw[2], np.exp(raw[3])])
 
 
-def _log_score(
-    raw: jax.Array, log_n: jax.Array, log_size: jax.Array, room: jax.Array
-) -> jax.Array:
+def _log_score(raw: jax.Array, log_n: jax.Array, log_size: jax.Array, room: jax.Array) -> jax.Array:
     limit = room[0] + (room[1] - room[0]) * jax.nn.sigmoid(raw[0])
     gap = jnp.exp(raw[1] - raw[2] * log_size - jnp.exp(raw[3]) * log_n)
     return jnp.log(jnp.maximum(limit - gap, 1e-12 * limit))

@@ -25,7 +25,7 @@ def subsets(curves: Sequence[Curve]) -> dict[str, list[Curve]]:
     for reason in reasons:
         found[f"without: {reason}"] = [_without(c, [reason]) for c in curves]
     if len(reasons) > 1:
-        found["without any of these"] = [_without(c, reasons) for c in curves]
+        found["without all confounds"] = [_without(c, reasons) for c in curves]
     found["without each curve's smallest n"] = [c.keep(c.n > c.n.min()) for c in curves]
     kinds = [k for k in TRAINING if any(c.trained == k for c in curves)]
     for kind in kinds if len(kinds) > 1 else []:

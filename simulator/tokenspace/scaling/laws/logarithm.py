@@ -14,9 +14,10 @@ LEAST = 1e-12  # of S / c: a falling score ends at 0
 
 @register
 class Logarithm(ScalingLaw):
-    """S(n) = c (1 + k log n), kept above 1e-12 c: the limit of `saturating` and `offset` at g, b -> 0.
+    """S(n) = c (1 + k log n), kept above 1e-12 c.
 
-    c = S(1) > 0; k: growth for each factor e of n, as a share of c.
+    c = S(1) > 0; k: growth for each factor e of n, as a share of c. The limit of `saturating` and
+    `offset` as g or b goes to 0.
     """
 
     parameters = ("c", "k")

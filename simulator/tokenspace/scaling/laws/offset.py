@@ -49,7 +49,7 @@ class Offset(ScalingLaw):
         return np.stack([level, np.log1p(-rise) - np.log(rise), self._bent(grid)], axis=1)
 
     @staticmethod
-    def _bent(b: np.ndarray) -> np.ndarray:
+    def _bent(b: np.ndarray | np.float64) -> np.ndarray:
         """The raw parameter of b."""
         low, high = np.log(EXPONENTS)
         with np.errstate(divide="ignore"):

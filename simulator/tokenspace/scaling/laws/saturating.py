@@ -51,7 +51,7 @@ class Saturating(ScalingLaw):
         return np.stack([limit, np.log1p(-q), self._rate(grid)], axis=1)
 
     @staticmethod
-    def _rate(g: np.ndarray) -> np.ndarray:
+    def _rate(g: np.ndarray | np.float64) -> np.ndarray:
         """The raw parameter of g."""
         low, high = np.log(RATES)
         with np.errstate(divide="ignore"):  # the ends of g lie at infinity
