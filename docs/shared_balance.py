@@ -253,7 +253,7 @@ def parts(runs: int) -> dict[str, Callable[[], list[str]]]:
         "power": lambda: powers(curves),
         "sets": lambda: coverage_of_sets(next(iter(by_model(curves).values())), runs),
         "predictions": lambda: coverage_of_predictions(runs // 2),
-        "plans": lambda: coverage_of_plans(runs // 2),
+        "plans": lambda: coverage_of_plans(runs // 4),
     }
 
 

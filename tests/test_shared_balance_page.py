@@ -10,7 +10,8 @@ from tokenspace.scaling.curves import read_curves
 from tokenspace.scaling.joint.family import Family
 from tokenspace.scaling.joint.forecast import forecast_joint, skill
 from tokenspace.scaling.joint.ratios import ratios
-from tokenspace.scaling.joint.sensitivity import by_model, different
+from tokenspace.scaling.joint.sensitivity import by_model
+from tokenspace.scaling.subsets import subsets
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGE = (DOCS / "shared_balance.md").read_text()
@@ -32,7 +33,7 @@ def test_ratios_and_forecasts_of_the_page_are_those_of_the_data():
     fits, forecasts = table("fits"), table("forecasts")
     models = by_model(read_curves())
     for series, curves in zip(("with question", "without question"), models.values(), strict=True):
-        for points, some in different(curves).items():
+        for points, some in subsets(curves).items():
             need, sharing, shape = ratios(Family.of(some))
             (line,) = re.findall(rf"\| {re.escape(series)} \| {re.escape(points)} \| .*", fits)
             assert "| none |" in line and need == 0

@@ -11,7 +11,8 @@ from tokenspace.figures.base import Figure
 from tokenspace.registry import register
 from tokenspace.scaling.curves import read_curves
 from tokenspace.scaling.joint.fit import JointFit, fit_joint
-from tokenspace.scaling.joint.sensitivity import by_model, different
+from tokenspace.scaling.joint.sensitivity import by_model
+from tokenspace.scaling.subsets import subsets
 
 RUNS = 199
 TITLES = {"vision_question_queries": "with question", "vision_queries_ft": "without question"}
@@ -32,7 +33,7 @@ class SharedBalance(Figure):
             1, len(models), figsize=(12, 4.8), sharey=True, layout="constrained"
         )
         for panel, (model, curves) in zip(panels, models.items(), strict=True):
-            for k, (points, some) in enumerate(list(different(curves).items())[:2]):
+            for k, (points, some) in enumerate(list(subsets(curves).items())[:2]):
                 _profile(panel, fit_joint(some, runs=RUNS), points, k)
             panel.set(
                 xscale="log",

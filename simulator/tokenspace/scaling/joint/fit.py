@@ -104,9 +104,10 @@ def fit_joint(
     """Fit S_k(n) = c_k (n (n + n_balance) / (1 + n_balance))^(beta_k / 2), n_balance shared.
 
     n_balance belongs to the tokens of a model, so all its benchmarks k share it. Least squares in
-    log S, each curve with its own variance at its best value: minimises sum_k m_k log RSS_k. The power law lies at both ends, n_balance = 0 and infinity. Limits of the
-    profile and p-values are drawn (parametric bootstrap) under two kinds of noise, "independent"
-    between curves and "blocks", see `joint.noise`.
+    log S, each curve with its own variance at its best value: minimises sum_k m_k log RSS_k. The
+    power law lies at both ends, n_balance = 0 and infinity. Limits of the profile and p-values are
+    drawn (parametric bootstrap) under two kinds of noise, "independent" between curves and
+    "blocks", see `joint.noise`.
 
     Args:
         curves: name -> (n, score), or curves from `read_curves`; of each at least 4 scores > 0, at

@@ -44,15 +44,6 @@ def by_model(curves: Sequence[Curve]) -> dict[str, list[Curve]]:
     return out
 
 
-def different(curves: Sequence[Curve]) -> dict[str, list[Curve]]:
-    """The `subsets` of curves, those of equal points once."""
-    found: dict[bytes, tuple[str, list[Curve]]] = {}
-    for name, some in subsets(curves).items():
-        points = b"".join(c.n.tobytes() + c.score.tobytes() for c in some)
-        found.setdefault(points, (name, some))
-    return dict(found.values())
-
-
 def study(
     curves: Sequence[Curve],
     *,
@@ -78,7 +69,7 @@ def study(
     tasks = [
         (model, points, some, [c for c in some if len(np.unique(c.n)) >= LEAST_POINTS])
         for model, own in models.items()
-        for points, some in different(own).items()
+        for points, some in subsets(own).items()
     ]
     tasks = [task for task in tasks if task[-1]]
     if not tasks:
