@@ -27,7 +27,7 @@ LOSSES = ("squares", "huber")
 
 @dataclass(frozen=True)
 class Method:
-    """How curves are fitted: laws, scale of scores, loss ("squares", "huber"), level of intervals."""
+    """How curves are fitted: laws, level of intervals, scale of scores, "squares" or "huber"."""
 
     laws: Mapping[str, ScalingLaw]
     level: float = 0.95
@@ -173,6 +173,8 @@ def checked(n: Any, score: Any, error: Any = None, scale: Scale | None = None) -
             why = (
                 "fits are in logarithms, so every value" if name == "n" else "every standard error"
             )
+            if name == "n" and array[k] == 0:
+                why = "a score without tokens has no place on log n, leave it out; every value"
             raise InputError(
                 f"{name}[{k}] = {array[k]} is not allowed: {why} must be finite and > 0"
             )
