@@ -164,13 +164,13 @@ def read_collected(folder: str | Path) -> Collected:
         raise InputError(
             f"{folder}: the collection is not finished; run the same `tokenspace collect` again"
             if unfinished
-            else f"{folder}: holds no {MANIFEST}, so it is no folder that `tokenspace collect` wrote"
+            else f"{folder}: holds no {MANIFEST}; `tokenspace collect` wrote no such folder"
         )
     if path.is_symlink():
         raise InputError(f"{path}: is a symbolic link; collections hold their files themselves")
     require_ordinary(path)
     if path.stat().st_size > LARGEST_MANIFEST:
-        raise InputError(f"{path}: has more than {LARGEST_MANIFEST:,} bytes; no manifest is so large")
+        raise InputError(f"{path}: has over {LARGEST_MANIFEST:,} bytes; no manifest is so large")
     try:
         data = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
@@ -220,7 +220,7 @@ def _group(row: dict[str, Any]) -> Group:
     if group.part not in PARTS:
         raise ValueError(f"part {group.part!r} is unknown; it is one of {PARTS}")
     if FILE_NAME.fullmatch(group.file) is None:
-        raise ValueError(f"file {group.file[:100]!r} is no name of a .safetensors file in the folder")
+        raise ValueError(f"file {group.file[:100]!r} is no .safetensors file of the folder")
     return group
 
 
