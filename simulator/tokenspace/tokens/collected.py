@@ -7,10 +7,9 @@ held to its form before anything is read, and its files lie in the folder itself
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -19,44 +18,10 @@ import numpy as np
 
 from tokenspace.errors import InputError
 from tokenspace.ordinary import require_ordinary
+from tokenspace.tokens.manifest import MANIFEST, Branch, Group, understood
 
-FORMAT = 1
-MANIFEST = "manifest.json"
-KINDS = ("text", "pictures")
-PARTS = ("language", "vision")
 DTYPES = {"F32": "float32", "BF16": "bfloat16", "F16": "float16"}
 LARGEST_MANIFEST = 1 << 30  # bytes
-FILE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}\.safetensors")
-
-
-@dataclass(frozen=True)
-class Group:
-    """One layer of one part of the model: a file with a tensor for every sequence."""
-
-    name: str
-    layer: int
-    part: str
-    file: str
-    features: int
-    tokens: str = ""
-
-
-@dataclass(frozen=True)
-class Branch:
-    """One sequence of tokens. `pair` and `branch` belong to texts, `picture` to pictures."""
-
-    id: str
-    length: int
-    group_label: str
-    pair: int | None = None
-    branch: str | None = None
-    picture: str | None = None
-    prefix: int = 0
-    lengths: dict[str, int] = field(default_factory=dict)
-
-    def length_in(self, part: str) -> int:
-        """How many tokens it has in a part of the model."""
-        return self.lengths.get(part, self.length)
 
 
 class Shard:
@@ -80,7 +45,10 @@ class Shard:
                     f"{self._path}: {name!r} has shape {shape} and type {dtype}; the manifest says "
                     f"{expected}, and types are {', '.join(DTYPES)}"
                 )
-            return np.asarray(found[start : shape[0] if stop is None else stop])
+            first, last, _ = slice(start, stop).indices(shape[0])
+            if first >= last:  # no rows, which the library refuses
+                return np.asarray(found[:1])[:0]
+            return np.asarray(found[first:last])
         except InputError:
             raise
         except Exception as error:
@@ -176,86 +144,9 @@ def read_collected(folder: str | Path) -> Collected:
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: is no JSON: {error}") from None
     try:
-        return _understood(folder, data)
+        groups, sequences = understood(data)
     except (KeyError, TypeError, ValueError) as error:
         what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise InputError(f"{path}: is damaged: {what}") from None
-
-
-def _understood(folder: Path, data: Any) -> Collected:
-    if not isinstance(data, dict):
-        raise TypeError("it is no table of keys and values")
-    if data["format"] != FORMAT:
-        raise ValueError(f"format {data['format']!r} is unknown; {FORMAT} is read")
-    if data["kind"] not in KINDS:
-        raise ValueError(f"kind {data['kind']!r} is unknown; it is one of {KINDS}")
-    groups = tuple(_group(row) for row in _rows(data, "groups"))
-    sequences = tuple(_branch(row, data["kind"]) for row in _rows(data, "sequences"))
-    _require_different("groups", [g.name for g in groups])
-    _require_different("sequences", [s.id for s in sequences])
-    if data["kind"] == "text":
-        made = sorted((s.pair, s.branch) for s in sequences)
-        if made != [(p, b) for p in sorted({s.pair for s in sequences}) for b in "AB"]:
-            raise ValueError("each pair needs one sequence of branch A and one of branch B")
     about = {k: v for k, v in data.items() if k not in ("groups", "sequences")}
     return Collected(folder, data["kind"], groups, sequences, about)
-
-
-def _rows(data: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    rows = data[name]
-    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
-        raise TypeError(f"{name} must be a list of tables, not empty")
-    return rows
-
-
-def _group(row: dict[str, Any]) -> Group:
-    group = Group(
-        _text(row, "name"),
-        _count(row, "layer", 0),
-        _text(row, "part"),
-        _text(row, "file"),
-        _count(row, "features", 1),
-        str(row.get("tokens", "")),
-    )
-    if group.part not in PARTS:
-        raise ValueError(f"part {group.part!r} is unknown; it is one of {PARTS}")
-    if FILE_NAME.fullmatch(group.file) is None:
-        raise ValueError(f"file {group.file[:100]!r} is no .safetensors file of the folder")
-    return group
-
-
-def _branch(row: dict[str, Any], kind: str) -> Branch:
-    text = kind == "text"
-    if text and row["branch"] not in ("A", "B"):
-        raise ValueError(f"branch {row['branch']!r} is neither A nor B")
-    lengths = row.get("lengths", {})
-    if not isinstance(lengths, dict):
-        raise TypeError("lengths must be a table")
-    return Branch(
-        _text(row, "id"),
-        _count(row, "length", 1),
-        str(row["group_label"]),
-        _count(row, "pair", 0) if text else None,
-        row["branch"] if text else None,
-        None if text else _text(row, "picture"),
-        _count(row, "prefix", 0) if "prefix" in row else 0,
-        {part: _count(lengths, part, 1) for part in lengths},
-    )
-
-
-def _text(row: dict[str, Any], name: str) -> str:
-    if not isinstance(row[name], str) or not row[name]:
-        raise TypeError(f"{name} = {row[name]!r} must be text")
-    return row[name]
-
-
-def _count(row: dict[str, Any], name: str, least: int) -> int:
-    value = row[name]
-    if type(value) is not int or value < least:
-        raise TypeError(f"{name} = {value!r} must be a whole number of at least {least}")
-    return value
-
-
-def _require_different(what: str, names: list[str]) -> None:
-    if len(set(names)) != len(names):
-        raise ValueError(f"two {what} have one name")

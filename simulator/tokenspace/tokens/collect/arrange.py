@@ -30,7 +30,7 @@ def arranged(
     """
     shape = layers[0].shape
     if "image_grid_thw" in inputs and len(shape) == 2:
-        grids = [tuple(map(int, grid)) for grid in inputs["image_grid_thw"]]
+        grids: list[Sequence[int]] = inputs["image_grid_thw"].tolist()
         if sum(t * h * w for t, h, w in grids) == shape[0]:
             index = _packed_order(inputs["image_grid_thw"], grids, config)
             return _split(layers, index, [t * h * w for t, h, w in grids]), RASTER
@@ -61,7 +61,7 @@ def _patches(inputs: Mapping[str, Any], config: Any) -> int | None:
     return (pixels.shape[-2] // high) * (pixels.shape[-1] // wide)
 
 
-def _packed_order(grid_thw: Any, grids: Sequence[tuple[int, int, int]], config: Any) -> Any:
+def _packed_order(grid_thw: Any, grids: Sequence[Sequence[int]], config: Any) -> Any:
     """Where each patch lies, in raster order of each picture, (T,).
 
     Patches come in blocks of merge x merge that become one token of the language model; with

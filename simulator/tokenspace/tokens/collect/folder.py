@@ -18,7 +18,7 @@ import numpy as np
 
 from tokenspace.errors import InputError
 from tokenspace.tokens.collect.shards import GrowingShard
-from tokenspace.tokens.collected import FORMAT, MANIFEST, Branch, Group
+from tokenspace.tokens.manifest import FORMAT, MANIFEST, Branch, Group
 
 JOURNAL = "collecting.partial"
 

@@ -158,8 +158,9 @@ def _device(torch: Any, device: str) -> Any:
         device = "mps" if mps is not None and mps.is_available() else "cpu"
         device = "cuda" if torch.cuda.is_available() else device
     try:
-        return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError) as error:
+        torch.zeros(1, device=device).cpu()  # "meta" has no numbers
+        return torch.device(device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
         said = str(error).splitlines()[0]
         raise InputError(f"--device {device!r} cannot be used: {said}") from None
 

@@ -5,23 +5,21 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tokenspace.errors import InputError, Interrupted
 from tokenspace.tokens.collect import models, states
 from tokenspace.tokens.collect.batches import in_batches
-from tokenspace.tokens.collect.folder import GrowingFolder, Plan
-from tokenspace.tokens.collect.layers import check_layers, chosen_layers
+from tokenspace.tokens.collect.folder import GrowingFolder
+from tokenspace.tokens.collect.layers import check_layers
 from tokenspace.tokens.collect.pictures import PROMPT, Picture, find_pictures
 from tokenspace.tokens.collect.prefix import Encoder
-from tokenspace.tokens.collect.shards import TAGS, room_for
+from tokenspace.tokens.collect.storing import plan_of, store
 from tokenspace.tokens.collect.texts import NAMES, read_texts
-from tokenspace.tokens.collected import Collected, Group, read_collected
+from tokenspace.tokens.collected import Collected, read_collected
 
 BETWEEN_COMMITS = 2.0  # seconds of work that a kill may cost
 PACKAGES = ("tokenspace", "torch", "transformers", "tokenizers", "pillow", "safetensors", "numpy")
@@ -153,9 +151,9 @@ def _fill(
     last = time.monotonic()
     for found in in_batches(todo, request.batch, work, say, _free):
         if folder.plan is None:
-            folder.begin(_plan(request, found[0], names))
+            folder.begin(plan_of(found[0], request.layers, names))
         for one in found:
-            _store(folder, one)
+            store(folder, one)
         done |= {one.branch.id for one in found}
         stopped = stop() and len(done) < len(names)
         if stopped or time.monotonic() - last > BETWEEN_COMMITS:
@@ -182,55 +180,6 @@ def _encoded(
             f"within the {loaded.context:,} tokens that the model reads"
         )
     return sorted(items, key=lambda text: -len(text.ids)), both.count([])
-
-
-def _plan(request: Request, first: states.States, names: list[str]) -> Plan:
-    """Groups of a collection, after the first sequence has shown what the model gives."""
-    depths = {part: len(layers) - 1 for part, layers in first.parts.items()}
-    groups, dtypes = [], []
-    for part, numbers in sorted(chosen_layers(request.layers, depths).items()):
-        for k in numbers:
-            tensor = first.parts[part][k]
-            name = f"{part}.{k:02d}"
-            features = tensor.shape[1]
-            groups.append(Group(name, k, part, f"{name}.safetensors", features, first.tokens[part]))
-            kind = str(tensor.dtype).removeprefix("torch.")
-            dtypes.append(kind if kind in TAGS else "float32")
-    return Plan(tuple(groups), tuple(dtypes), room_for(names))
-
-
-def _store(folder: GrowingFolder, one: states.States) -> None:
-    assert folder.plan is not None
-    rows = []
-    lengths: dict[str, int] = {}
-    for group, dtype in zip(folder.plan.groups, folder.plan.dtypes, strict=True):
-        tensor = one.parts[group.part][group.layer]
-        known = lengths.setdefault(group.part, len(tensor))
-        if len(tensor) != known or tensor.shape[1] != group.features:
-            raise InputError(
-                f"{group.name}: has {len(tensor)} tokens of {tensor.shape[1]} features where other "
-                f"layers or sequences have {known} of {group.features}; choose one by --layers"
-            )
-        rows.append(_array(tensor, dtype, f"{one.branch.id} in {group.name}"))
-    main = lengths.get("language", next(iter(lengths.values())))
-    folder.add(replace(one.branch, length=main, lengths=lengths), rows)
-
-
-def _array(tensor: Any, dtype: str, where: str) -> np.ndarray:
-    """A tensor as NumPy's array of the stored type."""
-    import ml_dtypes
-    import torch
-
-    tensor = tensor.detach().to(getattr(torch, dtype))
-    if not bool(torch.isfinite(tensor).all()):
-        raise InputError(
-            f"{where}: hidden states are not finite; float16 overflows at 65,504, so try --dtype "
-            "bfloat16 or float32"
-        )
-    tensor = tensor.cpu().contiguous()
-    if dtype == "bfloat16":
-        return tensor.view(torch.int16).numpy().view(ml_dtypes.bfloat16)
-    return tensor.numpy()
 
 
 def _about(

@@ -12,7 +12,7 @@ from tokenspace.tokens.collect.arrange import arranged
 from tokenspace.tokens.collect.models import Loaded
 from tokenspace.tokens.collect.pictures import Picture, open_picture
 from tokenspace.tokens.collect.prefix import Encoded, applied
-from tokenspace.tokens.collected import Branch
+from tokenspace.tokens.manifest import Branch
 
 ANSWER = "the answer's tokens, in order; the prompt's are left out"
 PICTURE = "the picture's tokens in the language model, in its order"

@@ -72,7 +72,7 @@ def read_texts(
     Raises:
         InputError: a line without these, or with something else in them; it says which line.
     """
-    pairs = []
+    pairs: list[TextPair] = []
     known: dict[str, int] = {}
     for number, row in read_rows(path, limit):
         where = f"{path}, line {number}"
