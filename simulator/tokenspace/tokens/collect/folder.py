@@ -51,6 +51,7 @@ class GrowingFolder:
         self._pending: list[Branch] = []
         self._journal: IO[bytes] | None = None
         self.finished = False
+        self._made = not path.exists()
         try:
             path.mkdir(parents=True, exist_ok=True)
             self._open()
@@ -151,11 +152,17 @@ class GrowingFolder:
         self.finished = True
 
     def close(self) -> None:
+        """Let go of the files; a folder in which nothing was begun is as it was."""
         for shard in self._shards:
             shard.close()
-        if self._journal is not None:
-            self._journal.close()
-            self._journal = None
+        if self._journal is None:
+            return
+        if self.plan is None:
+            (self.path / JOURNAL).unlink(missing_ok=True)
+            if self._made:
+                self.path.rmdir()
+        self._journal.close()
+        self._journal = None
 
     def _write(self, line: dict[str, Any]) -> None:
         assert self._journal is not None

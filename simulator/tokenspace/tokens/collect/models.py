@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from tokenspace.errors import InputError
 
 NEEDED = {"torch": "torch", "transformers": "transformers", "PIL": "pillow"}
 DTYPES = ("auto", "float32", "bfloat16", "float16")
+UNUSED = ("pooler", "lm_head", "mask_token")  # what no hidden state comes from
 UNBOUNDED = 1 << 40  # tokenizers say 1e30 for "no limit"
 
 
@@ -101,10 +103,21 @@ def load(
     reader = _reader(transformers, name, config, pictures, where)
     numbers = dtype if dtype == "auto" else getattr(torch, dtype)
     weights = {"dtype": numbers, "use_safetensors": None if any_weights else True}
-    model = _from(transformers.AutoModel, name, **where, **weights)
+    model, about = _from(transformers.AutoModel, name, **where, **weights, output_loading_info=True)
+    _require_weights(name, about["missing_keys"])
     model = model.eval().to(place)
     token = _picture_token(config, reader) if pictures else None
     return Loaded(name, model, reader, token, getattr(config, "_commit_hash", None))
+
+
+def _require_weights(name: str, missing: Iterable[str]) -> None:
+    """Refuse a model of which parts would be random; heads and poolers change no hidden state."""
+    lacking = sorted(k for k in missing if not any(part in k for part in UNUSED))
+    if lacking:
+        raise InputError(
+            f"{name}: its weights lack {len(lacking):,} tensors, such as {lacking[0]!r}, which "
+            "would be random; it is no whole model"
+        )
 
 
 def _reader(transformers: Any, name: str, config: Any, pictures: bool, where: dict) -> Any:
@@ -180,9 +193,13 @@ def _unread(name: str, error: Exception) -> InputError:
             f"{name}: needs code of its own, which tokenspace never runs; collect by hand, see "
             "docs/collect_by_hand.md"
         )
+    if "image processor" in said:
+        return InputError(f"{name}: has no image processor, so it is no model that reads pictures")
     if "safetensors" in said:
         return InputError(
             f"{name}: has no safetensors weights. Other weights are pickles; --any-weights reads "
             "them, if you trust where they come from"
         )
+    if "connect to" in said:
+        return InputError(f"{name}: is no folder here, and the hub that has it cannot be reached")
     return InputError(f"{name}: cannot be loaded: {said[:400]}")
