@@ -6,7 +6,7 @@ import numpy as np
 import torch
 import transformers
 from PIL import Image
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 torch.set_num_threads(1)
 SPECIAL = ["<s>", "</s>", "<pad>", "<|user|>", "<|assistant|>", "<|end|>"]
@@ -31,6 +31,9 @@ def tokenizer(picture="", chat=True):
         show_progress=False,
     )
     made.train_from_iterator(["the answer to the question is yes or no"], trainer)
+    made.post_processor = processors.TemplateProcessing(
+        single="<s> $A", special_tokens=[("<s>", made.token_to_id("<s>"))]
+    )
     fast = transformers.PreTrainedTokenizerFast(
         tokenizer_object=made, bos_token="<s>", eos_token="</s>", pad_token="<pad>"
     )
@@ -125,7 +128,7 @@ def qwen(folder, generation="Qwen2_5_VL"):
     torch.manual_seed(4)
     picture = "<|vision_start|><|image_pad|><|vision_end|>"
     reader = tokenizer(picture + "<|video_pad|>")
-    reader.chat_template = CHAT.replace("PICTURE", picture)
+    reader.chat_template = "<s>" + CHAT.replace("PICTURE", picture)
     number = reader.convert_tokens_to_ids
     vision = {"depth": 3, "patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 2}
     if generation == "Qwen2_5_VL":

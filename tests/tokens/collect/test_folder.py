@@ -102,6 +102,9 @@ def test_a_torn_line_of_the_journal_is_cut_off(tmp_path):
     grow(tmp_path / "a", 20).close()
     with (tmp_path / "a" / JOURNAL).open("ab") as file:
         file.write(b'{"sequences": [{"id": "0000')
+    grow(tmp_path / "a", 30).close()
+    with (tmp_path / "a" / JOURNAL).open("ab") as file:
+        file.write(b"{")
     grow(tmp_path / "a")
     require_whole(tmp_path / "a")
 
