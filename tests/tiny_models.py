@@ -150,15 +150,42 @@ def qwen(folder, generation="Qwen2_5_VL"):
     return saved(folder, model, kind(min_pixels=56 * 56, max_pixels=28 * 28 * 60), reader)
 
 
-def dinov2(folder):
+def llava_next(folder):
+    """A picture is cut into tiles, and has as many tokens as its shape asks for."""
+    torch.manual_seed(7)
+    reader = tokenizer("<image>")
+    shapes = [[28, 56], [56, 28], [56, 56]]
+    config = transformers.LlavaNextConfig(
+        vision_config=transformers.CLIPVisionConfig(**clip_vision()),
+        text_config=transformers.LlamaConfig(**language(len(reader))),
+        image_token_index=reader.convert_tokens_to_ids("<image>"),
+        image_grid_pinpoints=shapes,
+    )
+    size = {"height": 28, "width": 28}
+    images = transformers.LlavaNextImageProcessorPil(
+        size={"shortest_edge": 28}, crop_size=size, image_grid_pinpoints=shapes
+    )
+    processor = transformers.LlavaNextProcessor(
+        image_processor=images,
+        tokenizer=reader,
+        patch_size=7,
+        vision_feature_select_strategy="default",
+        image_token="<image>",
+        num_additional_image_tokens=1,
+        chat_template=reader.chat_template,
+    )
+    return saved(folder, transformers.LlavaNextForConditionalGeneration(config), processor)
+
+
+def dinov2(folder, kind="Dinov2"):
+    """A vision encoder alone; with "Dinov2WithRegisters" it has 4 tokens more that are no patches."""
     torch.manual_seed(5)
-    config = transformers.Dinov2Config(
+    config = getattr(transformers, f"{kind}Config")(
         hidden_size=32, num_hidden_layers=3, num_attention_heads=2, image_size=28, patch_size=7
     )
-    kind = transformers.BitImageProcessorPil
     size = {"height": 28, "width": 28}
-    reader = kind(size={"shortest_edge": 28}, crop_size=size)
-    return saved(folder, transformers.Dinov2Model(config), reader)
+    reader = transformers.BitImageProcessorPil(size={"shortest_edge": 28}, crop_size=size)
+    return saved(folder, getattr(transformers, f"{kind}Model")(config), reader)
 
 
 def clip(folder):

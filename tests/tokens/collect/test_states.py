@@ -165,7 +165,17 @@ def test_pictures_through_qwen(tiny, pictures, tmp_path, batch, generation):
                 np.testing.assert_allclose(tokens[order], rows[np.lexsort(rows.T)], **CLOSE)
 
 
-@pytest.mark.parametrize("model", ["dinov2", "clip", "llava", "qwen:Qwen2VL", "qwen:Qwen2_5_VL"])
+RASTER = [
+    "dinov2",
+    "dinov2:Dinov2WithRegisters",
+    "clip",
+    "llava",
+    "qwen:Qwen2VL",
+    "qwen:Qwen2_5_VL",
+]
+
+
+@pytest.mark.parametrize("model", RASTER)
 def test_patches_are_in_raster_order(tiny, tmp_path, model):
     """A picture that differs in one patch differs in that patch's row before the first layer."""
     name, *more = model.split(":")
@@ -184,6 +194,27 @@ def test_patches_are_in_raster_order(tiny, tmp_path, model):
     for k in range(rows * columns):
         moved = np.abs(stored["vision.00", f"{k:06d}"] - plain).max(axis=1)
         assert np.flatnonzero(moved > 1e-4).tolist() == [k]
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_pictures_in_tiles_are_taken_one_at_a_time(tiny, pictures, tmp_path, batch):
+    folder = tiny("llava_next")
+    collected = collect(Request(str(folder), tmp_path / "out", pictures=pictures, batch=batch))
+    stored = everything(collected)
+    for branch in collected.sequences:
+        kind = "LlavaNextForConditionalGeneration"
+        model, inputs = one_by_one(folder, kind, pictures / branch.picture)
+        tower = model.model.vision_tower
+        modules = [*by_language(model.model.language_model)[1:], *tower.encoder.layers]
+        seen = hooked(lambda model=model, inputs=inputs: model(**inputs), modules)
+        here = (inputs["input_ids"][0] == model.config.image_token_id).numpy()
+        assert branch.length == here.sum() > 16
+        for k, tokens in enumerate(seen):
+            if k < 4:
+                expected, name = tokens[0, here], f"language.{k + 1:02d}"
+            else:
+                expected, name = tokens[:, 1:].reshape(-1, 32), f"vision.{k - 3:02d}"
+            np.testing.assert_allclose(stored[name, branch.id], expected, **CLOSE)
 
 
 def test_vision_encoders_alone(tiny, pictures, tmp_path):
