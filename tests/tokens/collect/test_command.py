@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import signal
 import sys
 import time
@@ -221,3 +222,22 @@ def test_the_page_on_folders_reads_one(tiny, pictures, call, tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     exec(code, {})
     assert capfd.readouterr().out.splitlines()[0] == "language.02 (16, 48) (16, 48)"
+
+
+def test_a_name_on_the_hub_is_found_in_the_cache_without_a_network(tiny, texts, tmp_path):
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    cached = tmp_path / "cache" / "models--someone--tiny"
+    (cached / "refs").mkdir(parents=True)
+    (cached / "refs" / "main").write_text(commit)
+    shutil.copytree(tiny("llama"), cached / "snapshots" / commit)
+    options = ("--text", texts, "--out", tmp_path / "out", "--limit", 2, "--layers", "last")
+    offline = {"HF_HUB_CACHE": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "1"}
+    status, said = processes.call("collect", "someone/tiny", *options, **offline)
+    assert status == 0, said
+    about = read_collected(tmp_path / "out").about
+    assert (about["model"], about["revision"]) == ("someone/tiny", commit)
+    status, said = processes.call("collect", "someone/other", *options, **offline)
+    assert status == 2 and "holds a collection with model = 'someone/tiny'" in said
+    options = ("--text", texts, "--out", tmp_path / "other")
+    status, said = processes.call("collect", "someone/other", *options, **offline)
+    assert status == 2 and "is no folder here, and the hub that has it cannot be reached" in said

@@ -107,7 +107,16 @@ def load(
     _require_weights(name, about["missing_keys"])
     model = model.eval().to(place)
     token = _picture_token(config, reader) if pictures else None
-    return Loaded(name, model, reader, token, getattr(config, "_commit_hash", None))
+    return Loaded(name, model, reader, token, _commit(transformers, name, revision))
+
+
+def _commit(transformers: Any, name: str, revision: str | None) -> str | None:
+    """The commit of a hub's model, which names the folder where it is cached."""
+    file = transformers.utils.cached_file(
+        name, "config.json", revision=revision, local_files_only=True
+    )
+    found = re.search(r"/snapshots/([0-9a-f]{40})/", Path(file).as_posix())
+    return found[1] if found and not Path(name).is_dir() else None
 
 
 def _require_weights(name: str, missing: Iterable[str]) -> None:
