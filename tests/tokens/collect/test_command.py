@@ -83,6 +83,21 @@ def test_models_that_do_not_read_what_is_given(call, tiny, texts, pictures, tmp_
     assert not out.exists()
 
 
+def test_what_a_model_raises_is_told(call, tiny, texts, tmp_path, monkeypatch):
+    def fails(self, **given):
+        raise IndexError("index 7 is out of range")
+
+    monkeypatch.setattr(transformers.LlamaModel, "forward", fails)
+    out = tmp_path / "out"
+    status, _, err = call("collect", tiny("llama"), "--text", texts, "--out", out)
+    assert status == 2 and "(IndexError: index 7 is out of range); collect by hand" in err
+    full = torch.OutOfMemoryError("CUDA out of memory")
+    monkeypatch.setattr(transformers.LlamaModel, "to", lambda *a: (_ for _ in ()).throw(full))
+    status, _, err = call("collect", tiny("llama"), "--text", texts, "--out", out)
+    assert status == 2 and "does not fit into the memory of cpu; use --dtype bfloat16" in err
+    assert not out.exists()
+
+
 def test_a_damaged_picture_is_named(call, tiny, pictures, tmp_path):
     folder = tmp_path / "pictures"
     folder.mkdir()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tokenspace.errors import InputError
+from tokenspace.tokens.collect.batches import is_out_of_memory
 
 NEEDED = {"torch": "torch", "transformers": "transformers", "PIL": "pillow"}
 DTYPES = ("auto", "float32", "bfloat16", "float16")
@@ -105,7 +106,15 @@ def load(
     weights = {"dtype": numbers, "use_safetensors": None if any_weights else True}
     model, about = _from(transformers.AutoModel, name, **where, **weights, output_loading_info=True)
     _require_weights(name, about["missing_keys"])
-    model = model.eval().to(place)
+    try:
+        model = model.eval().to(place)
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise InputError(
+            f"{name}: does not fit into the memory of {place}; use --dtype bfloat16, or another "
+            "--device"
+        ) from None
     token = _picture_token(config, reader) if pictures else None
     return Loaded(name, model, reader, token, _commit(transformers, name, revision))
 
