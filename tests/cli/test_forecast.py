@@ -48,7 +48,7 @@ def test_json_holds_every_number(call, csv):
     [
         (["--hold", "5"], "no curve has the 9 points that are needed to forecast 5; the longest"),
         (["--chance", "25"], "--chance needs --top"),
-        (["--top", "50"], "m / b0: score[3] = "),
+        (["--top", "50"], "m / b0: score[2] = 51.5126 is not allowed: on the logit scale"),
         (["--law", "cubic"], "law = 'cubic' is not allowed"),
         (["--loss", "cubes"], "one of squares, huber"),
     ],
