@@ -13,16 +13,8 @@ import sys
 from rich.markup import escape
 
 # isort: off
-from tokenspace.cli import (
-    experiments,
-    stored,
-    collect,
-    fits,
-    forecasts,
-    measured,
-    coverage,
-    machine,
-)  # noqa: E501, F401  (in order of help)
+from tokenspace.cli import experiments, stored, collect  # noqa: F401  (in order of help)
+from tokenspace.cli import fits, forecasts, measured, coverage, machine  # noqa: F401
 
 # isort: on
 from tokenspace.cli.common import app, messages

@@ -123,7 +123,7 @@ def _fit_law(name: str, law: ScalingLaw, given: Points, method: Method) -> list[
         ends[enough] = raw_intervals(
             law, optima[enough], squares[enough], points[enough], method.level
         )
-    left_out = leave_one_out(law, points).mean(axis=1, where=given.weight > 0)
+    left_out = leave_one_out(law, points, given.weight).mean(axis=1, where=given.weight > 0)
     if method.loss == "huber":
         off = given.y - law.log_score(raw.T[:, :, None], given.x)
         likelihood = deviance(off, np.sqrt(rss / counts), given.weight)
