@@ -73,7 +73,7 @@ def test_weights_enter_as_in_the_textbook():
 def test_leaving_one_out_is_fitting_the_others():
     x, y, weight = simulated("power", 0.05, 1, 5)[0]
     ((_, points),) = grouped([(x, y, weight)])
-    found = leave_one_out(LAWS["power"], points)[0]
+    found = leave_one_out(LAWS["power"], points, points.weight)[0]
     for k in range(10):
         rest = np.arange(10) != k
         centre, scale = textbook(x[rest], y[rest], x[[k]])

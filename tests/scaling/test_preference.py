@@ -112,11 +112,12 @@ def test_not_decisive_where_a_point_is_given_twice():
 
 
 def test_curves_without_noise_or_slope():
+    three = "power,crossover,saturating"
     for score in (np.full(10, 5.0), 5 * N**0.3, 80 * (1 - 0.6 * N**-0.5)):
-        found = ts.fit_scaling(N, score)
+        found = ts.fit_scaling(N, score, three)
         assert not found.decisive and "no noise" in found.why
-    assert "no slope" in ts.fit_scaling(N, np.exp(0.1 * WAVE)).why
+    assert "no slope" in ts.fit_scaling(N, np.exp(0.1 * WAVE), three).why
     score = 80 * (1 - 0.6 * N**-0.5) * np.exp(0.003 * WAVE)
-    clear = ts.fit_scaling(N, score, "power,crossover,saturating")
+    clear = ts.fit_scaling(N, score, three)
     assert clear.decisive and clear.winner == "saturating"
     assert clear.to_dict()["decisive"] is True and clear.to_dict()["why"] == ""

@@ -57,6 +57,7 @@ def test_needs_two_sizes():
         fit_sizes([c.keep(c.n < 5) for c in made()[:2]])
 
 
+@pytest.mark.slow
 def test_published_sizes():
     fits = fit_sizes(read_curves("published"))
     assert len(fits) == 2

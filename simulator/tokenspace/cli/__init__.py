@@ -13,8 +13,8 @@ import sys
 from rich.markup import escape
 
 # isort: off
-# in order of help
-from tokenspace.cli import experiments, stored, fits, forecasts, joint, plan_tokens  # noqa: F401
+from tokenspace.cli import experiments, stored, collect  # noqa: F401  (in order of help)
+from tokenspace.cli import fits, forecasts, joint, plan_tokens  # noqa: F401
 from tokenspace.cli import measured, coverage, machine  # noqa: F401
 
 # isort: on

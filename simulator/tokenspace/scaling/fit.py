@@ -27,7 +27,7 @@ LOSSES = ("squares", "huber")
 
 @dataclass(frozen=True)
 class Method:
-    """How curves are fitted: laws, scale of scores, loss ("squares", "huber"), level of intervals."""
+    """How curves are fitted: laws, level of intervals, scale of scores, "squares" or "huber"."""
 
     laws: Mapping[str, ScalingLaw]
     level: float = 0.95
@@ -123,7 +123,7 @@ def _fit_law(name: str, law: ScalingLaw, given: Points, method: Method) -> list[
         ends[enough] = raw_intervals(
             law, optima[enough], squares[enough], points[enough], method.level
         )
-    left_out = leave_one_out(law, points).mean(axis=1, where=given.weight > 0)
+    left_out = leave_one_out(law, points, given.weight).mean(axis=1, where=given.weight > 0)
     if method.loss == "huber":
         off = given.y - law.log_score(raw.T[:, :, None], given.x)
         likelihood = deviance(off, np.sqrt(rss / counts), given.weight)
@@ -173,6 +173,8 @@ def checked(n: Any, score: Any, error: Any = None, scale: Scale | None = None) -
             why = (
                 "fits are in logarithms, so every value" if name == "n" else "every standard error"
             )
+            if name == "n" and array[k] == 0:
+                why = "a score without tokens has no place on log n, leave it out; every value"
             raise InputError(
                 f"{name}[{k}] = {array[k]} is not allowed: {why} must be finite and > 0"
             )

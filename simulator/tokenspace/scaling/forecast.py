@@ -202,7 +202,7 @@ def _forecasters(
         centre = np.where(enough[:, None], law.log_score(best.T[:, :, None], x), np.nan)
         yield name, centre, mixture
         mixtures.append(mixture)
-        left_out.append(leave_one_out(law, now))
+        left_out.append(leave_one_out(law, now, points.weight))
     if len(mixtures) > 1:
         shares = stack(np.stack(left_out, axis=-1))  # (curves, laws)
         together = _together(mixtures, shares)

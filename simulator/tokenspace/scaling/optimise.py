@@ -19,6 +19,7 @@ from tokenspace.scaling.laws import ScalingLaw
 STEPS = 200
 NUMBERS = 1 << 18  # points that are worked on at once
 CLOSE = 1e-13  # of the sum of squares: a step that promises less is the last
+NOTHING = 1e-26  # sum of squares of log S that is rounding: scores without noise are fitted
 LONGEST = 3.0  # step of a raw parameter, which is of order 1
 SLOPE = 1e-5  # step of the derivatives, of a raw parameter
 PULL = 1e-9 / 900  # of the squares about the mean, on shapes that the data say nothing about
@@ -135,6 +136,6 @@ def minimise(
                 better, np.maximum(damping[active] / 10, 1e-12), damping[active] * 10
             )
             promise = (gradient * step).sum(axis=1)
-            done = (promise <= CLOSE * before + 1e-300) | (damping[active] > 1e12)
+            done = (promise <= CLOSE * before + NOTHING) | (damping[active] > 1e12)
             active = active[~done]
     return raw, rss

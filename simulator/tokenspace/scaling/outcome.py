@@ -59,7 +59,9 @@ class Outcome:
                     f"No forecaster is nearer than {name} beyond chance over {_listed(enough)}."
                 )
         for way, k in self.clusters.items():
-            if k < FEWEST:
+            if k == 1:
+                said.append("One curve says nothing of others: see its forecasts above.")
+            elif k < FEWEST:
                 said.append(
                     f"Clustered by {way} there are {k}: too few to say so of another {way}."
                 )

@@ -9,10 +9,13 @@ from tokenspace.scaling.optimise import Points
 from tokenspace.scaling.predictive import on_grid
 
 
-def leave_one_out(law: ScalingLaw, points: Points) -> np.ndarray:
+def leave_one_out(law: ScalingLaw, points: Points, own: np.ndarray) -> np.ndarray:
     """Log density of each log S given the others, (curves, points).
 
     Not a number where the others are no more than the law's parameters, and at points that pad.
+
+    own: weights of the points that are left out, (curves, points): without those of a robust loss,
+    as a point far off must not be excused for it.
 
     Source: A. Vehtari, A. Gelman, J. Gabry, Statistics and Computing 27, 1413, 2017.
     """
@@ -32,7 +35,7 @@ def leave_one_out(law: ScalingLaw, points: Points) -> np.ndarray:
     )
     weight[pad] = 0
     mixture = on_grid(law, Points(x, y, weight)).predict(
-        points.x[curve, out][:, None], points.weight[curve, out][:, None]
+        points.x[curve, out][:, None], own[curve, out][:, None]
     )
     found[curve, out] = mixture.log_density(points.y[curve, out][:, None])[:, 0]
     return found

@@ -69,8 +69,8 @@ class MeasuredCurves(Figure):
         figure.supylabel("score $S(n)$")
         figure.suptitle(
             "Measured scores (Li et al. 2025), circles with the question, squares without. Fitted "
-            "to the first seven, the last three (hollow) foretold:\npower law (lines), saturating law "
-            "(dotted) with its 95 % band for a new score",
+            "to the first seven, the last three (hollow) foretold:\npower law (lines), "
+            "saturating law (dotted) with its 95 % band for a new score",
             fontsize=13,
         )
         return figure
