@@ -119,7 +119,9 @@ def plan_curves(
         logs.append(found)
     plans: dict[int, TokenPlan] = {}
     for which, points in grouped(logs):
-        shares = stack(np.stack([leave_one_out(law, points) for law in laws.values()], axis=-1))
+        shares = stack(
+            np.stack([leave_one_out(law, points, points.weight) for law in laws.values()], axis=-1)
+        )
         for k, drawn, weights in zip(which, _drawn(points, keep, seed), shares, strict=True):
             known = {law: float(w) for law, w in zip(laws, weights, strict=True) if law in drawn}
             plans[k] = _plan(drawn, known, np.exp(logs[k][0][[0, -1]]), keep, level, cost)
