@@ -49,7 +49,7 @@ def test_words_of_the_page_are_those_of_its_tables():
     """What the text says of excluded values and coverage."""
     lines = [k.split(" | ") for k in table("fits").splitlines() if "with" in k and "|" in k]
     ends = [tuple(map(float, cells[4].split(" to "))) for cells in lines if "question" in cells[0]]
-    assert len(ends) == 8 and all(low <= 45 and high >= 450 for low, high in ends)
+    assert len(ends) == 8 and all(low <= 60 and high >= 400 for low, high in ends)
     p = [float(c[7].split(", ")[1].rstrip(") ")) for c in lines]
     assert max(p) < 0.05, "shape is refused in every row"
     sets = [k.split(" | ") for k in table("sets").splitlines()[3:] if k.startswith("|")]
