@@ -1,0 +1,62 @@
+"""A fitted model of tokens: what comes back from `fit_tokens`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tokenspace.covariance import TokenModel
+from tokenspace.statistics.estimate import Estimate
+from tokenspace.tokens.fit.held_out import Ranked
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SHOWN = 6  # families in the text of a fit; `table()` has all
+
+
+@dataclass(frozen=True)
+class TokenFit:
+    """A model of given tokens, and its parameters with errors.
+
+    parameters: name -> Estimate. psi_equal, psi_within, psi_cross and psi_delta = psi_within -
+    psi_cross over all N tokens; mean_square, of ||h||^2; effective_dimension of the features, too
+    low unless pairs (or pictures) are many times d, so that no error is given; then the family's
+    shape, such as a length, and the weights of what remains when the branches are subtracted, which
+    sum to 1. order: in which patches are read, "" of a family without rows and columns; aim: "sums"
+    or "lags", what it was fitted to. ranking: all families that were tried, the best on held-out
+    pictures first; empty where one family was asked for. notes: what had to be changed.
+    """
+
+    model: TokenModel
+    parameters: dict[str, Estimate]
+    family: str
+    order: str = ""
+    aim: str = ""
+    ranking: tuple[Ranked, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def table(self) -> pd.DataFrame:
+        """The ranking, a row a family: errors on held-out pictures with their standard errors."""
+        import pandas as pd
+
+        rows = []
+        for r in self.ranking:
+            row = {"family": r.name, "fitted to": r.aim}
+            for name in ("score", "divergence", "gamma", "psi"):
+                value = getattr(r, name)
+                row |= {name: float(value.mean), f"{name} s.e.": float(value.standard_error)}
+            rows.append(row | {"ties": r.ties})
+        return pd.DataFrame(rows)
+
+    def __repr__(self) -> str:
+        named = f"{self.family}, {self.order}" if self.order else self.family
+        lines = [f"{name} = {value!r}" for name, value in self.parameters.items()]
+        if self.ranking:
+            lines.append("held-out score, 1 without any model (* ties with the first):")
+            for r in self.ranking[:SHOWN]:
+                score = f"{r.score.mean:.3f} ± {r.score.standard_error:.2g}"
+                lines.append(f"  {score} {r.name}{' *' * (r.ties and r != self.ranking[0])}")
+            if len(self.ranking) > SHOWN:
+                lines.append(f"  and {len(self.ranking) - SHOWN} more, see table()")
+        return "\n  ".join([f"TokenFit({named}):", *lines, *self.notes])
