@@ -28,6 +28,11 @@ class TokenFamily(ABC):
     integer: ClassVar[bool] = False  # whether its shape parameters are whole numbers
     points: ClassVar[int] = 12  # of a search, along each shape parameter
 
+    @property
+    def size(self) -> int:
+        """Number of its own parameters."""
+        return len(self.parameters) + len(self.weights)
+
     @abstractmethod
     def covariances(self, shape: np.ndarray, place: Place) -> tuple[Covariance, ...]:
         """The decaying parts, each with unit diagonal, of shape parameters (p,)."""
@@ -57,5 +62,4 @@ class TokenFamily(ABC):
 def known_families() -> dict[str, TokenFamily]:
     """Every registered family by name, those with the fewest parameters first."""
     families = {name: make() for name, make in ROOMS["family"].items()}
-    size = {k: len(f.parameters) + len(f.weights) for k, f in families.items()}
-    return dict(sorted(families.items(), key=lambda item: (size[item[0]], item[0])))
+    return dict(sorted(families.items(), key=lambda item: (item[1].size, item[0])))

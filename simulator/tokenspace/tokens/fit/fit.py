@@ -18,7 +18,7 @@ from tokenspace.statistics.jackknife import deviations, freedom_of
 from tokenspace.tokens.families import TokenFamily, known_families, place_of
 from tokenspace.tokens.families.place import POINTS
 from tokenspace.tokens.fit.cells import MOST_GROUPS, Cells, cells_of
-from tokenspace.tokens.fit.held_out import LEAST_GROUPS, Splits, ranking
+from tokenspace.tokens.fit.held_out import LEAST_GROUPS, Ranked, Splits, chosen, ranking
 from tokenspace.tokens.fit.model import branches_of, spectrum_of
 from tokenspace.tokens.fit.result import TokenFit
 from tokenspace.tokens.fit.search import AIMS, Shape, Target
@@ -54,9 +54,9 @@ def fit_tokens(
 
     "auto" tries every family, patches in each order of reading, fitted to sums and to lags, and
     ranks them by what they miss on pictures that they were not fitted to: D(n), its exponent gamma,
-    and the psi's (`TokenFit.ranking`, and `held_out.Ranked` for the errors). The model that comes
-    back is the first of the ranking, fitted to all pictures; the others that tie are marked. The
-    better aim of each family is chosen on the same held-out halves.
+    and the psi's (`TokenFit.ranking`, and `Ranked` for the errors). The model that comes back has
+    the fewest parameters of those within one standard error of the first, and is fitted to all
+    pictures. The better aim of each family is chosen on the same held-out halves.
 
     The psi's here are ratios of second moments, <h_i . h_j> / <||h||^2>, not realised cosines: they
     are what E[D^2] = 2 s^2 Upsilon needs when norms vary.
@@ -74,8 +74,8 @@ def fit_tokens(
         aim: "sums", squares of the sums of the first n tokens, which D(n) is made of (by default);
             "lags", averages over all tokens a lag apart: several times more precise where
             correlations depend on lags alone, and biased for D(n) where they do not. Both are tried
-            where families are ranked, unless one is named. The constant family has neither: it
-            takes the psi's over all tokens.
+            where families are ranked, unless one is named. Alone and without either, the constant
+            family takes the psi's over all tokens.
         patches: rows and columns of the picture, rows times columns = N; by default a square, if
             N is one.
         order, seed: of the tokens before anything else; as in `measure`.
@@ -116,7 +116,7 @@ class _Fitting:
         second = difference_moment(given)
         if np.trace(second) <= ROUNDING * moments.values[:, 0].sum():
             raise InputError("both branches are the same, so D(n) = 0 and there is nothing to fit")
-        if len(targets) == 1 and not targets[0].family.parameters:
+        if not targets[0].aim:
             return _Fitting(given, targets, moments, second, None)
         lagged = [t.place for t in targets if t.aim == "lags"]
         cells = cells_of(given, _groups(given, moments.members), n, list(dict.fromkeys(lagged)))
@@ -135,14 +135,15 @@ class _Fitting:
         found["effective_dimension"] = np.array(
             [np.trace(self.second) ** 2 / np.sum(self.second**2)]
         )
-        rows, target = (), self.targets[0]
+        rows: tuple[Ranked, ...] = ()
+        target = self.targets[0]
         if ranked:
             rows = self._ranking()
-            target = next(
-                t for t in self.targets if _key(t) == (rows[0].family, rows[0].order, rows[0].aim)
-            )
+            best = chosen(rows)
+            keys = {_key(t): t for t in self.targets}
+            target = keys[best.family, best.order, best.aim]
         fit = None
-        if target.family.parameters:
+        if target.aim:
             assert self.cells is not None
             fit, more = _with_errors(target, self.cells, len(self.moments.values) > 1)
             found |= more
@@ -154,7 +155,7 @@ class _Fitting:
         name, order, aim = _key(target)
         return TokenFit(TokenModel(branches, features), parameters, name, order, aim, rows, notes)
 
-    def _ranking(self) -> tuple[Any, ...]:
+    def _ranking(self) -> tuple[Ranked, ...]:
         cells = self.cells
         if cells is None or cells.groups < LEAST_GROUPS:
             there = 1 if cells is None else cells.groups
@@ -165,7 +166,8 @@ class _Fitting:
             )
         splits, everything = Splits.of(cells), cells.of(np.ones(cells.groups, bool))
         misses = {_key(t): splits.errors(t, t.fit(everything).values) for t in self.targets}
-        return ranking(misses, splits.unmodelled(), cells.groups)
+        sizes = {t.name: t.family.size for t in self.targets}
+        return ranking(misses, sizes, splits.unmodelled(), cells.groups)
 
 
 def _names(family: str | Sequence[str]) -> dict[str, TokenFamily]:
@@ -207,7 +209,7 @@ def _targets(
             assert picture is not None
             places = [place_of(*picture, order) for order in PATCH_ORDERS[: None if ranked else 1]]
         aims = (aim,) if aim else AIMS if ranked else AIMS[:1]
-        if not family.parameters:
+        if not (family.parameters or ranked or aim):
             aims = ("",)
         targets += [Target(family, place, aim, name) for place in places for aim in aims]
     return targets

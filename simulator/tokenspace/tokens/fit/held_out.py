@@ -1,14 +1,18 @@
 """Which family predicts pictures that it has not seen: errors on held-out halves.
 
 The groups of pictures are halved many times; a family is fitted to one half and predicts the pairs
-of the other. Errors over the splits, which overlap, are those of Nadeau & Bengio.
+of the other. Errors over the splits, which overlap, are those of Nadeau & Bengio. Chosen is not
+the first of the ranking, which has many almost as good as it, but the simplest that is one standard
+error behind it at most.
 
-Source: Nadeau & Bengio 2003, Inference for the generalization error, for the variance over
-repeated splits: (1/J + test/training) times the variance over J splits.
+Source: Breiman, Friedman, Olshen & Stone 1984, Classification and Regression Trees, for the rule
+of one standard error; Nadeau & Bengio 2003, Inference for the generalization error, for the
+variance over repeated splits: (1/J + test/training) times the variance over J splits.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -21,7 +25,6 @@ from tokenspace.tokens.fit.search import Shape, Target
 HALVINGS = 10  # each used both ways
 LEAST_GROUPS = 4  # two pictures to learn from, two to test
 SMALLEST = 1e-300
-QUANTITIES = ("D", "gamma", "psi")
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Prediction:
         off = np.log(np.maximum(seen.rms, SMALLEST) / np.maximum(self.rms, SMALLEST))
         slope = np.diff(off) / np.diff(np.log(self.n))
         miss = (seen.psi - self.psi)[:, self.n > 1]
-        return np.array([np.mean(off**2), np.mean(slope**2), np.mean(miss**2)])
+        return np.array([np.mean(x**2) for x in (off, slope, miss)])
 
 
 @dataclass(frozen=True)
@@ -45,11 +48,12 @@ class Ranked:
     """How well a family predicts held-out pictures; errors are Nadeau & Bengio's over the splits.
 
     aim: what it was fitted to, the better of the two; order: in which patches were taken to be read
-    ("" where no picture is needed). divergence, gamma, psi: root mean square errors of log D(n), of
-    its slope between token counts, and of psi_equal, psi_within and psi_cross. score: root of the
-    mean over the three of squared errors, each relative to that of predicting what was measured on
-    the other half, without any model: 1 is as good as no model, less is better. behind: score^2
-    less that of the first. ties: whether `behind` may be 0, by its 95 % interval.
+    ("" where no picture is needed). divergence, gamma, psi: root mean square errors of log D(n) (of
+    the root mean square of D), of its slope between token counts, and of psi_equal, psi_within and
+    psi_cross. score: of the three together, each relative to that of predicting what was measured
+    on the other half, without any model: 1 is as good as no model, less is better. behind: log
+    score less that of the first. ties: whether `behind` may be 0, by its 95 % interval. size: how
+    many parameters it has of its own.
     """
 
     family: str
@@ -61,6 +65,7 @@ class Ranked:
     score: Estimate
     behind: Estimate
     ties: bool
+    size: int
 
     @property
     def name(self) -> str:
@@ -80,7 +85,8 @@ def predicted(target: Target, shape: Shape, moments: Moments) -> Prediction:
     ordered = np.where(n > 1, n * (n - 1), np.nan)
     within = cross + (upsilon - n * (1 - equal)) / ordered
     psi = np.array([np.full(len(n), equal), within, np.full(len(n), cross)])
-    return Prediction(moments.n, np.sqrt(np.maximum(2 * moments.size[-1] * upsilon, 0)), psi)
+    rms = np.sqrt(np.maximum(2 * moments.size[-1] * upsilon, 0))
+    return Prediction(moments.n, rms, psi)
 
 
 def halves(groups: int, seed: int = 0) -> list[np.ndarray]:
@@ -126,27 +132,39 @@ class Splits:
 
 
 def ranking(
-    misses: dict[tuple[str, str, str], np.ndarray], unmodelled: np.ndarray, groups: int
+    misses: dict[tuple[str, str, str], np.ndarray],
+    sizes: dict[str, int],
+    unmodelled: np.ndarray,
+    groups: int,
 ) -> tuple[Ranked, ...]:
     """Families from the least error on; of each (family, order) the better aim is kept.
 
-    misses: (family, order, aim) -> mean squares (splits, 3).
+    misses: (family, order, aim) -> mean squares (splits, 3); sizes: family -> its parameters.
     """
-    relative = {k: np.mean(v / unmodelled.mean(axis=0), axis=1) for k, v in misses.items()}
+    level = unmodelled.mean(axis=0)
+    logs = {k: np.log(np.mean(v / level, axis=1)) / 2 for k, v in misses.items()}
+    without = np.log(np.mean(unmodelled / level, axis=1)) / 2
     better: dict[tuple[str, str], tuple[str, str, str]] = {}
-    for key, values in relative.items():
+    for key, values in logs.items():
         known = better.get(key[:2])
-        if known is None or values.mean() < relative[known].mean():
+        if known is None or values.mean() < logs[known].mean():
             better[key[:2]] = key
-    order = sorted(better.values(), key=lambda k: relative[k].mean())
-    first, rows = relative[order[0]], []
+    order = sorted(better.values(), key=lambda k: logs[k].mean())
+    rows: list[Ranked] = []
     for key in order:
-        behind = _over_splits(relative[key] - first, groups)
+        behind = _over_splits(logs[key] - logs[order[0]], groups)
         reach = two_sided(0.95, behind.degrees_of_freedom) * behind.standard_error
-        roots = [_root(_over_splits(x, groups)) for x in (*misses[key].T, relative[key])]
-        ties = bool(key == order[0] or behind.mean <= reach)
-        rows.append(Ranked(*key, *roots, behind, ties))
+        roots = [_mapped(_over_splits(x, groups), np.sqrt) for x in misses[key].T]
+        score = _mapped(_over_splits(logs[key] - without, groups), np.exp)
+        ties = not rows or bool(behind.mean <= reach)
+        rows.append(Ranked(*key, *roots, score, behind, ties, sizes[key[0]]))
     return tuple(rows)
+
+
+def chosen(rows: tuple[Ranked, ...]) -> Ranked:
+    """The one with the fewest parameters of those within one standard error of the first."""
+    near = [r for r in rows if r is rows[0] or r.behind.mean <= r.behind.standard_error]
+    return min(near, key=lambda r: (r.size, r.behind.mean))
 
 
 def _over_splits(values: np.ndarray, groups: int) -> Estimate:
@@ -156,7 +174,8 @@ def _over_splits(values: np.ndarray, groups: int) -> Estimate:
     return Estimate(values.mean(), error, len(values), freedom)
 
 
-def _root(square: Estimate) -> Estimate:
-    mean = np.sqrt(square.mean)
-    error = square.standard_error / (2 * mean) if mean > 0 else np.asarray(np.nan)
-    return Estimate(mean, error, square.count, square.degrees_of_freedom)
+def _mapped(value: Estimate, function: Callable[[np.ndarray], np.ndarray]) -> Estimate:
+    """Of a root or an exponential; the error by its slope."""
+    mean = function(value.mean)
+    slope = mean if function is np.exp else 1 / (2 * mean) if mean > 0 else np.nan
+    return Estimate(mean, slope * value.standard_error, value.count, value.degrees_of_freedom)

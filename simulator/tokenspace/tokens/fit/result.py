@@ -25,7 +25,8 @@ class TokenFit:
     shape, such as a length, and the weights of what remains when the branches are subtracted, which
     sum to 1. order: in which patches are read, "" of a family without rows and columns; aim: "sums"
     or "lags", what it was fitted to. ranking: all families that were tried, the best on held-out
-    pictures first; empty where one family was asked for. notes: what had to be changed.
+    pictures first; empty where one family was asked for. The family of the model has the fewest
+    parameters of those within one standard error of the first. notes: what had to be changed.
     """
 
     model: TokenModel
@@ -46,17 +47,19 @@ class TokenFit:
             for name in ("score", "divergence", "gamma", "psi"):
                 value = getattr(r, name)
                 row |= {name: float(value.mean), f"{name} s.e.": float(value.standard_error)}
-            rows.append(row | {"ties": r.ties})
+            behind = {"behind": r.behind.mean, "behind s.e.": r.behind.standard_error}
+            rows.append(row | behind | {"ties": r.ties, "parameters": r.size})
         return pd.DataFrame(rows)
 
     def __repr__(self) -> str:
         named = f"{self.family}, {self.order}" if self.order else self.family
         lines = [f"{name} = {value!r}" for name, value in self.parameters.items()]
         if self.ranking:
-            lines.append("held-out score, 1 without any model (* ties with the first):")
+            lines.append("score on held-out pictures, 1 without any model, and behind the first:")
             for r in self.ranking[:SHOWN]:
-                score = f"{r.score.mean:.3f} ± {r.score.standard_error:.2g}"
-                lines.append(f"  {score} {r.name}{' *' * (r.ties and r != self.ranking[0])}")
+                behind = f"{r.behind.mean:.3f} ± {r.behind.standard_error:.2g}"
+                here = " (this model)" * ((r.family, r.order) == (self.family, self.order))
+                lines.append(f"  {r.score.mean:.3f}, {behind}: {r.name}{here}")
             if len(self.ranking) > SHOWN:
                 lines.append(f"  and {len(self.ranking) - SHOWN} more, see table()")
         return "\n  ".join([f"TokenFit({named}):", *lines, *self.notes])

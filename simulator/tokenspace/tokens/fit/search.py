@@ -38,7 +38,8 @@ class Shape:
 class Target:
     """What a family is fitted to: sums of correlations, relative to those of one token.
 
-    aim: "sums" of the first n tokens, which D(n) is made of; "lags", of all windows of the place.
+    aim: "sums" of the first n tokens, which D(n) is made of; "lags", of all windows of the place;
+    "", nothing: constant correlations that are the psi's over all tokens.
     """
 
     family: TokenFamily
@@ -66,6 +67,10 @@ class Target:
 
     def fit(self, moments: Moments) -> Shape:
         """From the best of the family's starts."""
+        if not self.aim:
+            equal, within, cross = moments.psi[:, -1]
+            share = (within - cross) / (1 - equal)
+            return Shape(np.zeros(0), np.array([share, 1 - share]), 0.0)
         values = self.values(moments)
         starts = self.family.starts(self.place)
         costs = [_weights(self.design(s), values, values)[1] for s in starts]
