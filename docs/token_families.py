@@ -1,6 +1,7 @@
 """How often fits to tokens of a known covariance cover the truth, and how often it ranks first.
 
-python docs/token_families.py OUT.csv [RUNS]: about an hour on one core at 40 runs.
+python docs/token_families.py ranking OUT.csv 20, and coverage OUT.csv 100: each some 20 minutes on
+one core.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import tokenspace as ts
 
 SIDE = 12  # rows and columns of patches
 FEATURES = 32
-PICTURES = (16, 64)
+PICTURES = (8, 64, 16)
 ONE, WHITE = ts.Constant(), ts.White()
 TRUTHS = {  # name: what decays, its order, its parameters; weights 0.2, 0.5 and 0.3
     "constant": (None, "", {}),
@@ -54,38 +55,100 @@ TRUTHS = {  # name: what decays, its order, its parameters; weights 0.2, 0.5 and
 def pictures(name: str, count: int, rng: np.random.Generator) -> np.ndarray:
     """Tokens of independent pictures, (count, N, d), with a mean that all of them share."""
     decays = TRUTHS[name][0]
-    covariance = 0.4 * ONE + 0.6 * WHITE if decays is None else 0.2 * ONE + 0.5 * decays + 0.3 * WHITE
+    covariance = (
+        0.4 * ONE + 0.6 * WHITE if decays is None else 0.2 * ONE + 0.5 * decays + 0.3 * WHITE
+    )
     values, vectors = np.linalg.eigh(covariance.dense(SIDE * SIDE))
     root = vectors * np.sqrt(np.maximum(values, 0))
     own = np.einsum("ij,pjd->pid", root, rng.standard_normal((count, SIDE * SIDE, FEATURES)))
     return own + 0.5 * rng.standard_normal(FEATURES)
 
 
-def study(runs: int) -> list[dict[str, object]]:
+def known(name: str) -> dict[str, float]:
+    """Every parameter of a truth, with its weights."""
+    shape = TRUTHS[name][2]
+    weights = {"weight_constant": 0.2, "weight_white": 0.3}
+    if name == "exponentials":
+        return shape | weights | {"weight_short": 0.25, "weight_long": 0.25}
+    parts = "patches" if name.startswith("patch") else name
+    return shape | weights | {f"weight_{parts}": 0.5}
+
+
+def generator(name: str, count: int, run: int) -> np.random.Generator:
+    return np.random.default_rng([run, count, list(TRUTHS).index(name)])
+
+
+def ranked(name: str, count: int, runs: int) -> dict[str, object]:
+    """How often the true family and order come first, tie, and are chosen; how many tie."""
+    want = (name.split(",")[0], TRUTHS[name][1])
+    first = tied = chosen = ties = 0
+    for run in range(runs):
+        fit = ts.fit_tokens(
+            pictures(name, count, generator(name, count, run)), None, "auto", pairs="all"
+        )
+        mine = next(r for r in fit.ranking if (r.family, r.order) == want)
+        first += mine == fit.ranking[0]
+        tied += mine.ties
+        chosen += (fit.family, fit.order) == want
+        ties += sum(r.ties for r in fit.ranking)
+    out = {"truth": name, "pictures": count, "runs": runs, "first": first, "ties": tied}
+    return out | {"chosen": chosen, "families that tie": ties / runs}
+
+
+def covered(name: str, count: int, runs: int, aim: str) -> list[dict[str, object]]:
+    """How often 95 % intervals of the true family's parameters hold the truth."""
+    family, order, _ = (name.split(",")[0], *TRUTHS[name][1:])
+    permutation: str | np.ndarray = "raster"
+    if order == "hilbert":  # a single family is fitted in raster order
+        row, column = ts.PatchGrid(SIDE, SIDE, ONE, ONE, order).places()
+        permutation = np.argsort(row * SIDE + column)
+    hits = {k: [0, 0] for k in known(name)}
+    ratios: dict[str, list[tuple[float, float]]] = {k: [] for k in hits}
+    for run in range(runs):
+        h = pictures(name, count, generator(name, count, run))
+        fit = ts.fit_tokens(h, None, family, pairs="all", aim=aim, order=permutation)
+        for k, truth in known(name).items():
+            value = fit.parameters[k]
+            if np.isfinite(value.standard_error):
+                low, high = value.interval()
+                hits[k][0] += 1
+                hits[k][1] += bool(low <= truth <= high)
+                ratios[k].append((float(value.mean), float(value.standard_error)))
     rows = []
-    for count in PICTURES:
-        for name, (_, order, truth) in TRUTHS.items():
-            family = name.split(",")[0]
-            first = tied = chosen = kind = 0
-            covered = {(aim, k): 0 for aim in ("sums", "lags") for k in truth}
-            known, errors, means = dict(covered), {k: [] for k in covered}, {k: [] for k in covered}
-            for run in range(runs):
-                rng = np.random.default_rng([run, count, list(TRUTHS).index(name)])
-                h = pictures(name, count, rng)
-                fit = ts.fit_tokens(h, pairs="all", family="auto")
-                mine = next(r for r in fit.ranking if (r.family, r.order) == (family, order))
-                first += mine == fit.ranking[0]
-                tied += mine.ties
-                chosen += (fit.family, fit.order) == (family, order)
-                kind += fit.order == order
-                print(count, name, run, fit.family, fit.order, fit.aim, mine.ties, file=sys.stderr)
-        # coverage below
+    for k, (given, held) in hits.items():
+        means, errors = np.array(ratios[k]).reshape(-1, 2).T
+        rows.append(
+            {
+                "truth": name,
+                "pictures": count,
+                "runs": runs,
+                "aim": aim,
+                "parameter": k,
+                "value": known(name)[k],
+                "intervals": given,
+                "cover": held,
+                "median": np.median(means) if given else np.nan,
+                "spread": means.std(ddof=1) if given > 1 else np.nan,
+                "median error": np.median(errors) if given else np.nan,
+            }
+        )
     return rows
 
 
 if __name__ == "__main__":
-    found = study(int(sys.argv[2]) if len(sys.argv) > 2 else 40)
-    with open(sys.argv[1], "w", newline="") as file:
-        writer = csv.DictWriter(file, list(found[0]))
-        writer.writeheader()
-        writer.writerows(found)
+    kind, out, runs = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    writer = None
+    with open(out, "w", newline="") as file:
+        for count in PICTURES:
+            for name in TRUTHS:
+                if kind == "ranking":
+                    found = [ranked(name, count, runs)]
+                else:
+                    if name == "constant":
+                        continue
+                    found = [r for aim in ("lags", "sums") for r in covered(name, count, runs, aim)]
+                if writer is None:
+                    writer = csv.DictWriter(file, list(found[0]))
+                    writer.writeheader()
+                writer.writerows(found)
+                file.flush()

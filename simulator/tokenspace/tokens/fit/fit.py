@@ -20,7 +20,7 @@ from tokenspace.tokens.families.place import POINTS
 from tokenspace.tokens.fit.cells import MOST_GROUPS, Cells, cells_of
 from tokenspace.tokens.fit.held_out import LEAST_GROUPS, Ranked, Splits, chosen, ranking
 from tokenspace.tokens.fit.model import branches_of, spectrum_of
-from tokenspace.tokens.fit.result import TokenFit
+from tokenspace.tokens.fit.result import Positive, TokenFit
 from tokenspace.tokens.fit.search import AIMS, Shape, Target
 from tokenspace.tokens.moments import PairMoments, difference_moment, pair_moments
 from tokenspace.tokens.pairs import Pairs, pairs_of
@@ -152,6 +152,8 @@ class _Fitting:
         features = spectrum_of(self.second, plain["mean_square"])
         count, freedom = len(self.moments.values), freedom_of(self.moments.members)
         parameters = {name: _estimate(values, count, freedom) for name, values in found.items()}
+        for name in target.family.parameters if target.aim else ():
+            parameters[name] = Positive(**vars(parameters[name]))
         name, order, aim = _key(target)
         return TokenFit(TokenModel(branches, features), parameters, name, order, aim, rows, notes)
 

@@ -22,7 +22,7 @@ from tokenspace.statistics.estimate import Estimate, two_sided
 from tokenspace.tokens.fit.cells import Cells, Moments
 from tokenspace.tokens.fit.search import Shape, Target
 
-HALVINGS = 10  # each used both ways
+HALVINGS = 6  # each used both ways
 LEAST_GROUPS = 4  # two pictures to learn from, two to test
 SMALLEST = 1e-300
 

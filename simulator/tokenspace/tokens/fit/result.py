@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from tokenspace.covariance import TokenModel
-from tokenspace.statistics.estimate import Estimate
+from tokenspace.statistics.estimate import LEVEL, Estimate, two_sided
 from tokenspace.tokens.fit.held_out import Ranked
 
 if TYPE_CHECKING:
@@ -16,13 +18,26 @@ SHOWN = 6  # families in the text of a fit; `table()` has all
 
 
 @dataclass(frozen=True)
+class Positive(Estimate):
+    """An estimate of what is > 0, a length or an exponent: its interval is that of its logarithm."""
+
+    def interval(self, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
+        """Student's t interval, (low, high), both > 0; NaN where the error is unknown."""
+        reach = two_sided(level, self.degrees_of_freedom) * self.standard_error / self.mean
+        with np.errstate(over="ignore"):
+            return self.mean * np.exp(-reach), self.mean * np.exp(reach)
+
+    __repr__ = Estimate.__repr__
+
+
+@dataclass(frozen=True)
 class TokenFit:
     """A model of given tokens, and its parameters with errors.
 
     parameters: name -> Estimate. psi_equal, psi_within, psi_cross and psi_delta = psi_within -
     psi_cross over all N tokens; mean_square, of ||h||^2; effective_dimension of the features, too
     low unless pairs (or pictures) are many times d, so that no error is given; then the family's
-    shape, such as a length, and the weights of what remains when the branches are subtracted, which
+    shape, such as a length, with intervals in its logarithm, and the weights of what remains when the branches are subtracted, which
     sum to 1. order: in which patches are read, "" of a family without rows and columns; aim: "sums"
     or "lags", what it was fitted to. ranking: all families that were tried, the best on held-out
     pictures first; empty where one family was asked for. The family of the model has the fewest
