@@ -116,7 +116,7 @@ def _show(found: TokenFit) -> None:
     )
     for name in ("family", "fitted to"):
         table.add_column(name)
-    for name in ("score", "log D", "gamma", "psi", "behind the first", "parameters"):
+    for name in ("score", "log D", "gamma", "psi", "behind the best", "parameters"):
         table.add_column(name, justify="right")
     for r in found.ranking:
         here = (r.family, r.order) == (found.family, found.order)
@@ -124,14 +124,14 @@ def _show(found: TokenFit) -> None:
             r.name + (" <- chosen" if here else ""),
             r.aim,
             *(_number(x) for x in (r.score, r.divergence, r.gamma, r.psi)),
-            "first" if r is found.ranking[0] else _number(r.behind) + (" ties" if r.ties else ""),
-            str(r.size),
+            _number(r.behind) + (" ties" if r.ties else "") if r.behind.mean else "best",
+            str(r.size) if r.aim else "",
             style="bold" if here else None,
         )
     stdout().print(table)
     print(
-        "Chosen: the fewest parameters of those within one standard error of the first; "
-        "ties: not worse than the first at 95 %."
+        "Chosen: the fewest parameters of those within one standard error of the best; "
+        "ties: not worse than the best at 95 %."
     )
     table = Table(title=f"Parameters of {found.family}", header_style="bold")
     for name in ("parameter", "value", "95 % interval"):

@@ -205,7 +205,7 @@ def _halved(
         s, t = s / np.trace(s), t / np.trace(t)
         share = (_along(s, t) + _along(t, s)) / 2
         shares.append(share)
-        k = log_grid(max(np.count_nonzero(share > 0) // 2, 2), POINTS)
+        k = log_grid(max(int(np.count_nonzero(share > 0)) // 2, 2), POINTS)
         decay = -np.polyfit(np.log(k), np.log(np.maximum(share[k - 1], 1e-300)), 1)[0]
         rows.append([1 / np.sum(s * t), share[0], decay])
         norms.append(_gaussian_norms(sequences, chosen[unit]))
@@ -232,7 +232,8 @@ def _gaussian_norms(sequences: list[np.ndarray], kept: np.ndarray) -> float:
     """Var ||h||^2 / (E||h||^2)^2 of Gaussian tokens, from two halves of the sequences."""
     moments = []
     for side in (True, False):
-        mean, second, size = 0.0, 0.0, 0
+        features = sequences[0].shape[1]
+        mean, second, size = np.zeros(features), np.zeros((features, features)), 0
         for h in (h for h, k in zip(sequences, kept, strict=True) if k == side):
             x = h.astype(np.float64)
             mean, second, size = mean + x.sum(axis=0), second + x.T @ x, size + len(x)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tokenspace.covariance import Covariance, PatchDistance
+from tokenspace.covariance import PatchDistance
 from tokenspace.registry import register
 from tokenspace.tokens.families.base import TokenFamily
 from tokenspace.tokens.families.place import Place
@@ -18,7 +18,7 @@ class PatchDistanceFamily(TokenFamily):
     weights = ("weight_patches",)
     picture = True
 
-    def covariances(self, shape: np.ndarray, place: Place) -> tuple[Covariance, ...]:
+    def covariances(self, shape: np.ndarray, place: Place) -> tuple[PatchDistance, ...]:
         row, column = map(float, shape)
         return (PatchDistance(place.rows, place.columns, row, column, order=place.order),)
 

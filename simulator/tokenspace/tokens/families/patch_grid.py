@@ -26,8 +26,6 @@ class PatchGridFamily(TokenFamily):
         return ((0.2, 4.0 * place.rows), (0.2, 4.0 * place.columns))
 
     def correlations(self, shape: np.ndarray, place: Place) -> np.ndarray:
-        down, right = np.arange(place.rows), abs(place.lags[1][0])
-        parts = [
-            (g.row.at_lag(down), g.column.at_lag(right)) for g in self.covariances(shape, place)
-        ]
-        return np.array([np.outer(row, column) for row, column in parts])
+        row, column = (Exponential(float(length)) for length in shape)
+        down, right = place.lags
+        return (row.at_lag(down) * column.at_lag(abs(right)))[None]

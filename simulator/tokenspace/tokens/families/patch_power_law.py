@@ -26,8 +26,6 @@ class PatchPowerLawFamily(TokenFamily):
         return ((0.02, 6.0), (0.02, 6.0))
 
     def correlations(self, shape: np.ndarray, place: Place) -> np.ndarray:
-        down, right = np.arange(place.rows), abs(place.lags[1][0])
-        parts = [
-            (g.row.at_lag(down), g.column.at_lag(right)) for g in self.covariances(shape, place)
-        ]
-        return np.array([np.outer(row, column) for row, column in parts])
+        row, column = (PowerLaw(float(decay)) for decay in shape)
+        down, right = place.lags
+        return (row.at_lag(down) * column.at_lag(abs(right)))[None]

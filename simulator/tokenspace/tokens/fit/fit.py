@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,17 +13,16 @@ from tokenspace.errors import InputError
 from tokenspace.grids import log_grid
 from tokenspace.statistics.estimate import Estimate
 from tokenspace.statistics.jackknife import deviations, freedom_of
-from tokenspace.tokens.families import TokenFamily, known_families, place_of
 from tokenspace.tokens.families.place import POINTS
-from tokenspace.tokens.fit.cells import MOST_GROUPS, Cells, cells_of
+from tokenspace.tokens.fit.cells import Cells, cells_of
 from tokenspace.tokens.fit.held_out import LEAST_GROUPS, Ranked, Splits, chosen, ranking
 from tokenspace.tokens.fit.model import branches_of, spectrum_of
 from tokenspace.tokens.fit.result import Positive, TokenFit
 from tokenspace.tokens.fit.search import AIMS, Shape, Target
+from tokenspace.tokens.fit.targets import families_named, groups_of, key_of, targets_of
 from tokenspace.tokens.moments import PairMoments, difference_moment, pair_moments
 from tokenspace.tokens.pairs import Pairs, pairs_of
 
-PATCH_ORDERS = ("raster", "serpentine", "hilbert")
 ROUNDING = 1e-12  # of sums of squares in float64
 INSIDE = 1e-4  # of a weight that is neither 0 nor 1
 
@@ -48,14 +45,14 @@ def fit_tokens(
     >= 0 that sum to 1 and at_zero = 1 - psi_equal; the family says what k is. Families: constant
     (no k, the paper's law), exponential, matern, power_law, fractional, blocks and exponentials
     (two lengths) along the order of the tokens; patch_grid, patch_distance and patch_power_law by
-    rows and columns of a picture. psi_equal and psi_cross do not depend on where tokens lie.
+    rows and columns of a picture (read in raster order, unless families are ranked). psi_equal and psi_cross do not depend on where tokens lie.
     Features: eigenvalues of the second moment of h^A - h^B, scaled so that they sum to the mean of
     ||h||^2.
 
     "auto" tries every family, patches in each order of reading, fitted to sums and to lags, and
     ranks them by what they miss on pictures that they were not fitted to: D(n), its exponent gamma,
     and the psi's (`TokenFit.ranking`, and `Ranked` for the errors). The model that comes back has
-    the fewest parameters of those within one standard error of the first, and is fitted to all
+    the fewest parameters of those within one standard error of the best, and is fitted to all
     pictures. The better aim of each family is chosen on the same held-out halves.
 
     The psi's here are ratios of second moments, <h_i . h_j> / <||h||^2>, not realised cosines: they
@@ -87,7 +84,7 @@ def fit_tokens(
 
     Source: Li et al. 2025 for the constant family; the rest derived for this project.
     """
-    names = _names(family)
+    names = families_named(family)
     if aim is not None and aim not in AIMS:
         raise InputError(f"aim = {aim!r} is not allowed; it must be one of {', '.join(AIMS)}")
     given = pairs_of(a, b, pairs, groups).checked().reordered(order, seed)
@@ -95,7 +92,7 @@ def fit_tokens(
     if tokens < 2:
         raise InputError("a fit needs at least 2 tokens a sequence")
     ranked = not isinstance(family, str) or family == "auto"
-    targets = _targets(names, tokens, patches, ranked, aim)
+    targets = targets_of(names, tokens, patches, ranked, aim)
     return _Fitting.of(given, targets).result(ranked)
 
 
@@ -119,7 +116,7 @@ class _Fitting:
         if not targets[0].aim:
             return _Fitting(given, targets, moments, second, None)
         lagged = [t.place for t in targets if t.aim == "lags"]
-        cells = cells_of(given, _groups(given, moments.members), n, list(dict.fromkeys(lagged)))
+        cells = cells_of(given, groups_of(given, moments.members), n, list(dict.fromkeys(lagged)))
         upsilon = cells.of(np.ones(cells.groups, bool)).upsilon
         differ = upsilon > ROUNDING * n**2
         if not differ.all():
@@ -140,7 +137,7 @@ class _Fitting:
         if ranked:
             rows = self._ranking()
             best = chosen(rows)
-            keys = {_key(t): t for t in self.targets}
+            keys = {key_of(t): t for t in self.targets}
             target = keys[best.family, best.order, best.aim]
         fit = None
         if target.aim:
@@ -154,7 +151,7 @@ class _Fitting:
         parameters = {name: _estimate(values, count, freedom) for name, values in found.items()}
         for name in target.family.parameters if target.aim else ():
             parameters[name] = Positive(**vars(parameters[name]))
-        name, order, aim = _key(target)
+        name, order, aim = key_of(target)
         return TokenFit(TokenModel(branches, features), parameters, name, order, aim, rows, notes)
 
     def _ranking(self) -> tuple[Ranked, ...]:
@@ -167,86 +164,9 @@ class _Fitting:
                 "one family instead"
             )
         splits, everything = Splits.of(cells), cells.of(np.ones(cells.groups, bool))
-        misses = {_key(t): splits.errors(t, t.fit(everything).values) for t in self.targets}
+        misses = {key_of(t): splits.errors(t, t.fit(everything).values) for t in self.targets}
         sizes = {t.name: t.family.size for t in self.targets}
         return ranking(misses, sizes, splits.unmodelled(), cells.groups)
-
-
-def _names(family: str | Sequence[str]) -> dict[str, TokenFamily]:
-    known = known_families()
-    wanted = [family] if isinstance(family, str) else list(family)
-    if wanted == ["auto"]:
-        return known
-    for name in wanted:
-        if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=1)
-            raise InputError(
-                f"family = {name!r} is not allowed; it must be auto or one of {', '.join(known)}"
-                + (f"; did you mean {near[0]!r}?" if near else "")
-            )
-    if not wanted:
-        raise InputError("family = [] names no family; give one, several, or 'auto'")
-    return {name: known[name] for name in wanted}
-
-
-def _targets(
-    names: dict[str, TokenFamily],
-    tokens: int,
-    patches: tuple[int, int] | None,
-    ranked: bool,
-    aim: str | None,
-) -> list[Target]:
-    picture = _picture(tokens, patches)
-    targets = []
-    for name, family in names.items():
-        if family.picture and picture is None:
-            if ranked and patches is None and len(names) > 1:
-                continue  # tokens that are no square may be no picture
-            raise InputError(
-                f"family {name!r} needs to know the picture: {tokens} tokens are no square, so "
-                "give patches=(rows, columns)"
-            )
-        places = [place_of(1, tokens)]
-        if family.picture:
-            assert picture is not None
-            places = [place_of(*picture, order) for order in PATCH_ORDERS[: None if ranked else 1]]
-        aims = (aim,) if aim else AIMS if ranked else AIMS[:1]
-        if not (family.parameters or ranked or aim):
-            aims = ("",)
-        targets += [Target(family, place, aim, name) for place in places for aim in aims]
-    return targets
-
-
-def _picture(tokens: int, patches: tuple[int, int] | None) -> tuple[int, int] | None:
-    if patches is None:
-        side = math.isqrt(tokens)
-        return (side, side) if side * side == tokens and side > 1 else None
-    rows, columns = (
-        (int(k) for k in np.asarray(patches).ravel()) if np.size(patches) == 2 else (0, 0)
-    )
-    if rows < 2 or columns < 2 or rows * columns != tokens:
-        raise InputError(
-            f"patches = {patches!r} is not allowed; rows and columns, at least 2 of each, must "
-            f"hold {tokens} tokens; leave a class token out first"
-        )
-    return rows, columns
-
-
-def _key(target: Target) -> tuple[str, str, str]:
-    return target.name, target.place.order if target.family.picture else "", target.aim
-
-
-def _groups(given: Pairs, members: np.ndarray) -> np.ndarray:
-    """The group of each picture, or those of each pair; neighbours together, if there are many."""
-    alone = np.arange(len(given.a)) if given.every else members
-    count = int(alone.max()) + 1
-    if count <= MOST_GROUPS:
-        return alone
-    together = alone * MOST_GROUPS // count
-    if given.every:
-        return together
-    everywhere = [(together == g).any(axis=1).all() for g in range(MOST_GROUPS)]
-    return alone if any(everywhere) else together
 
 
 def _with_errors(target: Target, cells: Cells, errors: bool) -> tuple[Shape, dict[str, np.ndarray]]:

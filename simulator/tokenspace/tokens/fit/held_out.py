@@ -2,7 +2,7 @@
 
 The groups of pictures are halved many times; a family is fitted to one half and predicts the pairs
 of the other. Errors over the splits, which overlap, are those of Nadeau & Bengio. Chosen is not
-the first of the ranking, which has many almost as good as it, but the simplest that is one standard
+the best, which has many almost as good as it, but the simplest that is one standard
 error behind it at most.
 
 Source: Breiman, Friedman, Olshen & Stone 1984, Classification and Regression Trees, for the rule
@@ -23,6 +23,7 @@ from tokenspace.tokens.fit.cells import Cells, Moments
 from tokenspace.tokens.fit.search import Shape, Target
 
 HALVINGS = 6  # each used both ways
+NO_MODEL = "no model"
 LEAST_GROUPS = 4  # two pictures to learn from, two to test
 SMALLEST = 1e-300
 
@@ -52,8 +53,8 @@ class Ranked:
     the root mean square of D), of its slope between token counts, and of psi_equal, psi_within and
     psi_cross. score: of the three together, each relative to that of predicting what was measured
     on the other half, without any model: 1 is as good as no model, less is better. behind: log
-    score less that of the first. ties: whether `behind` may be 0, by its 95 % interval. size: how
-    many parameters it has of its own.
+    score less that of the best family. ties: whether `behind` may be 0, by its 95 % interval. size:
+    how many parameters it has of its own.
     """
 
     family: str
@@ -137,33 +138,36 @@ def ranking(
     unmodelled: np.ndarray,
     groups: int,
 ) -> tuple[Ranked, ...]:
-    """Families from the least error on; of each (family, order) the better aim is kept.
+    """Families and no model from the least error on; of each (family, order) the better aim.
 
     misses: (family, order, aim) -> mean squares (splits, 3); sizes: family -> its parameters.
     """
     level = unmodelled.mean(axis=0)
     logs = {k: np.log(np.mean(v / level, axis=1)) / 2 for k, v in misses.items()}
-    without = np.log(np.mean(unmodelled / level, axis=1)) / 2
     better: dict[tuple[str, str], tuple[str, str, str]] = {}
     for key, values in logs.items():
         known = better.get(key[:2])
         if known is None or values.mean() < logs[known].mean():
             better[key[:2]] = key
-    order = sorted(better.values(), key=lambda k: logs[k].mean())
+    best = min(better.values(), key=lambda k: logs[k].mean())
+    none = (NO_MODEL, "", "")
+    misses, sizes = misses | {none: unmodelled}, sizes | {NO_MODEL: 0}
+    logs[none] = np.log(np.mean(unmodelled / level, axis=1)) / 2
     rows: list[Ranked] = []
-    for key in order:
-        behind = _over_splits(logs[key] - logs[order[0]], groups)
+    for key in sorted([*better.values(), none], key=lambda k: logs[k].mean()):
+        behind = _over_splits(logs[key] - logs[best], groups)
         reach = two_sided(0.95, behind.degrees_of_freedom) * behind.standard_error
-        roots = [_mapped(_over_splits(x, groups), np.sqrt) for x in misses[key].T]
-        score = _mapped(_over_splits(logs[key] - without, groups), np.exp)
-        ties = not rows or bool(behind.mean <= reach)
-        rows.append(Ranked(*key, *roots, score, behind, ties, sizes[key[0]]))
+        divergence, gamma, psi = (_mapped(_over_splits(x, groups), np.sqrt) for x in misses[key].T)
+        score = _mapped(_over_splits(logs[key] - logs[none], groups), np.exp)
+        ties = key == best or bool(behind.mean <= reach)
+        size = sizes[key[0]]
+        rows.append(Ranked(*key, divergence, gamma, psi, score, behind, ties, size))
     return tuple(rows)
 
 
 def chosen(rows: tuple[Ranked, ...]) -> Ranked:
-    """The one with the fewest parameters of those within one standard error of the first."""
-    near = [r for r in rows if r is rows[0] or r.behind.mean <= r.behind.standard_error]
+    """The family with the fewest parameters of those within one standard error of the best."""
+    near = [r for r in rows if r.family != NO_MODEL and r.behind.mean <= r.behind.standard_error]
     return min(near, key=lambda r: (r.size, r.behind.mean))
 
 

@@ -19,7 +19,7 @@ SHOWN = 6  # families in the text of a fit; `table()` has all
 
 @dataclass(frozen=True)
 class Positive(Estimate):
-    """An estimate of what is > 0, a length or an exponent: its interval is that of its logarithm."""
+    """An estimate of what is > 0, a length or an exponent; its interval is of the logarithm."""
 
     def interval(self, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
         """Student's t interval, (low, high), both > 0; NaN where the error is unknown."""
@@ -37,11 +37,12 @@ class TokenFit:
     parameters: name -> Estimate. psi_equal, psi_within, psi_cross and psi_delta = psi_within -
     psi_cross over all N tokens; mean_square, of ||h||^2; effective_dimension of the features, too
     low unless pairs (or pictures) are many times d, so that no error is given; then the family's
-    shape, such as a length, with intervals in its logarithm, and the weights of what remains when the branches are subtracted, which
-    sum to 1. order: in which patches are read, "" of a family without rows and columns; aim: "sums"
-    or "lags", what it was fitted to. ranking: all families that were tried, the best on held-out
-    pictures first; empty where one family was asked for. The family of the model has the fewest
-    parameters of those within one standard error of the first. notes: what had to be changed.
+    shape, such as a length, with intervals in its logarithm, and the weights of what remains when
+    the branches are subtracted, which sum to 1. order: in which patches are read, "" of a family
+    without rows and columns; aim: "sums" or "lags", what it was fitted to. ranking: all families
+    that were tried, and what no model at all misses, the least error on held-out pictures first;
+    empty where one family was asked for. The family of the model has the fewest parameters of those
+    within one standard error of the best. notes: what had to be changed.
     """
 
     model: TokenModel
@@ -58,7 +59,7 @@ class TokenFit:
 
         rows = []
         for r in self.ranking:
-            row = {"family": r.name, "fitted to": r.aim}
+            row: dict[str, object] = {"family": r.name, "fitted to": r.aim}
             for name in ("score", "divergence", "gamma", "psi"):
                 value = getattr(r, name)
                 row |= {name: float(value.mean), f"{name} s.e.": float(value.standard_error)}
@@ -70,7 +71,7 @@ class TokenFit:
         named = f"{self.family}, {self.order}" if self.order else self.family
         lines = [f"{name} = {value!r}" for name, value in self.parameters.items()]
         if self.ranking:
-            lines.append("score on held-out pictures, 1 without any model, and behind the first:")
+            lines.append("score on held-out pictures, 1 without any model, and behind the best:")
             for r in self.ranking[:SHOWN]:
                 behind = f"{r.behind.mean:.3f} ± {r.behind.standard_error:.2g}"
                 here = " (this model)" * ((r.family, r.order) == (self.family, self.order))
