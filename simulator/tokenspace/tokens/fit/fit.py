@@ -45,9 +45,9 @@ def fit_tokens(
     >= 0 that sum to 1 and at_zero = 1 - psi_equal; the family says what k is. Families: constant
     (no k, the paper's law), exponential, matern, power_law, fractional, blocks and exponentials
     (two lengths) along the order of the tokens; patch_grid, patch_distance and patch_power_law by
-    rows and columns of a picture (read in raster order, unless families are ranked). psi_equal and psi_cross do not depend on where tokens lie.
-    Features: eigenvalues of the second moment of h^A - h^B, scaled so that they sum to the mean of
-    ||h||^2.
+    rows and columns of a picture, in raster order unless families are ranked. psi_equal and
+    psi_cross do not depend on where tokens lie. Features: eigenvalues of the second moment of
+    h^A - h^B, scaled so that they sum to the mean of ||h||^2.
 
     "auto" tries every family, patches in each order of reading, fitted to sums and to lags, and
     ranks them by what they miss on pictures that they were not fitted to: D(n), its exponent gamma,
@@ -60,8 +60,8 @@ def fit_tokens(
 
     Errors are the jackknife's: everything is fitted again without each pair, or without each
     picture or group where pairs share some; shape and weights without each of 20 sets of them, if
-    there are more. NaN from one pair, for shape and weights at the end of their range, and for the
-    effective dimension, which leans low. n_balance with its interval is `measure(...).n_balance()`.
+    there are more. NaN from one pair, for shape and weights at the end of their range, for the size
+    of blocks, a whole number, and for the effective dimension, which leans low. n_balance with its interval is `measure(...).n_balance()`.
 
     Args:
         a, b: tokens, (pairs, N, d) or (N, d) for one pair; N >= 2.
@@ -188,7 +188,7 @@ def _with_errors(target: Target, cells: Cells, errors: bool) -> tuple[Shape, dic
         )
     weights = rows[0][len(family.parameters) :]
     inside = (weights > INSIDE) & (weights < 1 - INSIDE)
-    shaped = target.inside(fit) & np.any(inside[1:-1])
+    shaped = target.inside(fit) & np.any(inside[1:-1]) & (not family.integer)
     kept = np.array([*shaped, *inside])
     table = np.array(rows).T
     return fit, {
