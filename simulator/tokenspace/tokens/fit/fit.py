@@ -61,7 +61,9 @@ def fit_tokens(
     Errors are the jackknife's: everything is fitted again without each pair, or without each
     picture or group where pairs share some; shape and weights without each of 20 sets of them, if
     there are more. NaN from one pair, for shape and weights at the end of their range, for the size
-    of blocks, a whole number, and for the effective dimension, which leans low. n_balance with its interval is `measure(...).n_balance()`.
+    of blocks, a whole number, and for the effective dimension, which leans low. n_balance with its
+    interval is `measure(...).n_balance()`. How often the intervals hold, and how often the true
+    family is found: docs/token_families.md.
 
     Args:
         a, b: tokens, (pairs, N, d) or (N, d) for one pair; N >= 2.
