@@ -15,15 +15,11 @@ import numpy as np
 from tokenspace.covariance import (
     Block,
     Branches,
-    Exponential,
     FractionalGaussianNoise,
     Isotropic,
     Matern,
     PowerLaw,
-    StudentT,
     TokenModel,
-    UnitNorm,
-    equicorrelated,
 )
 from tokenspace.experiments.placement import place
 from tokenspace.experiments.simulate import simulate
@@ -32,13 +28,11 @@ from tokenspace.sampling import choose, plan
 from tokenspace_benchmarks import work
 from tokenspace_benchmarks.harness import Case, Contestant
 from tokenspace_benchmarks.machine import compiled_loops
+from tokenspace_benchmarks.models import BRANCHES, LAWS, LENGTH, MEASURED
 from tokenspace_benchmarks.operations import on_accelerator
 from tokenspace_benchmarks.peers import naive, structured
 from tokenspace_benchmarks.shapes import GIVEN_SHAPES, MILLION, SHAPES, Shape, shapes
 from tokenspace_kernels.dispatch import implementations, kernel
-
-PSI = (0.2, 0.3, 0.1)
-LENGTH = 32.0
 
 
 def sampler(
@@ -117,10 +111,8 @@ def sampling_cases(use: str) -> list[Case]:
     out = []
     for shape in shapes(use, SHAPES):
         n, d, grid = shape.tokens, shape.dim, log_grid(shape.tokens, shape.points)
-        for kind, branches in (
-            ("equicorrelated", equicorrelated(*PSI)),
-            ("AR(1)", Branches(Exponential(LENGTH))),
-        ):
+        for kind in MEASURED:
+            branches = BRANCHES[kind]
             names = ("tokens", "partial_sums", "collapsed")
             ours = _ours(TokenModel(branches, Isotropic(d)), shape, names, use == "quick")
             out.append(
@@ -137,10 +129,8 @@ def psi_cases(use: str) -> list[Case]:
     """D(n) and realised psi's, tokens of both branches, under each token law."""
     out = []
     for shape in shapes(use, SHAPES):
-        laws = {"Gaussian": None, "unit norm": UnitNorm(), "Student-t": StudentT(5.0, "token")}
-        for law, value in laws.items():
-            extra = () if value is None else (value,)
-            model = TokenModel(equicorrelated(*PSI), Isotropic(shape.dim), *extra)
+        for law, value in LAWS.items():
+            model = TokenModel(BRANCHES["equicorrelated"], Isotropic(shape.dim), value)
             out.append(
                 Case(
                     f"D(n) and psi, {law}, N = {shape.tokens}, d = {shape.dim}",
@@ -208,8 +198,7 @@ def million_token_cases(use: str) -> list[Case]:
         return []
     grid = log_grid(MILLION.tokens, MILLION.points)
     models = {
-        "equicorrelated": equicorrelated(*PSI),
-        "AR(1)": Branches(Exponential(LENGTH)),
+        **{kind: BRANCHES[kind] for kind in MEASURED},
         "Matern 0.8": Branches(Matern(0.8, LENGTH)),
         "power law": Branches(PowerLaw(0.4)),
         "fractional Gaussian noise": Branches(FractionalGaussianNoise(0.8)),

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from tokenspace.errors import InputError
 from tokenspace.provenance import device_name, versions
 from tokenspace_benchmarks.limits import Work
-from tokenspace_benchmarks.machine import Probe
+from tokenspace_benchmarks.machine import Probe, timed
 
 FORMAT = 2  # of a result file; 1 had the speed of our own generator as a limit
 
@@ -71,13 +69,6 @@ class Timing:
         return None if self.floor is None else self.floor / self.median
 
 
-def timed(call: Callable[[], Any]) -> tuple[float, int]:
-    """Seconds of a call until its result is ready, and how many replicates it did."""
-    started = time.perf_counter()
-    result = jax.block_until_ready(call())
-    return time.perf_counter() - started, len(result)
-
-
 def race(case: Case, probes: list[Probe]) -> tuple[list[Timing], dict[str, float]]:
     """Time all contestants of a case and the machine's limits, one call of each in turn."""
     calls = {c.name: c.build() for c in case.contestants}
@@ -88,8 +79,8 @@ def race(case: Case, probes: list[Probe]) -> tuple[list[Timing], dict[str, float
         for p in probes:
             reached[p.limit].append(p.amount / timed(p.call)[0])
         for name, call in calls.items():
-            took, count = timed(call)
-            seconds[name].append(took / count)
+            took, result = timed(call)
+            seconds[name].append(took / len(result))
     limits = {name: float(np.median(rates)) for name, rates in reached.items()}
     out = []
     for c in case.contestants:

@@ -3,7 +3,7 @@
 Rates are measured by loops that do nothing else (`probes`), never by the project's own code. A
 case counts what it cannot do without (`work`, `operations`). Its floor is the largest quotient
 
-    bytes / copy bandwidth,  shifts / rate of shifts,  multiplications / rate of multiplications,
+    bytes / copy bandwidth,  rotations / their rate,  multiplications / their rate,
     all operations together / the most operations of any kind a second,
 
 and on accelerators also products / rate of matrix products, and its share of the limit is its floor
@@ -21,7 +21,7 @@ from dataclasses import dataclass, fields
 RATES = {  # name of a limit, in 1e9 a second -> what of the work it bounds
     "copy_gb_per_s": "bytes",
     "giga_operations_per_s": "operations",
-    "giga_shifts_per_s": "shifts",
+    "giga_rotations_per_s": "rotations",
     "giga_multiplications_per_s": "multiplications",
     "matrix_gflop_per_s": "products",
 }
@@ -31,13 +31,14 @@ RATES = {  # name of a limit, in 1e9 a second -> what of the work it bounds
 class Work:
     """What has to be done at least, in operations on 32-bit numbers.
 
-    bytes: read and written; shifts: shifts and rotations; multiplications: of floats, those fused
-    with an addition too; others: additions, logic, conversions; products: operations of matrix
-    products where a machine has units of their own for them, two a multiply-add.
+    bytes: read and written; rotations: of integers, which some machines make of two shifts;
+    multiplications: of floats, those fused with an addition too; others: additions, logic, shifts,
+    conversions; products: operations of matrix products where a machine has units of their own for
+    them, two a multiply-add.
     """
 
     bytes: float = 0.0
-    shifts: float = 0.0
+    rotations: float = 0.0
     multiplications: float = 0.0
     others: float = 0.0
     products: float = 0.0
@@ -45,7 +46,7 @@ class Work:
     @property
     def operations(self) -> float:
         """Operations of every kind but matrix products."""
-        return self.shifts + self.multiplications + self.others
+        return self.rotations + self.multiplications + self.others
 
     def __add__(self, more: Work) -> Work:
         return Work(*(getattr(self, f.name) + getattr(more, f.name) for f in fields(self)))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -19,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from tokenspace_benchmarks.operations import on_accelerator
-from tokenspace_kernels.workers import cores
+from tokenspace_kernels.workers import cores, share
 
 CHAIN = 256  # operations of a chain on an accelerator
 SHORT_CHAIN = 32  # and under XLA on a CPU, which is slower for longer ones
@@ -37,20 +36,21 @@ class Probe:
     amount: float
 
 
-def median_seconds(call: Callable[[], Any], repeats: int = 9) -> float:
-    """Median time of a call after one to warm up."""
-    jax.block_until_ready(call())
-    times = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        jax.block_until_ready(call())
-        times.append(time.perf_counter() - started)
-    return float(np.median(times))
+def timed(call: Callable[[], Any]) -> tuple[float, Any]:
+    """Seconds of a call until its result is ready, and the result."""
+    started = time.perf_counter()
+    result = jax.block_until_ready(call())
+    return time.perf_counter() - started, result
 
 
-def fastest(probes: list[Probe]) -> Probe:
-    """The probe of the highest rate."""
-    return max(probes, key=lambda p: p.amount / median_seconds(p.call))
+def fastest(probes: list[Probe], repeats: int = 9) -> Probe:
+    """The probe of the highest rate, by the median of some calls after one to warm up."""
+
+    def rate(probe: Probe) -> float:
+        timed(probe.call)
+        return probe.amount / float(np.median([timed(probe.call)[0] for _ in range(repeats)]))
+
+    return max(probes, key=rate)
 
 
 def copy_probe(size: int) -> Probe:
@@ -63,12 +63,11 @@ def copy_probe(size: int) -> Probe:
         # XLA allocates its result anew each time, which costs more than the copy itself. Ones:
         # zeros never written are one page of the system's, read from cache again and again.
         source, target = np.ones(size, np.float32), np.ones(size, np.float32)
-        parts = np.array_split(np.arange(size), cores())
-        slices = [slice(int(p[0]), int(p[-1]) + 1) for p in parts]
-        pool = ThreadPoolExecutor(len(slices))
+        rows = 64, size // 64
+        source, target = source.reshape(rows), target.reshape(rows)
 
-        def in_threads() -> Any:
-            return list(pool.map(lambda s: np.copyto(target[s], source[s]), slices))
+        def in_threads() -> None:
+            share(rows[0], lambda s: np.copyto(target[s], source[s]))
 
         found.append(Probe("copy_gb_per_s", in_threads, amount))
     return fastest(found)
@@ -89,13 +88,13 @@ def loop_probe(limit: str, what: str, rounds: int, width: int = 512) -> Probe:
     threads = cores()
     integers = np.arange(threads * 4 * width, dtype=np.uint32).reshape(threads, 4, width)
     floats = np.ones((threads, 4, width), np.float32)
-    pool = ThreadPoolExecutor(threads)
 
-    def one(k: int) -> None:
-        loop(integers[k], floats[k], rounds, np.uint32(13), np.float32(0.5))
+    def some(mine: slice) -> None:
+        for k in range(mine.start, mine.stop):
+            loop(integers[k], floats[k], rounds, np.uint32(13), np.float32(0.5))
 
     amount = threads * rounds * width * operations / 1e9
-    return Probe(limit, lambda: list(pool.map(one, range(threads))), amount)
+    return Probe(limit, lambda: share(threads, some), amount)
 
 
 def rotate(x: jax.Array, bits: int) -> jax.Array:
@@ -140,7 +139,7 @@ def chain_probe(limit: str, what: str, size: int, length: int) -> Probe:
 
 
 def arithmetic_probes(quick: bool) -> list[Probe]:
-    """All operations together, shifts, multiplications."""
+    """All operations together, rotations, multiplications."""
     if compiled_loops():
         probe: Callable[[str, str], Probe] = partial(loop_probe, rounds=200 if quick else 40_000)
     else:
@@ -151,7 +150,7 @@ def arithmetic_probes(quick: bool) -> list[Probe]:
         )
     return [
         fastest([probe("giga_operations_per_s", what) for what in ("integers", "mixed")]),
-        probe("giga_shifts_per_s", "rotations"),
+        probe("giga_rotations_per_s", "rotations"),
         probe("giga_multiplications_per_s", "multiplications"),
     ]
 

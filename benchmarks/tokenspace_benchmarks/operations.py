@@ -50,7 +50,7 @@ def on_accelerator() -> bool:
 
 def two_words(accelerator: bool) -> Work:
     """Threefry-2x32-20 of one counter."""
-    return Work(shifts=19, others=20 + (26 if accelerator else 30))
+    return Work(rotations=19, others=20 + (26 if accelerator else 30))
 
 
 def logarithm(accelerator: bool) -> Work:
@@ -60,7 +60,7 @@ def logarithm(accelerator: bool) -> Work:
 
 def from_bits(accelerator: bool) -> Work:
     """A standard normal from 32 random bits."""
-    return Work(shifts=1, multiplications=3 + POLYNOMIAL, others=1) + logarithm(accelerator)
+    return Work(multiplications=3 + POLYNOMIAL, others=2) + logarithm(accelerator)
 
 
 def normal(accelerator: bool) -> Work:
@@ -70,7 +70,7 @@ def normal(accelerator: bool) -> Work:
 
 def chi_square(accelerator: bool) -> Work:
     """The root of a chi-square, one attempt."""
-    attempt = Work(shifts=1, multiplications=1 + 3 + 3 + 1, others=1 + 1 + 1)
+    attempt = Work(multiplications=1 + 3 + 3 + 1, others=1 + 1 + 1 + 1)
     return two_words(accelerator) + from_bits(accelerator) + attempt
 
 

@@ -108,12 +108,8 @@ def extrapolate(start: float, each: float, latency: float, replicates: int) -> l
 
 def compiled(folder: Path) -> dict[str, float]:
     """Least seconds of a replicate on one accelerator, by device, where compiled results are."""
-    out = {}
-    for found in document.load(folder).values():
-        rates = [r["bound_numbers_per_s"] for r in found["records"] if r["program"] == COMPILED]
-        if rates:
-            out[found["device"]] = TOKENS * DIM / max(rates)
-    return out
+    found = {d["device"]: document.rates(d) for d in document.load(folder).values()}
+    return {k: TOKENS * DIM / rates[COMPILED] for k, rates in found.items() if COMPILED in rates}
 
 
 def show(label: str, table: list[dict[str, Any]]) -> None:

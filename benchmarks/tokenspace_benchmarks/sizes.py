@@ -12,7 +12,7 @@ from tokenspace.covariance import Branches, Exponential, Isotropic, TokenModel
 from tokenspace.experiments.placement import place
 from tokenspace.grids import log_grid
 from tokenspace.sampling import plan
-from tokenspace_benchmarks.harness import timed
+from tokenspace_benchmarks.machine import timed
 from tokenspace_benchmarks.memory import peak_mib
 
 SAMPLERS = ("tokens", "partial_sums", "collapsed")

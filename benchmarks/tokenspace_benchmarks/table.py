@@ -7,21 +7,22 @@ files that are committed; one whose file is missing is left out.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tokenspace.covariance import Isotropic, TokenModel, equicorrelated
+from tokenspace.covariance import Isotropic, TokenModel
 from tokenspace.errors import InputError
 from tokenspace.grids import log_grid
 from tokenspace.sampling import choose
+from tokenspace_benchmarks.ahead_of_time import document
 from tokenspace_benchmarks.harness import load, results_folder
+from tokenspace_benchmarks.models import BRANCHES, LAWS
 from tokenspace_benchmarks.shapes import GIVEN_SHAPES, SHAPES, shapes
 
 BEGIN, END = "<!-- speeds -->", "<!-- end of speeds -->"
-COMPILED = {"H100": "h100", "TPU v5e": "v5e"}  # heading -> what the name of a folder contains
+COMPILED = {"h100": "H100", "v5e": "TPU v5e"}  # target -> heading
 ESTIMATE = "by its compiler's count (compiled)"
 NONE = "-"
 
@@ -48,7 +49,7 @@ def rows() -> Iterator[Row]:
     (shape,), (given,) = shapes("full", SHAPES), shapes("full", GIVEN_SHAPES)
     size = f"N = {shape.tokens}, d = {shape.dim}"
     grid = log_grid(shape.tokens, shape.points)
-    model = TokenModel(equicorrelated(0.2, 0.3, 0.1), Isotropic(shape.dim))
+    model = TokenModel(BRANCHES["equicorrelated"], Isotropic(shape.dim))
     for kind, sampler in (  # the last two take the same time for every covariance
         ("equicorrelated", "tokens"),
         ("AR(1)", "tokens"),
@@ -59,7 +60,7 @@ def rows() -> Iterator[Row]:
         label = f"`{sampler}`, D(n), {kind}"
         yield Row(label, f"D(n), {kind}, {size}", sampler, "structured", drawn)
     drawn = choose(model, grid, ("divergence", "correlations"), "tokens").cost.normals
-    for law in ("Gaussian", "unit norm", "Student-t"):
+    for law in LAWS:
         label = f"`tokens`, D(n) and psi's, {law}"
         yield Row(label, f"D(n) and psi, {law}, {size}", "tokens", "structured", drawn)
     case = f"given tokens, N = {given.tokens}, d = {given.dim}"
@@ -68,23 +69,11 @@ def rows() -> Iterator[Row]:
     yield Row(label, case, "divergence and psi, numba", "NumPy", read)
 
 
-def compiled(folder: Path, device: str) -> dict[str, float]:
-    """Most numbers a second of each program on a device, of all its implementations."""
-    best: dict[str, float] = {}
-    for path in sorted(folder.glob(f"*{device}*-compiled/latest.json")):
-        try:
-            for record in json.loads(path.read_text())["records"]:
-                name, bound = record["program"], float(record["bound_numbers_per_s"])
-                best[name] = max(bound, best.get(name, 0.0))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path}: not a record of compiled programs ({error!r})") from None
-    return best
-
-
 def table(folder: Path) -> str:
     """The table in Markdown, from the result files in a folder."""
     timings: list[dict[str, Any]] = load(folder / "cpu" / "latest.json")["timings"]
-    bounds = {head: found for head, name in COMPILED.items() if (found := compiled(folder, name))}
+    known = document.load(folder)
+    bounds = {h: document.rates(known[name]) for name, h in COMPILED.items() if name in known}
     heads = [
         "seconds a replicate",
         "best peer (measured)",

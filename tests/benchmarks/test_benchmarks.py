@@ -12,21 +12,19 @@ from scipy.linalg import block_diag
 import tokenspace as ts
 from oracles import assert_agrees
 from tokenspace_benchmarks import random_quality, scaling, suite
-from tokenspace_benchmarks.cases import LENGTH, PSI, all_cases
+from tokenspace_benchmarks.cases import all_cases
 from tokenspace_benchmarks.harness import Case, Contestant, Timing, load, race, slowdowns
 from tokenspace_benchmarks.limits import RATES, Work
 from tokenspace_benchmarks.machine import Probe
 from tokenspace_benchmarks.memory import peak_mib
+from tokenspace_benchmarks.models import BRANCHES, MEASURED
 from tokenspace_benchmarks.peers import naive, structured
 from tokenspace_benchmarks.sizes import Size, slopes
 
 ROOT = Path(__file__).parents[2]
 N, DIM = 64, 8
 GRID = ts.log_grid(N, 7)
-MODELS = {
-    "equicorrelated": ts.equicorrelated(*PSI),
-    "AR(1)": ts.Branches(ts.Exponential(LENGTH)),
-}
+MODELS = {kind: BRANCHES[kind] for kind in MEASURED}
 needs_torch = pytest.mark.skipif(naive.torch is None, reason="PyTorch is not installed")
 needs_mkl = pytest.mark.skipif(not structured.has_mkl(), reason="mkl_random is not installed")
 PEERS = [

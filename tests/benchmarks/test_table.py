@@ -6,6 +6,7 @@ import pytest
 
 from tokenspace.errors import InputError
 from tokenspace_benchmarks import table
+from tokenspace_benchmarks.ahead_of_time.record import Record
 from tokenspace_benchmarks.harness import FORMAT, Timing
 
 SIZE = "N = 1024, d = 1024"
@@ -36,6 +37,15 @@ def row(folder, label):
     return [cell.strip() for cell in line.split("|")[2:-1]]
 
 
+def record(program, rate, implementation="xla"):
+    counted = dict.fromkeys(Record.__dataclass_fields__) | {"notes": []}
+    return counted | {
+        "program": program,
+        "implementation": implementation,
+        "bound_numbers_per_s": rate,
+    }
+
+
 def compiled(folder, device, *records):
     (folder / f"{device}-compiled").mkdir()
     path = folder / f"{device}-compiled" / "latest.json"
@@ -51,21 +61,15 @@ def test_measured_columns(folder):
 
 def test_compiled_columns(folder):
     name, numbers = "D(n), AR(1): tokens", 1024 * 1024
-    slow, fast = (
-        {"program": name, "implementation": k, "bound_numbers_per_s": numbers * rate}
-        for k, rate in (("xla", 10.0), ("pallas", 40.0))
-    )
-    read = {
-        "program": "given tokens: divergence and psi",
-        "bound_numbers_per_s": 2 * 16384 * 1024 * 8,
-    }
-    compiled(folder, "tpu-v5e", slow, fast, read)
+    slow, fast = record(name, numbers * 10.0), record(name, numbers * 40.0, "pallas")
+    read = record("given tokens: divergence and psi", 2 * 16384 * 1024 * 8)
+    compiled(folder, "v5e", slow, fast, read)
     heads = table.table(folder).splitlines()[0]
     assert heads.endswith(f"| TPU v5e, {table.ESTIMATE} |") and "H100" not in heads
     assert row(folder, "`tokens`, D(n), AR(1)")[2:] == ["0.025"]
     assert row(folder, "given tokens, D(n) and psi's, N = 16,384")[2:] == ["0.12"]
     assert row(folder, "`tokens`, D(n), equicorrelated")[2:] == [table.NONE]
-    compiled(folder, "nvidia-h100-sxm5", slow)
+    compiled(folder, "h100", slow)
     assert f"| H100, {table.ESTIMATE} | TPU v5e, {table.ESTIMATE} |" in table.table(folder)
     assert row(folder, "`tokens`, D(n), AR(1)")[2:] == ["0.1", "0.025"]
 
@@ -75,7 +79,7 @@ def test_bad_records_are_named(folder):
     with pytest.raises(InputError, match=r"h100-compiled.*bound_numbers_per_s"):
         table.table(folder)
     path.write_text("[")
-    with pytest.raises(InputError, match="not a record of compiled programs"):
+    with pytest.raises(InputError, match="not what `make ahead-of-time` writes"):
         table.table(folder)
 
 

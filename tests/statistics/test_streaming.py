@@ -1,6 +1,7 @@
 """Moments of a stream are those of its replicates, whatever the portions in which they arrive."""
 
 import dataclasses
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -145,15 +146,21 @@ def test_states_are_values():
             setattr(value, name, 1)
 
 
+@pytest.mark.parametrize("m", [33, 100, 300])
 @pytest.mark.parametrize("psi", [False, True])
-def test_memory_counts_what_is_held_and_what_a_segment_takes(psi):
-    """Scatter, its successor, what is added to it and a product; a segment and it centred; rows."""
-    m = 40
-    joint = begin(np.arange(1, m + 1), psi).joint
-    samples = {"divergence": np.ones((SEGMENT, m), np.float32)}
+def test_memory_is_what_is_said_within_a_factor_of_two(psi, m):
+    """Of chi-distributed D with a dozen degrees of freedom, kept first and in histograms then."""
+    rng, n = np.random.default_rng(0), np.arange(1, m + 1)
+    samples = {"divergence": np.sqrt(rng.chisquare(12, (SEGMENT, m))).astype(np.float32)}
     if psi:
-        samples |= dict.fromkeys(KERNELS, np.ones((SEGMENT, m), np.float32))
-    values, _ = streaming.vectors(np.arange(1, m + 1), samples)
-    rows = 4 * max(quantiles.KEPT, quantiles.LEAST_KEPT * m)
-    want = 4 * joint.scatter.nbytes + 2 * values.nbytes + rows
-    assert streaming.bytes_of(m, psi) == want
+        samples |= {k: rng.uniform(-1, 1, (SEGMENT, m)).astype(np.float32) for k in KERNELS}
+    tracemalloc.start()
+    try:
+        state = begin(n, psi)
+        for _ in range(3):
+            state = update(state, samples)
+        summary(state)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert 0.5 < peak / streaming.bytes_of(m, psi) < 1.1

@@ -105,6 +105,14 @@ def read(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: not what `{COMMAND}` writes ({error}); run it again") from None
 
 
+def rates(document: dict[str, Any]) -> dict[str, float]:
+    """Most numbers a second that each program may make, of all its implementations."""
+    best: dict[str, float] = {}
+    for row in document["records"]:
+        best[row["program"]] = max(row["bound_numbers_per_s"], best.get(row["program"], 0.0))
+    return best
+
+
 def fields_of(row: dict[str, Any]) -> dict[str, Any]:
     """The fields of a `Record` in a row of a result file."""
     return {k: v for k, v in row.items() if k in Record.__dataclass_fields__}

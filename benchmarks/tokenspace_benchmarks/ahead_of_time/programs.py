@@ -17,27 +17,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tokenspace.covariance import (
-    Block,
-    Branches,
-    Exponential,
-    Isotropic,
-    StudentT,
-    TokenModel,
-    UnitNorm,
-    White,
-    equicorrelated,
-)
+from tokenspace.covariance import Isotropic, TokenModel
 from tokenspace.grids import log_grid
 from tokenspace.sampling import choose, plan
 from tokenspace.sampling.plan import draw_block
+from tokenspace_benchmarks.models import BRANCHES, LAWS
 from tokenspace_benchmarks.shapes import GIVEN_SHAPES, SHAPES, Shape, shapes
 from tokenspace_kernels import given_tokens
 from tokenspace_kernels.dispatch import DEFAULT, KERNELS, PALLAS, VARIABLE
 from tokenspace_kernels.random_bits import normals, seed_words
 
-PSI = (0.2, 0.3, 0.1)  # as in `cases`
-LENGTH = 32.0
 NORMALS = (4096, 64, 1024)  # replicates, tokens and features of bare noise
 
 
@@ -68,16 +57,6 @@ class Program(NamedTuple):
             made_of = (call.func, call.args, str(sorted(call.keywords.items())))
         leaves, structure = jax.tree.flatten(self.arguments)
         return made_of, structure, tuple((np.shape(x), str(x.dtype)) for x in leaves)
-
-
-def branches() -> dict[str, Branches]:
-    """The positions that the benchmarks know: without memory, exchangeable, Markov, in blocks."""
-    return {
-        "white": Branches(White()),
-        "equicorrelated": equicorrelated(*PSI),
-        "AR(1)": Branches(Exponential(LENGTH)),
-        "blocks": Branches(Block(64)),
-    }
 
 
 def implementations(kernel: str, platform: str) -> dict[str, Callable[..., Any]]:
@@ -128,8 +107,8 @@ def planned(
 def sampled(platform: str) -> Iterator[Program]:
     """Every sampler: D alone under each covariance, and with psi's under each token law."""
     (shape,) = shapes("full", SHAPES)
-    for kind, value in branches().items():
-        model = TokenModel(value, Isotropic(shape.dim))
+    for kind, branches in BRANCHES.items():
+        model = TokenModel(branches, Isotropic(shape.dim))
         name = f"D(n), {kind}: tokens"
         yield from planned(name, "sample_divergence", model, shape, "tokens", platform)
     of_grid = {
@@ -137,14 +116,13 @@ def sampled(platform: str) -> Iterator[Program]:
         "collapsed": "collapsed_divergence",
     }
     for sampler, kernel in of_grid.items():  # the covariance is in the numbers, not in the program
-        model = TokenModel(branches()["AR(1)"], Isotropic(shape.dim))
+        model = TokenModel(BRANCHES["AR(1)"], Isotropic(shape.dim))
         name = f"D(n), AR(1): {sampler}"
         yield from planned(name, kernel, model, shape, sampler, platform)
-    laws = {"Gaussian": (), "unit norm": (UnitNorm(),), "Student-t": (StudentT(5.0, "token"),)}
-    for law, extra in laws.items():
-        model = TokenModel(branches()["equicorrelated"], Isotropic(shape.dim), *extra)
+    for name, law in LAWS.items():
+        model = TokenModel(BRANCHES["equicorrelated"], Isotropic(shape.dim), law)
         yield from planned(
-            f"D(n) and psi, {law}: tokens",
+            f"D(n) and psi, {name}: tokens",
             "sample_statistics",
             model,
             shape,

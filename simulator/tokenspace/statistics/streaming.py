@@ -16,7 +16,14 @@ from threadpoolctl import ThreadpoolController
 
 from tokenspace.errors import InputError
 from tokenspace.statistics.estimate import Estimate, Moments
-from tokenspace.statistics.quantiles import KEPT, LEAST_KEPT, Sketch, begin_sketch, update_sketch
+from tokenspace.statistics.quantiles import (
+    DROPPED,
+    KEPT,
+    LEAST_KEPT,
+    Sketch,
+    begin_sketch,
+    update_sketch,
+)
 
 SEGMENT = 4096  # replicates merged at once
 PSI = ("psi_equal", "psi_within", "psi_cross", "psi_delta", "psi_cross_AA", "psi_cross_BB")
@@ -141,9 +148,15 @@ def summary(state: Accumulator) -> Summary:
 
 
 def bytes_of(m: int, psi: bool) -> int:
-    """Memory that accumulating at m token counts takes, but for histograms, which data decide."""
+    """Memory that accumulating at m token counts takes.
+
+    Moments and the vectors of a segment, the psi's of one on their way, the replicates kept and two
+    histograms, the old and the new, of D within a factor of 8; a wider D takes more.
+    """
     joint = (3 if psi else 2) * m
-    return 8 * (4 * joint * joint + 2 * SEGMENT * joint) + 4 * max(KEPT, LEAST_KEPT * m)
+    moments = 8 * (4 * joint * joint + 2 * SEGMENT * joint + (10 * SEGMENT * m if psi else 0))
+    octaves = 3 * (1 << 23 - DROPPED)
+    return moments + 4 * max(KEPT, LEAST_KEPT * m) + 8 * m * 2 * (SEGMENT + octaves)
 
 
 def vectors(n: np.ndarray, samples: Samples) -> tuple[np.ndarray, np.ndarray | None]:
