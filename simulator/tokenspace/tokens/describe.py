@@ -166,7 +166,7 @@ def _kurtosis(given: Pairs, units: np.ndarray) -> Estimate:
         return _estimate(np.array(rows), pairs, len(given.a) - 1.0)
     sums = []
     for x, y in zip(np.asarray(given.a), np.asarray(given.b), strict=True):
-        square = (x.astype(np.float64) - y) ** 2
+        square = (x.astype(np.float64) - y.astype(np.float64)) ** 2
         sums.append(np.concatenate([square.sum(axis=0), (square**2).sum(axis=0)]))
     size, features = given.a.shape[1:]
 
