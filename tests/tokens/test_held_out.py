@@ -184,6 +184,15 @@ def test_a_psi_cross_that_no_model_has_is_moved_and_said(cross):
     assert branches.difference.dense(4)[0, 0] == pytest.approx(0.8)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("count", "tokens", "features"), [(4, 2, 1), (5, 3, 2), (4, 4, 1)])
+def test_little_is_enough_to_be_ranked(count, tokens, features):
+    h = np.random.default_rng(tokens).standard_normal((count, tokens, features))
+    names = ("constant", "exponential", "blocks", "fractional", "patch_grid")
+    fit = ts.fit_tokens(h, pairs="all", family=names)
+    assert fit.family in names and np.isfinite([float(r.score.mean) for r in fit.ranking]).all()
+
+
 def test_errors():
     h = pictures(MIXED.dense(12), 5, 0)
     for arguments, match in (
@@ -192,6 +201,7 @@ def test_errors():
         ({"family": "auto", "aim": "both"}, "aim = 'both' is not allowed"),
         ({"family": "patch_grid"}, "12 tokens are no square"),
         ({"family": ["patch_grid"]}, "12 tokens are no square"),
+        ({"family": ["patch_grid", "patch_distance"]}, "12 tokens are no square"),
         ({"family": "auto", "patches": (3, 5)}, "must hold 12 tokens"),
         ({"family": "auto", "patches": 12}, "rows and columns"),
     ):

@@ -105,6 +105,8 @@ def _number(value: Estimate) -> str:
     import numpy as np
 
     mean, error = float(value.mean), float(value.standard_error)
+    if not np.isfinite(mean):
+        return "unknown"
     return f"{mean:.4g} ± {error:.2g}" if np.isfinite(error) else f"{mean:.4g}"
 
 

@@ -77,11 +77,13 @@ def describe_tokens(
         seed: of the halvings.
 
     Raises:
-        InputError: as `measure`, or fewer than 4 pictures or pairs.
+        InputError: as `measure`, fewer than 4 pictures or pairs, or fewer than 3 tokens.
 
     Source: Li et al. 2025 for psi's; the rest derived for this project.
     """
     given = pairs_of(a, b, pairs, groups).checked()
+    if given.a.shape[1] < 3:
+        raise InputError("an exponent of the upper half of n needs at least 3 tokens a sequence")
     units = np.arange(len(given.a)) if given.every else _units(given)
     if units.max() < 3:
         raise InputError(
@@ -127,7 +129,9 @@ def _jackknife(function: Any, values: np.ndarray, units: np.ndarray) -> dict[str
 
 
 def _estimate(rows: np.ndarray, count: int, freedom: float) -> Estimate:
-    error = np.sqrt(np.sum(deviations(rows[1:]) ** 2)) if len(rows) > 1 else np.asarray(np.nan)
+    left = rows[1:]
+    known = len(left) > 0 and np.isfinite(left).all()
+    error = np.sqrt(np.sum(deviations(left) ** 2)) if known else np.asarray(np.nan)
     return Estimate(rows[0], error, count, freedom)
 
 
@@ -202,12 +206,15 @@ def _halved(
         chosen = np.isin(np.arange(count), rng.permutation(count)[: count // 2])
         first, second = (_part(given, chosen[units] == side) for side in (True, False))
         s, t = difference_moment(first), difference_moment(second)
+        if not np.trace(s) * np.trace(t) > 0:
+            raise InputError(
+                "half of the pictures (or pairs) are the same, so that their difference has no "
+                "spectrum; leave copies out"
+            )
         s, t = s / np.trace(s), t / np.trace(t)
         share = (_along(s, t) + _along(t, s)) / 2
         shares.append(share)
-        k = log_grid(max(int(np.count_nonzero(share > 0)) // 2, 2), POINTS)
-        decay = -np.polyfit(np.log(k), np.log(np.maximum(share[k - 1], 1e-300)), 1)[0]
-        rows.append([1 / np.sum(s * t), share[0], decay])
+        rows.append([1 / np.sum(s * t), share[0], _decay(share)])
         norms.append(_gaussian_norms(sequences, chosen[unit]))
     names = ("effective_dimension", "leading_share", "decay")
     spectrum = {
@@ -215,6 +222,15 @@ def _halved(
         for k, v in zip(names, zip(*rows, strict=True), strict=True)
     }
     return spectrum, _over_halves(np.array(norms), count), np.mean(shares, axis=0)
+
+
+def _decay(share: np.ndarray) -> float:
+    """Slope of log share on log k over the first half of those > 0; NaN of fewer than two."""
+    half = min(max(int(np.count_nonzero(share > 0)) // 2, 2), len(share))
+    k = log_grid(half, POINTS)
+    if half < 2 or not np.all(share[k - 1] > 0):
+        return np.nan
+    return -float(np.polyfit(np.log(k), np.log(share[k - 1]), 1)[0])
 
 
 def _part(given: Pairs, kept: np.ndarray) -> Pairs:
@@ -255,24 +271,27 @@ def _by_norm(given: Pairs) -> tuple[dict[str, Estimate], ...]:
     unit = [np.asarray(h, np.float32) for h in (given.a, given.b)]
     unit = [h / np.linalg.norm(h, axis=-1, keepdims=True) for h in unit[: 1 if given.every else 2]]
     scaled = Pairs(unit[0], unit[-1], given.every, given.members, given.said)
+    upper = len(n) // 2
+    x = np.log(n[upper:]) - np.log(n[upper:]).mean()
     found = []
     for which in (given, scaled):
         moments = pair_moments(which, n)
         square, product, within, cross = moments.rows().T[:4]
         ordered = (n[-1] - 1.0) * square
         delta = (within - 2 * cross) / ordered
-        upper = len(n) // 2
         with np.errstate(divide="ignore", invalid="ignore"):
             logs = np.log(moments.rows()[:, 4 + upper :]) / 2
+            balance = (1 - 2 * product / square) / delta - 1
         found.append(
             {
                 "psi_delta": delta,
-                "n_balance": (1 - 2 * product / square) / delta - 1,
-                "exponent": np.polyfit(np.log(n[upper:]), logs.T, 1)[0],
+                "n_balance": balance,
+                "exponent": logs @ (x / (x @ x)),
             }
         )
     count, freedom = len(moments.values), freedom_of(moments.members)
-    found.append({k: found[1][k] - v for k, v in found[0].items()})
+    with np.errstate(invalid="ignore"):
+        found.append({k: found[1][k] - v for k, v in found[0].items()})
     return tuple({k: _estimate(v, count, freedom) for k, v in rows.items()} for rows in found)
 
 
@@ -294,4 +313,6 @@ def _law(seen: Estimate, expected: Estimate) -> tuple[TokenLaw, str]:
 
 def _short(value: Estimate) -> str:
     mean, error = float(value.mean), float(value.standard_error)
+    if not np.isfinite(mean):
+        return "unknown"
     return f"{mean:.4g} ± {error:.2g}" if error > 0 else f"{mean:.4g}"

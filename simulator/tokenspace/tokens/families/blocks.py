@@ -27,7 +27,7 @@ class BlocksFamily(TokenFamily):
         return ((2.0, place.tokens / 2),)
 
     def starts(self, place: Place) -> np.ndarray:
-        return np.arange(2, min(place.tokens // 2, MOST_SIZES) + 1)[:, None]
+        return np.arange(2, min(max(place.tokens // 2, 2), MOST_SIZES) + 1)[:, None]
 
     def correlations(self, shape: np.ndarray, place: Place) -> np.ndarray:
         """The share of pairs of tokens at a lag that lie in a common block."""

@@ -28,7 +28,7 @@ def branches_of(
     rest = [(constant, Constant()), *zip(parts, decaying, strict=True), (white, White())]
     difference = combine([(float(w), part) for w, part in rest])
     low, high = -constant / 2, equal + white / 2  # else within + cross has a weight below 0
-    allowed = min(max(cross, low), high)
+    allowed = min(max(cross, low), high) + 0.0  # no -0 in what is said
     if low > high:  # psi_equal so far below 0 that what is shared must look like the difference
         across = combine([(equal / at_zero, difference)])
         notes: tuple[str, ...] = (

@@ -17,7 +17,8 @@ from scipy.optimize import least_squares, nnls
 from tokenspace.tokens.families import Place, TokenFamily
 from tokenspace.tokens.fit.cells import Moments
 
-SUM_TO_ONE = 1e4  # weight of the condition that weights sum to 1
+SUM_TO_ONE = 1e3  # weight of the condition that weights sum to 1, relative to the largest
+LEAST = 1e-3  # of the largest value, as a scale of residuals
 STEP = 1e-4  # of the logarithms of shape parameters, for derivatives
 AIMS = ("sums", "lags")
 
@@ -73,7 +74,8 @@ class Target:
             return Shape(np.zeros(0), np.array([share, 1 - share]), 0.0)
         values = self.values(moments)
         starts = self.family.starts(self.place)
-        costs = [_weights(self.design(s), values, values)[1] for s in starts]
+        rough = _rough(values)
+        costs = [_weights(self.design(s), values, rough)[1] for s in starts]
         return self.again(moments, starts[int(np.argmin(costs))])
 
     def again(self, moments: Moments, start: np.ndarray) -> Shape:
@@ -81,7 +83,7 @@ class Target:
         values, family = self.values(moments), self.family
         first = self.design(start)
         # relative to a first fit: measured values as weights would prefer what came out small
-        scale = np.maximum(first @ _weights(first, values, values)[0], values / 2)
+        scale = np.maximum(first @ _weights(first, values, _rough(values))[0], values / 2)
         if not family.parameters:
             return _shape(start, *_weights(first, values, scale))
         if family.integer:
@@ -108,11 +110,18 @@ class Target:
         return (log > ends[0] + margin) & (log < ends[1] - margin)
 
 
+def _rough(values: np.ndarray) -> np.ndarray:
+    """Values as scales, > 0: averages over windows may come out at or below 0."""
+    return np.maximum(values, LEAST * values.max())
+
+
 def _weights(design: np.ndarray, values: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, float]:
     """Weights >= 0 that sum to 1, and the sum of squared relative residuals."""
     parts = design.shape[1]
-    rows = np.vstack([design / scale[:, None], np.full(parts, SUM_TO_ONE)])
-    found, norm = nnls(rows, np.append(values / scale, SUM_TO_ONE), maxiter=100 * parts)
+    relative = design / scale[:, None]
+    one = SUM_TO_ONE * relative.max()
+    rows = np.vstack([relative, np.full(parts, one)])
+    found, norm = nnls(rows, np.append(values / scale, one), maxiter=100 * parts)
     return found / found.sum(), norm**2
 
 

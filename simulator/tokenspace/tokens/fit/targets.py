@@ -55,7 +55,7 @@ def targets_of(
     targets = []
     for name, family in names.items():
         if family.picture and picture is None:
-            if ranked and patches is None and len(names) > 1:
+            if not all(other.picture for other in names.values()):
                 continue  # tokens that are no square may be no picture
             raise InputError(
                 f"family {name!r} needs to know the picture: {tokens} tokens are no square, so "
