@@ -18,7 +18,7 @@ from tokenspace.tokens.families import Place, TokenFamily
 from tokenspace.tokens.fit.cells import Moments
 
 SUM_TO_ONE = 1e3  # weight of the condition that weights sum to 1, relative to the largest
-LEAST = 1e-3  # of the largest value, as a scale of residuals
+LEAST = 1e-3  # of the sums of white noise, as a scale of residuals
 STEP = 1e-4  # of the logarithms of shape parameters, for derivatives
 AIMS = ("sums", "lags")
 
@@ -74,8 +74,9 @@ class Target:
             return Shape(np.zeros(0), np.array([share, 1 - share]), 0.0)
         values = self.values(moments)
         starts = self.family.starts(self.place)
-        rough = _rough(values)
-        costs = [_weights(self.design(s), values, rough)[1] for s in starts]
+        designs = [self.design(s) for s in starts]
+        rough = _rough(values, designs[0])
+        costs = [_weights(d, values, rough)[1] for d in designs]
         return self.again(moments, starts[int(np.argmin(costs))])
 
     def again(self, moments: Moments, start: np.ndarray) -> Shape:
@@ -83,7 +84,7 @@ class Target:
         values, family = self.values(moments), self.family
         first = self.design(start)
         # relative to a first fit: measured values as weights would prefer what came out small
-        scale = np.maximum(first @ _weights(first, values, _rough(values))[0], values / 2)
+        scale = np.maximum(first @ _weights(first, values, _rough(values, first))[0], values / 2)
         if not family.parameters:
             return _shape(start, *_weights(first, values, scale))
         if family.integer:
@@ -110,9 +111,9 @@ class Target:
         return (log > ends[0] + margin) & (log < ends[1] - margin)
 
 
-def _rough(values: np.ndarray) -> np.ndarray:
+def _rough(values: np.ndarray, design: np.ndarray) -> np.ndarray:
     """Values as scales, > 0: averages over windows may come out at or below 0."""
-    return np.maximum(values, LEAST * values.max())
+    return np.maximum(values, LEAST * design[:, -1])
 
 
 def _weights(design: np.ndarray, values: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, float]:
