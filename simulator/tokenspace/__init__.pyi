@@ -15,6 +15,7 @@ from .covariance import (
     Laplace,
     Markov,
     Matern,
+    PatchDistance,
     PatchGrid,
     PowerLaw,
     PowerLawSpectrum,
@@ -53,6 +54,7 @@ from .scaling.predict import predict_scores
 from .scaling.scales import Logit
 from .statistics.estimate import Estimate
 from .statistics.result import Result
+from .tokens.describe import TokenDescription, describe_tokens
 from .tokens.fit import TokenFit, fit_tokens
 from .tokens.measure import correlations, divergence, measure
 
@@ -75,6 +77,7 @@ __all__ = [
     "Logit",
     "Markov",
     "Matern",
+    "PatchDistance",
     "PatchGrid",
     "PowerLaw",
     "PowerLawSpectrum",
@@ -88,6 +91,7 @@ __all__ = [
     "Structure",
     "StudentT",
     "SumModel",
+    "TokenDescription",
     "TokenFit",
     "TokenLaw",
     "TokenModel",
@@ -98,6 +102,7 @@ __all__ = [
     "choose",
     "correlations",
     "covariance",
+    "describe_tokens",
     "divergence",
     "equicorrelated",
     "errors",
