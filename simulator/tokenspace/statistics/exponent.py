@@ -7,6 +7,7 @@ standard error here is propagated through the covariance across n (first-order, 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ class Exponent:
     mean: np.ndarray
     covariance: np.ndarray
     count: int
-    degrees_of_freedom: float
+    degrees_of_freedom: Any
 
     @property
     def standard_error(self) -> np.ndarray:
@@ -80,7 +81,7 @@ def local_exponent(n: np.ndarray, amplitude: Moments) -> Exponent:
         matrix @ np.log(amplitude.mean),
         jacobian @ amplitude.covariance @ jacobian.T,
         amplitude.count,
-        amplitude.degrees_of_freedom,
+        _lesser(amplitude, slice(-1), slice(1, None)),
     )
 
 
@@ -109,5 +110,11 @@ def secant_exponent(n: np.ndarray, amplitude: Moments, beta: float) -> Exponent:
         matrix @ np.log(amplitude.mean),
         jacobian @ amplitude.covariance @ jacobian.T,
         amplitude.count,
-        amplitude.degrees_of_freedom,
+        _lesser(amplitude, slice(1), slice(1, None)),
     )
+
+
+def _lesser(amplitude: Moments, *parts: slice) -> Any:
+    """Degrees of freedom of what is made of two means: those of the one that is known less."""
+    many = amplitude.degrees_of_freedom
+    return np.minimum(*(many[part] for part in parts)) if np.ndim(many) else many
