@@ -118,7 +118,6 @@ def measure(
 
     Source: `statistics.jackknife`, `statistics.clusters`.
     """
-    started = time.perf_counter()
     given: Pairs | UnequalPairs
     if are_unequal(a, b):
         given = unequal_pairs_of(a, b, pairs, groups)
@@ -126,6 +125,18 @@ def measure(
         given = pairs_of(a, b, pairs, groups)
         if given.every and is_mapped(given.a) and len(given) > 1:  # files are read few times
             given = in_tiles(given)
+    return measure_pairs(given, grid, order, seed, progress)
+
+
+def measure_pairs(
+    given: Pairs | UnequalPairs,
+    grid: int | Sequence[int] | np.ndarray | None = None,
+    order: str | np.ndarray = "raster",
+    seed: int = 0,
+    progress: Callable[[int], None] | None = None,
+) -> Result:
+    """As `measure`, of pairs whose shapes have been checked."""
+    started = time.perf_counter()
     n = _checked_grid(given.longest if grid is None else grid, given.longest)
     kernel_used = kernel("measure")
     named = order if isinstance(order, str) else "given"
