@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -17,6 +18,7 @@ from tokenspace_kernels import workers
 
 ORDERS = ("raster", "random")
 BLOCK_BYTES = 1 << 26  # of each branch that is read at once
+FEW = 8  # sequences that are copied one after the other, each by all threads
 GATHERED_BYTES = 1 << 22  # the same where tokens change places: what was copied is still in cache
 
 
@@ -53,6 +55,7 @@ class Pairs:
         most = BLOCK_BYTES if position is None else GATHERED_BYTES
         step = max(1, most * len(self.a) // self.a.nbytes)
         first, second = np.triu_indices(len(self.a), 1) if self.every else (None, None)
+        buffers: list[Array | None] = [None, None]
         for start in range(0, len(self), step):
             now = slice(start, min(start + step, len(self)))
             if self.every:
@@ -61,7 +64,8 @@ class Pairs:
                 a, b = self.a[now], self.b[now]
             if position is not None:
                 orders = [position(pair) for pair in range(now.start, now.stop)]
-                a, b = gathered(a, orders), gathered(b, orders)
+                buffers = [gathered(h, orders, x) for h, x in zip((a, b), buffers, strict=True)]
+                a, b = buffers
             yield *readable(a, b), now
             forget(self.a, self.b)
 
@@ -123,20 +127,35 @@ class Pairs:
         return lambda _: permutation
 
 
-def gathered(h: Sequence[Array] | Array, orders: Sequence[np.ndarray | None]) -> Array:
-    """Sequences of one length, (pairs, N, d), each in its order; side by side."""
+def gathered(
+    h: Sequence[Array] | Array, orders: Sequence[np.ndarray | None], out: Array | None = None
+) -> Array:
+    """Sequences of one length, (pairs, N, d), each in its order; copied side by side.
+
+    out: an array that is used again if it fits: new memory takes longer than the copy.
+    """
     if isinstance(h, jax.Array):
         return h[:, orders[0]]  # of all pairs of pictures, which share one order
-    out = np.empty((len(h), *h[0].shape), h[0].dtype)
+    shape = (len(h), *h[0].shape)
+    if out is None or out.shape != shape or out.dtype != h[0].dtype:
+        out = np.empty(shape, h[0].dtype)
 
-    def part(s: slice) -> None:
-        for k in range(*s.indices(len(h))):
-            if orders[k] is None:
-                out[k] = h[k]
-            else:
-                np.take(h[k], orders[k], axis=0, out=out[k], mode="clip")
+    def rows(k: int, part: slice) -> None:
+        order = orders[k]
+        if order is None:
+            out[k, part] = h[k][part]
+        else:
+            np.take(h[k], order[part], axis=0, out=out[k, part], mode="clip")
 
-    workers.share(len(h), part)
+    def sequences(part: slice) -> None:
+        for k in range(*part.indices(len(h))):
+            rows(k, slice(None))
+
+    if len(h) >= FEW:
+        workers.share(len(h), sequences)
+    else:
+        for k in range(len(h)):
+            workers.share(shape[1], partial(rows, k))
     return out
 
 

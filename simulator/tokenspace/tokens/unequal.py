@@ -69,6 +69,7 @@ class UnequalPairs:
         Pairs of one length that follow each other come together.
         """
         lengths = self.lengths
+        buffers: list[Array | None] = [None, None]
         for tile in self._tiles():
             start = 0
             while start < len(tile):
@@ -78,19 +79,26 @@ class UnequalPairs:
                     held += self.sequences[self.first[tile[end]]][:length].nbytes
                     end += 1
                 now = tile[start:end]
-                yield *self._read(now, int(length), order, seed), now
+                yield *readable(*self._read(now, int(length), order, seed, buffers)), now
                 start = end
             touched = np.unique(np.concatenate([self.first[tile], self.second[tile]]))
             forget(*(self.sequences[k] for k in touched))
 
     def _read(
-        self, now: np.ndarray, length: int, order: str | np.ndarray, seed: int
+        self,
+        now: np.ndarray,
+        length: int,
+        order: str | np.ndarray,
+        seed: int,
+        buffers: list[Array | None],
     ) -> tuple[Array, Array]:
+        """Both branches (pairs, n, d); what is copied goes to buffers that are used again."""
         a, b = ([self.sequences[k][:length] for k in side[now]] for side in (self.first, self.second))
         orders = [self._order(int(pair), length, order, seed) for pair in now]
         if orders[0] is None and len(now) == 1:
-            return readable(a[0][None], b[0][None])
-        return readable(gathered(a, orders), gathered(b, orders))
+            return a[0][None], b[0][None]
+        buffers[:] = [gathered(h, orders, x) for h, x in zip((a, b), buffers, strict=True)]
+        return buffers[0], buffers[1]
 
     def _order(
         self, pair: int, length: int, order: str | np.ndarray, seed: int
