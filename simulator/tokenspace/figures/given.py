@@ -8,6 +8,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from tokenspace.errors import InputError
 from tokenspace.figures.base import Figure
@@ -64,9 +65,11 @@ def panels(
         draw(axes, result)
         axes.set(**axis)
         axes.set_title(group.label, fontsize=10)
+        _plain_numbers(axes)
     for row in grid:
         row[0].set_ylabel(ylabel)
-    figure.supxlabel("number of tokens $n$", fontsize=11)
+    for axes in grid[-1]:
+        axes.set_xlabel("number of tokens $n$")
     left_out = len(loaded) - len(shown)
     figure.suptitle(title + (f" ({left_out} more are not shown)" if left_out else ""), fontsize=12)
     entries: dict[str, Any] = {}
@@ -78,6 +81,15 @@ def panels(
             entries.values(), entries.keys(), loc="outside lower center", ncols=len(entries)
         )
     return figure
+
+
+def _plain_numbers(axes: Any) -> None:
+    """Few numbers on logarithmic axes, written out."""
+    for axis in (axes.xaxis, axes.yaxis):
+        if axis.get_scale() == "log":
+            axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axis.set_minor_formatter(NullFormatter())
 
 
 def with_errors(axes: Any, n: Any, estimate: Any, label: str, colour: str) -> None:
@@ -145,5 +157,5 @@ def against_depth(
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set(xlabel="layer (0: what enters the first)", ylabel=ylabel, title=title)
     if lines:
-        axes.legend()
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
