@@ -63,17 +63,19 @@ def measure(
     """Measure D(n), psi's, n_balance and the exponent on your own tokens (pairs, N, d).
 
     Pairs that share a picture or a prompt are not independent: --pairs all or --groups make errors
-    that know of it; a folder of `tokenspace collect` says itself what pairs share. Files are mapped,
-    not loaded: memory does not grow with them.
+    that know of it; a folder of `tokenspace collect` says itself what pairs share. Files are read
+    through memory maps: memory does not grow with them.
     """
     if a.is_dir():
         for name, value in (("B", b), ("--pairs", pairs), ("--groups", groups), ("--key", key)):
             if value is not None:
-                raise InputError(f"{name} is not allowed: the folder {a} says itself what is paired")
+                raise InputError(
+                    f"{name} is not allowed: the folder {a} says itself what is paired"
+                )
         _measure_folder(a, only or [], points, order, seed, norms, as_json)
         return
     if only:
-        raise InputError(f"--only is of folders, but {a} is none")
+        raise InputError(f"--only is for folders, but {a} is no folder")
     result = _measure_arrays(a, b, pairs, groups, order, points, seed, key)
     if as_json:
         document(_as_json("measured", result))
@@ -178,13 +180,14 @@ def _or_why(take: Callable[[], Any]) -> tuple[Any, str]:
 
 
 def _lambdas(result: Result) -> tuple[dict[str, Scale | None], str]:
-    """lambda by the name of the fit, or nothing and the reason where D(n) is given but Upsilon 0."""
+    """lambda by the name of the fit; nothing, and the reason, where D(n) is given but Upsilon 0."""
     fits: dict[str, dict[str, Any]] = {
         "lambda": {},
         "lambda_plain": {"by": "plain"},
         "lambda_unit_norm": {"unit": True},
     }
-    found, why = {}, ""
+    found: dict[str, Scale | None] = {}
+    why = ""
     for name, how in fits.items():
         try:
             found[name] = result.scale_fit(**how)
@@ -279,7 +282,7 @@ def _show_table(result: Result, exponent: Exponent | None, scale: Scale | None) 
 
 
 def _show_norms(result: Result, scales: dict[str, Scale | None]) -> None:
-    """D as it is and of tokens of norm 1, each with how far it lies from its lambda sqrt(Upsilon)."""
+    """D of tokens as they are and of norm 1, and how far each is off its lambda sqrt(Upsilon)."""
     import numpy as np
 
     error, off = "± s.e.", "off lambda sqrt(Upsilon)"
@@ -304,10 +307,11 @@ def _show_norms(result: Result, scales: dict[str, Scale | None]) -> None:
 
 def _show_groups(found: list[Measured]) -> None:
     """A line a group: what is known at the last n that half of the pairs reach."""
+    error, psis = "± s.e.", ("psi_equal", "psi_within", "psi_cross")
+    balances = ("n_balance", "95 % interval")
     table = _table(
         "Groups of tokens, at the largest n that half of the pairs reach",
-        ["group", "pairs", "n", "D", "± s.e.", "exponent", "± s.e.", "psi_equal", "psi_within"]
-        + ["psi_cross", "n_balance", "95 % interval", "lambda"],
+        ["group", "pairs", "n", "D", error, "exponent", error, *psis, *balances, "lambda"],
     )
     table.columns[0].justify = "left"
     for m in found:
@@ -327,7 +331,7 @@ def _show_groups(found: list[Measured]) -> None:
                 if slope is None
                 else (_number(slope.mean[-1], ".3f"), _number(slope.standard_error[-1], ".2g"))
             ),
-            *(_number(psi[k].mean[-1], ".4f") for k in ("psi_equal", "psi_within", "psi_cross")),
+            *(_number(psi[k].mean[-1], ".4f") for k in psis),
             "-" if balance is None else _number(balance.mean, ".4g"),
             "-"
             if balance is None

@@ -8,7 +8,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from tokenspace.errors import InputError
 from tokenspace.figures.base import Figure
@@ -141,11 +141,12 @@ def against_depth(
         zip(lines.items(), distinct(len(lines)), strict=True)
     ):
         layer, value, low, high = np.array(sorted(rows)).T
+        value = np.where(np.isfinite(value), value, np.nan)
         place = layer + width * (k - (len(lines) - 1) / 2) if len(lines) > 1 else layer
-        ends = [np.where(np.isfinite(e), abs(e - value), 0.0) for e in (low, high)]
+        ends = [abs(np.where(np.isfinite(e), e, value) - value) for e in (low, high)]
         axes.errorbar(
             place,
-            np.where(np.isfinite(value), value, np.nan),
+            value,
             ends,
             fmt="o-",
             color=colour,
@@ -154,7 +155,7 @@ def against_depth(
             capsize=3,
             label=label,
         )
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel="layer (0: what enters the first)", ylabel=ylabel, title=title)
     if lines:
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))

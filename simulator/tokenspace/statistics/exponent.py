@@ -79,7 +79,7 @@ def local_exponent(n: np.ndarray, amplitude: Moments) -> Exponent:
     return Exponent(
         middle,
         matrix @ np.log(amplitude.mean),
-        jacobian @ amplitude.covariance @ jacobian.T,
+        _propagated(jacobian, amplitude.covariance),
         amplitude.count,
         _lesser(amplitude, slice(-1), slice(1, None)),
     )
@@ -108,10 +108,18 @@ def secant_exponent(n: np.ndarray, amplitude: Moments, beta: float) -> Exponent:
     return Exponent(
         n[1:],
         matrix @ np.log(amplitude.mean),
-        jacobian @ amplitude.covariance @ jacobian.T,
+        _propagated(jacobian, amplitude.covariance),
         amplitude.count,
         _lesser(amplitude, slice(1), slice(1, None)),
     )
+
+
+def _propagated(jacobian: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    """J C J', NaN only where it needs a mean whose error is unknown."""
+    unknown = np.isnan(np.diag(covariance))
+    known = np.where(unknown | unknown[:, None], 0.0, covariance)
+    needs = (jacobian[:, unknown] != 0).any(axis=1)
+    return np.where(needs | needs[:, None], np.nan, jacobian @ known @ jacobian.T)
 
 
 def _lesser(amplitude: Moments, *parts: slice) -> Any:

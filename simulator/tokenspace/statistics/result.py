@@ -86,7 +86,9 @@ class Result:
         count = np.asarray(self.replicates if self.counts is None else self.counts, np.float64)
         variance = self.mean_square.mean - self.divergence.mean**2
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.sqrt(np.maximum(variance, 0) * np.where(count > 1, count / (count - 1), np.nan))
+            return np.sqrt(
+                np.maximum(variance, 0) * np.where(count > 1, count / (count - 1), np.nan)
+            )
 
     @property
     def standard_error(self) -> np.ndarray:

@@ -68,9 +68,15 @@ def token_groups(folder: str | Path) -> list[TokenGroup]:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
     arrays, files = sorted(folder.glob("*.npy")), sorted(folder.glob("*.safetensors"))
-    if any(folder.glob("*.partial")) or bool(arrays) == bool(files):
-        read_collected(folder)  # says what is missing, where nothing else can be read
-        raise InputError(f"{folder}: holds no tokens that can be read")
+    if any(folder.glob("*.partial")):
+        read_collected(folder)  # which says that it is not finished
+    if bool(arrays) == bool(files):
+        raise InputError(
+            f"{folder}: holds {'both .npy and' if arrays else 'no manifest.json, no .npy and no'} "
+            ".safetensors files; it must be a folder of `tokenspace collect`, of .npy files, each "
+            "(n, d) of a picture, or of .safetensors files, each a layer with an array (n, d) for "
+            "every picture"
+        )
     name = folder.name or str(folder)
     if arrays:
         return [TokenGroup(name, name, name, "tokens", None, lambda: _of_arrays(arrays))]
@@ -152,7 +158,9 @@ def _of_collected(found: Collected, group: Group) -> UnequalPairs:
         [arrays[b.id] for _, b in pairs],
         None,
         _labels([a.group_label for a, _ in pairs]),
-        names=[f"prompt {s.pair}, answer {s.branch}" for side in zip(*pairs) for s in side],
+        names=[
+            f"prompt {s.pair}, answer {s.branch}" for side in zip(*pairs, strict=True) for s in side
+        ],
     )
 
 

@@ -63,19 +63,24 @@ def _is_read(h: Array) -> bool:
 def require_sound(a: Array, b: Array, unit: bool) -> None:
     """All values finite, and with `unit` no token zero; else an error that says where."""
     for name, h in (("a", a),) if a is b else (("a", a), ("b", b)):
-        where, count = _first(h, _not_finite)
-        if count:
-            raise InputError(
-                f"tokens {name}[{', '.join(map(str, where))}] = {h[where]} is not finite "
-                f"({count} such values)"
-            )
-        where, count = _first(h, _zero) if unit else ((), 0)
-        if count:
-            raise InputError(
-                f"tokens {name}[{', '.join(map(str, where))}] is all zero "
-                f"({count} such tokens), so its cosine is undefined; "
-                "remove padding first"
-            )
+        require_sound_array(name, h, unit)
+
+
+def require_sound_array(name: str, h: Array, unit: bool) -> None:
+    """The same of one array (..., N, d)."""
+    where, count = _first(h, _not_finite)
+    if count:
+        raise InputError(
+            f"tokens {name}[{', '.join(map(str, where))}] = {h[where]} is not finite "
+            f"({count} such values)"
+        )
+    where, count = _first(h, _zero) if unit else ((), 0)
+    if count:
+        raise InputError(
+            f"tokens {name}[{', '.join(map(str, where))}] is all zero "
+            f"({count} such tokens), so its cosine is undefined; "
+            "remove padding first"
+        )
 
 
 def _not_finite(h: Array) -> Array:

@@ -54,8 +54,8 @@ class Pairs:
             return
         most = BLOCK_BYTES if position is None else GATHERED_BYTES
         step = max(1, most * len(self.a) // self.a.nbytes)
-        first, second = np.triu_indices(len(self.a), 1) if self.every else (None, None)
-        buffers: list[Array | None] = [None, None]
+        first, second = np.triu_indices(len(self.a) if self.every else 0, 1)
+        buffers: list[Any] = [None, None]
         for start in range(0, len(self), step):
             now = slice(start, min(start + step, len(self)))
             if self.every:
@@ -102,9 +102,7 @@ class Pairs:
         take = self.a.__array_namespace__().take_along_axis
         return replace(self, a=take(self.a, orders, 1), b=take(self.b, orders, 1))
 
-    def _positions(
-        self, order: str | np.ndarray, seed: int
-    ) -> Callable[[int], np.ndarray] | None:
+    def _positions(self, order: str | np.ndarray, seed: int) -> Callable[[int], np.ndarray] | None:
         """The order (N,) of each pair, asked for one after the other; None as they are given."""
         tokens = self.a.shape[1]
         if isinstance(order, str):
@@ -137,15 +135,15 @@ def gathered(
     if isinstance(h, jax.Array):
         return h[:, orders[0]]  # of all pairs of pictures, which share one order
     shape = (len(h), *h[0].shape)
-    if out is None or out.shape != shape or out.dtype != h[0].dtype:
-        out = np.empty(shape, h[0].dtype)
+    fits = isinstance(out, np.ndarray) and out.shape == shape and out.dtype == h[0].dtype
+    into: Any = out if fits else np.empty(shape, h[0].dtype)
 
     def rows(k: int, part: slice) -> None:
         order = orders[k]
         if order is None:
-            out[k, part] = h[k][part]
+            into[k, part] = h[k][part]
         else:
-            np.take(h[k], order[part], axis=0, out=out[k, part], mode="clip")
+            np.take(h[k], order[part], axis=0, out=into[k, part], mode="clip")
 
     def sequences(part: slice) -> None:
         for k in range(*part.indices(len(h))):
@@ -156,7 +154,7 @@ def gathered(
     else:
         for k in range(len(h)):
             workers.share(shape[1], partial(rows, k))
-    return out
+    return into
 
 
 def pairs_of(a: Any, b: Any, pairs: str | None, groups: Any) -> Pairs:
@@ -184,7 +182,9 @@ def pairs_of(a: Any, b: Any, pairs: str | None, groups: Any) -> Pairs:
     if groups is None:
         return Pairs(a, b, False, None, "")
     members = members_of(groups, len(a))
-    return Pairs(a, b, False, members, said_of_errors(f"{members.max() + 1:,} groups", "group", members))
+    return Pairs(
+        a, b, False, members, said_of_errors(f"{members.max() + 1:,} groups", "group", members)
+    )
 
 
 def _all_pairs(a: Any, b: Any, groups: Any) -> Pairs:

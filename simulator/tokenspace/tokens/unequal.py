@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from tokenspace.errors import InputError
-from tokenspace.statistics.jackknife import freedom_of, members_of
-from tokenspace.tokens.given import Array, one_branch, readable, require_sound
+from tokenspace.statistics.jackknife import members_of
+from tokenspace.tokens.given import Array, one_branch, readable, require_sound_array
 from tokenspace.tokens.mapped import forget
 from tokenspace.tokens.pairs import GATHERED_BYTES, ORDERS, Pairs, gathered, said_of_errors
 
@@ -55,11 +55,7 @@ class UnequalPairs:
             InputError: naming the sequence, the place and the value.
         """
         for k in np.unique(np.concatenate([self.first, self.second])):
-            h = self.sequences[k][None, :tokens]
-            try:
-                require_sound(h, h, unit=True)
-            except InputError as error:
-                raise InputError(f"{self.names[k]}: {error}") from None
+            require_sound_array(self.names[k], self.sequences[k][:tokens], unit=True)
 
     def blocks(
         self, order: str | np.ndarray = "raster", seed: int = 0
@@ -69,7 +65,7 @@ class UnequalPairs:
         Pairs of one length that follow each other come together.
         """
         lengths = self.lengths
-        buffers: list[Array | None] = [None, None]
+        buffers: list[Any] = [None, None]
         for tile in self._tiles():
             start = 0
             while start < len(tile):
@@ -90,10 +86,12 @@ class UnequalPairs:
         length: int,
         order: str | np.ndarray,
         seed: int,
-        buffers: list[Array | None],
+        buffers: list[Any],
     ) -> tuple[Array, Array]:
         """Both branches (pairs, n, d); what is copied goes to buffers that are used again."""
-        a, b = ([self.sequences[k][:length] for k in side[now]] for side in (self.first, self.second))
+        a, b = (
+            [self.sequences[k][:length] for k in side[now]] for side in (self.first, self.second)
+        )
         orders = [self._order(int(pair), length, order, seed) for pair in now]
         if orders[0] is None and len(now) == 1:
             return a[0][None], b[0][None]
@@ -109,9 +107,7 @@ class UnequalPairs:
             if permutation.shape != (length,) or not np.array_equal(
                 np.sort(permutation), np.arange(length)
             ):
-                raise InputError(
-                    f"order must hold each of 0..{length - 1} once, shape ({length},)"
-                )
+                raise InputError(f"order must hold each of 0..{length - 1} once, shape ({length},)")
             return permutation
         if order == "raster":
             return None
@@ -145,7 +141,7 @@ def in_tiles(given: Pairs) -> UnequalPairs:
     """All pairs of pictures of one length, so ordered that a file is read few times."""
     first, second = np.triu_indices(len(given.a), 1)
     members = np.stack([first, second], axis=1) if given.members is None else given.members
-    names = [f"picture {k}" for k in range(len(given.a))]
+    names = [f"a[{k}]" for k in range(len(given.a))]
     return UnequalPairs(list(given.a), first, second, members, given.said, names, True)
 
 

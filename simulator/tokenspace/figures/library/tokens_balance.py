@@ -15,8 +15,8 @@ from tokenspace.registry import register
 @register
 class TokensBalance(OfTokens):
     meaning = (
-        "The balance curve (1 - psi_equal)/(psi_within - psi_cross) - 1 of given tokens: balance is "
-        "where it meets y = n."
+        "The balance curve (1 - psi_equal)/(psi_within - psi_cross) - 1 of given tokens: balance "
+        "is where it meets y = n."
     )
     order = 240
 
