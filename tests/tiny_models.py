@@ -6,7 +6,7 @@ import numpy as np
 import torch
 import transformers
 from PIL import Image
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 torch.set_num_threads(1)
 SPECIAL = ["<s>", "</s>", "<pad>", "<|user|>", "<|assistant|>", "<|end|>"]
@@ -31,6 +31,9 @@ def tokenizer(picture="", chat=True):
         show_progress=False,
     )
     made.train_from_iterator(["the answer to the question is yes or no"], trainer)
+    made.post_processor = processors.TemplateProcessing(
+        single="<s> $A", special_tokens=[("<s>", made.token_to_id("<s>"))]
+    )
     fast = transformers.PreTrainedTokenizerFast(
         tokenizer_object=made, bos_token="<s>", eos_token="</s>", pad_token="<pad>"
     )
@@ -125,7 +128,7 @@ def qwen(folder, generation="Qwen2_5_VL"):
     torch.manual_seed(4)
     picture = "<|vision_start|><|image_pad|><|vision_end|>"
     reader = tokenizer(picture + "<|video_pad|>")
-    reader.chat_template = CHAT.replace("PICTURE", picture)
+    reader.chat_template = "<s>" + CHAT.replace("PICTURE", picture)
     number = reader.convert_tokens_to_ids
     vision = {"depth": 3, "patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 2}
     if generation == "Qwen2_5_VL":
@@ -147,15 +150,42 @@ def qwen(folder, generation="Qwen2_5_VL"):
     return saved(folder, model, kind(min_pixels=56 * 56, max_pixels=28 * 28 * 60), reader)
 
 
-def dinov2(folder):
+def llava_next(folder):
+    """A picture is cut into tiles, and has as many tokens as its shape asks for."""
+    torch.manual_seed(7)
+    reader = tokenizer("<image>")
+    shapes = [[28, 56], [56, 28], [56, 56]]
+    config = transformers.LlavaNextConfig(
+        vision_config=transformers.CLIPVisionConfig(**clip_vision()),
+        text_config=transformers.LlamaConfig(**language(len(reader))),
+        image_token_index=reader.convert_tokens_to_ids("<image>"),
+        image_grid_pinpoints=shapes,
+    )
+    size = {"height": 28, "width": 28}
+    images = transformers.LlavaNextImageProcessorPil(
+        size={"shortest_edge": 28}, crop_size=size, image_grid_pinpoints=shapes
+    )
+    processor = transformers.LlavaNextProcessor(
+        image_processor=images,
+        tokenizer=reader,
+        patch_size=7,
+        vision_feature_select_strategy="default",
+        image_token="<image>",
+        num_additional_image_tokens=1,
+        chat_template=reader.chat_template,
+    )
+    return saved(folder, transformers.LlavaNextForConditionalGeneration(config), processor)
+
+
+def dinov2(folder, kind="Dinov2"):
+    """A vision encoder alone; with "Dinov2WithRegisters" it has 4 tokens more that are no patches."""
     torch.manual_seed(5)
-    config = transformers.Dinov2Config(
+    config = getattr(transformers, f"{kind}Config")(
         hidden_size=32, num_hidden_layers=3, num_attention_heads=2, image_size=28, patch_size=7
     )
-    kind = transformers.BitImageProcessorPil
     size = {"height": 28, "width": 28}
-    reader = kind(size={"shortest_edge": 28}, crop_size=size)
-    return saved(folder, transformers.Dinov2Model(config), reader)
+    reader = transformers.BitImageProcessorPil(size={"shortest_edge": 28}, crop_size=size)
+    return saved(folder, getattr(transformers, f"{kind}Model")(config), reader)
 
 
 def clip(folder):

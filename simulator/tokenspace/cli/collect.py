@@ -55,8 +55,8 @@ def collect(
 ) -> None:
     """Run a model and store the hidden states of its tokens, for `measure`.
 
-    Texts: two answers to one prompt are two branches. Pictures: every two of them are. A collection
-    that was stopped or killed goes on when the same command runs again.
+    Texts: two answers to one prompt are two branches. Pictures: every two of them are. What was
+    stopped or killed goes on when the same command runs again.
     """
     from tokenspace.experiments.interrupt import graceful
     from tokenspace.tokens.collect.run import Request

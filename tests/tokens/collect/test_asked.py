@@ -6,7 +6,7 @@ from tokenspace.errors import InputError
 from tokenspace.tokens.collect import models
 from tokenspace.tokens.collect.batches import OneAtATime, in_batches
 from tokenspace.tokens.collect.layers import chosen_layers
-from tokenspace.tokens.collect.pictures import find_pictures
+from tokenspace.tokens.collect.pictures import find_pictures, open_picture
 from tokenspace.tokens.collect.prefix import Encoder
 from tokenspace.tokens.collect.run import Request, collect
 from tokenspace.tokens.collect.texts import read_texts
@@ -84,6 +84,16 @@ def test_pictures_by_name_or_by_list(tmp_path, jsonl):
         find_pictures(jsonl([{"picture": "b.jpg"}, {"image": "a.PNG"}]))
     with pytest.raises(InputError, match=r"gone\.png: no such file"):
         find_pictures(jsonl([{"picture": "b.jpg"}, {"picture": "gone.png"}]))
+
+
+def test_a_picture_is_turned_as_its_camera_says(tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    exif = image.Exif()
+    exif[0x0112] = 6  # a quarter turn
+    image.new("L", (30, 20)).save(tmp_path / "a.jpg", exif=exif)
+    image.new("RGBA", (30, 20)).save(tmp_path / "b.png")
+    first, second = map(open_picture, find_pictures(tmp_path))
+    assert (first.size, first.mode, second.size, second.mode) == ((20, 30), "RGB", (30, 20), "RGB")
 
 
 def test_layers():

@@ -102,6 +102,9 @@ def test_a_torn_line_of_the_journal_is_cut_off(tmp_path):
     grow(tmp_path / "a", 20).close()
     with (tmp_path / "a" / JOURNAL).open("ab") as file:
         file.write(b'{"sequences": [{"id": "0000')
+    grow(tmp_path / "a", 30).close()
+    with (tmp_path / "a" / JOURNAL).open("ab") as file:
+        file.write(b"{")
     grow(tmp_path / "a")
     require_whole(tmp_path / "a")
 
@@ -151,6 +154,26 @@ def test_kill_minus_9_at_any_moment_loses_nothing(tmp_path):
 def _lines(folder):
     journal = folder / "a" / JOURNAL
     return journal.read_bytes().count(b"\n") if journal.exists() else 0
+
+
+def test_a_disk_that_is_full_loses_only_what_was_not_committed(tmp_path):
+    """No file may grow beyond what 20 sequences take: as a full disk, an error of the system."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    folder = grow(tmp_path / "a", 19)
+    folder.commit()
+    largest = max(path.stat().st_size for path in (tmp_path / "a").iterdir())
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, hard))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            for k in range(19, COUNT):
+                folder.add(*sequence(k))
+                folder.commit()
+        folder.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    grow(tmp_path / "a")
+    require_whole(tmp_path / "a")
 
 
 def test_another_collection_is_not_overwritten(tmp_path):

@@ -102,13 +102,16 @@ def test_padding_is_masked_where_tokens_see_those_after_them(tiny, jsonl, tmp_pa
             np.testing.assert_allclose(stored[group.name, branch.id], expected, **CLOSE)
 
 
-def one_by_one(folder, kind, picture, prompt="Describe the picture.", marks="<image>"):
+def one_by_one(folder, kind, picture, marks="<image>", opening="<s>"):
     """(model, its inputs) for one picture, as transformers itself prepares them."""
     from tokenspace.tokens.collect.models import load
 
     reader = load(str(folder), pictures=True).reader
-    text = f"<|user|>{marks}{prompt}<|end|><|assistant|>"
-    inputs = reader(images=Image.open(picture), text=text, return_tensors="pt")
+    text = f"{opening}<|user|>{marks}Describe the picture.<|end|><|assistant|>"
+    inputs = reader(
+        images=Image.open(picture), text=text, add_special_tokens=False, return_tensors="pt"
+    )
+    assert inputs["input_ids"][0, :2].tolist() == [0, 3]  # <s> once, then <|user|>
     return getattr(transformers, kind).from_pretrained(folder).eval(), inputs
 
 
@@ -162,7 +165,17 @@ def test_pictures_through_qwen(tiny, pictures, tmp_path, batch, generation):
                 np.testing.assert_allclose(tokens[order], rows[np.lexsort(rows.T)], **CLOSE)
 
 
-@pytest.mark.parametrize("model", ["dinov2", "clip", "llava", "qwen:Qwen2VL", "qwen:Qwen2_5_VL"])
+RASTER = [
+    "dinov2",
+    "dinov2:Dinov2WithRegisters",
+    "clip",
+    "llava",
+    "qwen:Qwen2VL",
+    "qwen:Qwen2_5_VL",
+]
+
+
+@pytest.mark.parametrize("model", RASTER)
 def test_patches_are_in_raster_order(tiny, tmp_path, model):
     """A picture that differs in one patch differs in that patch's row before the first layer."""
     name, *more = model.split(":")
@@ -181,6 +194,27 @@ def test_patches_are_in_raster_order(tiny, tmp_path, model):
     for k in range(rows * columns):
         moved = np.abs(stored["vision.00", f"{k:06d}"] - plain).max(axis=1)
         assert np.flatnonzero(moved > 1e-4).tolist() == [k]
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_pictures_in_tiles_are_taken_one_at_a_time(tiny, pictures, tmp_path, batch):
+    folder = tiny("llava_next")
+    collected = collect(Request(str(folder), tmp_path / "out", pictures=pictures, batch=batch))
+    stored = everything(collected)
+    for branch in collected.sequences:
+        kind = "LlavaNextForConditionalGeneration"
+        model, inputs = one_by_one(folder, kind, pictures / branch.picture)
+        tower = model.model.vision_tower
+        modules = [*by_language(model.model.language_model)[1:], *tower.encoder.layers]
+        seen = hooked(lambda model=model, inputs=inputs: model(**inputs), modules)
+        here = (inputs["input_ids"][0] == model.config.image_token_id).numpy()
+        assert branch.length == here.sum() > 16
+        for k, tokens in enumerate(seen):
+            if k < 4:
+                expected, name = tokens[0, here], f"language.{k + 1:02d}"
+            else:
+                expected, name = tokens[:, 1:].reshape(-1, 32), f"vision.{k - 3:02d}"
+            np.testing.assert_allclose(stored[name, branch.id], expected, **CLOSE)
 
 
 def test_vision_encoders_alone(tiny, pictures, tmp_path):
@@ -252,7 +286,7 @@ def test_a_model_without_a_template_reads_the_texts_as_they_are(tiny, texts, tmp
     folder = str(tiny("llama"))
     plain = collect(Request(folder, tmp_path / "out", texts=texts, template=False, limit=1))
     reader = transformers.AutoTokenizer.from_pretrained(folder)
-    assert plain.sequences[0].prefix == len(reader.tokenize("is it ?"))
+    assert plain.sequences[0].prefix == 1 + len(reader.tokenize("is it ?"))  # <s> is before it
     without = collect(Request(str(tiny("llama", False)), tmp_path / "none", texts=texts, limit=1))
     assert not without.about["template"]
     assert without.sequences[0].prefix == plain.sequences[0].prefix
@@ -279,11 +313,12 @@ def test_values_that_are_not_finite_are_refused(tiny, texts, tmp_path):
 def test_memory_that_runs_out_halves_the_batch(tiny, texts, tmp_path, monkeypatch):
     from tokenspace.tokens.collect import states
 
-    sizes, said = [], []
+    sizes, widths, said = [], [], []
     forward = states._forward
 
     def small(loaded, inputs, module=None):
         sizes.append(len(inputs["input_ids"]))
+        widths.append(inputs["input_ids"].shape[1])
         if sizes[-1] > 3:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 GiB")
         return forward(loaded, inputs, module)
@@ -293,6 +328,7 @@ def test_memory_that_runs_out_halves_the_batch(tiny, texts, tmp_path, monkeypatc
     request = Request(str(tiny("llama")), tmp_path / "out", texts=texts, batch=8)
     found = everything(collect(request, say=said.append))
     assert sizes == [8, 4] + [2] * 12 and len(said) == 2
+    assert widths == sorted(widths, reverse=True)  # the longest first, so that it runs out early
     assert found.keys() == expected.keys()
     for key, tokens in found.items():
         np.testing.assert_allclose(tokens, expected[key], **CLOSE)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tokenspace.errors import InputError
+from tokenspace.tokens.collect.batches import is_out_of_memory
 
 NEEDED = {"torch": "torch", "transformers": "transformers", "PIL": "pillow"}
 DTYPES = ("auto", "float32", "bfloat16", "float16")
@@ -105,9 +106,26 @@ def load(
     weights = {"dtype": numbers, "use_safetensors": None if any_weights else True}
     model, about = _from(transformers.AutoModel, name, **where, **weights, output_loading_info=True)
     _require_weights(name, about["missing_keys"])
-    model = model.eval().to(place)
+    try:
+        model = model.eval().to(place)
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise InputError(
+            f"{name}: does not fit into the memory of {place}; use --dtype bfloat16, or another "
+            "--device"
+        ) from None
     token = _picture_token(config, reader) if pictures else None
-    return Loaded(name, model, reader, token, getattr(config, "_commit_hash", None))
+    return Loaded(name, model, reader, token, _commit(transformers, name, revision))
+
+
+def _commit(transformers: Any, name: str, revision: str | None) -> str | None:
+    """The commit of a hub's model, which names the folder where it is cached."""
+    file = transformers.utils.cached_file(
+        name, "config.json", revision=revision, local_files_only=True
+    )
+    found = re.search(r"/snapshots/([0-9a-f]{40})/", Path(file).as_posix())
+    return found[1] if found and not Path(name).is_dir() else None
 
 
 def _require_weights(name: str, missing: Iterable[str]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,8 @@ class GrowingShard:
         os.replace(self.partial, self.path)
 
     def close(self) -> None:
+        """Let go of the file; what was not synced may be lost, as after a kill."""
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # a full disk, which `append` or `sync` has told of
+                self._file.close()
             self._file = None

@@ -9,6 +9,7 @@ from typing import Any
 
 from tokenspace.errors import InputError
 from tokenspace.tokens.collect.arrange import arranged
+from tokenspace.tokens.collect.batches import is_out_of_memory
 from tokenspace.tokens.collect.models import Loaded
 from tokenspace.tokens.collect.pictures import Picture, open_picture
 from tokenspace.tokens.collect.prefix import Encoded, applied
@@ -42,7 +43,7 @@ def of_texts(loaded: Loaded, batch: Sequence[Encoded]) -> list[States]:
     for row, text in enumerate(batch):
         ids[row, : len(text.ids)] = torch.tensor(text.ids)
         mask[row, : len(text.ids)] = 1
-    layers = _forward(loaded, {"input_ids": ids, "attention_mask": mask}).hidden_states
+    layers = _layers(loaded, _forward(loaded, {"input_ids": ids, "attention_mask": mask}))
     out = []
     for row, text in enumerate(batch):
         span = slice(text.prefix, text.prefix + text.answer)
@@ -68,13 +69,9 @@ def of_pictures(loaded: Loaded, batch: Sequence[Picture], chat: bool) -> list[St
     else:
         inputs = _asked(loaded, batch, images, chat)
         with _kept(encoder) as outputs:
-            language = _forward(loaded, inputs).hidden_states
-    if len(outputs) != 1 or not getattr(outputs[0], "hidden_states", None):
-        raise InputError(
-            f"{loaded.name}: its vision encoder gives no hidden states; collect by hand, see "
-            "docs/collect_by_hand.md"
-        )
-    vision, words = arranged(outputs[0].hidden_states, inputs, encoder.config, len(batch))
+            language = _layers(loaded, _forward(loaded, inputs))
+    seen = _layers(loaded, outputs[0] if len(outputs) == 1 else None)
+    vision, words = arranged(seen, inputs, encoder.config, len(batch))
     out = []
     for row, picture in enumerate(batch):
         branch = Branch(f"{picture.number:06d}", 1, picture.label, picture=picture.name)
@@ -135,8 +132,27 @@ def _forward(loaded: Loaded, inputs: dict[str, Any], module: Any = None) -> Any:
     }
     if getattr(module.config.get_text_config(), "use_cache", False):
         given["use_cache"] = False  # nothing is generated
-    with torch.inference_mode():
-        return module(**given, output_hidden_states=True, return_dict=True)
+    try:
+        with torch.inference_mode():
+            return module(**given, output_hidden_states=True, return_dict=True)
+    except Exception as error:  # whatever a model may raise
+        if is_out_of_memory(error):
+            raise
+        raise InputError(
+            f"{loaded.name}: cannot run on what it is given ({type(error).__name__}: {error}); "
+            "collect by hand, see docs/collect_by_hand.md"
+        ) from error
+
+
+def _layers(loaded: Loaded, output: Any) -> Any:
+    """The hidden states in what a model or an encoder returned."""
+    layers = getattr(output, "hidden_states", None)
+    if not layers:
+        raise InputError(
+            f"{loaded.name}: gives no hidden states of its layers; collect by hand, see "
+            "docs/collect_by_hand.md"
+        )
+    return layers
 
 
 @contextmanager
