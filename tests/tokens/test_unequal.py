@@ -107,6 +107,14 @@ def test_mapped_arrays_have_the_numbers_of_arrays_in_memory(
         same(ts.measure(*given[1], order=order, **arguments), want)
 
 
+def test_pairs_that_end_before_the_grid_count_nowhere():
+    found = ts.measure(A, B, grid=[20, 25])
+    same(
+        found, ts.measure([A[k] for k in (0, 2, 3, 5)], [B[k] for k in (0, 2, 3, 5)], grid=[20, 25])
+    )
+    np.testing.assert_array_equal(found.counts, [4, 3])
+
+
 def test_nothing_that_is_given_is_written_to():
     before = [h.copy() for h in A + B]
     ts.measure(A, B, order="random")

@@ -169,14 +169,16 @@ def _summary(
     state, unit = begin(n, psi=True), begin_unit(n)
     done, waiting, held = 0, [], 0
     for a, b, now in given.blocks(order, seed):
-        measured = _measured(kernel_used, a, b, n[n <= a.shape[-2]], psi=True, explain=explain)
-        count = len(measured["divergence"])
-        done += count
+        done += len(a)
+        reached = n[n <= a.shape[-2]]
+        if not len(reached):  # these pairs end before the grid begins
+            continue
+        measured = _measured(kernel_used, a, b, reached, psi=True, explain=explain)
         if clusters is None:
             state, unit = update(state, measured), update_unit(unit, n, measured)
         else:
             waiting.append((padded(measured, len(n)), now))
-            held += count
+            held += len(a)
             if held >= TOGETHER:
                 clusters, waiting, held = _counted(clusters, waiting, given.members), [], 0
         progress(done)
