@@ -37,7 +37,10 @@ def test_a_table_of_one_group_and_a_line_for_each_of_many(call):
     status, out, err = call("measure", "layers", "--only", "b", "--norms")
     assert status == 0 and out.startswith("layers b\n") and not err.strip()
     assert "10 pairs, raster order; all pairs of 5 pictures" in out and "  pairs  " in out
-    assert "scaled to norm 1" in out and "as the paper fits it, every n alike: lambda = " in out
+    assert (
+        "scaled to norm 1" in out
+        and "as the paper fits it (that above: least squares in log), every n alike: " in out
+    )
     assert "fitted up to n = 9, which half of the pairs reach" in out and "nan" not in out
     status, out, _ = call("measure", "layers")
     assert status == 0 and "tokenspace measure layers --only d" in out

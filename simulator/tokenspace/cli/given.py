@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from tokenspace.tokens.folders import Measured, TokenGroup
 
 MOST_TABLES = 3  # of groups; of more, a line each is printed
+OTHER_LAMBDAS = {
+    "lambda_plain": "as the paper fits it (that above: least squares in log), every n alike",
+    "lambda_unit_norm": "of the tokens scaled to norm 1",
+}
 PROGRESS_FROM = 1 << 28  # bytes of tokens; less takes no time
 
 
@@ -216,10 +220,13 @@ def _show(result: Result, norms: bool) -> None:
     _show_table(result, exponent, scales["lambda"])
     if norms:
         _show_norms(result, scales)
-    print(unknown or f"{scales['lambda']}, by least squares in log")
-    if not unknown:
-        print(f"  as the paper fits it, every n alike: {scales['lambda_plain']}")
-        print(f"  of the tokens scaled to norm 1: {scales['lambda_unit_norm']}")
+    print(unknown or scales["lambda"])
+    for name, words in OTHER_LAMBDAS.items():
+        other = scales[name]
+        if other is not None:
+            error = _number(other.standard_error, ".2g")
+            off = f"off by at most {other.lack_of_fit:.1%}"
+            print(f"  {words}: {other.mean:.5g} ± {error}, {off}")
     reached = result.reached()
     if len(reached.n) < len(result.n):
         print(
