@@ -73,15 +73,20 @@ def _counted(sketch: Sketch, d: np.ndarray) -> Sketch:
     counts, first = sketch.counts, sketch.first
     if not there.any():
         return sketch
-    bottom, top = bucket[there].min(), bucket[there].max()
-    low = np.where(there, bucket, top).min(axis=0)  # also of an n that no replicate has
-    high = np.where(there, bucket, bottom).max(axis=0)
+    complete = bool(there.all())
+    if complete:
+        low, high = bucket.min(axis=0), bucket.max(axis=0)
+    else:  # also of an n that no replicate has
+        low = np.where(there, bucket, bucket[there].max()).min(axis=0)
+        high = np.where(there, bucket, bucket[there].min()).max(axis=0)
     if counts.shape[1]:
         low, high = np.minimum(low, first), np.maximum(high, first + counts.shape[1] - 1)
     width = int(np.max(high - low)) + 1
     m = len(low)
     places = bucket - low + np.arange(m) * width
-    new = np.bincount(places[there], minlength=m * width).reshape(m, width)
+    new = np.bincount((places if complete else places[there]).ravel(), minlength=m * width).reshape(
+        m, width
+    )
     for k in range(m if counts.shape[1] else 0):
         start = first[k] - low[k]
         new[k, start : start + counts.shape[1]] += counts[k, : width - start]
