@@ -15,6 +15,7 @@ from .covariance import (
     Laplace,
     Markov,
     Matern,
+    PatchDistance,
     PatchGrid,
     PowerLaw,
     PowerLawSpectrum,
@@ -47,6 +48,7 @@ from .sampling.choose import choose
 from .scaling.fit import fit_scaling
 from .statistics.estimate import Estimate
 from .statistics.result import Result
+from .tokens.describe import TokenDescription, describe_tokens
 from .tokens.fit import TokenFit, fit_tokens
 from .tokens.measure import correlations, divergence, measure
 
@@ -68,6 +70,7 @@ __all__ = [
     "Laplace",
     "Markov",
     "Matern",
+    "PatchDistance",
     "PatchGrid",
     "PowerLaw",
     "PowerLawSpectrum",
@@ -81,6 +84,7 @@ __all__ = [
     "Structure",
     "StudentT",
     "SumModel",
+    "TokenDescription",
     "TokenFit",
     "TokenLaw",
     "TokenModel",
@@ -90,6 +94,7 @@ __all__ = [
     "choose",
     "correlations",
     "covariance",
+    "describe_tokens",
     "divergence",
     "equicorrelated",
     "errors",
