@@ -16,9 +16,11 @@ from jax import lax
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import tpu as pltpu
 
-from tokenspace_kernels.pair_walk import PAIR, Carry, Term, Walk, noise_of
+from tokenspace_kernels.pair_rows import Carry, Rows, Term
+from tokenspace_kernels.pair_walk import PAIR, Walk, noise_of
 from tokenspace_kernels.random_bits import PLAIN
 from tokenspace_kernels.sample_divergence import LinearBlocks
+from tokenspace_kernels.streams import numbered
 
 SUBLANES, LANES = 8, 128
 LARGEST_SLICE = 512
@@ -49,11 +51,11 @@ def _kernel(
             partial(_weight, next(left), next(left) if size[1] else None, size[1], first),
             *size,
             jnp.broadcast_to(scale[...], shape),
-            noise_of(key, number, feature),
+            noise_of(key, numbered(number) if number else None, feature),
         )
         for number, (size, scale) in enumerate(zip(terms, scales, strict=True))
     ]
-    walk = Walk(own, PLAIN)
+    walk = Walk(Rows(own, PLAIN), terms[0][0])
     point = lax.broadcasted_iota(jnp.int32, out.shape, 1)
 
     @pl.when(chunk == 0)
@@ -113,7 +115,7 @@ def sample_divergence(
     pairs = min(CHUNK, _up(blocks, LANES))
     chunks = pl.cdiv(blocks, pairs)
     tile = min(LARGEST_SLICE, _up(dim, LANES))
-    sizes = tuple((t.noise.shape[1] - 1 - t.state.shape[2], t.state.shape[2]) for t in terms)
+    sizes = tuple((t.slots, t.states) for t in terms)
     scales = [jnp.pad(t.scale, (0, _up(dim, tile) - dim)).reshape(-1, 1, LANES) for t in terms]
     weights = [_by_pair(w, chunks * pairs) for t in terms for w in (t.noise, t.state) if w.size]
     first = jnp.arange(chunks + 1, dtype=jnp.int32) * (pairs * sizes[0][0])
