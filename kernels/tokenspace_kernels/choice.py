@@ -128,6 +128,10 @@ def _remember(kernel: str, chosen: str) -> None:
         path = cache_file()
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".kernels")
-        with os.fdopen(handle, "w") as file:
-            json.dump(kept, file, indent=1)
-        os.replace(temporary, path)
+        try:
+            with os.fdopen(handle, "w") as file:
+                json.dump(kept, file, indent=1)
+            os.replace(temporary, path)
+        except OSError:  # a full disk, say
+            os.unlink(temporary)
+            raise
