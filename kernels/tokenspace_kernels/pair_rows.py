@@ -47,7 +47,7 @@ class Rows(NamedTuple):
     def _row(self, term: Term, pair: Any, columns: Sequence[Any], row: int, start: Any) -> Any:
         return weighted(partial(term.weight, pair, row), start, columns, self.arithmetic)
 
-    def __call__(
+    def at_pair(
         self, pair: Any, carries: list[Carry], reports: int
     ) -> tuple[list[jax.Array], list[Carry]]:
         """Prefix sums of all terms at the first slots of a pair, and what is carried past it."""

@@ -14,7 +14,6 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from tokenspace_kernels.given_tokens import TokenSums
 from tokenspace_kernels.pair_walk import PAIR, normals_of, weighted
 from tokenspace_kernels.random_bits import Arithmetic, Cipher
 from tokenspace_kernels.sample_divergence import TokenBlocks
@@ -44,17 +43,26 @@ class Sum(NamedTuple):
     lost: Any
 
 
+class Sums(NamedTuple):
+    """Over tokens: `given_tokens.TokenSums`, each with what it lost."""
+
+    difference: Sum
+    unit_a: Sum
+    unit_b: Sum
+    equal: Sum
+
+
 class Carry(NamedTuple):
     """Up to the current pair: sums over tokens, and the states of both processes."""
 
-    sums: TokenSums
+    sums: Sums
     total: tuple[jax.Array, ...]
     difference: tuple[jax.Array, ...]
 
 
 def first_carry(zero: jax.Array, none: Any, states: tuple[int, int]) -> Carry:
-    """Before the first token; `zero` has the shape of the features, `none` that of a token's sum."""
-    sums = TokenSums(*(Sum(x, x) for x in (zero, zero, zero, none)))
+    """Before the first token; `zero` has the features' shape, `none` that of a sum over them."""
+    sums = Sums(*(Sum(x, x) for x in (zero, zero, zero, none)))
     return Carry(sums, *((zero,) * p for p in states))
 
 
@@ -88,7 +96,7 @@ class Tokens(NamedTuple):
         value = to.value + increment
         return Sum(value, increment - (value - to.value))
 
-    def _token(self, sums: TokenSums, s: Any, m: Any) -> TokenSums:
+    def _token(self, sums: Sums, s: Any, m: Any) -> Sums:
         s, m = s * self.root, m * self.root
         a, b = s + m, s - m
         inverse_a, inverse_b = (_inverse(self.over_features(h * h)) for h in (a, b))
@@ -99,14 +107,14 @@ class Tokens(NamedTuple):
             difference = m + m
         equal = cosine + sums.equal.lost
         value = sums.equal.value + equal
-        return TokenSums(
+        return Sums(
             self._add(sums.difference, difference, jnp.float32(1)),
             self._add(sums.unit_a, a, inverse_a),
             self._add(sums.unit_b, b, inverse_b),
             Sum(value, equal - (value - sums.equal.value)),
         )
 
-    def __call__(self, pair: Any, carry: Carry, reports: int) -> tuple[list[TokenSums], Carry]:
+    def at_pair(self, pair: Any, carry: Carry, reports: int) -> tuple[list[Sums], Carry]:
         """Sums after each token of a pair, and what is carried past it."""
         s, total = self._draw(self.total, pair, carry.total)
         m, difference = self._draw(self.difference, pair, carry.difference)
@@ -116,7 +124,7 @@ class Tokens(NamedTuple):
             after.append(sums)
         return after[:reports], Carry(sums, total, difference)
 
-    def reports(self, sums: TokenSums) -> tuple[Any, ...]:
+    def reports(self, sums: Sums) -> tuple[Any, ...]:
         """The numbers of `given_tokens.Reports`."""
         d, u, v, equal = (x.value + x.lost for x in sums)
         return *(self.over_features(x * y) for x, y in ((d, d), (u, u), (v, v), (u, v))), equal

@@ -56,7 +56,7 @@ class Walk(NamedTuple):
     values: what is reported at the first `reports` slots; the carry is that past the pair.
     """
 
-    step: Callable[[Any, Any, int], tuple[Sequence[Any], Any]]
+    step: Callable[..., Any]
     slots: int
 
     def advance(self, first: Any, end: Any, carry: Any) -> Any:

@@ -94,7 +94,7 @@ def _kernel(
 
     zero = jnp.zeros(tile, jnp.float32)
     carries = [Carry(zero, (zero,) * states) for _, states in terms]
-    Walk(Rows(own, arithmetic), terms[0][0]).report(
+    Walk(Rows(own, arithmetic).at_pair, terms[0][0]).report(
         (jnp.int32(0), points), jnp.int32(0), carries, lambda k: where[k], write
     )
 

@@ -52,7 +52,7 @@ def _kernel(
         )
         for number, (size, scale) in enumerate(zip(terms, scales, strict=True))
     ]
-    walk = Walk(Rows(own, PLAIN), terms[0][0])
+    walk = Walk(Rows(own, PLAIN).at_pair, terms[0][0])
     point = lax.broadcasted_iota(jnp.int32, out.shape, 1)
 
     @pl.when(chunk == 0)

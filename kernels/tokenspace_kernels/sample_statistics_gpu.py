@@ -53,7 +53,7 @@ def _kernel(
             out[replicate, k, jnp.where(here, point, points)] = x
 
     carry = first_carry(jnp.zeros(tile, jnp.float32), jnp.float32(0), states)
-    Walk(tokens, PAIR).report(
+    Walk(tokens.at_pair, PAIR).report(
         (jnp.int32(0), points), jnp.int32(0), carry, lambda k: where[k], write
     )
 

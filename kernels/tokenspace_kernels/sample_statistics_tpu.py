@@ -67,7 +67,7 @@ def _kernel(
     )
     root = jnp.broadcast_to(scale[...] * np.float32(0.5**0.5), shape)
     tokens = Tokens(total, difference, root, unit, PLAIN, _over_features)
-    walk = Walk(tokens, PAIR)
+    walk = Walk(tokens.at_pair, PAIR)
     point = lax.broadcasted_iota(jnp.int32, out.shape[1:], 1)
     begin = first_carry(jnp.zeros(shape, jnp.float32), jnp.zeros((SUBLANES, 1)), states)
     kept, structure = refs[-carried:], jax.tree.structure(begin)
