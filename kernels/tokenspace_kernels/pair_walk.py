@@ -82,10 +82,13 @@ class Walk(NamedTuple):
             point, done, carry = state
             pair = lax.div(where(point), jnp.int32(self.slots))
             values, carry = self.step(pair, self.advance(done, pair, carry), self.slots)
-            for slot, value in enumerate(values):
+            found = []
+            for slot in range(self.slots):
                 here = where(jnp.minimum(point, end - 1)) == pair * self.slots + slot
-                write(point, here, value)
+                found.append((point, here))
                 point = point + here.astype(jnp.int32)
+            for slot in reversed(range(self.slots)):
+                write(*found[slot], values[slot])
             return point, pair + 1, carry
 
         _, done, carry = lax.while_loop(lambda s: s[0] < end, step, (first, done, carry))

@@ -36,8 +36,8 @@ from tokenspace_kernels.streams import TOTAL
 
 
 def _over_features(x: jax.Array) -> jax.Array:
-    """Sums (8, 1) of the replicates' features (vectors, 8, 128)."""
-    return jnp.sum(jnp.sum(x, axis=0), axis=1, keepdims=True)
+    """Sums (1, 8, 1) of the replicates' features (vectors, 8, 128)."""
+    return jnp.sum(jnp.sum(x, axis=0, keepdims=True), axis=2, keepdims=True)
 
 
 def _kernel(
@@ -69,7 +69,7 @@ def _kernel(
     tokens = Tokens(total, difference, root, unit, PLAIN, _over_features)
     walk = Walk(tokens.at_pair, PAIR)
     point = lax.broadcasted_iota(jnp.int32, out.shape[1:], 1)
-    begin = first_carry(jnp.zeros(shape, jnp.float32), jnp.zeros((SUBLANES, 1)), states)
+    begin = first_carry(jnp.zeros(shape, jnp.float32), jnp.zeros((1, SUBLANES, 1)), states)
     kept, structure = refs[-carried:], jax.tree.structure(begin)
 
     @pl.when(chunk == 0)
@@ -80,7 +80,7 @@ def _kernel(
 
     def write(k: Any, here: Any, sums: Any) -> None:
         for row, x in enumerate(tokens.reports(sums)):
-            out[row] = jnp.where((point == k) & here, x, out[row])
+            out[row] = jnp.where((point == k) & here, x[0], out[row])
 
     carry: Carry = jax.tree.unflatten(structure, [ref[...] for ref in kept])
     points = starts[chunk], starts[chunk + 1]
@@ -119,7 +119,7 @@ def sample_statistics(
     groups = pl.cdiv(replicates, SUBLANES)
     vectors = (len(scale), SUBLANES, LANES)
     carried = jax.tree.leaves(
-        jax.eval_shape(lambda: first_carry(jnp.zeros(vectors), jnp.zeros((SUBLANES, 1)), states))
+        jax.eval_shape(lambda: first_carry(jnp.zeros(vectors), jnp.zeros((1, SUBLANES, 1)), states))
     )
     scalars = pl.BlockSpec(memory_space=pltpu.SMEM)
     sums = pl.pallas_call(
