@@ -47,6 +47,24 @@ def test_a_table_of_one_group_and_a_line_for_each_of_many(call):
     assert all(f"\n {name} " in out for name in "abcd")
 
 
+def test_a_group_where_all_pictures_start_alike_does_not_end_the_others(call, tmp_path):
+    """As the first token of a vision encoder does before its first layer."""
+    shared = {k: np.concatenate([np.ones((1, 6), "f4"), h]) for k, h in TOKENS.items()}
+    for name in "cd":
+        (tmp_path / "layers" / f"{name}.safetensors").unlink()
+    save_file(shared, tmp_path / "layers" / "a.safetensors")
+    status, out, err = call("measure", "layers", "--norms")
+    assert status == 0 and not err.strip() and "nan" not in out
+    first, second = out.split("layers b\n")
+    assert "lambda: D(n) = 0 at n = 1, where both branches have the same sum" in first
+    assert "lambda = " in second and "\nn_balance" in second and "\nn_balance" not in first
+    status, out, _ = call("measure", "layers", "--json")
+    first, second = json.loads(out)
+    names = ("lambda", "lambda_plain", "lambda_unit_norm", "exponent", "n_balance")
+    assert status == 0 and all(first[k] is None for k in names)
+    assert all(second[k] is not None for k in names)
+
+
 def test_json_has_counts_and_every_lambda(call):
     status, out, _ = call("measure", "layers", "--json")
     documents = json.loads(out)

@@ -165,11 +165,13 @@ def _measure_folder(
     found = measured_groups(groups, points, load_order(order), seed)
     if as_json:
         about = ("name", "model", "part", "layer")
-        document([_as_json(m.label, m.result) | {k: getattr(m, k) for k in about} for m in found])
+        document(
+            [_as_json(m.label, m.result, True) | {k: getattr(m, k) for k in about} for m in found]
+        )
     elif len(groups) <= MOST_TABLES:
         for m in found:
             print(shown(m.label))
-            _show(m.result, norms)
+            _show(m.result, norms, among_others=True)
     else:
         _show_groups(list(found))
         print(f"the table of one group: tokenspace measure {folder} --only {groups[-1].name}")
@@ -183,8 +185,18 @@ def _or_why(take: Callable[[], Any]) -> tuple[Any, str]:
         return None, str(error)
 
 
-def _lambdas(result: Result) -> tuple[dict[str, Scale | None], str]:
-    """lambda by the name of the fit; nothing, and the reason, where D(n) is given but Upsilon 0."""
+def _exponent(result: Result, among_others: bool) -> Exponent | None:
+    """Nothing of one token count, nor of D(n) = 0 in a group whose neighbours have more to say."""
+    if len(result.n) < 2 or (among_others and not result.mean.all()):
+        return None
+    return result.local_exponent()
+
+
+def _lambdas(result: Result, among_others: bool) -> tuple[dict[str, Scale | None], str]:
+    """lambda by the name of the fit; nothing, and the reason, where D(n) is given but Upsilon 0.
+
+    Also where D(n) is 0, in a group among others.
+    """
     fits: dict[str, dict[str, Any]] = {
         "lambda": {},
         "lambda_plain": {"by": "plain"},
@@ -196,27 +208,27 @@ def _lambdas(result: Result) -> tuple[dict[str, Scale | None], str]:
         try:
             found[name] = result.scale_fit(**how)
         except InputError as error:
-            if not result.mean.all() and name == "lambda":
+            if not result.mean.all() and not among_others:
                 raise
             found[name], why = None, why or str(error)
     return found, why
 
 
-def _as_json(label: str, result: Result) -> dict[str, Any]:
-    exponent = result.local_exponent() if len(result.n) > 1 else None
+def _as_json(label: str, result: Result, among_others: bool = False) -> dict[str, Any]:
+    exponent = _exponent(result, among_others)
     return summary(label, result, None) | {
         "degrees_of_freedom": result.divergence.degrees_of_freedom,
         "counts": result.counts,
         "upsilon": on_grid(result.cosine_upsilon()),
         "exponent": None if exponent is None else {"n": exponent.n} | on_grid(exponent),
         "unit_norm": on_grid(result.unit_divergence),
-        **{name: with_errors(fit) for name, fit in _lambdas(result)[0].items()},
+        **{name: with_errors(fit) for name, fit in _lambdas(result, among_others)[0].items()},
     }
 
 
-def _show(result: Result, norms: bool) -> None:
-    exponent = result.local_exponent() if len(result.n) > 1 else None
-    scales, unknown = _lambdas(result)
+def _show(result: Result, norms: bool, among_others: bool = False) -> None:
+    exponent = _exponent(result, among_others)
+    scales, unknown = _lambdas(result, among_others)
     _show_table(result, exponent, scales["lambda"])
     if norms:
         _show_norms(result, scales)
@@ -239,7 +251,7 @@ def _show(result: Result, norms: bool) -> None:
         print("n_balance needs at least 3 token counts")
     if result.replicates < 2:
         print("n_balance and errors need at least 2 pairs, or 3 pictures with --pairs all")
-    elif result.enough_for_balance:
+    elif result.enough_for_balance and reached.mean.all():
         print(result.n_balance())
 
 
