@@ -7,7 +7,7 @@ import pytest
 
 import tokenspace as ts
 from tokenspace import figures
-from tokenspace.figures.given import MOST_PANELS, of_tokens
+from tokenspace.figures.given import FEWER, MOST_PANELS, of_tokens
 from tokenspace.figures.library import alpha_paper, upsilon_paper
 
 RNG = np.random.default_rng(0)
@@ -43,11 +43,20 @@ def test_panels_show_what_was_measured(loaded):
     for (_, result), axes in zip(
         loaded, figures.draw("tokens_divergence", loaded).axes, strict=False
     ):
-        dots, in_log, plain = axes.lines
+        dots, in_log, plain, _ = axes.lines
         np.testing.assert_array_equal(dots.get_ydata(), result.mean)
         root = np.sqrt(result.cosine_upsilon().mean)
         np.testing.assert_allclose(in_log.get_ydata(), result.scale_fit().mean * root)
         np.testing.assert_allclose(plain.get_ydata(), result.scale_fit(by="plain").mean * root)
+
+
+def test_panels_say_where_fewer_than_half_of_the_pairs_are_left(loaded):
+    for (_, result), axes in zip(loaded, figures.draw("tokens_within", loaded).axes, strict=False):
+        (line,) = [x for x in axes.lines if x.get_label() == FEWER]
+        assert set(line.get_xdata()) == {result.reached().n[-1]} < {*result.n[:-1]}
+    alike = [(loaded[0][0], ts.measure(np.stack([h[:7] for h in TOKENS]), pairs="all"))]
+    lines = figures.draw("tokens_within", alike).axes[0].lines
+    assert FEWER not in [x.get_label() for x in lines]
 
 
 def test_many_groups_are_spread_over_twelve_panels(loaded):

@@ -17,6 +17,7 @@ from tokenspace.registry import ROOMS
 
 MOST_PANELS = 12
 COLUMNS = 4
+FEWER = "beyond, fewer than half of the pairs"
 
 
 class OfTokens(Figure):
@@ -63,6 +64,9 @@ def panels(
         axes.set_axis_off()
     for axes, (group, result) in zip(grid.flat, shown, strict=False):
         draw(axes, result)
+        last = result.reached().n[-1]
+        if last < result.n[-1]:
+            axes.axvline(last, color="0.4", linestyle=":", linewidth=1, label=FEWER)
         axes.set(**axis)
         axes.set_title(group.label, fontsize=10)
         _plain_numbers(axes)
