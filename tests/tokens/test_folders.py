@@ -1,5 +1,6 @@
 """Folders of tokens: collected ones and plain files, and what is said of those that are none."""
 
+import errno
 import json
 
 import numpy as np
@@ -104,6 +105,16 @@ def test_a_manifest_that_says_other_lengths_is_refused(tmp_path):
     refused(folder, "'000000' has shape (11, 4), but the manifest says (12, 4)")
     save_file({"000000": TOKENS["000000"]}, folder / "language.03.safetensors")
     refused(folder, "'000001' has shape None, but the manifest says (7, 4)")
+
+
+def test_more_files_than_may_be_open_are_refused_with_a_way_out(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    for k in "ab":
+        np.save(tmp_path / f"{k}.npy", np.ones((3, 4)))
+    monkeypatch.setattr(np, "load", full)
+    refused(tmp_path, "a.npy: too many files are open, as each that is mapped stays so; raise the")
 
 
 def changed(path, change):
