@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
@@ -78,6 +79,30 @@ def test_all_pairs_of_pictures_of_different_length():
     )
     same(found, pairs_)
     np.testing.assert_array_equal(found.counts, [15, 15, 10])
+
+
+@pytest.mark.parametrize("order", ["raster", "random"])
+def test_sequences_of_several_formats_keep_their_values(order):
+    """65504 is the largest number of float16."""
+    mixed = [PICTURES[0].astype("f2"), 1e6 * PICTURES[1], PICTURES[2].astype("f8")]
+    others = [h.copy() for h in PICTURES]
+    alike = [h.astype("f4") for h in mixed]
+    same(ts.measure(mixed, others, order=order), ts.measure(alike, others, order=order))
+    same(ts.measure(mixed, pairs="all", order=order), ts.measure(alike, pairs="all", order=order))
+
+
+@pytest.mark.parametrize("order", ["raster", "random", np.arange(30)[::-1]])
+def test_lists_of_jax_arrays_have_the_numbers_of_numpys(order):
+    on_device = [jnp.asarray(h) for h in PICTURES]
+    want = ts.measure(list(PICTURES), pairs="all", order=order)
+    same(ts.measure(on_device, pairs="all", order=order), want)
+
+
+@pytest.mark.parametrize("groups", [["x"] * 6, ["x"] * 5 + ["y"]])
+def test_a_group_in_every_pair_leaves_errors_unknown_and_says_so(groups):
+    found = ts.measure(A, pairs="all", groups=groups)
+    assert np.isnan(found.standard_error).all()
+    assert found.reason.endswith("errors unknown: one group is in every pair")
 
 
 @pytest.mark.parametrize("order", ["raster", "random", np.arange(30)[::-1]])
@@ -159,6 +184,10 @@ def test_progress_counts_pairs(monkeypatch):
         ([A[:1]], {"pairs": "all"}, "at least 2 pictures"),
         ([A, B], {"order": "zigzag"}, "order = 'zigzag' is not allowed"),
         ([A, B], {"order": np.arange(30)}, "order must hold each of 0..11 once"),
+        ([A[:1], B[:1]], {"order": np.arange(30.0)}, "once, as integers, shape (30,)"),
+        ([PICTURES, PICTURES], {"order": np.arange(30.0)}, "once, as integers, shape (30,)"),
+        ([A, B], {"order": "random", "seed": -1}, "seed = -1 is not allowed; it must be an"),
+        ([PICTURES, PICTURES], {"order": "random", "seed": -1}, "seed = -1 is not allowed"),
         ([A, B], {"grid": [31]}, "there are 30 tokens"),
         ([A, B], {"groups": ["x"] * 6}, "all pairs are in one group"),
         ([A], {"pairs": "all", "groups": ["x"]}, "each of 6 pictures shares"),

@@ -105,7 +105,8 @@ def measure(
         pairs: "all" takes a as K >= 2 pictures (K, N, d), without b, and measures all K (K - 1) / 2
             pairs of them, in memory that does not grow with the pairs.
         groups: what the pairs a, b share, as labels (pairs,), such as the prompt of each, or
-            (pairs, 2), the two pictures of each. For lists with pairs="all", what pictures share.
+            (pairs, 2), the two pictures of each. For lists with pairs="all", what pictures share;
+            errors are NaN where one group is in every pair.
         progress: called with the number of pairs that are done, now and then.
 
     Returns:
@@ -114,7 +115,7 @@ def measure(
 
     Raises:
         InputError: as `correlations`; an order that is no permutation; groups of another shape, or
-            with one group that is in every pair.
+            one of the groups of a, b is in every pair.
 
     Source: `statistics.jackknife`, `statistics.clusters`.
     """

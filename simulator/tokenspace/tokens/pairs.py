@@ -108,21 +108,42 @@ class Pairs:
         if isinstance(order, str):
             if order == "raster":
                 return None
-            if order != "random":
-                raise InputError(
-                    f"order = {order!r} is not allowed; it must be one of {', '.join(ORDERS)} or "
-                    "an array"
-                )
-            rng = np.random.default_rng(seed)
+            rng = shuffler(order, seed)
             if not self.every:
                 return lambda _: rng.permutation(tokens)
             order = rng.permutation(tokens)
-        permutation = np.asarray(order)
-        if permutation.shape != (tokens,) or not np.array_equal(
-            np.sort(permutation), np.arange(tokens)
-        ):
-            raise InputError(f"order must hold each of 0..{tokens - 1} once, shape ({tokens},)")
+        permutation = permutation_of(order, tokens)
         return lambda _: permutation
+
+
+def shuffler(order: str, seed: int, *more: int) -> np.random.Generator:
+    """What draws random orders, of a seed and what tells it from others of that seed.
+
+    Raises:
+        InputError: another name of an order, or no seed.
+    """
+    if order != "random":
+        raise InputError(
+            f"order = {order!r} is not allowed; it must be one of {', '.join(ORDERS)} or an array"
+        )
+    if not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise InputError(f"seed = {seed!r} is not allowed; it must be an integer >= 0")
+    return np.random.default_rng([seed, *more] if more else seed)
+
+
+def permutation_of(order: Any, tokens: int) -> np.ndarray:
+    """An order that is given, as an array (N,).
+
+    Raises:
+        InputError: it does not hold each place once.
+    """
+    places = np.asarray(order)
+    whole = places.dtype.kind in "iu" and places.shape == (tokens,)
+    if not whole or not np.array_equal(np.sort(places), np.arange(tokens)):
+        raise InputError(
+            f"order must hold each of 0..{tokens - 1} once, as integers, shape ({tokens},)"
+        )
+    return places
 
 
 def gathered(
@@ -130,18 +151,24 @@ def gathered(
 ) -> Array:
     """Sequences of one length, (pairs, N, d), each in its order; copied side by side.
 
+    In a format that holds all values, where sequences of a list have several.
     out: an array that is used again if it fits: new memory takes longer than the copy.
     """
     if isinstance(h, jax.Array):
         return h[:, orders[0]]  # of all pairs of pictures, which share one order
-    shape = (len(h), *h[0].shape)
-    fits = isinstance(out, np.ndarray) and out.shape == shape and out.dtype == h[0].dtype
-    into: Any = out if fits else np.empty(shape, h[0].dtype)
+    if not isinstance(h, np.ndarray):
+        h = [np.asarray(one) for one in h]
+    shape, dtypes = (len(h), *h[0].shape), {one.dtype for one in h}
+    dtype = h[0].dtype if len(dtypes) == 1 else np.result_type(*dtypes)
+    fits = isinstance(out, np.ndarray) and out.shape == shape and out.dtype == dtype
+    into: Any = out if fits else np.empty(shape, dtype)
 
     def rows(k: int, part: slice) -> None:
         order = orders[k]
         if order is None:
             into[k, part] = h[k][part]
+        elif h[k].dtype != dtype:
+            into[k, part] = h[k][order[part]]
         else:
             np.take(h[k], order[part], axis=0, out=into[k, part], mode="clip")
 
@@ -212,6 +239,8 @@ def _all_pairs(a: Any, b: Any, groups: Any) -> Pairs:
 
 def said_of_errors(what: str, one: str, members: np.ndarray) -> str:
     """In words, what is compared and how errors are found."""
+    if any(np.all((members == group).any(axis=1)) for group in members[0]):
+        return f"{what}, errors unknown: one {one} is in every pair"
     freedom = freedom_of(members)
     return (
         f"{what}, errors by leaving one {one} out: {freedom:,.4g} "

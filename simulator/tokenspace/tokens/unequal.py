@@ -12,7 +12,14 @@ from tokenspace.errors import InputError
 from tokenspace.statistics.jackknife import members_of
 from tokenspace.tokens.given import Array, one_branch, readable, require_sound_array
 from tokenspace.tokens.mapped import forget
-from tokenspace.tokens.pairs import GATHERED_BYTES, ORDERS, Pairs, gathered, said_of_errors
+from tokenspace.tokens.pairs import (
+    GATHERED_BYTES,
+    Pairs,
+    gathered,
+    permutation_of,
+    said_of_errors,
+    shuffler,
+)
 
 TILE_BYTES = 1 << 27  # of the sequences of each branch that are mapped into memory at once
 
@@ -103,20 +110,10 @@ class UnequalPairs:
     ) -> np.ndarray | None:
         """The order of a pair; None as it is given."""
         if not isinstance(order, str):
-            permutation = np.asarray(order)
-            if permutation.shape != (length,) or not np.array_equal(
-                np.sort(permutation), np.arange(length)
-            ):
-                raise InputError(f"order must hold each of 0..{length - 1} once, shape ({length},)")
-            return permutation
+            return permutation_of(order, length)
         if order == "raster":
             return None
-        if order != "random":
-            raise InputError(
-                f"order = {order!r} is not allowed; it must be one of {', '.join(ORDERS)} or an "
-                "array"
-            )
-        rng = np.random.default_rng(seed if self.one_order else [seed, pair])
+        rng = shuffler(order, seed, *([] if self.one_order else [pair]))
         return rng.permutation(length)
 
     def _tiles(self) -> Iterator[np.ndarray]:
