@@ -59,6 +59,16 @@ def test_panels_say_where_fewer_than_half_of_the_pairs_are_left(loaded):
     assert FEWER not in [x.get_label() for x in lines]
 
 
+@pytest.mark.parametrize("groups", [1, 3])
+@pytest.mark.parametrize("name", ["tokens_divergence", "tokens_within"])
+def test_the_legend_fits_into_the_figure(loaded, name, groups):
+    figure = figures.draw(name, loaded[:groups])
+    figure.canvas.draw()
+    (legend,) = figure.legends
+    box = legend.get_window_extent()
+    assert 0 <= box.x0 and box.x1 <= figure.bbox.width
+
+
 def test_many_groups_are_spread_over_twelve_panels(loaded):
     many = [loaded[0]] * 30
     figure = figures.draw("tokens_within", many)

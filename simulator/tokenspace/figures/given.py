@@ -80,11 +80,19 @@ def panels(
     for axes in grid.flat:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             entries.setdefault(label, handle)
-    if entries:
-        figure.legend(
-            entries.values(), entries.keys(), loc="outside lower center", ncols=len(entries)
-        )
+    _legend_below(figure, entries)
     return figure
+
+
+def _legend_below(figure: Any, entries: dict[str, Any]) -> None:
+    """One legend of handles by label, in as many columns as the figure is wide enough for."""
+    for columns in range(len(entries), 0, -1):
+        legend = figure.legend(
+            entries.values(), entries.keys(), loc="outside lower center", ncols=columns
+        )
+        if columns == 1 or legend.get_window_extent().width <= figure.bbox.width:
+            return
+        legend.remove()
 
 
 def _plain_numbers(axes: Any) -> None:

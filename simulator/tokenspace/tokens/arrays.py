@@ -50,8 +50,8 @@ def load_array(path: Path, key: str | None = None) -> np.ndarray:
     except Exception as error:
         if isinstance(error, OSError) and error.errno == errno.EMFILE:
             raise InputError(
-                f"{path}: too many files are open, as each that is mapped stays so; raise the limit "
-                "(ulimit -n), or put the arrays of a layer into one .safetensors file"
+                f"{path}: too many files are open, as each that is mapped stays so; raise the "
+                "limit (ulimit -n), or put the arrays of a layer into one .safetensors file"
             ) from None
         raise InputError(f"{path}: cannot be read as {path.suffix}: {error}") from None
     raise InputError(f"{path}: {path.suffix or 'no'} suffix; .npy, .npz and .safetensors are read")
