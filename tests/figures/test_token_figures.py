@@ -66,7 +66,7 @@ def test_the_legend_fits_into_the_figure(loaded, name, groups):
     figure.canvas.draw()
     (legend,) = figure.legends
     box = legend.get_window_extent()
-    assert 0 <= box.x0 and box.x1 <= figure.bbox.width
+    assert box.x0 >= 0 and box.x1 <= figure.bbox.width
 
 
 def test_many_groups_are_spread_over_twelve_panels(loaded):
