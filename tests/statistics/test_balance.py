@@ -172,6 +172,7 @@ def test_in_words():
         (5.0, 0.25, (4.5, 5.5), "n_balance = 5 ± 0.25 (95% interval 4.5 to 5.5; "),
         (5.0, 0.25, (4.5, inf), "n_balance = 5 ± 0.25 (at least 4.5, 95%; "),
         (5.0, 9.0, (-inf, inf), "n_balance = 5 ± 9 (not bounded; "),
+        (5.0, np.nan, (-inf, inf), "n_balance = 5 (its error is unknown; "),
         (
             inf,
             inf,

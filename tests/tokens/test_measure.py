@@ -106,6 +106,14 @@ def test_places_are_named_in_every_library(as_array):
             ts.measure(as_array(A), as_array(bad), order=order)
 
 
+def test_numbers_beyond_float32_are_not_called_infinite():
+    bad = A.astype(float)
+    bad[1, 4, 2] = -1e300
+    words = r"tokens b\[1, 4, 2\] = -1e\+300 is beyond the range of float32 \(3.4e38\) \(1 such"
+    with pytest.raises(InputError, match=words):
+        ts.measure(A, bad)
+
+
 @pytest.mark.parametrize(
     "bad", [[[1, 2], [3]], [None], "text", object(), {"a": 1}, np.ones((2, 3), bool)]
 )

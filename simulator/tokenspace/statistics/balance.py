@@ -27,12 +27,16 @@ class Balance(Fitted):
 
     def __repr__(self) -> str:
         low, high = self.interval
-        said = f"n_balance = {self.mean:.5g} ± {self.standard_error:.2g}"
+        said = f"n_balance = {self.mean:.5g}"
+        if not np.isnan(self.standard_error):
+            said += f" ± {self.standard_error:.2g}"
         if np.isinf(self.mean):
             said = "n_balance: none seen, D grows like sqrt(n) as far as the data go"
         bounds = f"{self.level:.0%} interval {low:.5g} to {high:.5g}"
         if np.isinf(high):
             bounds = f"at least {low:.5g}, {self.level:.0%}" if np.isfinite(low) else "not bounded"
+        if np.isnan(self.standard_error):
+            bounds = "its error is unknown"
         return (
             f"{said} ({bounds}; "
             f"largest deviation from the law {self.lack_of_fit:.1%}"

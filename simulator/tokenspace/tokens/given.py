@@ -70,9 +70,10 @@ def require_sound_array(name: str, h: Array, unit: bool) -> None:
     """The same of one array (..., N, d)."""
     where, count = _first(h, _not_finite)
     if count:
+        known = np.isfinite(np.asarray(h[where], np.float64))
+        what = "is beyond the range of float32 (3.4e38)" if known else "is not finite"
         raise InputError(
-            f"tokens {name}[{', '.join(map(str, where))}] = {h[where]} is not finite "
-            f"({count} such values)"
+            f"tokens {name}[{', '.join(map(str, where))}] = {h[where]} {what} ({count} such values)"
         )
     where, count = _first(h, _zero) if unit else ((), 0)
     if count:
