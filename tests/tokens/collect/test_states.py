@@ -1,6 +1,7 @@
 """What is stored is what forward hooks see, one sequence at a time and without padding."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -341,3 +342,28 @@ def test_measure_reads_what_was_collected(tiny, pictures, tmp_path):
     with read_collected(tmp_path / "out").open("language.04") as shard:
         tokens = np.stack([shard.tokens(branch.id) for branch in collected.sequences])
     assert ts.measure(tokens, pairs="all").replicates == 10
+
+
+def test_commits_of_a_model_are_not_mixed(tiny, texts, tmp_path, monkeypatch):
+    from tokenspace.errors import Interrupted
+    from tokenspace.tokens.collect import models
+
+    request = Request(str(tiny("llama")), tmp_path / "out", texts=texts, batch=4)
+    monkeypatch.setattr(models, "_commit", lambda *a: "a" * 40)
+    with pytest.raises(Interrupted):
+        collect(request, stop=lambda: True)
+    monkeypatch.setattr(models, "_commit", lambda *a: "b" * 40)
+    with pytest.raises(InputError, match=r"begun with commit a+ of .* is at b+ now"):
+        collect(request)
+    monkeypatch.setattr(models, "_commit", lambda *a: "a" * 40)
+    assert collect(request).about["revision"] == "a" * 40
+
+
+def test_a_model_without_an_encoder_has_a_language_part_only(tiny, pictures, tmp_path, monkeypatch):
+    request = Request(str(tiny("llava")), tmp_path / "whole", pictures=pictures, layers="3")
+    expected = everything(collect(request))
+    monkeypatch.setattr(transformers.LlavaModel, "get_encoder", lambda self, modality: self)
+    found = everything(collect(replace(request, out=tmp_path / "out")))
+    assert {group for group, _ in found} == {"language.03"}
+    for key, tokens in found.items():
+        np.testing.assert_array_equal(tokens, expected[key])
