@@ -1,6 +1,7 @@
 """What is stored is what forward hooks see, one sequence at a time and without padding."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -298,6 +299,19 @@ def test_a_vision_language_model_reads_texts(tiny, texts, tmp_path):
     assert {g.part for g in collected.groups} == {"language"}
     prefix, answer = ids_of(tiny("llava"), json.loads(texts.read_text().splitlines()[0]), "A")
     assert collected.sequences[0].prefix == len(prefix)
+
+
+def test_padding_that_the_model_does_not_know(tiny, texts, tmp_path):
+    """Tokenizers are given a padding token by people, and models no row for it."""
+    folder = tmp_path / "model"
+    shutil.copytree(tiny("llama"), folder)
+    reader = transformers.AutoTokenizer.from_pretrained(folder)
+    reader.add_special_tokens({"pad_token": "[new]"})
+    reader.save_pretrained(folder)
+    found = everything(collect(Request(str(folder), tmp_path / "out", texts=texts)))
+    expected = everything(collect(Request(str(tiny("llama")), tmp_path / "whole", texts=texts)))
+    for key, tokens in expected.items():
+        np.testing.assert_allclose(found[key], tokens, **CLOSE)
 
 
 def test_values_that_are_not_finite_are_refused(tiny, texts, tmp_path):

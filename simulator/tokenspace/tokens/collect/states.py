@@ -38,6 +38,8 @@ def of_texts(loaded: Loaded, batch: Sequence[Encoded]) -> list[States]:
 
     most = max(len(text.ids) for text in batch)
     fill = getattr(loaded.reader, "pad_token_id", None) or 0
+    if fill >= loaded.model.get_input_embeddings().num_embeddings:
+        fill = 0  # padding that was added to the tokenizer only
     ids = torch.full((len(batch), most), fill)
     mask = torch.zeros((len(batch), most), dtype=torch.long)
     for row, text in enumerate(batch):
