@@ -32,7 +32,7 @@ def find_pictures(source: Path, prompt: str = PROMPT, limit: int | None = None) 
 
     Args:
         source: the folder, or the file: paths in it are relative to it; prompt and group may be
-            left out.
+            left out. Without a group a picture is its own, however often it is listed.
         prompt: for pictures without one of their own.
         limit: most pictures to take.
 
@@ -51,7 +51,7 @@ def find_pictures(source: Path, prompt: str = PROMPT, limit: int | None = None) 
             name = _text(where, row, "picture", None)
             path = source.parent / name
             own = _text(where, row, "prompt", prompt)
-            label = _text(where, row, "group", str(len(found)))
+            label = _text(where, row, "group", name)
             found.append(Picture(len(found), path, name, own, label))
     if len(found) < 2:
         raise InputError(f"{source}: every two pictures make a pair, and there is 1; give more")
