@@ -83,7 +83,12 @@ def test_pictures_by_name_or_by_list(tmp_path, jsonl):
     assert len(find_pictures(tmp_path, limit=2)) == 2
     listed = jsonl([{"picture": "b.jpg", "prompt": "what?", "group": "g"}, {"picture": "a.PNG"}])
     first, second = find_pictures(listed, "how?")
-    assert (first.prompt, first.label, second.prompt, second.label) == ("what?", "g", "how?", "a.PNG")
+    assert (first.prompt, first.label, second.prompt, second.label) == (
+        "what?",
+        "g",
+        "how?",
+        "a.PNG",
+    )
     with pytest.raises(InputError, match="line 2: 'picture' must be text"):
         find_pictures(jsonl([{"picture": "b.jpg"}, {"image": "a.PNG"}]))
     with pytest.raises(InputError, match=r"gone\.png: no such file"):

@@ -373,6 +373,20 @@ def test_commits_of_a_model_are_not_mixed(tiny, texts, tmp_path, monkeypatch):
     assert collect(request).about["revision"] == "a" * 40
 
 
+def test_a_model_folder_that_changed_is_another_model(tiny, texts, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(tiny("llama"), folder)
+    request = Request(str(folder), tmp_path / "out", texts=texts, limit=1, layers="last")
+    collect(request)
+    collect(request)
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder)
+    with torch.no_grad():
+        model.model.norm.weight[:] = 2.0
+    model.save_pretrained(folder)  # as training does, with files of the same sizes
+    with pytest.raises(InputError, match="holds a collection with model_files"):
+        collect(request)
+
+
 def test_a_model_without_an_encoder_has_a_language_part_only(tiny, pictures, tmp_path, monkeypatch):
     request = Request(str(tiny("llava")), tmp_path / "whole", pictures=pictures, layers="3")
     expected = everything(collect(request))

@@ -6,6 +6,7 @@ safetensors, which hold numbers only, unless others are asked for.
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import re
 from collections.abc import Iterable
@@ -19,6 +20,7 @@ from tokenspace.tokens.collect.batches import is_out_of_memory
 NEEDED = {"torch": "torch", "transformers": "transformers", "PIL": "pillow"}
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 UNUSED = ("pooler", "lm_head", "mask_token")  # what no hidden state comes from
+SUFFIXES = (".bin", ".jinja", ".json", ".model", ".safetensors", ".txt")  # of a model's files
 UNBOUNDED = 1 << 40  # tokenizers say 1e30 for "no limit"
 
 
@@ -60,6 +62,15 @@ def require_installed() -> None:
         raise InputError(
             f"collecting from models needs {', '.join(missing)}: pip install 'tokenspace[models]'"
         )
+
+
+def files_of(name: str) -> str | None:
+    """A digest of the sizes and times of a folder's files, by which it is known again."""
+    if not Path(name).is_dir():
+        return None
+    found = [(p.name, p.stat()) for p in sorted(Path(name).iterdir()) if p.suffix in SUFFIXES]
+    sizes = [(file, about.st_size, about.st_mtime_ns) for file, about in found]
+    return hashlib.sha256(repr(sizes).encode()).hexdigest()
 
 
 def load(

@@ -113,6 +113,7 @@ def _identity(request: Request, source: Sequence[Any]) -> dict[str, Any]:
     names = ("model", "revision", "layers", "dtype", "longest", "template")
     kind = "text" if request.pictures is None else "pictures"
     asked = {name: getattr(request, name) for name in names}
+    asked["model_files"] = models.files_of(request.model)
     return {"kind": kind, **asked, "items": len(source), "source": digest.hexdigest()}
 
 
