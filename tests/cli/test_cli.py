@@ -270,7 +270,7 @@ def test_figures(capfd, write, tmp_path):
     call(capfd, "sweep", write(config), "--out", tmp_path / "r")
     status, out, _ = call(capfd, "figures", "--results", tmp_path / "r", "--out", tmp_path / "f")
     files = sorted(p.name for p in (tmp_path / "f").iterdir())
-    assert status == 0 and len(files) == 14 and "exponent_diagram.svg" in files
+    assert status == 0 and len(files) == 16 and "exponent_diagram.svg" in files
     for path in (tmp_path / "f").iterdir():
         start = path.read_bytes()[:200]
         assert start.startswith(b"\x89PNG") if path.suffix == ".png" else b"<?xml" in start

@@ -21,7 +21,9 @@ NAMES = (
     "alpha",
     "correlations",
     "balance",
+    "shared_balance",
     "measured_curves",
+    "forecast_skill",
 )
 
 
@@ -49,8 +51,8 @@ def test_names_and_meanings():
 
 
 @pytest.mark.parametrize(
-    "name", NAMES[1:-1]
-)  # measured_curves fits 36 curves: the CLI's test draws it
+    "name", NAMES[1:-2]
+)  # the last two fit measured curves: the CLI's test draws them
 def test_draws_without_keeping(result, name):
     open_before = plt.get_fignums()
     figure = figures.draw(name, points(result, 2))
