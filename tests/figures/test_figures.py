@@ -10,6 +10,7 @@ import pytest
 import tokenspace as ts
 from tokenspace import figures
 from tokenspace.figures.base import Figure
+from tokenspace.figures.given import of_tokens
 from tokenspace.figures.style import distinct, some_labels
 from tokenspace.registry import ROOMS, register
 
@@ -18,7 +19,9 @@ NAMES = (
     "exponent_diagram",
     "divergence",
     "upsilon",
+    "upsilon_paper",
     "alpha",
+    "alpha_paper",
     "correlations",
     "balance",
     "shared_balance",
@@ -45,8 +48,8 @@ def points(result, count):
 
 
 def test_names_and_meanings():
-    assert figures.names() == NAMES
-    for name in NAMES:
+    assert figures.names() == NAMES + of_tokens()
+    for name in figures.names():
         assert figures.meaning(name).endswith(".") and "\n" not in figures.meaning(name)
 
 
