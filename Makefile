@@ -23,7 +23,7 @@ MODELS := .venv-models
 AHEAD := .venv-ahead-of-time
 
 .PHONY: demo test test-slow test-all test-oldest test-models mutants bench ahead-of-time coverage notebooks docs \
-	expected-divergence lint install clean
+	expected-divergence shared-balance lint install clean
 
 demo: install
 	$(BIN)/tokenspace sweep sweeps/demo.toml --out $(OUT)/results
@@ -70,6 +70,9 @@ docs: install
 
 expected-divergence: install
 	$(BIN)/python docs/expected_divergence.py $(OUT)/expected_divergence
+
+shared-balance: install
+	$(BIN)/python docs/shared_balance.py
 
 lint: install
 	$(BIN)/ruff check .

@@ -60,11 +60,11 @@ def _measured(kernel: str, candidates: Mapping[str, Candidate]) -> tuple[str, bo
     """The fastest of those that are right, and whether one was refused."""
     default = next(iter(candidates))
     ready: dict[str, Callable[[], Any]] = {}
-    right: Any = None
+    right: list[np.ndarray] | None = None
     for name, candidate in candidates.items():
         run = _compiled(candidate)
         try:
-            values = np.asarray(run())
+            values = [np.asarray(x) for x in jax.tree.leaves(run())]
         except Exception as error:
             if name == default:
                 raise
@@ -72,7 +72,9 @@ def _measured(kernel: str, candidates: Mapping[str, Candidate]) -> tuple[str, bo
             _warn(kernel, name, default, f"fails here ({type(error).__name__}: {reason[0]})")
             continue
         right = values if right is None else right
-        apart = float(np.max(abs(values - right)) / np.max(abs(right)))
+        apart = max(
+            float(np.max(abs(x - y)) / np.max(abs(y))) for x, y in zip(values, right, strict=True)
+        )
         if name == default or apart <= AGREEMENT:  # NaN is not
             ready[name] = run
         else:
@@ -128,6 +130,10 @@ def _remember(kernel: str, chosen: str) -> None:
         path = cache_file()
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".kernels")
-        with os.fdopen(handle, "w") as file:
-            json.dump(kept, file, indent=1)
-        os.replace(temporary, path)
+        try:
+            with os.fdopen(handle, "w") as file:
+                json.dump(kept, file, indent=1)
+            os.replace(temporary, path)
+        except OSError:  # a full disk, say
+            os.unlink(temporary)
+            raise

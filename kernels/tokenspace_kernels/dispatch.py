@@ -44,8 +44,13 @@ KERNELS: dict[str, dict[str, Callable[..., Any]]] = {
 
 
 # Where the kernels lie that Pallas compiles, by platform, and the tokens of a block they take.
-PALLAS = {"sample_divergence": {"gpu": "sample_divergence_gpu", "tpu": "sample_divergence_tpu"}}
+PALLAS = {
+    kernel: {device: f"{kernel}_{device}" for device in ("gpu", "tpu")}
+    for kernel in ("sample_divergence", "sample_statistics")
+}
 PALLAS_BLOCK = 2
+PALLAS_CHANGES = ("none", "unit")  # what laws may do to tokens that a kernel there forms whole
+PALLAS_FEATURES = 2048  # that one program holds at most, where it needs all
 TRIAL_BLOCK = 64  # of other implementations, which take any
 ON_HOST = ("numba", "reference")  # called with arrays, not traced by JAX
 NUMBA = {  # where the kernels lie that Numba compiles

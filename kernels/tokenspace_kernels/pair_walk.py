@@ -1,15 +1,14 @@
-"""Tokens drawn a pair at a time for a slice of the features, in registers alone.
+"""Walking over tokens a pair at a time, in registers or vector memory alone.
 
-What the kernels for accelerators share: a program owns some replicates and a slice of the features,
-walks over the pairs of tokens, and carries the prefix sum and the small state of each feature. The
-rows are those of `LinearBlocks` with blocks of two tokens, so that each pair draws one pair of
-Threefry words and uses both.
+What the kernels for accelerators share: a program owns some replicates and features, walks over the
+pairs of tokens, and carries what later pairs need. Each pair draws one pair of Threefry words and
+uses both. What is done at a pair is a kernel's own: `pair_rows` sums tokens that are never formed,
+`pair_tokens` forms those of both branches.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -25,99 +24,72 @@ from tokenspace_kernels.random_bits import (
     encrypted,
     substream_words,
 )
-from tokenspace_kernels.streams import numbered
 
 PAIR = 2  # tokens of a block
 
 
-class Term(NamedTuple):
-    """One separable term of a walk.
-
-    weight: (pair, row, column) -> a number; the first columns weigh the pair's noise, the others
-    the state. slots, states: how many rows report and how many numbers the state has. scale: square
-    roots of eigenvalues of the slice, 0 where a slice exceeds the features. cipher: the noise of
-    the replicates and features.
-    """
-
-    weight: Callable[[Any, Any, int], Any]
-    slots: int
-    states: int
-    scale: jax.Array
-    cipher: Cipher
+def noise_of(key: Words, stream: Any, feature: jax.Array) -> Cipher:
+    """The cipher of a numbered stream; that of the key itself where it is None."""
+    return cipher(key if stream is None else substream_words(key, stream), feature)
 
 
-class Carry(NamedTuple):
-    """Of one term, up to the current pair: the sum of the tokens and the state."""
+def normals_of(noise: Cipher, pair: Any, arithmetic: Arithmetic) -> tuple[jax.Array, ...]:
+    """White noise of the two tokens of a pair."""
+    first = lax.convert_element_type(pair, jnp.uint32)
+    words = encrypted(noise, first, arithmetic.add)
+    return tuple(bits_to_normal(w, arithmetic) for w in words)
 
-    prefix: jax.Array
-    state: tuple[jax.Array, ...]
 
-
-def noise_of(key: Words, number: int, feature: jax.Array) -> Cipher:
-    """The cipher of the term with that number."""
-    return cipher(substream_words(key, numbered(number)) if number else key, feature)
+def weighted(
+    weights: Callable[[int], Any], start: Any, columns: Sequence[Any], arithmetic: Arithmetic
+) -> Any:
+    """start + the sum of weights(c) * columns[c]."""
+    for c, x in enumerate(columns):
+        weight = weights(c)
+        start = x * weight if start is None else arithmetic.multiply_add(x, weight, start)
+    return start
 
 
 class Walk(NamedTuple):
-    """The terms of a program and how its device computes."""
+    """What is done at a pair, step(pair, carry, reports) -> (values, carry), and its slots.
 
-    terms: Sequence[Term]
-    arithmetic: Arithmetic
+    values: what is reported at the first `reports` slots; the carry is that past the pair.
+    """
 
-    def _row(self, term: Term, pair: Any, row: int, start: Any, columns: Sequence[Any]) -> Any:
-        """start + the row's weights times the columns."""
-        for c, x in enumerate(columns):
-            weight = term.weight(pair, row, c)
-            start = x * weight if start is None else self.arithmetic.multiply_add(x, weight, start)
-        return start
+    step: Callable[..., Any]
+    slots: int
 
-    def _rows(
-        self, pair: Any, carries: list[Carry], reports: int
-    ) -> tuple[list[jax.Array], list[Carry]]:
-        """Prefix sums of all terms at the first slots of a pair, and what is carried past it."""
-        at_slots: list[Any] = [0.0] * reports
-        out = []
-        for term, carry in zip(self.terms, carries, strict=True):
-            first = lax.convert_element_type(pair, jnp.uint32)
-            words = encrypted(term.cipher, first, self.arithmetic.add)
-            columns = (*(bits_to_normal(w, self.arithmetic) for w in words), *carry.state)
-            row = partial(self._row, term, pair, columns=columns)
-            for slot in range(reports):
-                at_slots[slot] = at_slots[slot] + row(slot, carry.prefix) * term.scale
-            of_state = range(term.slots + 1, term.slots + 1 + term.states)
-            out.append(Carry(row(term.slots, carry.prefix), tuple(row(r, None) for r in of_state)))
-        return at_slots, out
-
-    def advance(self, first: Any, end: Any, carries: list[Carry]) -> list[Carry]:
+    def advance(self, first: Any, end: Any, carry: Any) -> Any:
         """Past the pairs from `first` to before `end`."""
-        return lax.fori_loop(first, end, lambda pair, c: self._rows(pair, c, 0)[1], carries)
+        return lax.fori_loop(first, end, lambda pair, c: self.step(pair, c, 0)[1], carry)
 
     def report(
         self,
         points: tuple[Any, Any],
         done: Any,
-        carries: list[Carry],
+        carry: Any,
         where: Callable[[Any], Any],
-        write: Callable[[Any, Any, jax.Array], None],
-    ) -> tuple[Any, list[Carry]]:
+        write: Callable[[Any, Any, Any], None],
+    ) -> tuple[Any, Any]:
         """Walk on from the pair `done` past the last of the grid points first .. end.
 
-        A pair's points fill its slots from the first on. Both are written when the pair is drawn:
-        write(point, whether there is one, prefix sums of the slice).
+        where: the slot of a point, of pairs * slots. All slots of a pair that has a point are
+        written, write(point, whether it is here, value); which are here, their order says.
         """
-        slots = self.terms[0].slots
         first, end = points
 
-        def step(carry: tuple[Any, Any, list[Carry]]) -> tuple[Any, Any, list[Carry]]:
-            point, done, carries = carry
-            pair = lax.div(where(point), jnp.int32(slots))
-            at_slots, carries = self._rows(pair, self.advance(done, pair, carries), slots)
-            found = jnp.int32(0)
-            for slot in reversed(range(slots)):
-                here = where(jnp.minimum(point + slot, end - 1)) == pair * slots + slot
-                write(point + slot, here, at_slots[slot])
-                found = found + here.astype(jnp.int32)
-            return point + found, pair + 1, carries
+        def step(state: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
+            point, done, carry = state
+            pair = lax.div(where(point), jnp.int32(self.slots))
+            values, carry = self.step(pair, self.advance(done, pair, carry), self.slots)
+            found = []
+            for slot in range(self.slots):
+                here = where(jnp.minimum(point, end - 1)) == pair * self.slots + slot
+                found.append((point, here))
+                point = point + here.astype(jnp.int32)
+            for slot in reversed(range(self.slots)):
+                write(*found[slot], values[slot])
+            return point, pair + 1, carry
 
-        _, done, carries = lax.while_loop(lambda c: c[0] < end, step, (first, done, carries))
-        return done, carries
+        _, done, carry = lax.while_loop(lambda s: s[0] < end, step, (first, done, carry))
+        return done, carry

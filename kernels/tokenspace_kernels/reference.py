@@ -81,8 +81,8 @@ def collapsed_divergence(keys: Any, factors: Any, freedom: Any) -> Array:
 
 def sample_divergence(keys: Any, terms: tuple[LinearBlocks, ...], where: Any) -> Array:
     """D at the grid: one matrix product a block, one block after another."""
-    blocks, rows, size = terms[0].noise.shape
-    slots = rows - 1 - terms[0].state.shape[2]
+    blocks, _, size = terms[0].noise.shape
+    slots = terms[0].slots
     out = []
     for key in keys:
         at_slots = 0.0

@@ -33,6 +33,16 @@ class LinearBlocks(NamedTuple):
     state: jax.Array
     scale: jax.Array
 
+    @property
+    def states(self) -> int:
+        """How many numbers the state of a feature has."""
+        return int(self.state.shape[-1])
+
+    @property
+    def slots(self) -> int:
+        """How many prefix sums a block can report."""
+        return int(self.noise.shape[-2]) - 1 - self.states
+
 
 class TokenBlocks(NamedTuple):
     """Correlated tokens of a block from its white noise z and the state m: x = O m + L z.
@@ -82,9 +92,9 @@ def sample_divergence(
 
     Source: derived for this project, checked against sampling.
     """
-    states = [t.state.shape[2] for t in terms]
-    blocks, rows, size = terms[0].noise.shape
-    slots = rows - 1 - states[0]
+    states = [t.states for t in terms]
+    blocks, _, size = terms[0].noise.shape
+    slots = terms[0].slots
     dim = terms[0].scale.shape[0]
 
     def one(key: jax.Array) -> jax.Array:

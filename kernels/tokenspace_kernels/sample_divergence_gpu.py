@@ -15,9 +15,11 @@ import numpy as np
 from jax import lax
 from jax.experimental import pallas as pl
 
-from tokenspace_kernels.pair_walk import PAIR, Carry, Term, Walk, noise_of
+from tokenspace_kernels.pair_rows import Carry, Rows, Term
+from tokenspace_kernels.pair_walk import PAIR, Walk, noise_of
 from tokenspace_kernels.random_bits import NORMAL_HALF, PLAIN, Arithmetic
 from tokenspace_kernels.sample_divergence import LinearBlocks
+from tokenspace_kernels.streams import numbered
 
 FEATURES_A_THREAD = 4  # independent chains that hide the latency of each other
 WARP = 32
@@ -78,11 +80,11 @@ def _kernel(
         scale, noise, state = next(left), next(left), next(left) if states else None
         own.append(
             Term(
-                partial(_weight, noise, state),
+                partial(weight, noise, state),
                 slots,
                 states,
                 jnp.where(lane < dim, scale[inside], 0.0),
-                noise_of(key, number, feature),
+                noise_of(key, numbered(number) if number else None, feature),
             )
         )
     points = jnp.int32(out.shape[2] - 1)  # the last column is for what is not asked for
@@ -92,12 +94,12 @@ def _kernel(
 
     zero = jnp.zeros(tile, jnp.float32)
     carries = [Carry(zero, (zero,) * states) for _, states in terms]
-    Walk(own, arithmetic).report(
+    Walk(Rows(own, arithmetic).at_pair, terms[0][0]).report(
         (jnp.int32(0), points), jnp.int32(0), carries, lambda k: where[k], write
     )
 
 
-def _weight(noise: Any, state: Any, pair: Any, row: Any, column: int) -> Any:
+def weight(noise: Any, state: Any, pair: Any, row: Any, column: int) -> Any:
     return noise[pair, row, column] if column < PAIR else state[pair, row, column - PAIR]
 
 
@@ -110,7 +112,7 @@ def sample_divergence(
     """As `sample_divergence.sample_divergence`, for blocks of two tokens."""
     dim = terms[0].scale.shape[0]
     tile = min(LARGEST_SLICE, max(WARP, pl.next_power_of_2(dim)))
-    sizes = tuple((t.noise.shape[1] - 1 - t.state.shape[2], t.state.shape[2]) for t in terms)
+    sizes = tuple((t.slots, t.states) for t in terms)
     weights = [x for t in terms for x in (t.scale, t.noise, t.state) if x.size]
     squared = pl.pallas_call(
         partial(
@@ -124,14 +126,14 @@ def sample_divergence(
             (len(keys), pl.cdiv(dim, tile), len(where) + 1), jnp.float32
         ),
         grid=(len(keys), pl.cdiv(dim, tile)),
-        compiler_params=None if interpret else _parameters(tile),
+        compiler_params=None if interpret else parameters(tile),
         interpret=interpret,
         name="sample_divergence",
     )(keys, where.astype(jnp.int32), *weights)
     return jnp.sqrt(jnp.sum(squared[..., :-1], axis=1))
 
 
-def _parameters(tile: int) -> Any:
+def parameters(tile: int) -> Any:
     from jax.experimental.pallas import triton
 
     warps = max(1, tile // (WARP * FEATURES_A_THREAD))

@@ -16,9 +16,11 @@ from jax import lax
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import tpu as pltpu
 
-from tokenspace_kernels.pair_walk import PAIR, Carry, Term, Walk, noise_of
+from tokenspace_kernels.pair_rows import Carry, Rows, Term
+from tokenspace_kernels.pair_walk import PAIR, Walk, noise_of
 from tokenspace_kernels.random_bits import PLAIN
 from tokenspace_kernels.sample_divergence import LinearBlocks
+from tokenspace_kernels.streams import numbered
 
 SUBLANES, LANES = 8, 128
 LARGEST_SLICE = 512
@@ -38,22 +40,19 @@ def _kernel(
     *weights, out = refs[len(terms) : len(refs) - len(terms)]
     scales, carried, left = refs[: len(terms)], refs[len(refs) - len(terms) :], iter(weights)
     shape = scales[0].shape[0], SUBLANES, LANES
-    lane = lax.broadcasted_iota(jnp.int32, shape, 0) * LANES + lax.broadcasted_iota(
-        jnp.int32, shape, 2
-    )
-    feature = (lane + piece * shape[0] * LANES).astype(jnp.uint32)
+    feature = (lanes(shape) + piece * shape[0] * LANES).astype(jnp.uint32)
     group = pl.program_id(0)
-    key = _over_sublanes(keys, group, 0), _over_sublanes(keys, group, 1)
+    key = over_sublanes(keys, group, 0), over_sublanes(keys, group, 1)
     own = [
         Term(
-            partial(_weight, next(left), next(left) if size[1] else None, size[1], first),
+            partial(weight, next(left), next(left) if size[1] else None, size[1], first),
             *size,
             jnp.broadcast_to(scale[...], shape),
-            noise_of(key, number, feature),
+            noise_of(key, numbered(number) if number else None, feature),
         )
         for number, (size, scale) in enumerate(zip(terms, scales, strict=True))
     ]
-    walk = Walk(own, PLAIN)
+    walk = Walk(Rows(own, PLAIN).at_pair, terms[0][0])
     point = lax.broadcasted_iota(jnp.int32, out.shape, 1)
 
     @pl.when(chunk == 0)
@@ -83,7 +82,13 @@ def _kernel(
             ref[i] = x
 
 
-def _over_sublanes(keys: Any, group: Any, word: int) -> jax.Array:
+def lanes(shape: tuple[int, int, int]) -> jax.Array:
+    """Number of the feature of each element, over lanes and then over vectors."""
+    vector, lane = (lax.broadcasted_iota(jnp.int32, shape, axis) for axis in (0, 2))
+    return vector * LANES + lane
+
+
+def over_sublanes(keys: Any, group: Any, word: int) -> jax.Array:
     """One word of the keys of eight replicates, each over the lanes of its sublane."""
     shape = (1, SUBLANES, LANES)
     row = lax.broadcasted_iota(jnp.int32, shape, 1)
@@ -93,7 +98,7 @@ def _over_sublanes(keys: Any, group: Any, word: int) -> jax.Array:
     return out
 
 
-def _weight(
+def weight(
     noise: Any, state: Any, states: int, first: Any, pair: Any, row: Any, column: int
 ) -> Any:
     if column < PAIR:
@@ -110,12 +115,12 @@ def sample_divergence(
     """As `sample_divergence.sample_divergence`, for blocks of two tokens."""
     replicates, points = len(keys), len(where)
     blocks, dim = terms[0].noise.shape[0], terms[0].scale.shape[0]
-    pairs = min(CHUNK, _up(blocks, LANES))
+    pairs = min(CHUNK, up(blocks, LANES))
     chunks = pl.cdiv(blocks, pairs)
-    tile = min(LARGEST_SLICE, _up(dim, LANES))
-    sizes = tuple((t.noise.shape[1] - 1 - t.state.shape[2], t.state.shape[2]) for t in terms)
-    scales = [jnp.pad(t.scale, (0, _up(dim, tile) - dim)).reshape(-1, 1, LANES) for t in terms]
-    weights = [_by_pair(w, chunks * pairs) for t in terms for w in (t.noise, t.state) if w.size]
+    tile = min(LARGEST_SLICE, up(dim, LANES))
+    sizes = tuple((t.slots, t.states) for t in terms)
+    scales = [jnp.pad(t.scale, (0, up(dim, tile) - dim)).reshape(-1, 1, LANES) for t in terms]
+    weights = [by_pair(w, chunks * pairs) for t in terms for w in (t.noise, t.state) if w.size]
     first = jnp.arange(chunks + 1, dtype=jnp.int32) * (pairs * sizes[0][0])
     starts = jnp.sum(
         where[None] < first[:, None], axis=1, dtype=jnp.int32
@@ -155,11 +160,11 @@ def sample_divergence(
     return jnp.sqrt(squared[:replicates])
 
 
-def _up(number: int, multiple: int) -> int:
+def up(number: int, multiple: int) -> int:
     return pl.cdiv(number, multiple) * multiple
 
 
-def _by_pair(weights: jax.Array, pairs: int) -> jax.Array:
+def by_pair(weights: jax.Array, pairs: int) -> jax.Array:
     """Weights (blocks, rows, columns) as (rows * columns, pairs), as they lie in memory anyhow."""
     blocks = len(weights)
     return jnp.pad(weights.transpose(1, 2, 0).reshape(-1, blocks), ((0, 0), (0, pairs - blocks)))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from tokenspace_kernels.blocks import lay_out
 from tokenspace_kernels.random_bits import replicate_keys
-from tokenspace_kernels.sample_divergence import LinearBlocks
+from tokenspace_kernels.sample_divergence import LinearBlocks, TokenBlocks
 
 REPLICATES, TOKENS, DIM = 128, 256, 512
+LAW_BLOCK = 64  # tokens of a block by which a law draws, and reports are laid out
 PERSISTENCE = 0.9
 
 
@@ -36,3 +38,33 @@ def sample_divergence(size: int) -> tuple[Any, ...]:
     grid = np.unique(np.geomspace(1, TOKENS, 12).astype(int))
     term, where = autoregressive(grid, size, DIM)
     return replicate_keys(0, 0, REPLICATES), (term,), jnp.asarray(where)
+
+
+class _Gaussian(NamedTuple):
+    """The law of tokens that stay as they are."""
+
+    @property
+    def token_change(self) -> str:
+        return "none"
+
+    def of_tokens(self, g: jax.Array, key: jax.Array) -> jax.Array:
+        return g
+
+
+def sample_statistics(size: int) -> tuple[Any, ...]:
+    """Arguments of `sample_statistics` in blocks of `size` tokens; the same tokens for every size.
+
+    Both processes are that of `autoregressive`.
+    """
+    grid = np.unique(np.geomspace(1, TOKENS, 12).astype(int))
+    layout = lay_out(grid, LAW_BLOCK)
+    token = np.arange(size)
+    lag = token[:, None] - token
+    factor = np.where(lag >= 0, PERSISTENCE ** np.maximum(lag, 0.0), 0.0)
+    observe = PERSISTENCE ** (token[:, None] + 1.0)
+    parts = (observe, factor, observe[-1:], factor[-1:])
+    number = layout.number * LAW_BLOCK // size
+    process = TokenBlocks(*(jnp.asarray(np.tile(x, (number, 1, 1)), jnp.float32) for x in parts))
+    scale = jnp.asarray(np.geomspace(1.0, 0.1, DIM), jnp.float32)
+    ends, where = jnp.asarray(layout.ends), jnp.asarray(layout.where)
+    return replicate_keys(0, 0, REPLICATES), process, process, scale, ends, where, _Gaussian()

@@ -10,7 +10,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tokenspace_kernels import choice, dispatch, sample_divergence_gpu, sample_divergence_tpu, trial
+from tokenspace_kernels import (
+    choice,
+    dispatch,
+    sample_divergence_gpu,
+    sample_divergence_tpu,
+    sample_statistics_gpu,
+    trial,
+)
 
 ARGUMENTS = (jnp.arange(1.0, 9.0),)
 
@@ -176,6 +183,56 @@ def test_the_trial_is_the_same_problem_for_every_block(size):
     keys, (term,), where = trial.sample_divergence(8)
     want = dispatch.KERNELS["sample_divergence"]["reference"](keys[:2], (term,), where)
     np.testing.assert_allclose(got, want, rtol=1e-5)
+
+
+def test_the_trial_of_statistics_is_the_same_problem_for_pairs(with_pallas):
+    pairs, blocks = map(trial.sample_statistics, (dispatch.PALLAS_BLOCK, dispatch.TRIAL_BLOCK))
+    got = sample_statistics_gpu.sample_statistics(*pairs, interpret=True)
+    for name in ("xla", "reference"):
+        want = dispatch.KERNELS["sample_statistics"][name](*blocks)
+        for x, y in zip(got, want, strict=True):
+            assert np.max(abs(x - y)) <= choice.AGREEMENT * np.max(abs(y))
+
+
+def test_every_output_must_agree():
+    """A small one is not hidden by a large one."""
+
+    def two(x, factor):
+        return 1e6 * x, factor * x
+
+    both = candidates(a=partial(two, factor=1.0), b=partial(two, factor=1.1))
+    with pytest.warns(UserWarning, match="'b' differs"):
+        assert choice.fastest("k", both) == "a"
+
+
+def test_a_full_disk_leaves_no_file(monkeypatch, own_cache):
+    def full(*args, **more):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(choice.json, "dump", full)
+    assert choice.fastest("k", candidates(a=slow, b=fast)) == "b"
+    assert list(own_cache.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("features", "law", "want"),
+    [(6, "gaussian", "pallas"), (6, "token", "xla"), (4096, "gaussian", "xla")],
+)
+def test_statistics_run_in_pallas_where_that_can_draw_them(monkeypatch, features, law, want):
+    import tokenspace as ts
+
+    call = partial(sample_statistics_gpu.sample_statistics, interpret=True)
+    monkeypatch.setattr(dispatch, "_of_pallas", lambda name: call)
+    monkeypatch.setenv(dispatch.VARIABLE, "pallas")
+    laws = {"gaussian": ts.Gaussian(), "token": ts.StudentT(5.0, "token")}
+    branches = ts.equicorrelated(0.2, 0.3, 0.1)
+    model = ts.TokenModel(branches, ts.Isotropic(features), laws[law])
+    grid, statistics = ts.log_grid(40, 5), ("divergence", "correlations")
+    if want == "pallas":
+        assert ts.sampling.plan(model, grid, "tokens", statistics).kernels == "pallas"
+    else:
+        with pytest.warns(UserWarning, match="'pallas' draws neither more than 2048 features nor"):
+            assert ts.sampling.plan(model, grid, "tokens", statistics).kernels == "xla"
 
 
 @pytest.mark.parametrize("module", [sample_divergence_gpu, sample_divergence_tpu])

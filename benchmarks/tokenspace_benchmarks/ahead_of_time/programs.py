@@ -98,6 +98,8 @@ def planned(
     for implementation, of_kernel in implementations(kernel, platform).items():
         with chosen(kernel, implementation, of_kernel):
             prepared = plan(model, grid, sampler, statistics)
+        if prepared.kernels != implementation:  # it does not suit this model
+            continue
         block = prepared.block_on(platform)
         arguments = (seed_words(0), np.uint32(0), prepared.arrays)
         call = partial(draw_block, prepared.draw, block)

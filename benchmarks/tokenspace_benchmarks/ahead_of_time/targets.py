@@ -24,6 +24,7 @@ from typing import Any
 import jax
 
 from tokenspace.errors import InputError
+from tokenspace_benchmarks.ahead_of_time import gpu
 
 EXTRA = "install the extra `ahead-of-time` (`make ahead-of-time` does)"
 
@@ -65,8 +66,8 @@ H100 = {  # fields of XLA's description of a GPU
     "shared_memory_per_core": 228 << 10,
     "shared_memory_per_block_optin": 227 << 10,
     "threads_per_core_limit": 2048,
-    "core_count": 132,
-    "fpus_per_core": 128,
+    "core_count": gpu.MULTIPROCESSORS,
+    "fpus_per_core": gpu.LANES["arithmetic"],
     "block_dim_limit_x": (1 << 31) - 1,
     "block_dim_limit_y": (1 << 16) - 1,
     "block_dim_limit_z": (1 << 16) - 1,
@@ -77,7 +78,7 @@ H100 = {  # fields of XLA's description of a GPU
     "registers_per_block_limit": 1 << 16,
     # Two transfers of 5,120 bits at 2.619 GHz; a rounded 3.35e12 makes XLA choose other tiles.
     "memory_bandwidth": 2 * 2_619_000_000 * 5120 // 8,
-    "l2_cache_size": 50 << 20,
+    "l2_cache_size": gpu.L2,
     "clock_rate_ghz": 1.98,
     "device_memory_size": 80 * 10**9,
     "device_address_bits": 64,

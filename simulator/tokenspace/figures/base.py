@@ -10,12 +10,13 @@ class Figure(ABC):
     """One theory figure, drawn from stored results and exact theory; never by sampling.
 
     meaning: what it shows, in a line, for the report; order: its place, smallest first, and by
-    name among equals.
+    name among equals; of_results: whether it shows results, and not the theory or the paper alone.
     """
 
     room: ClassVar[str] = "figure"
     meaning: ClassVar[str]
     order: ClassVar[float] = 1000
+    of_results: ClassVar[bool] = True
 
     @classmethod
     def suits(cls, loaded: list[Any]) -> bool:

@@ -14,7 +14,14 @@ from tokenspace.covariance.innovations import innovations
 from tokenspace.sampling.plan import TOKEN_BLOCK, Plan, divergence_plan, statistics_plan
 from tokenspace.sampling.sampler import Request
 from tokenspace_kernels.blocks import Blocks, lay_out
-from tokenspace_kernels.dispatch import DEFAULT, VARIABLE, Kernel, kernel
+from tokenspace_kernels.dispatch import (
+    DEFAULT,
+    PALLAS_CHANGES,
+    PALLAS_FEATURES,
+    VARIABLE,
+    Kernel,
+    kernel,
+)
 from tokenspace_kernels.sample_divergence import LinearBlocks, TokenBlocks
 
 METHOD = "block innovations"
@@ -38,14 +45,22 @@ def prepare(request: Request) -> Plan:
 
 
 def _drawer(name: str, dim: int, law: TokenLaw) -> Kernel:
-    """The kernel that draws: Numba's goes along the features, and knows some laws only."""
+    """The kernel that draws: others than plain JAX know some laws and numbers of features only."""
     chosen = kernel(name)
-    suits = dim >= LEAST_DIM and (name == "sample_divergence" or law.token_change != "other")
-    if chosen.implementation != "numba" or suits:
+    whole = name == "sample_statistics"  # tokens are formed, and changed by the law
+    if chosen.implementation == "numba":
+        limit = f"fewer than {LEAST_DIM} features"
+        suits = dim >= LEAST_DIM and not (whole and law.token_change == "other")
+    elif chosen.implementation == "pallas" and whole:
+        limit = f"more than {PALLAS_FEATURES} features"
+        suits = dim <= PALLAS_FEATURES and law.token_change in PALLAS_CHANGES
+    else:
         return chosen
-    if os.environ.get(VARIABLE) == "numba":
+    if suits:
+        return chosen
+    if os.environ.get(VARIABLE) == chosen.implementation:
         warnings.warn(
-            f"'numba' draws neither fewer than {LEAST_DIM} features nor {law!r}: {DEFAULT!r} runs",
+            f"{chosen.implementation!r} draws neither {limit} nor {law!r}: {DEFAULT!r} runs",
             stacklevel=2,
         )
     return kernel(name, DEFAULT)
@@ -76,7 +91,7 @@ def _prepare_statistics(request: Request) -> Plan:
     layout = lay_out(request.grid, TOKEN_BLOCK)
     parts = (model.branches.total, model.branches.difference)
     drawer = _drawer("sample_statistics", model.dim, model.law)
-    size = HOST_BLOCK if drawer.on_host else TOKEN_BLOCK
+    size = HOST_BLOCK if drawer.on_host else drawer.token_block or TOKEN_BLOCK
     return statistics_plan(
         drawer,
         model,
@@ -85,7 +100,7 @@ def _prepare_statistics(request: Request) -> Plan:
         request.grid,
         psi=not request.divergence_only,
         method=METHOD,
-        elements=2 * TOKEN_BLOCK * model.dim,
+        elements=2 * (drawer.token_block or TOKEN_BLOCK) * model.dim,
     )
 
 
