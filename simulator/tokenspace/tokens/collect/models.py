@@ -68,8 +68,8 @@ def files_of(name: str) -> str | None:
     """A digest of the sizes and times of a folder's files, by which it is known again."""
     if not Path(name).is_dir():
         return None
-    found = [(p.name, p.stat()) for p in sorted(Path(name).iterdir()) if p.suffix in SUFFIXES]
-    sizes = [(file, about.st_size, about.st_mtime_ns) for file, about in found]
+    files = [p for p in sorted(Path(name).iterdir()) if p.suffix in SUFFIXES and p.is_file()]
+    sizes = [(p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in files]
     return hashlib.sha256(repr(sizes).encode()).hexdigest()
 
 
