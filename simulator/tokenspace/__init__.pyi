@@ -40,6 +40,7 @@ from .experiments.experiment import Execution, Experiment
 from .experiments.results import load_results
 from .experiments.simulate import simulate
 from .experiments.sweep import run_sweep
+from .figures.plot import plot
 from .grids import log_grid
 from .parameters import model, parameter
 from .registry import register
@@ -102,6 +103,7 @@ __all__ = [
     "model",
     "open_results",
     "parameter",
+    "plot",
     "register",
     "run_sweep",
     "shared_context",

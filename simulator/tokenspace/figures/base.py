@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
+
+from tokenspace.errors import InputError
+from tokenspace.registry import ROOMS
 
 
 class Figure(ABC):
     """One theory figure, drawn from stored results and exact theory; never by sampling.
 
     meaning: what it shows, in a line, for the report; order: its place, smallest first, and by
-    name among equals.
+    name among equals; of_results: whether it shows results, and not the theory or the paper alone.
     """
 
     room: ClassVar[str] = "figure"
     meaning: ClassVar[str]
     order: ClassVar[float] = 1000
+    of_results: ClassVar[bool] = True
 
     @classmethod
     def suits(cls, loaded: list[Any]) -> bool:
@@ -25,3 +30,23 @@ class Figure(ABC):
     @abstractmethod
     def draw(self, loaded: list[Any]) -> Any:
         """A matplotlib Figure from (point, result) pairs."""
+
+    @classmethod
+    def of(cls, loaded: list[Any], **options: str) -> Any:
+        """The same in the style of all figures; pyplot does not keep it: a notebook shows it once.
+
+        Raises:
+            InputError: it has no such option.
+        """
+        import matplotlib.pyplot as plt
+
+        from tokenspace.figures.style import STYLE
+
+        unknown = [k for k in options if k not in inspect.signature(cls).parameters]
+        if unknown:
+            name = ROOMS[cls.room].name_of(cls)
+            raise InputError(f"the figure {name} has no option {unknown[0]!r}")
+        with plt.rc_context(STYLE):
+            figure = cls(**options).draw(loaded)
+        plt.close(figure)
+        return figure

@@ -23,6 +23,7 @@ class Alpha(Figure):
         "alpha(n) of S(n) = c / n^alpha(n) for n_balance from 2 to 20, between -beta/2 and -beta."
     )
     order = 40
+    of_results = False
 
     def draw(self, loaded: list[Any]) -> Any:
         """Exact theory only; `loaded` is not used."""

@@ -19,6 +19,7 @@ SERIES = {"vision_question_queries": "with question", "vision_queries_ft": "with
 class MeasuredCurves(Figure):
     meaning = "The paper's 36 measured curves with power-law fits and the law that the data prefer."
     order = 70
+    of_results = False
 
     def draw(self, loaded: list[Any]) -> Any:
         """Measured data that ships with the package; `loaded` is not used."""

@@ -24,6 +24,7 @@ class Upsilon(Figure):
         "sqrt(Upsilon(n)) for several psi_cross: from sqrt(n) to n, crossing over at n_balance."
     )
     order = 30
+    of_results = False
 
     def draw(self, loaded: list[Any]) -> Any:
         """Exact theory only; `loaded` is not used."""
