@@ -20,7 +20,7 @@ OLDEST := .venv-oldest
 AHEAD := .venv-ahead-of-time
 
 .PHONY: demo test test-slow test-all test-oldest mutants bench ahead-of-time coverage notebooks docs \
-	expected-divergence lint install clean
+	expected-divergence phase-diagram lint install clean
 
 demo: install
 	$(BIN)/tokenspace sweep sweeps/demo.toml --out $(OUT)/results
@@ -64,6 +64,12 @@ docs: install
 
 expected-divergence: install
 	$(BIN)/python docs/expected_divergence.py $(OUT)/expected_divergence
+
+phase-diagram: install
+	$(BIN)/tokenspace sweep sweeps/phase_diagram.toml --out $(OUT)/phase_diagram
+	$(BIN)/tokenspace figures --results $(OUT)/phase_diagram --out $(OUT)/phase_diagram \
+		--figure phase_diagram --x psi_cross --y psi_within
+	cp $(OUT)/phase_diagram/phase_diagram.png docs/
 
 lint: install
 	$(BIN)/ruff check .

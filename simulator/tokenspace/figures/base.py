@@ -46,6 +46,7 @@ class Figure(ABC):
         if unknown:
             name = ROOMS[cls.room].name_of(cls)
             raise InputError(f"the figure {name} has no option {unknown[0]!r}")
+        plt.draw_if_interactive()  # loads what draws, whose settings the context would take back
         with plt.rc_context(STYLE):
             figure = cls(**options).draw(loaded)
         plt.close(figure)

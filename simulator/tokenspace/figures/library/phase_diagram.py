@@ -90,7 +90,8 @@ class PhaseDiagram(Figure):
                 )
             sides = [grid.values[x], grid.values[y]]
             values = grid.place(np.array([panel.value(found[k]) for k in group.rows]))
-            drawn, extend = _coloured(axes, panel, sides, values, limits)
+            ends = limits if several or panel is not GAMMA else _limits(values.ravel())
+            drawn, extend = _coloured(axes, panel, sides, values, ends)
             if not several:
                 _bar(figure, drawn, axes, panel, extend)
             gamma = grid.place(np.array([_exact_gamma(loaded[k][1]) for k in group.rows]))
@@ -153,10 +154,10 @@ def _exact_gamma(result: Any) -> float:
         return np.nan
 
 
-def _limits(values: list[float]) -> tuple[float, float] | None:
-    """Ends of the colours that panels share."""
+def _limits(values: Any) -> tuple[float, float] | None:
+    """Ends of the colours of exponents: from 0, where D stands still, since some fall far below."""
     known = [v for v in values if np.isfinite(v)]
-    return (min(known), max(known)) if known else None
+    return (max(0.0, min(known)), max(0.0, *known)) if known else None
 
 
 def _coloured(
@@ -172,6 +173,7 @@ def _coloured(
     extend = "neither"
     if limits is not None:
         kind["norm"] = Normalize(*limits)
+        extend = "min" if np.nanmin(values, initial=np.inf) < limits[0] else extend
     elif panel.scale == "regimes":
         edges = np.arange(len(COLOURS) + 1) - 0.5
         kind = {"cmap": ListedColormap(COLOURS), "norm": BoundaryNorm(edges, len(COLOURS))}
