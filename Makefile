@@ -1,8 +1,9 @@
 # Two commands: `make demo` runs the main job, `make test` runs the tests. Both set up .venv first.
 # `make test-all` adds the slow tests; `make test-oldest` runs the quick ones on the oldest versions;
 # `make mutants` tests the tests of theory, `make mutants ROOM=scaling EVERY=3` those of another room
-# with a third of its mutants. `make ahead-of-time` compiles every kernel for accelerators that are
-# not here: after a change of kernels, some minutes.
+# with a third of its mutants. `make test-models` runs what needs torch and transformers. `make
+# ahead-of-time` compiles every kernel for accelerators that are not here: after a change of kernels,
+# some minutes.
 
 PYTHON ?= python3
 VENV := .venv
@@ -16,10 +17,12 @@ EVERY ?= 1
 # Workers take halves of the tests, so that what one module prepares is prepared once, and then steal.
 TESTS := -m pytest -n $(WORKERS) --dist worksteal --durations 15
 OLDEST := .venv-oldest
+# torch is large and its newest build may need a GPU's libraries: a small venv with a pinned one.
+MODELS := .venv-models
 # Compilers of accelerators are plugins of JAX, which a venv for running must not have.
 AHEAD := .venv-ahead-of-time
 
-.PHONY: demo test test-slow test-all test-oldest mutants bench ahead-of-time coverage notebooks docs \
+.PHONY: demo test test-slow test-all test-oldest test-models mutants bench ahead-of-time coverage notebooks docs \
 	expected-divergence phase-diagram lint install clean
 
 demo: install
@@ -40,6 +43,9 @@ test-all: test test-slow
 
 test-oldest: $(OLDEST)/.installed
 	$(OLDEST)/bin/python $(TESTS) -m "not slow"
+
+test-models: $(MODELS)/.installed
+	$(MODELS)/bin/python -m pytest --durations 5 tests/tokens/collect
 
 mutants: $(VENV)/.mutants
 	$(BIN)/python tests/mutants.py $(ROOM) --every $(EVERY) --workers $(WORKERS)
@@ -92,6 +98,12 @@ $(OLDEST)/.installed: pyproject.toml constraints-oldest.txt
 	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-oldest.txt -e '.[dev]'
 	touch $@
 
+$(MODELS)/.installed: pyproject.toml constraints.txt constraints-models.txt
+	test -x $(MODELS)/bin/python || $(PYTHON) -m venv $(MODELS)
+	$(MODELS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+		-c constraints-models.txt -e '.[models]' hypothesis pytest
+	touch $@
+
 $(AHEAD)/.installed: pyproject.toml constraints.txt constraints-ahead-of-time.txt
 	test -x $(AHEAD)/bin/python || $(PYTHON) -m venv $(AHEAD)
 	$(AHEAD)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
@@ -99,4 +111,4 @@ $(AHEAD)/.installed: pyproject.toml constraints.txt constraints-ahead-of-time.tx
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(OLDEST) $(AHEAD) build demo *.egg-info
+	rm -rf $(VENV) $(OLDEST) $(MODELS) $(AHEAD) build demo *.egg-info

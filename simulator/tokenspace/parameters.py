@@ -9,7 +9,8 @@ from __future__ import annotations
 import dataclasses
 import math
 import numbers
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar, dataclass_transform
 
 import jax
@@ -127,13 +128,21 @@ def parameter(
     return dataclasses.field(default=default, metadata={"parameter": spec, "static": fixed})
 
 
-def parameters_of(cls: type) -> dict[str, tuple[Parameter, Any]]:
+# Of every class seen: both are asked for at every model built.
+_PARAMETERS: dict[type, Mapping[str, tuple[Parameter, Any]]] = {}
+_FIELDS: dict[type, tuple[str, ...]] = {}
+
+
+def parameters_of(cls: type) -> Mapping[str, tuple[Parameter, Any]]:
     """Name -> (meaning and range, default) of every declared parameter of a model class."""
-    return {
-        f.name: (f.metadata["parameter"], f.default)
-        for f in dataclasses.fields(cls)
-        if "parameter" in f.metadata
-    }
+    if cls not in _PARAMETERS:
+        found = {
+            f.name: (f.metadata["parameter"], f.default)
+            for f in dataclasses.fields(cls)
+            if "parameter" in f.metadata
+        }
+        _PARAMETERS[cls] = MappingProxyType(found)
+    return _PARAMETERS[cls]
 
 
 def described(**parameters: Parameter) -> Callable[[Any], Any]:
@@ -173,9 +182,6 @@ def holds_tracers(value: Any) -> bool:
     if dataclasses.is_dataclass(value):
         return any(holds_tracers(getattr(value, name)) for name in _field_names(type(value)))
     return is_traced(value)
-
-
-_FIELDS: dict[type, tuple[str, ...]] = {}  # of every class seen: asked for at every model built
 
 
 def _field_names(cls: type) -> tuple[str, ...]:

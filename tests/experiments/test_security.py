@@ -11,6 +11,7 @@ import struct
 import sys
 import tracemalloc
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -78,12 +79,14 @@ def test_a_stored_folder_runs_no_command(folder, capfd, branches, old):
     np.testing.assert_array_equal(data["mean"][0], mean)
     with pytest.raises(InputError, match=r"os:system.*--plugin MODULE"):
         _ = result.model
-    for command in ("check", "report"):
-        status, said = said_by(capfd, command, folder)
-        assert status == 2 and "its numbers are sound" in said and "--plugin MODULE" in said
-        assert "delete" not in said
+    status, said = said_by(capfd, "check", folder)
+    assert status == 0 and "1 point: 1 UNDECIDED" in said and "delete" not in said
+    assert "its numbers are sound" in said and "--plugin MODULE" in said
+    assert said_by(capfd, "report", folder)[0] == 0
+    assert "1 UNDECIDED" in (folder / "report.html").read_text()
     status, said = said_by(capfd, "figures", "--results", folder, "--out", "f")
     assert status == 2 and "os:system" in said
+    assert not Path("exploded").exists() and not (folder / "exploded").exists()
 
 
 def test_links_lead_nowhere(folder, capfd, tmp_path):

@@ -163,12 +163,10 @@ def test_rows_without_theory_have_no_nan(of_laws, monkeypatch):
     }
     for name, cells in rows.items():
         unknown = name in ("unknown", "no rms")
-        assert not any("nan" in c.text for c in cells[1:])
-        assert [c.text == "-" for c in cells] == [unknown and k in (4, 6, 7) for k in range(9)]
-        assert all(c.sort == "-Infinity" for c in cells if c.text == "-")
+        assert not any("nan" in c for c in cells[1:])
+        assert [c == "-" for c in cells] == [unknown and k in (4, 6, 7) for k in range(9)]
     monkeypatch.setattr(html, "draw_all", lambda *_, **__: [])
     page = html.write_report(of_laws).read_text()
-    assert 'data-sort="-Infinity"' in page and "nan%" not in page
     assert "Points without z-scores: 2 without exact theory" in page
 
 
@@ -180,7 +178,7 @@ def test_one_value_without_an_error_does_not_hide_the_others(folder):
     cells = verdict_row(
         "", result, replace(check, amplitude=replace(check.amplitude, deviation_error=error))
     )
-    assert float(cells[7].text) > 0
+    assert float(cells[7]) > 0
 
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")

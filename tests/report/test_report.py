@@ -1,22 +1,43 @@
 """The report, opened in a real headless browser, on a desk and on a phone."""
 
+import gzip
 import json
-import shutil
+import math
 
 import folders
+import numpy as np
 import pytest
+from browser import column, opened, rows, search, sideways, wait
 
 import tokenspace as ts
 from tokenspace.errors import InputError
-from tokenspace.figures import names
-from tokenspace.registry import ROOMS
+from tokenspace.figures import suited
+from tokenspace.report import curves, html
+from tokenspace.report.columns import columns, numbers
 from tokenspace.report.html import write_report
+from tokenspace.report.verdicts import checks_of
 
 CONFIG = folders.CONFIG | {
     "branches": folders.CONFIG["branches"] | {"psi_within": {"sweep": [0.2, 0.3, 0.5]}},
     "run": {"replicates": {"sweep": [30, 6000]}, "statistics": ["correlations"]},
 }
-BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+LARGEST = 8_000_000  # bytes of a page
+
+
+def grid(*counts):
+    """psi_equal, psi_within and psi_cross, that many of each."""
+    ranges = ((0.0, 0.3), (0.2, 0.6), (0.0, 0.19))
+    names = ("psi_equal", "psi_within", "psi_cross")
+    swept = {
+        name: {"sweep": {"from": low, "to": high, "points": count}}
+        for name, (low, high), count in zip(names, ranges, counts, strict=True)
+    }
+    return {
+        "tokens": {"count": 32},
+        "features": {"model": "isotropic", "dim": 64},
+        "branches": {"model": "equicorrelated"} | swept,
+        "run": {"replicates": 64, "seed": "independent"},
+    }
 
 
 @pytest.fixture(scope="module")
@@ -26,80 +47,209 @@ def page(tmp_path_factory):
     return write_report(folder)
 
 
-@pytest.fixture(params=[(1280, 900), (390, 844)], ids=["desk", "phone"])
+@pytest.fixture(params=["desk", "phone"])
 def browser(request, page, tmp_path):
-    if not (BROWSER and DRIVER):
-        pytest.skip("chromium and chromedriver are not installed")
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER
-    width, height = request.param
-    for argument in (
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        f"--user-data-dir={tmp_path}",
-    ):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    if width < 500:
-        metrics = {"width": width, "height": height, "pixelRatio": 2.0}
-        options.add_experimental_option("mobileEmulation", {"deviceMetrics": metrics})
-    else:
-        options.add_argument(f"--window-size={width},{height}")
-    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
-    driver.get(page.as_uri())
-    yield driver
-    driver.quit()
+    with opened(page, request.param, tmp_path) as driver:
+        yield driver
 
 
-def column(browser, number):
-    rows = browser.find_elements("css selector", "#verdict-table tbody tr")
-    return [r.find_elements("tag name", "td")[number].text for r in rows]
-
-
-def test_opens_sorts_and_shows_its_figures(browser):
+def test_opens_sorts_and_shows_its_figures(browser, page):
     assert "a <b> & sweep" in browser.title
-    verdicts = column(browser, 8)
+    verdicts = column(browser, "verdict")
     assert len(verdicts) == 6 and {"PASS", "UNDECIDED"} <= set(verdicts)
-    for number, name in ((2, "replicates"), (8, "verdict"), (3, "exponent at N")):
+    assert verdicts == sorted(verdicts, reverse=True)  # those that pass come last
+    for name in ("replicates", "verdict", "exponent at N"):
         head = browser.find_element("xpath", f"//table[@id='verdict-table']//button[.='{name}']")
         for direction in ("ascending", "descending"):
             head.click()
-            shown = column(browser, number)
-            key = (lambda t: t) if number == 8 else (lambda t: float(t.split()[0].replace(",", "")))
+            shown = column(browser, name)
+            key = str if name == "verdict" else (lambda t: float(t.split()[0].replace(",", "")))
             assert shown == sorted(shown, key=key, reverse=direction == "descending")
             cell = head.find_element("xpath", "..")
             assert cell.get_attribute("aria-sort") == direction
-    images = browser.find_elements("css selector", "figure img")
-    assert len(images) == sum(ROOMS["figure"].find(name).of_results for name in names())
+    images = browser.find_elements("css selector", "main > figure img")
+    assert len(images) == len(suited(ts.load_results(page.parent)))
     for image in images:
-        assert image.get_property("naturalWidth") > 300 and image.get_attribute("alt")
-    # Wide tables scroll inside their box; the page itself does not scroll sideways.
-    assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
-    assert browser.get_log("browser") == []
+        browser.execute_script("arguments[0].scrollIntoView()", image)
+        width = "return arguments[0].complete && arguments[0].naturalWidth"
+        assert browser.execute_async_script(
+            "const [image, done] = arguments; image.decode().then(() => done(true))", image
+        )
+        assert browser.execute_script(width, image) > 300 and image.get_attribute("alt")
+    assert not sideways(browser)
 
 
-def test_details_open(browser):
-    first = browser.find_element("css selector", "details")
-    first.find_element("tag name", "summary").click()
-    assert "exponent" in first.find_element("tag name", "pre").text
+def test_searches_and_filters(browser):
+    search(browser, "psi_within>0.25 replicates=6000")
+    assert column(browser, "replicates") == ["6,000"] * 2
+    search(browser, "psi_wthin>0.25")
+    assert rows(browser) == [] and "no axis or column is called psi_wthin" in wait(
+        browser, "return document.getElementById('query-help').textContent"
+    )
+    search(browser, "")
+    button = browser.find_element("css selector", "#counts [data-verdict=UNDECIDED]")
+    button.click()
+    found = set(column(browser, "verdict"))
+    assert found == {"UNDECIDED"} and button.get_attribute("aria-pressed") == "true"
+    button.click()
+    assert len(rows(browser)) == 6
+
+
+def test_the_page_of_a_point_has_the_numbers_of_its_check(browser, page):
+    loaded = ts.load_results(page.parent)
+    for number in (0, 5):
+        point, result = loaded[number]
+        check = result.check()
+        browser.execute_script(f"location.hash = 'point-{number}'")
+        label = json.dumps(point.label)
+        wait(browser, f"return document.querySelector('#point h2')?.innerText === {label}")
+        cells = rows(browser, "every-n")
+        for comparison, at, length in (
+            (check.amplitude, 0, len(result.n)),
+            (check.exponent, 5, len(result.n) - 1),
+        ):
+            shown = np.array([row[at : at + 5] for row in cells[:length]], float)
+            wanted = [comparison.n, comparison.empirical, comparison.standard_error]
+            wanted = np.stack([*wanted, comparison.theoretical], axis=1)
+            assert np.allclose(shown[:, [0, 1, 3]], wanted[:, [0, 1, 3]], rtol=1e-3, atol=5e-5)
+            assert np.allclose(shown[:, 2], wanted[:, 2], rtol=6e-3)
+            assert np.allclose(shown[:, 4], comparison.z, rtol=2e-2, atol=6e-3)
+        assert len(browser.find_elements("css selector", "#point .charts svg circle")) > 30
+        assert not sideways(browser)
+    browser.execute_script("location.hash = 'verdicts'")
+    assert wait(browser, "return document.getElementById('point').hidden")
+
+
+@pytest.mark.parametrize("size", ["desk", "phone"])
+def test_five_hundred_points(tmp_path_factory, tmp_path, size, monkeypatch):
+    monkeypatch.setattr(html, "draw_all", lambda *_, **__: [])
+    folder = tmp_path_factory.mktemp("many")
+    ts.run_sweep(grid(5, 10, 10), folder)
+    with opened(write_report(folder), size, tmp_path) as browser:
+        hold_many(browser, folder, (5, 10, 10))
+
+
+@pytest.mark.slow
+def test_ten_thousand_points(tmp_path_factory, tmp_path):
+    folder = tmp_path_factory.mktemp("very_many")
+    ts.run_sweep(grid(10, 25, 40), folder)
+    page = write_report(folder)
+    assert page.stat().st_size < LARGEST
+    for size in ("desk", "phone"):
+        with opened(page, size, tmp_path / size) as browser:
+            assert int(browser.execute_script("return document.body.dataset.ready")) < 2000
+            hold_many(browser, folder, (10, 25, 40))
+
+
+def hold_many(browser, folder, counts):
+    """Pages turn, cells of the map tell their values and lead to their rows."""
+    total = math.prod(counts)
+    turn = "return document.getElementById('pages').innerText"
+    assert f"1 to 50 of {total:,}" in browser.execute_script(turn)
+    browser.find_element("xpath", "//p[@id='pages']/button[.='Next']").click()
+    assert f"51 to 100 of {total:,}" in browser.execute_script(turn)
+    box = browser.find_element("id", "phase-canvas")
+    browser.execute_script("arguments[0].scrollIntoView()", box)
+    from selenium.webdriver import ActionChains
+
+    # the line n = n_balance, where psi_within is small and psi_cross large, is all that is black
+    black = """const c = document.getElementById('phase-canvas'), seen = [];
+        const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
+        for (let i = 0; i < d.length; i += 4)
+            if (d[i] + d[i + 1] + d[i + 2] === 0 && d[i + 3] === 255)
+                seen.push([i / 4 % c.width / c.width, Math.floor(i / 4 / c.width) / c.height]);
+        return seen"""
+    x, y = np.array(browser.execute_script(black)).T
+    assert len(x) > 20 and x.max() < 0.4 and y.max() < 0.4
+    ActionChains(browser).move_to_element(box).click().perform()
+    said = browser.find_element("id", "phase-value").text
+    loaded = {point.label: result for point, result in ts.load_results(folder)}
+    (label,) = (name for name in loaded if f" {name}:" in said)
+    assert f"exponent {loaded[label].local_exponent().mean[-1]:.4f}" in said
+    browser.find_element("xpath", "//p[@id='phase-value']/button").click()
+    marked = browser.find_element("css selector", "tr.marked")
+    assert marked.text.startswith(label) and marked.is_displayed()
+    assert not sideways(browser)
 
 
 def test_page_needs_nothing_else(page):
     text = page.read_text()
-    assert "http://" not in text and "https://" not in text and 'src="/' not in text
+    assert 'src="http' not in text and 'href="http' not in text and 'src="/' not in text
+    assert "default-src 'none'" in text  # and the browser holds it to that
     assert json.dumps(CONFIG["run"]["replicates"]["sweep"][1]) in text
     assert "a &lt;b&gt; &amp; sweep" in text and "<b> &" not in text
 
 
-def test_errors(tmp_path, page):
+def test_columns_are_what_checks_say(page):
+    loaded = ts.load_results(page.parent)
+    checks = checks_of(loaded, 0.02)
+    found = columns(loaded, checks)
+    assert json.loads(json.dumps(found, allow_nan=False)) == json.loads(json.dumps(found))
+    points = found["points"]
+    assert [found["verdicts"][k] for k in points["verdict"]] == [c.verdict for c in checks]
+    assert [found["grids"][k] for k in points["grid"]] == [tuple(r.n.tolist()) for _, r in loaded]
+    for k, (_, result) in enumerate(loaded):
+        balance = result.n_balance()
+        assert points["balance"][k] == pytest.approx(balance.mean, rel=1e-5)
+        assert points["exponent"][k] == pytest.approx(checks[k].exponent.empirical[-1], rel=1e-5)
+    within = next(a for a in found["axes"] if a["name"] == "psi_within")
+    assert within["values"] == [point.axes[within["path"]] for point, _ in loaded]
+    assert numbers([math.nan, math.inf, -math.inf, 1 / 3]) == [
+        None,
+        "Infinity",
+        "-Infinity",
+        0.333333,
+    ]
+
+
+def unpacked(planes, count, kept):
+    bits = np.zeros(count, np.uint32)
+    for k in range(kept):
+        plane = np.frombuffer(planes[k * count : (k + 1) * count], np.uint8)
+        bits |= plane.astype(np.uint32) << np.uint32(24 - 8 * k)
+    return bits.view(np.float32)
+
+
+@pytest.mark.parametrize("kept, error", [(2, 2.0**-8), (3, 2.0**-16)])
+def test_planes_hold_numbers_to_half_of_the_last_bit_kept(kept, error):
+    rng = np.random.default_rng(0)
+    values = rng.standard_normal(1000) * 10 ** rng.uniform(-30, 30, 1000)
+    values[:4] = 0, np.nan, np.inf, -np.inf
+    found = unpacked(curves.planes(values.astype(np.float32), kept), len(values), kept)
+    assert np.allclose(found, values, rtol=error * (1 + 1e-3), atol=0, equal_nan=True)
+    assert not np.allclose(found, values, rtol=error / 4, atol=0, equal_nan=True)
+
+
+def test_of_too_many_curves_the_worst_are_kept(page):
+    checks = checks_of(ts.load_results(page.parent), 0.02)
+    whole = curves.curves(checks)
+    assert whole.held == list(range(6))
+    size = len(gzip.decompress(whole.packed))
+    assert size == curves.BYTES_A_NUMBER * sum(2 * len(c.amplitude.n) - 1 for c in checks)
+    some = curves.curves(checks, most=len(whole.packed) // 2)
+    assert 0 < len(some.held) < 6 and len(some.packed) <= len(whole.packed) // 2
+    left = [checks[k].verdict for k in range(6) if k not in some.held]
+    assert "FAIL" not in left and ("UNDECIDED" not in left or len(some.held) < 3)
+
+
+def test_what_is_missing_is_said(tmp_path, page, monkeypatch):
+    """An unfinished sweep, and a point of a model that is not here."""
+    monkeypatch.setattr(html, "draw_all", lambda *_, **__: [])
+    ts.run_sweep(CONFIG, tmp_path)
+    assert 'id="unfinished"' not in write_report(tmp_path).read_text()
+    next((tmp_path / "points").glob("*.npz")).unlink()
+    text = write_report(tmp_path).read_text()
+    assert "1 of 6 points are missing" in text and "of 5 points" in text
+    one = tmp_path / "stranger"
+    ts.run_sweep(folders.CONFIG, one)
+    folders.with_branches(one, {"model": "of_somebody_else"})
+    (check,) = checks_of(ts.load_results(one), 0.02)
+    assert check.verdict == "UNDECIDED" and "of_somebody_else" in check.reason
+    assert "1 UNDECIDED" in write_report(one).read_text()
+
+
+def test_errors(tmp_path, page, monkeypatch):
+    monkeypatch.setattr(html, "draw_all", lambda *_, **__: [])
     with pytest.raises(InputError, match="no results here"):
         write_report(tmp_path)
     with pytest.raises(InputError, match="cannot be written"):

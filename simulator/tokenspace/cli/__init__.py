@@ -13,7 +13,7 @@ import sys
 from rich.markup import escape
 
 # isort: off
-from tokenspace.cli import experiments, stored, measured, coverage, machine  # noqa: F401  (in order of help)
+from tokenspace.cli import experiments, stored, collect, measured, coverage, machine  # noqa: F401  (in order of help)
 
 # isort: on
 from tokenspace.cli.common import app, messages

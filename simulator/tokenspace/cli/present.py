@@ -166,7 +166,7 @@ def verdict_table(rows: list[tuple[str, Any, Any]]) -> Table:
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
     colours = {"PASS": "green", "FAIL": "red", "UNDECIDED": "yellow"}
     for label, result, check in rows:
-        *cells, verdict = (escape(shown(c.text)) for c in verdict_row(label, result, check))
+        *cells, verdict = (escape(shown(c)) for c in verdict_row(label, result, check))
         table.add_row(*cells, f"[bold {colours[check.verdict]}]{verdict}")
     return table
 

@@ -36,7 +36,7 @@ def _show_checks(rows: list[tuple[str, Any, Any]], evidence: Any, as_json: bool)
         if len(most) < len(rows):
             left = len(rows) - len(most)
             print(f"{left:,} more points are not shown; --json and `tokenspace report` have all")
-        print(f"{len(rows):,} points: {said_counts}")
+        print(f"{len(rows):,} point{'s'[: len(rows) != 1]}: {said_counts}")
         print(*map(shown, said), sep="\n")
     if any(check.verdict == "FAIL" for *_, check in rows):
         raise typer.Exit(1)

@@ -1,25 +1,36 @@
-"""One self-contained HTML file for a finished sweep: verdicts, figures, configuration, provenance.
+"""One self-contained HTML file for a sweep: verdicts, figures, configuration, provenance.
 
-`report.html` beside this module is the Jinja template; all that the page shows is inside the file.
+The page is the Jinja template `page/page.html` with the style and the scripts beside it. Numbers
+of the points travel packed inside it (`columns`, `curves`), and its scripts show what is asked for,
+so ten thousand points open as fast as ten. No library draws: the smallest that could is several
+times larger than all of the data.
 """
 
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import tempfile
+from collections import Counter
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from tokenspace.collector import collector_paused
 from tokenspace.errors import InputError
 from tokenspace.experiments.files import require_ordinary
 from tokenspace.experiments.results import load_results
+from tokenspace.experiments.status import Status, status_of
 from tokenspace.experiments.store import read_config
 from tokenspace.figures import draw_all, meaning
 from tokenspace.provenance import versions
+from tokenspace.report.columns import WORST_FIRST, columns
+from tokenspace.report.curves import KEPT, KINDS, curves
 from tokenspace.report.evidence import evidence_of, statement
-from tokenspace.report.verdicts import VERDICT_COLUMNS, checks_of, verdict_row
+from tokenspace.report.verdicts import checks_of
+
+SCRIPTS = ("data.js", "chart.js", "table.js", "phase.js", "point.js", "start.js")
 
 
 def write_report(
@@ -28,7 +39,7 @@ def write_report(
     """Write the report of a sweep; returns the file.
 
     Args:
-        folder: the --out folder of a sweep.
+        folder: the --out folder of a sweep, finished or not.
         out: the HTML file; by default report.html in the folder.
         tolerance: of the verdicts, see `verdict.check`.
 
@@ -43,23 +54,29 @@ def write_report(
         require_ordinary(out)  # of a folder that came from elsewhere
     out = Path(out)
     loaded = load_results(folder)
-    checks = checks_of(loaded, tolerance)
-    rows = [
-        {"label": point.label, "cells": verdict_row(point.label, result, check), "check": check}
-        for (point, result), check in zip(loaded, checks, strict=True)
-    ]
-    template = (files("tokenspace.report") / "report.html").read_text(encoding="utf-8")
+    with collector_paused():
+        checks = checks_of(loaded, tolerance)
+        data = columns(loaded, checks)
+        said = statement(evidence_of(loaded, checks))
+    drawn = curves(checks)
+    data |= {"held": drawn.held if len(drawn.held) < len(checks) else None}
+    data |= {"kinds": KINDS, "kept": KEPT, "tolerance": tolerance}
+    parts = files("tokenspace.report") / "page"
+    read = {p.name: p.read_text(encoding="utf-8") for p in parts.iterdir() if p.is_file()}
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    page = environment.from_string(template).render(
+    page = environment.from_string(read["page.html"]).render(
         name=folder.resolve().name,
-        columns=VERDICT_COLUMNS,
-        rows=rows,
-        counts={v: sum(c.verdict == v for c in checks) for v in ("PASS", "UNDECIDED", "FAIL")},
+        style=read["page.css"],
+        script="\n".join(read[name] for name in SCRIPTS),
+        columns=_text(gzip.compress(json.dumps(data).encode(), 6, mtime=0)),
+        curves=_text(drawn.packed),
+        counts={v: n for v in WORST_FIRST if (n := Counter(c.verdict for c in checks)[v])},
+        points=len(checks),
+        unfinished=_unfinished(status_of(folder)),
         tolerance=tolerance,
-        statement=statement(evidence_of(loaded, checks)),
+        statement=said,
         figures=_figures(loaded),
         configuration=json.dumps(read_config(folder), indent=1),
-        provenance=_provenance(loaded),
         written_by=f"tokenspace {versions()['tokenspace']}",
     )
     try:
@@ -69,33 +86,40 @@ def write_report(
     return out
 
 
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def _unfinished(found: Status) -> str:
+    """What a reader should know of a sweep that goes on, nothing of one that is finished."""
+    if found.finished:
+        return ""
+    left = found.points - found.done
+    return (
+        f"This sweep is not finished: {left:,} of {found.points:,} points are missing. "
+        "`tokenspace sweep` again computes them; write this report anew then."
+    )
+
+
 def _figures(loaded: list[Any]) -> list[dict[str, str]]:
-    """Name, meaning and data URL of every theory figure."""
+    """Name, meaning and data URL of every theory figure, of the points whose models are here."""
+    known = [(point, result) for point, result in loaded if _has_model(result)]
+    if not known:
+        return []
     with tempfile.TemporaryDirectory() as folder:
-        drawn = draw_all(loaded, folder, suffixes=("png",))
+        drawn = draw_all(known, folder, suffixes=("png",))
         return [
             {
                 "name": path.stem.replace("_", " "),
                 "meaning": meaning(path.stem),
-                "url": "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode(),
+                "url": "data:image/png;base64," + _text(path.read_bytes()),
             }
             for path in drawn
         ]
 
 
-def _provenance(loaded: list[Any]) -> list[dict[str, Any]]:
-    """How each point was made."""
-    return [
-        {
-            "point": point.label,
-            "key": point.key,
-            "seed": result.seed,
-            "sampler": f"{result.sampler}: {result.method}",
-            "kernels": result.kernels,
-            "device": result.device,
-            "seconds": f"{result.seconds:.2f}",
-            "versions": ", ".join(f"{k} {v}" for k, v in result.versions.items()),
-            "notes": "; ".join(result.notes),
-        }
-        for point, result in loaded
-    ]
+def _has_model(result: Any) -> bool:
+    try:
+        return result.model is not None
+    except InputError:
+        return False

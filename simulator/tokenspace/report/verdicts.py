@@ -23,26 +23,19 @@ VERDICT_COLUMNS = (  # name, alignment
 )
 
 
-class Cell(NamedTuple):
-    """One cell of a table: what is shown, and what it is sorted by."""
-
-    text: str
-    sort: str | float
-
-
 def checks_of(loaded: Sequence[tuple[Any, Any]], tolerance: float) -> list[Any]:
     """The check of every point; points that are one experiment share theirs.
 
-    One that cannot be judged (a single replicate or n, D = 0 somewhere) is UNDECIDED and says why.
+    One that cannot be judged is UNDECIDED and says why: a single replicate or n, D = 0 somewhere, a
+    model of a package or plugin that is not here.
 
     Raises:
-        InputError: the tolerance is out of range, or a model cannot be built.
+        InputError: the tolerance is out of range.
     """
     verdict.require_tolerance(tolerance)
     known: dict[int, Any] = {}
     for _, result in loaded:
         if id(result) not in known:
-            _ = result.model  # without it nothing is said
             try:
                 known[id(result)] = result.check(tolerance)
             except InputError as error:
@@ -50,25 +43,55 @@ def checks_of(loaded: Sequence[tuple[Any, Any]], tolerance: float) -> list[Any]:
     return [known[id(result)] for _, result in loaded]
 
 
-def verdict_row(label: str, result: Any, check: Any) -> list[Cell]:
+class Row(NamedTuple):
+    """What is shown of a point: NaN where there is no theory, or no error.
+
+    exponent, error, theory: at the largest n; deviation, z: the largest in size.
+    """
+
+    sampler: str
+    replicates: int
+    exponent: float
+    error: float
+    theory: float
+    regime: str
+    deviation: float
+    z: float
+
+    @classmethod
+    def of(cls, result: Any, check: Any) -> Row:
+        """From a result and its check."""
+        e = check.exponent
+        last, error, theory = (
+            float(x[-1]) if len(x) else np.nan
+            for x in (e.empirical, e.standard_error, e.theoretical)
+        )
+        return cls(
+            result.sampler,
+            result.replicates,
+            last,
+            error,
+            theory,
+            str(check.regimes_empirical[-1]) if len(e.n) else "-",
+            _largest(check.amplitude.deviation),
+            _largest(np.concatenate([check.amplitude.z, e.z])),
+        )
+
+
+def verdict_row(label: str, result: Any, check: Any) -> list[str]:
     """The cells of a point under VERDICT_COLUMNS; "-" where there is no theory, or no error."""
-    e = check.exponent
-    last, error, theory = (
-        float(x[-1]) if len(x) else np.nan for x in (e.empirical, e.standard_error, e.theoretical)
-    )
-    off = _largest(check.amplitude.deviation)
-    z = _largest(np.concatenate([check.amplitude.z, e.z]))
-    regime = str(check.regimes_empirical[-1]) if len(e.n) else "-"
+    row = Row.of(result, check)
+    known = not np.isnan(row.error)
     return [
-        Cell(label, label),
-        Cell(result.sampler, result.sampler),
-        Cell(f"{result.replicates:,}", result.replicates),
-        _number(last, ".4f") if np.isnan(error) else Cell(f"{last:.4f} ± {error:.1g}", last),
-        _number(theory, ".4f"),
-        Cell(regime, regime),
-        _number(off, ".2%"),
-        _number(z, ".2f"),
-        Cell(check.verdict, check.verdict),
+        label,
+        row.sampler,
+        f"{row.replicates:,}",
+        f"{row.exponent:.4f} ± {row.error:.1g}" if known else _number(row.exponent, ".4f"),
+        _number(row.theory, ".4f"),
+        row.regime,
+        _number(row.deviation, ".2%"),
+        _number(row.z, ".2f"),
+        check.verdict,
     ]
 
 
@@ -77,6 +100,5 @@ def _largest(x: np.ndarray) -> float:
     return float(np.max(abs(x), where=~np.isnan(x), initial=0)) if not np.isnan(x).all() else np.nan
 
 
-def _number(x: float, form: str) -> Cell:
-    """A number, or "-" for NaN, which is sorted before all numbers."""
-    return Cell("-", "-Infinity") if np.isnan(x) else Cell(format(x, form), x)
+def _number(x: float, form: str) -> str:
+    return "-" if np.isnan(x) else format(x, form)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -294,9 +295,12 @@ def _replicates_needed(error: float, replicates: int) -> int | None:
 
 def _empirical_regimes(slopes: Exponent) -> np.ndarray:
     """The regime at each n, or the range that a 95 % interval allows; "-" without errors."""
-    low, high = (theory.regime(end) for end in slopes.interval(1 - LEVEL))
+    low, high = (theory.regime(end).tolist() for end in slopes.interval(1 - LEVEL))
+    return np.array([_between(a, b) for a, b in zip(low, high, strict=True)])
+
+
+@cache
+def _between(low: str, high: str) -> str:
+    """The regimes from one to another."""
     order = ["-", *theory.REGIMES]
-    names = []
-    for a, b in zip(low, high, strict=True):
-        names.append("/".join(order[order.index(a) : order.index(b) + 1]))
-    return np.array(names)
+    return "/".join(order[order.index(low) : order.index(high) + 1])

@@ -1,0 +1,95 @@
+"""Which of a vision encoder's rows are patches of which picture, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tokenspace.tokens.collect.batches import OneAtATime
+
+RASTER = "patches of the picture, row by row"
+TILES = "patches of each tile, row by row, tile after tile"
+UNKNOWN = "every token of the encoder, in its order"
+
+
+def arranged(
+    layers: Sequence[Any], inputs: Mapping[str, Any], config: Any, count: int
+) -> tuple[list[list[Any]], str]:
+    """Of each of `count` pictures the tokens (n, d) in every layer, and which they are.
+
+    Encoders hold tokens (pictures, T, d) with class and register tokens first, or those of all
+    pictures in one row (T, d), in blocks that are merged later and windows that attend.
+
+    Args:
+        layers: hidden states of a batch, one tensor a layer.
+        inputs: what the model was given.
+        config: of the encoder.
+
+    Raises:
+        OneAtATime: the batch cannot be told apart.
+    """
+    shape = layers[0].shape
+    if "image_grid_thw" in inputs and len(shape) == 2:
+        grids: list[Sequence[int]] = inputs["image_grid_thw"].tolist()
+        if sum(t * h * w for t, h, w in grids) == shape[0]:
+            index = _packed_order(inputs["image_grid_thw"], grids, config)
+            return _split(layers, index, [t * h * w for t, h, w in grids]), RASTER
+    if len(shape) == 2:
+        layers = [h[None] for h in layers]
+    elif len(shape) == 4:  # (pictures, d, rows, columns) of a convolutional encoder
+        layers = [h.flatten(2).transpose(1, 2) for h in layers]
+    rows = len(layers[0])
+    if rows != count and count > 1:
+        raise OneAtATime
+    tokens = layers[0].shape[1]
+    patches = _patches(inputs, config) if len(shape) == 3 else None
+    first, words = 0, RASTER if len(shape) == 4 else UNKNOWN
+    if patches is not None and tokens >= patches:
+        first, words = tokens - patches, RASTER if rows == count else TILES
+    if rows == count:
+        return [[h[k, first:] for h in layers] for k in range(count)], words
+    return [[h[:, first:].flatten(0, 1) for h in layers]], words
+
+
+def _patches(inputs: Mapping[str, Any], config: Any) -> int | None:
+    """How many patches one tile of the input has, where that is known."""
+    size = getattr(config, "patch_size", None)
+    pixels = inputs.get("pixel_values")
+    if size is None or pixels is None or pixels.ndim < 4:
+        return None
+    high, wide = (size, size) if isinstance(size, int) else tuple(size)[-2:]
+    return (pixels.shape[-2] // high) * (pixels.shape[-1] // wide)
+
+
+def _packed_order(grid_thw: Any, grids: Sequence[Sequence[int]], config: Any) -> Any:
+    """Where each patch lies, in raster order of each picture, (T,).
+
+    Patches come in blocks of merge x merge that become one token of the language model; with
+    windows, the blocks are sorted by window (transformers knows how).
+    """
+    import torch
+
+    merge = getattr(config, "spatial_merge_size", 1)
+    total = sum(t * h * w for t, h, w in grids)
+    place = torch.arange(total)  # of each patch in the input, where it lies in the encoder
+    if getattr(config, "window_size", None) and hasattr(config, "fullatt_block_indexes"):
+        from transformers.vision_utils import get_vision_window_index
+
+        blocks, _ = get_vision_window_index(
+            grid_thw.cpu(), merge, config.window_size, config.patch_size
+        )
+        inverse = torch.argsort(blocks)
+        place = (inverse[:, None] * merge**2 + torch.arange(merge**2)).flatten()
+    orders, start = [], 0
+    for t, h, w in grids:
+        mine = place[start : start + t * h * w]
+        mine = mine.reshape(t, h // merge, w // merge, merge, merge).permute(0, 1, 3, 2, 4)
+        orders.append(mine.flatten())
+        start += t * h * w
+    return torch.cat(orders)
+
+
+def _split(layers: Sequence[Any], index: Any, lengths: Sequence[int]) -> list[list[Any]]:
+    index = index.to(layers[0].device)
+    sorted_layers = [h[index].split(list(lengths)) for h in layers]
+    return [[h[k] for h in sorted_layers] for k in range(len(lengths))]

@@ -1,0 +1,80 @@
+"""Find pictures in a folder or a JSONL file, and open one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tokenspace.errors import InputError
+from tokenspace.ordinary import require_ordinary
+from tokenspace.tokens.collect.texts import read_rows
+
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+PROMPT = "Describe the picture."
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A file, what the model is asked about it, and the label that dependent pictures share."""
+
+    number: int
+    path: Path
+    name: str
+    prompt: str
+    label: str
+
+
+def find_pictures(source: Path, prompt: str = PROMPT, limit: int | None = None) -> list[Picture]:
+    """Pictures of a folder by name, or of a JSONL file of {"picture", "prompt", "group"}.
+
+    Args:
+        source: the folder, or the file: paths in it are relative to it; prompt and group may be
+            left out.
+        prompt: for pictures without one of their own.
+        limit: most pictures to take.
+
+    Raises:
+        InputError: no pictures, fewer than 2, or a line that names none.
+    """
+    if source.is_dir():
+        files = sorted(p for p in source.iterdir() if p.suffix.lower() in SUFFIXES)[:limit]
+        found = [Picture(k, p, p.name, prompt, str(k)) for k, p in enumerate(files)]
+        if not found:
+            raise InputError(f"{source}: holds no pictures ({', '.join(SUFFIXES)})")
+    else:
+        found = []
+        for number, row in read_rows(source, limit):
+            where = f"{source}, line {number}"
+            name = _text(where, row, "picture", None)
+            path = source.parent / name
+            own = _text(where, row, "prompt", prompt)
+            label = _text(where, row, "group", str(len(found)))
+            found.append(Picture(len(found), path, name, own, label))
+    if len(found) < 2:
+        raise InputError(f"{source}: every two pictures make a pair, and there is 1; give more")
+    for picture in found:
+        require_ordinary(picture.path)
+    return found
+
+
+def _text(where: str, row: dict[str, Any], name: str, default: str | None) -> str:
+    value = row.get(name, default)
+    if isinstance(value, str) and value:
+        return value
+    raise InputError(f"{where}: {name!r} must be text, as in " + '{"picture": "cat.png"}')
+
+
+def open_picture(picture: Picture) -> Any:
+    """A PIL image in RGB, turned the way up that its camera noted.
+
+    Raises:
+        InputError: no picture, or a damaged one.
+    """
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(picture.path) as image:
+            return ImageOps.exif_transpose(image).convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise InputError(f"{picture.path}: cannot be read as a picture: {error}") from None

@@ -1,0 +1,105 @@
+"""Texts as token ids: the prompt, which both branches share, and then one answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from tokenspace.errors import InputError
+from tokenspace.tokens.collect.texts import Message, TextPair
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Token ids of one branch: `prefix` shared ones, `answer` of its own, and what closes it."""
+
+    id: str
+    pair: int
+    branch: str
+    label: str
+    ids: tuple[int, ...]
+    prefix: int
+    answer: int
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Turns pairs of texts into ids.
+
+    tokenizer: of the model. chat: whether its chat template is applied. parts: whether that
+    template takes a message's content as a list of parts, as those of vision-language models do.
+    context: most tokens the model reads. longest: most tokens of an answer.
+    """
+
+    tokenizer: Any
+    chat: bool
+    parts: bool
+    context: int
+    longest: int | None
+
+    def encode(self, pair: TextPair) -> list[Encoded]:
+        """Both branches, or nothing where an answer is empty or the prompt leaves no room for one.
+
+        The answer is tokenised apart from the prompt, so that the prompt's tokens are the same in
+        both branches; it is cut to what fits.
+        """
+        opening, closing = ([], []) if self.chat else self._around()
+        prefix = opening + self._ids(self._prompt(pair.prompt))
+        room = self.context - len(prefix) - len(closing)
+        if self.longest is not None:
+            room = min(room, self.longest)
+        found = []
+        for branch, text in zip("AB", pair.answers, strict=True):
+            answer = self._ids(text)[: max(room, 0)]
+            if not answer:
+                return []
+            ids = (*prefix, *answer, *closing)
+            name = f"{pair.number:06d}{branch}"
+            sizes = len(prefix), len(answer)
+            found.append(Encoded(name, pair.number, branch, pair.label, ids, *sizes))
+        return found
+
+    def _ids(self, text: str) -> list[int]:
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def _around(self) -> tuple[list[int], list[int]]:
+        """Special tokens that the tokenizer puts before and after a text, such as [CLS], [SEP]."""
+        plain = self._ids("a")
+        whole = list(self.tokenizer("a")["input_ids"])
+        for k in range(len(whole) - len(plain) + 1):
+            if whole[k : k + len(plain)] == plain:
+                return whole[:k], whole[k + len(plain) :]
+        return [], []
+
+    def _prompt(self, messages: Iterable[Message]) -> str:
+        messages = list(messages)
+        if not self.chat:
+            return "\n".join(m["content"] for m in messages)
+        asked: list[dict[str, Any]] = list(messages)
+        if self.parts:
+            asked = [m | {"content": [{"type": "text", "text": m["content"]}]} for m in messages]
+        text = applied(self.tokenizer, asked)
+        lost = [m["content"] for m in messages if m["content"].strip() not in text]
+        if lost:
+            raise InputError(
+                f"the model's chat template leaves out the prompt {lost[0][:60]!r}; use "
+                "--no-template"
+            )
+        return text
+
+
+def applied(tokenizer: Any, messages: list[dict[str, Any]]) -> str:
+    """Messages as text by the chat template, up to where the model's answer begins.
+
+    Raises:
+        InputError: the template refuses them.
+    """
+    try:
+        return str(
+            tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+        )
+    except Exception as error:  # templates are the model's own
+        raise InputError(
+            f"the model's chat template cannot be applied ({error}); use --no-template"
+        ) from None

@@ -1,0 +1,130 @@
+"""The form of a collection's manifest: what is in it, and what is refused.
+
+See docs/collected_tokens.md. A manifest may come from somebody else: it names nothing outside its
+folder, and numbers are what they must be.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+KINDS = ("text", "pictures")
+PARTS = ("language", "vision")
+FILE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}\.safetensors")
+
+
+@dataclass(frozen=True)
+class Group:
+    """One layer of one part of the model: a file with a tensor for every sequence."""
+
+    name: str
+    layer: int
+    part: str
+    file: str
+    features: int
+    tokens: str = ""
+
+
+@dataclass(frozen=True)
+class Branch:
+    """One sequence of tokens. `pair` and `branch` belong to texts, `picture` to pictures."""
+
+    id: str
+    length: int
+    group_label: str
+    pair: int | None = None
+    branch: str | None = None
+    picture: str | None = None
+    prefix: int = 0
+    lengths: dict[str, int] = field(default_factory=dict)
+
+    def length_in(self, part: str) -> int:
+        """How many tokens it has in a part of the model."""
+        return self.lengths.get(part, self.length)
+
+
+def understood(data: Any) -> tuple[tuple[Group, ...], tuple[Branch, ...]]:
+    """Groups and sequences of a manifest.
+
+    Raises:
+        KeyError, TypeError, ValueError: something is missing, of a wrong kind, or does not fit.
+    """
+    if not isinstance(data, dict):
+        raise TypeError("it is no table of keys and values")
+    if data["format"] != FORMAT:
+        raise ValueError(f"format {data['format']!r} is unknown; {FORMAT} is read")
+    if data["kind"] not in KINDS:
+        raise ValueError(f"kind {data['kind']!r} is unknown; it is one of {KINDS}")
+    groups = tuple(_group(row) for row in _rows(data, "groups"))
+    sequences = tuple(_branch(row, data["kind"]) for row in _rows(data, "sequences"))
+    _require_different("groups", [g.name for g in groups])
+    _require_different("sequences", [s.id for s in sequences])
+    if data["kind"] == "text":
+        made = sorted(f"{s.pair} {s.branch}" for s in sequences)
+        if made != sorted(f"{pair} {b}" for pair in {s.pair for s in sequences} for b in "AB"):
+            raise ValueError("each pair needs one sequence of branch A and one of branch B")
+    return groups, sequences
+
+
+def _rows(data: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    rows = data[name]
+    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
+        raise TypeError(f"{name} must be a list of tables, not empty")
+    return rows
+
+
+def _group(row: dict[str, Any]) -> Group:
+    group = Group(
+        _text(row, "name"),
+        _count(row, "layer", 0),
+        _text(row, "part"),
+        _text(row, "file"),
+        _count(row, "features", 1),
+        str(row.get("tokens", "")),
+    )
+    if group.part not in PARTS:
+        raise ValueError(f"part {group.part!r} is unknown; it is one of {PARTS}")
+    if FILE_NAME.fullmatch(group.file) is None:
+        raise ValueError(f"file {group.file[:100]!r} is no .safetensors file of the folder")
+    return group
+
+
+def _branch(row: dict[str, Any], kind: str) -> Branch:
+    text = kind == "text"
+    if text and row["branch"] not in ("A", "B"):
+        raise ValueError(f"branch {row['branch']!r} is neither A nor B")
+    lengths = row.get("lengths", {})
+    if not isinstance(lengths, dict):
+        raise TypeError("lengths must be a table")
+    return Branch(
+        _text(row, "id"),
+        _count(row, "length", 1),
+        str(row["group_label"]),
+        _count(row, "pair", 0) if text else None,
+        row["branch"] if text else None,
+        None if text else _text(row, "picture"),
+        _count(row, "prefix", 0) if "prefix" in row else 0,
+        {part: _count(lengths, part, 1) for part in lengths},
+    )
+
+
+def _text(row: dict[str, Any], name: str) -> str:
+    if not isinstance(row[name], str) or not row[name]:
+        raise TypeError(f"{name} = {row[name]!r} must be text")
+    return row[name]
+
+
+def _count(row: dict[str, Any], name: str, least: int) -> int:
+    value = row[name]
+    if type(value) is not int or value < least:
+        raise TypeError(f"{name} = {value!r} must be a whole number of at least {least}")
+    return value
+
+
+def _require_different(what: str, names: list[str]) -> None:
+    if len(set(names)) != len(names):
+        raise ValueError(f"two {what} have one name")

@@ -1,0 +1,223 @@
+"""What is asked of a model: texts, pictures, layers; needs no model and none of its packages."""
+
+import pytest
+
+from tokenspace.errors import InputError
+from tokenspace.tokens.collect import models
+from tokenspace.tokens.collect.batches import OneAtATime, in_batches
+from tokenspace.tokens.collect.layers import chosen_layers
+from tokenspace.tokens.collect.pictures import find_pictures, open_picture
+from tokenspace.tokens.collect.prefix import Encoder
+from tokenspace.tokens.collect.run import Request, collect
+from tokenspace.tokens.collect.texts import read_texts
+
+
+def test_texts_may_be_words_or_conversations(jsonl):
+    asked = [{"role": "user", "content": "a?"}]
+    rows = [
+        {"prompt": "a?", "chosen": "b", "rejected": "c"},
+        {
+            "prompt": asked,
+            "chosen": [*asked, {"role": "assistant", "content": "b"}],
+            "rejected": "c",
+        },
+        {"prompt": [{"role": "system", "content": "s"}, *asked], "chosen": "b", "rejected": "d"},
+    ]
+    first, second, third = read_texts(jsonl(rows))
+    assert first.prompt == second.prompt and first.answers == second.answers == ("b", "c")
+    assert (first.label, second.label, third.label) == ("0", "0", "1")
+    assert [m["role"] for m in third.prompt] == ["system", "user"]
+    assert [pair.number for pair in (first, second, third)] == [0, 1, 2]
+
+
+def test_names_and_limit(jsonl):
+    rows = [{"question": str(k), "good": "b", "bad": "c", "prompt": "x"} for k in range(5)]
+    pairs = read_texts(jsonl(rows), ("question", "good", "bad"), 3)
+    assert [pair.prompt[0]["content"] for pair in pairs] == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('{"prompt": "a"}', r"line 2: has no 'chosen'; it has 'prompt'.*--names"),
+        (
+            '{"prompt": "a", "chosen": 3, "rejected": "c"}',
+            r"line 2: 'chosen' must be text or a list",
+        ),
+        ('{"prompt": [], "chosen": "b", "rejected": "c"}', r"line 2: 'prompt' must be text"),
+        ("[1]", r"line 2: must be a JSON object"),
+        ("{", r"line 2: is no JSON"),
+        ("[" * 100_000, r"line 2: is no JSON"),
+        ("\udcff", r"no UTF-8"),
+    ],
+)
+def test_lines_that_cannot_be_used_are_named(tmp_path, line, said):
+    path = tmp_path / "texts.jsonl"
+    good = '{"prompt": "a", "chosen": "b", "rejected": "c"}\n'
+    path.write_bytes((good + line).encode(errors="surrogateescape"))
+    with pytest.raises(InputError, match=said):
+        read_texts(path)
+
+
+def test_files_without_anything_are_refused(tmp_path):
+    (tmp_path / "empty.jsonl").write_text("\n")
+    with pytest.raises(InputError, match="is empty"):
+        read_texts(tmp_path / "empty.jsonl")
+    with pytest.raises(InputError, match="no such file"):
+        read_texts(tmp_path / "none.jsonl")
+    with pytest.raises(InputError, match="holds no pictures"):
+        find_pictures(tmp_path)
+    (tmp_path / "a.PNG").touch()
+    with pytest.raises(InputError, match="there is 1"):
+        find_pictures(tmp_path)
+
+
+def test_pictures_by_name_or_by_list(tmp_path, jsonl):
+    for name in ("b.jpg", "a.PNG", "notes.txt", "c.webp"):
+        (tmp_path / name).touch()
+    assert [p.name for p in find_pictures(tmp_path)] == ["a.PNG", "b.jpg", "c.webp"]
+    assert len(find_pictures(tmp_path, limit=2)) == 2
+    listed = jsonl([{"picture": "b.jpg", "prompt": "what?", "group": "g"}, {"picture": "a.PNG"}])
+    first, second = find_pictures(listed, "how?")
+    assert (first.prompt, first.label, second.prompt, second.label) == ("what?", "g", "how?", "1")
+    with pytest.raises(InputError, match="line 2: 'picture' must be text"):
+        find_pictures(jsonl([{"picture": "b.jpg"}, {"image": "a.PNG"}]))
+    with pytest.raises(InputError, match=r"gone\.png: no such file"):
+        find_pictures(jsonl([{"picture": "b.jpg"}, {"picture": "gone.png"}]))
+
+
+def test_a_picture_is_turned_as_its_camera_says(tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    exif = image.Exif()
+    exif[0x0112] = 6  # a quarter turn
+    image.new("L", (30, 20)).save(tmp_path / "a.jpg", exif=exif)
+    image.new("RGBA", (30, 20)).save(tmp_path / "b.png")
+    first, second = map(open_picture, find_pictures(tmp_path))
+    assert (first.size, first.mode, second.size, second.mode) == ((20, 30), "RGB", (30, 20), "RGB")
+
+
+def test_layers():
+    depths = {"language": 4, "vision": 2}
+    everything = {"language": [0, 1, 2, 3, 4], "vision": [0, 1, 2]}
+    assert chosen_layers("all", depths) == everything
+    assert chosen_layers("3, last,0", depths) == {"language": [0, 3, 4], "vision": [0, 2]}
+    assert chosen_layers("4", depths) == {"language": [4]}
+    with pytest.raises(InputError, match=r"no layer 5; it has 0 to 4 \(language\)"):
+        chosen_layers("5", depths)
+    for words in ("", "-1", "first", "1,,2", "1.5", "²"):
+        with pytest.raises(InputError, match="--layers"):
+            chosen_layers(words, depths)
+
+
+class Letters:
+    """A tokenizer of letters that puts 0 before and 9 after a text."""
+
+    def __call__(self, text, add_special_tokens=True):
+        ids = [ord(c) for c in text]
+        return {"input_ids": [0, *ids, 9] if add_special_tokens else ids}
+
+    def apply_chat_template(self, messages, add_generation_prompt, tokenize):
+        return "".join(f"<{m['content']}>" for m in messages)
+
+
+def encoded(jsonl, row, **how):
+    (pair,) = read_texts(jsonl([row]))
+    options = {"chat": False, "parts": False, "context": 100, "longest": None} | how
+    return Encoder(Letters(), **options).encode(pair)
+
+
+def test_branches_share_the_prompt_and_nothing_else(jsonl):
+    a, b = encoded(jsonl, {"prompt": "q", "chosen": "xyz", "rejected": "xw"})
+    assert a.ids == (0, ord("q"), *map(ord, "xyz"), 9) and b.ids == (
+        0,
+        ord("q"),
+        *map(ord, "xw"),
+        9,
+    )
+    assert (a.prefix, a.answer, b.prefix, b.answer) == (2, 3, 2, 2)
+    a, b = encoded(jsonl, {"prompt": "q", "chosen": "xyz", "rejected": "xw"}, chat=True)
+    assert a.ids == tuple(map(ord, "<q>xyz")) and (a.prefix, b.answer) == (3, 2)
+
+
+def test_answers_are_cut_and_pairs_without_room_left_out(jsonl):
+    row = {"prompt": "q", "chosen": "xyz", "rejected": "xw"}
+    assert [text.answer for text in encoded(jsonl, row, longest=2)] == [2, 2]
+    assert [len(text.ids) for text in encoded(jsonl, row, context=4)] == [4, 4]
+    assert encoded(jsonl, row, context=3) == []
+    assert encoded(jsonl, row | {"rejected": ""}) == []
+
+
+def test_a_template_that_loses_the_prompt_is_refused(jsonl, monkeypatch):
+    row = {"prompt": "q", "chosen": "xyz", "rejected": "xw"}
+    monkeypatch.setattr(Letters, "apply_chat_template", lambda *a, **k: "nothing")
+    with pytest.raises(InputError, match="leaves out the prompt 'q'; use --no-template"):
+        encoded(jsonl, row, chat=True)
+
+
+def too_large(most, error):
+    sizes = []
+
+    def work(batch):
+        sizes.append(len(batch))
+        if len(batch) > most:
+            raise error
+        return list(batch)
+
+    return work, sizes
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("CUDA out of memory. Tried"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+        RuntimeError("[enforce fail] not enough memory: you tried to allocate"),
+    ],
+)
+def test_batches_are_halved_and_stay_so(error):
+    work, sizes = too_large(3, error)
+    said, freed = [], []
+    found = list(in_batches(range(11), 8, work, said.append, lambda: freed.append(1)))
+    assert [k for batch in found for k in batch] == [*range(11)]
+    assert sizes == [8, 4, 2, 2, 2, 2, 2, 1] and len(freed) == 2
+    assert said[0] == "out of memory with 8 sequences at once; going on with 4"
+
+
+def test_one_that_does_not_fit_alone_is_an_error():
+    work, sizes = too_large(0, MemoryError())
+    with pytest.raises(InputError, match="one sequence alone does not fit"):
+        list(in_batches(range(3), 2, work, lambda words: None))
+    assert sizes == [2, 1]
+
+
+def test_other_errors_are_not_taken_for_memory():
+    work, _ = too_large(0, RuntimeError("shapes differ"))
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        list(in_batches(range(3), 2, work, lambda words: None))
+
+
+def test_what_cannot_be_told_apart_goes_one_at_a_time():
+    work, sizes = too_large(1, OneAtATime())
+    assert len(list(in_batches(range(3), 3, work, lambda words: None))) == 3
+    assert sizes == [3, 1, 1, 1]
+
+
+def test_the_extra_that_is_missing_is_named(monkeypatch, tmp_path, jsonl):
+    find = models.importlib.util.find_spec
+    gone = ("torch", "PIL")
+    monkeypatch.setattr(
+        models.importlib.util, "find_spec", lambda name: None if name in gone else find(name) or 1
+    )
+    path = jsonl([{"prompt": "a", "chosen": "b", "rejected": "c"}])
+    with pytest.raises(
+        InputError, match=r"needs torch, pillow: pip install 'tokenspace\[models\]'"
+    ):
+        collect(Request("model", tmp_path / "out", texts=path))
+    assert not (tmp_path / "out").exists()
+
+
+def test_texts_or_pictures(tmp_path):
+    for both in ({}, {"texts": tmp_path, "pictures": tmp_path}):
+        with pytest.raises(InputError, match=r"--text FILE\.jsonl, or --pictures FOLDER"):
+            collect(Request("model", tmp_path / "out", **both))
