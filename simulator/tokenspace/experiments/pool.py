@@ -25,7 +25,7 @@ _plugins: tuple[str, ...] = ()  # in a worker: the parent's
 
 
 def worthwhile(points: Sequence[Point], workers: int) -> int:
-    """That many workers, or one where all would be done before several had started and shared it."""
+    """That many workers, or one where it is done before several have started and shared it."""
     least = SECONDS_TO_START * WORK_OF_A_SECOND * workers / max(workers - 1, 1)
     work = 0.0
     for point in points:

@@ -47,9 +47,9 @@ def run_sweep(
         progress: called with (points finished, points in all, next or last point).
         only: only points whose axes have these values, e.g. "psi_cross=0.1" (see `select.py`).
         shard: "i/N": only the i-th of N parts of those points, of about the same work each.
-        workers: processes that compute points side by side on this machine, each on its share of the
-            cores; none where the points take less time than starting them. They are spawned, so a
-            script that asks for them needs the usual `if __name__ == "__main__":`.
+        workers: processes that compute points side by side on this machine, each on its share of
+            the cores; none where the points take less time than starting them. They are spawned, so
+            a script that asks for them needs the usual `if __name__ == "__main__":`.
         scheduler: address of a Dask scheduler on whose workers points are computed.
         devices, max_memory: as in `simulate`.
         stop: asked now and then whether to stop, by raising `Interrupted`.
