@@ -15,6 +15,8 @@ from tokenspace.registry import register
 from tokenspace.statistics.amplitude import theoretical_amplitude
 from tokenspace.statistics.exponent import adjacent_slopes
 
+OF_FAMILIES = (0.1, 1.15)  # exponents that are shown of families, and at most along axes
+WIDEST = (-0.5, 1.5)
 SWING = 0.05  # least change of an exponent that counts as a turn
 
 
@@ -127,7 +129,11 @@ class ExponentDiagram(Figure):
                         fontsize=9,
                         ha="right",
                     )
-            axes.set(ylim=(0.1, 1.15) if families else (0.4, 1.1))
+            if families:
+                axes.set_ylim(*OF_FAMILIES)
+        if not families:  # panels share their scale, which noise shall not set
+            first = sheet.panels[0].axes
+            first.set_ylim(np.clip(first.get_ylim(), *WIDEST))
         return sheet.finish(
             "Exponents: points simulated, lines exact on the same grid",
             "number of tokens $n$" + (" / scale" if families else ""),
