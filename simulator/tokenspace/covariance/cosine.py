@@ -13,7 +13,7 @@ from tokenspace.errors import NoExactResult
 
 NODES = 24  # of the table in arcsin(rho)
 STEP = 0.5  # of the logarithms of s and t
-MOST_INTEGRALS = 100_000
+MOST_INTEGRALS = 1_000_000
 LARGEST_ARRAY = 1 << 18  # numbers that are worked on together
 VANISHED = 80.0  # natural logarithm of what is left out, relative to the largest
 
