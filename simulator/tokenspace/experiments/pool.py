@@ -43,10 +43,11 @@ def _shares(workers: int) -> list[set[int]]:
     return [set(cores[k::workers]) or set(cores) for k in range(workers)]
 
 
-def _start(event: Any, modules: tuple[str, ...], shares: Any) -> None:
+def _start(event: Any, modules: tuple[str, ...], shares: list[set[int]]) -> None:
     global _told, _plugins
     _told, _plugins = event, modules
-    if own := shares.get():
+    number = int(multiprocessing.current_process().name.rpartition("-")[2])  # they are consecutive
+    if own := shares[number % len(shares)]:
         os.sched_setaffinity(0, own)
 
 
@@ -76,9 +77,7 @@ def run_in_pool(
         Interrupted: `stop` said so, after the workers have kept what they drew.
     """
     context = multiprocessing.get_context("spawn")
-    event, shares = context.Event(), context.Queue()
-    for share in _shares(workers):
-        shares.put(share)
+    event, shares = context.Event(), _shares(workers)
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # they share the devices
     finished = 0
     with ProcessPoolExecutor(workers, context, _start, (event, plugins(), shares)) as pool:
