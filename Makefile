@@ -23,7 +23,7 @@ MODELS := .venv-models
 AHEAD := .venv-ahead-of-time
 
 .PHONY: demo test test-slow test-all test-oldest test-models mutants bench ahead-of-time coverage notebooks docs \
-	expected-divergence phase-diagram lint install clean
+	expected-divergence phase-diagram shared-balance lint install clean
 
 demo: install
 	$(BIN)/tokenspace sweep sweeps/demo.toml --out $(OUT)/results
@@ -76,6 +76,9 @@ phase-diagram: install
 	$(BIN)/tokenspace figures --results $(OUT)/phase_diagram --out $(OUT)/phase_diagram \
 		--figure phase_diagram --x psi_cross --y psi_within
 	cp $(OUT)/phase_diagram/phase_diagram.png docs/
+
+shared-balance: install
+	$(BIN)/python docs/shared_balance.py
 
 lint: install
 	$(BIN)/ruff check .

@@ -22,6 +22,8 @@ POSITIONS = {
     "grid raster": ts.PatchGrid(6, 8, ts.Exponential(3.0), ts.Matern(1.5, 2.0)),
     "grid serpentine": ts.PatchGrid(6, 8, ts.Exponential(3.0), ts.Exponential(2.0), "serpentine"),
     "grid hilbert": ts.PatchGrid(6, 8, ts.Exponential(3.0), ts.Exponential(2.0), "hilbert"),
+    "patch distance": ts.PatchDistance(6, 8, 3.0, 2.0),
+    "patch distance hilbert": ts.PatchDistance(6, 8, 3.0, 2.0, 1.5, "hilbert"),
     "empirical": ts.Empirical(np.exp(-abs(np.subtract.outer(np.arange(N), np.arange(N))) / 9.0)),
     "sum": 0.5 * ts.Exponential(5.0) + 0.3 * ts.Constant() + 0.2 * ts.White(),
     "sum of unlike": 0.5 * ts.PowerLaw(0.4) + 0.5 * ts.Block(7),

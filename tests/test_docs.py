@@ -1,5 +1,6 @@
 """Documentation: pages run and name things that exist; every public name says what it does."""
 
+import importlib.util
 import inspect
 import re
 import subprocess
@@ -54,6 +55,14 @@ def test_coverage_page_is_made_of_its_numbers():
     assert (DOCS / "coverage.md").read_text() == page(rows)
     assert {(r.law, r.d) for r in rows} == {(case.law, case.d) for _, case, _ in tasks()}
     assert all(r.runs >= 200 for r in rows)
+
+
+def test_families_page_is_made_of_its_numbers():
+    spec = importlib.util.spec_from_file_location("families", DOCS / "token_families.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    files = [DOCS / f"token_families_{name}.csv" for name in ("ranking", "coverage")]
+    assert (DOCS / "token_families.md").read_text() == module.page(*files)
 
 
 @pytest.mark.parametrize(("name", "thing"), PUBLIC, ids=[n for n, _ in PUBLIC])

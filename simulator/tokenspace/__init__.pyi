@@ -15,6 +15,7 @@ from .covariance import (
     Laplace,
     Markov,
     Matern,
+    PatchDistance,
     PatchGrid,
     PowerLaw,
     PowerLawSpectrum,
@@ -45,9 +46,16 @@ from .grids import log_grid
 from .parameters import model, parameter
 from .registry import register
 from .sampling.choose import choose
+from .scaling.cost import TransformerCost
 from .scaling.fit import fit_scaling
+from .scaling.forecast import forecast
+from .scaling.joint.fit import fit_joint
+from .scaling.plan import plan_tokens
+from .scaling.predict import predict_scores
+from .scaling.scales import Logit
 from .statistics.estimate import Estimate
 from .statistics.result import Result
+from .tokens.describe import TokenDescription, describe_tokens
 from .tokens.fit import TokenFit, fit_tokens
 from .tokens.measure import correlations, divergence, measure
 
@@ -67,8 +75,10 @@ __all__ = [
     "Gaussian",
     "Isotropic",
     "Laplace",
+    "Logit",
     "Markov",
     "Matern",
+    "PatchDistance",
     "PatchGrid",
     "PowerLaw",
     "PowerLawSpectrum",
@@ -82,20 +92,25 @@ __all__ = [
     "Structure",
     "StudentT",
     "SumModel",
+    "TokenDescription",
     "TokenFit",
     "TokenLaw",
     "TokenModel",
     "TokenspaceError",
+    "TransformerCost",
     "UnitNorm",
     "White",
     "choose",
     "correlations",
     "covariance",
+    "describe_tokens",
     "divergence",
     "equicorrelated",
     "errors",
+    "fit_joint",
     "fit_scaling",
     "fit_tokens",
+    "forecast",
     "kernels",
     "load_results",
     "log_grid",
@@ -103,7 +118,9 @@ __all__ = [
     "model",
     "open_results",
     "parameter",
+    "plan_tokens",
     "plot",
+    "predict_scores",
     "register",
     "run_sweep",
     "shared_context",

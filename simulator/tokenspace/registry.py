@@ -134,7 +134,7 @@ class Registry:
             )
         if not isinstance(name, str) or not name:
             raise InputError(f"register: name = {name!r} is not allowed; it must be a word")
-        if name == "auto" and self.room in ("sampler", "scaling"):
+        if name == "auto" and self.room in ("sampler", "scaling", "family"):
             raise InputError(f"the {self.room} name 'auto' is reserved: it lets tokenspace choose")
 
     def _load_ours(self) -> None:
@@ -164,6 +164,7 @@ ROOMS: dict[str, Registry] = {
     "features": Registry("features", "tokenspace.covariance.features"),
     "law": Registry("law", "tokenspace.covariance.laws"),
     "sampler": Registry("sampler", "tokenspace.sampling.samplers"),
+    "family": Registry("family", "tokenspace.tokens.families"),
     "scaling": Registry("scaling", "tokenspace.scaling.laws"),
     "figure": Registry("figure", "tokenspace.figures.library"),
 }

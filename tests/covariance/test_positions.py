@@ -168,3 +168,13 @@ class Hole(ts.Stationary):
 def test_a_covariance_that_is_not_finite():
     with pytest.raises(InputError, match="is not finite at every pair"):
         ts.Branches(Hole()).require_valid(20)
+
+
+@pytest.mark.parametrize("order", ["raster", "hilbert"])
+def test_patch_distance_is_a_function_of_the_distance(order):
+    covariance = ts.PatchDistance(6, 8, 3.0, 2.0, 1.5, order)
+    row, column = ts.PatchGrid(6, 8, ts.White(), ts.White(), order).places()
+    for i, j in ((0, 0), (0, 47), (3, 17), (40, 2)):
+        x = np.sqrt(3) * np.hypot((row[i] - row[j]) / 3, (column[i] - column[j]) / 2)
+        assert covariance(i, j) == pytest.approx((1 + x) * np.exp(-x))
+    assert covariance.max_tokens == 48 and covariance.structure.valid

@@ -10,6 +10,7 @@ import pytest
 import tokenspace as ts
 from tokenspace import figures
 from tokenspace.figures.base import Figure
+from tokenspace.figures.given import of_tokens
 from tokenspace.figures.style import distinct, some_labels
 from tokenspace.registry import ROOMS, register
 
@@ -19,10 +20,14 @@ NAMES = (
     "growth",
     "divergence",
     "upsilon",
+    "upsilon_paper",
     "alpha",
+    "alpha_paper",
     "correlations",
     "balance",
+    "shared_balance",
     "measured_curves",
+    "forecast_skill",
 )
 
 
@@ -44,14 +49,14 @@ def points(result, count):
 
 
 def test_names_and_meanings():
-    assert figures.names() == NAMES
-    for name in NAMES:
+    assert figures.names() == NAMES + of_tokens()
+    for name in figures.names():
         assert figures.meaning(name).endswith(".") and "\n" not in figures.meaning(name)
 
 
 @pytest.mark.parametrize(
-    "name", NAMES[1:-1]
-)  # measured_curves fits 36 curves: the CLI's test draws it
+    "name", NAMES[1:-2]
+)  # the last two fit measured curves: the CLI's test draws them
 def test_draws_without_keeping(result, name):
     open_before = plt.get_fignums()
     figure = figures.draw(name, points(result, 2))

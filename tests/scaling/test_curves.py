@@ -5,7 +5,7 @@ import pytest
 
 from tokenspace.errors import InputError
 from tokenspace.scaling import curves
-from tokenspace.scaling.curves import compare_with_least_squares, fit_curves, read_curves
+from tokenspace.scaling.curves import Curve, compare_with_least_squares, fit_curves, read_curves
 
 N = np.array([1, 4, 16, 64.0])
 SCORE = np.array([2, 4, 8, 15.0])
@@ -20,15 +20,16 @@ def read(tmp_path, text):
 def test_remaining_columns_name_the_curves_in_their_order(tmp_path):
     text = "model,vision_tokens,task,score\nb,1,x,2\na,1,x,5\nb,4,x,3\na,2,,7\nb,1,y,9\n"
     found = read(tmp_path, text)
-    assert [name for name, _, _ in found] == ["b / x", "a / x", "a / nan", "b / y"]
-    name, n, score = found[0]
+    assert [c.name for c in found] == ["b / x", "a / x", "a / nan", "b / y"]
+    n, score = found[0].n, found[0].score
     assert n.dtype == score.dtype == float
     np.testing.assert_array_equal([n, score], [[1, 4], [2, 3]])
 
 
 def test_without_other_columns_there_is_one_curve(tmp_path):
-    ((name, n, score),) = read(tmp_path, "n,score\n1,2\n8,3.5\n")
-    assert name == "curve" and n.dtype == score.dtype == float
+    (curve,) = read(tmp_path, "n,score\n1,2\n8,3.5\n")
+    n, score = curve.n, curve.score
+    assert curve.name == "curve" and n.dtype == score.dtype == float
     np.testing.assert_array_equal([n, score], [[1, 8], [2, 3.5]])
 
 
@@ -66,7 +67,7 @@ def test_no_file_at_all(tmp_path):
 def test_progress_and_order_of_many_curves(monkeypatch):
     monkeypatch.setattr(curves, "TOGETHER", 2)
     seen = []
-    given = [(str(k), N, SCORE * k) for k in range(1, 6)]
+    given = [Curve(str(k), N, SCORE * k) for k in range(1, 6)]
     found = fit_curves(given, "power", level=0.5, progress=seen.append)
     assert seen == [2, 4, 5] and [name for name, _ in found] == list("12345")
     for k, (_, fit) in enumerate(found, 1):
@@ -76,7 +77,7 @@ def test_progress_and_order_of_many_curves(monkeypatch):
 
 def test_what_is_off_is_off_the_papers_line():
     """Ours replaced by one that is 10 % and 0.05 off."""
-    given = [("up", N, SCORE), ("down", N, 3 / SCORE)]
+    given = [Curve("up", N, SCORE), Curve("down", N, 3 / SCORE)]
     found = fit_curves(given, "power")
     for _, fit in found:
         fit.best.parameters.update(c=fit.best.parameters["c"] * 0.9)
@@ -85,8 +86,8 @@ def test_what_is_off_is_off_the_papers_line():
     assert list(table["curve"]) == ["up", "down"]
     np.testing.assert_allclose(table["c off"], 0.1, rtol=1e-5)
     np.testing.assert_allclose(table["alpha off"], 0.05, rtol=1e-5)
-    for k, (_, n, score) in enumerate(given):
-        slope, intercept = np.polyfit(np.log(n), np.log(score), 1)
+    for k, curve in enumerate(given):
+        slope, intercept = np.polyfit(np.log(curve.n), np.log(curve.score), 1)
         np.testing.assert_allclose(table["c (paper)"][k], np.exp(intercept))
         np.testing.assert_allclose(table["alpha (paper)"][k], -slope)
         np.testing.assert_allclose(table["alpha"][k], -slope - 0.05, rtol=1e-6)

@@ -12,8 +12,8 @@ WAVE = np.array([1, -2, 1, 2, -1, -1, 2, -2, 1, -1])  # noise that no law follow
 
 
 def made(law, value, std=0.1):
-    """A fit of which only its criterion matters."""
-    return LawFit(law, {}, {}, 0.95, 7, std, value, N, N)
+    """A fit of which only its criterion and its residuals matter."""
+    return LawFit(law, {}, {}, 0.95, 7, std, value, value, 0.0, 0.7 * std**2, N, N, np.ones(10))
 
 
 SCORE = 5 * N**0.2 * np.exp(0.1 * WAVE)
@@ -76,12 +76,17 @@ def test_not_decisive_by_the_count_of_parameters():
         found = judged(99.0, other=other)
         assert found.decisive is decisive
         assert decisive or "ahead for fewer parameters" in found.why
-    few = ts.fit_scaling(N[3:], SCORE[3:])  # at 7 points the third parameter costs 14
+    three = "power,crossover,saturating"
+    few = ts.fit_scaling(N[3:], SCORE[3:], three)  # at 7 points the third parameter costs 14
     assert few.winner == "power" and few.evidence > 10 and "fewer parameters" in few.why
-    two_and_three = [
-        LawFit(k, {}, {}, 0.95, f, 0.1, a, N, N) for k, f, a in (("a", 8, 3), ("b", 7, 99))
-    ]
-    assert "fewer parameters" in compare(two_and_three, np.log(N), np.log(SCORE)).why
+
+
+def test_decisive_against_every_other_law():
+    """The runner-up by AICc may be far off while a law of more parameters fits as well."""
+    fits = [made("a", 3.0), made("b", 20.0, std=1.0), made("c", 40.0, std=0.1)]
+    found = compare(fits, np.log(N), np.log(SCORE))
+    assert not found.decisive and "not for a better fit than the c law" in found.why
+    assert compare(fits[:2], np.log(N), np.log(SCORE)).decisive
 
 
 def test_not_decisive_without_noise():
@@ -107,10 +112,12 @@ def test_not_decisive_where_a_point_is_given_twice():
 
 
 def test_curves_without_noise_or_slope():
+    three = "power,crossover,saturating"
     for score in (np.full(10, 5.0), 5 * N**0.3, 80 * (1 - 0.6 * N**-0.5)):
-        found = ts.fit_scaling(N, score)
+        found = ts.fit_scaling(N, score, three)
         assert not found.decisive and "no noise" in found.why
-    assert "no slope" in ts.fit_scaling(N, np.exp(0.1 * WAVE)).why
-    clear = ts.fit_scaling(N, 80 * (1 - 0.6 * N**-0.5) * np.exp(0.003 * WAVE))
+    assert "no slope" in ts.fit_scaling(N, np.exp(0.1 * WAVE), three).why
+    score = 80 * (1 - 0.6 * N**-0.5) * np.exp(0.003 * WAVE)
+    clear = ts.fit_scaling(N, score, three)
     assert clear.decisive and clear.winner == "saturating"
     assert clear.to_dict()["decisive"] is True and clear.to_dict()["why"] == ""

@@ -139,3 +139,24 @@ def test_one_replicate_bounds_nothing():
     found = median(sketch)
     np.testing.assert_array_equal(found.mean, [2, 5])
     assert found.covariance.shape == (2, 2) and np.isnan(found.covariance).all()
+
+
+@pytest.mark.parametrize("kept", [1000, 2])
+def test_replicates_that_lack_an_n_do_not_count_there(monkeypatch, kept):
+    """Exactly, and in a histogram, whatever the blocks; one n has few, and none at first."""
+    monkeypatch.setattr(quantiles, "KEPT", kept)
+    monkeypatch.setattr(quantiles, "LEAST_KEPT", kept)
+    rng = np.random.default_rng(8)
+    d = rng.uniform(1, 2, (300, 3)).astype("f4")
+    d[100:, 1] = np.nan
+    d[:290, 2] = np.nan
+    sketch = begin_sketch(3)
+    for start in range(0, 300, 70):
+        sketch = update_sketch(sketch, d[start : start + 70])
+    levels = np.array([0.1, 0.5, 0.9])
+    found = quantile(sketch, levels)
+    for k in range(3):
+        alone = update_sketch(begin_sketch(1), d[~np.isnan(d[:, k]), k : k + 1])
+        np.testing.assert_array_equal(found[:, k], quantile(alone, levels)[:, 0])
+    if kept > 2:
+        np.testing.assert_allclose(found, np.nanquantile(d, levels, axis=0), rtol=1e-6)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +11,9 @@ import typer
 
 from tokenspace.cli.common import Json, Plugin, Tolerance, app, messages
 from tokenspace.cli.present import document, duration, shown, stdout, summary, verdict_table
+from tokenspace.errors import InputError
 
+POINTS_OF_FIGURES = 33  # token counts
 SHOWN = 5  # labels of a list
 MOST_ROWS = 100  # of a table that a person reads in a terminal
 WORST_FIRST = ("FAIL", "UNDECIDED", "PASS")
@@ -116,30 +119,64 @@ def figures(
     ] = None,
     x: Annotated[str | None, typer.Option(help="Axis of the sweep along the side.")] = None,
     y: Annotated[str | None, typer.Option(help="Axis of the sweep along the other side.")] = None,
+    tokens: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Folder of tokens, such as `tokenspace collect` writes, to measure and draw; may "
+            "be repeated, once a model."
+        ),
+    ] = None,
+    order: Annotated[
+        str, typer.Option(help="Of --tokens: raster, random, or a .npy file with an order.")
+    ] = "raster",
     plugin: Plugin = None,
     as_json: Json = False,
 ) -> None:
-    """Draw the theory figures from stored results, as PNG and SVG.
+    """Draw the theory figures from stored results, as PNG and SVG; or those of your own tokens.
 
     A sweep over two axes or more has a phase diagram: --figure phase_diagram --x AXIS --y AXIS.
+    The tokens of a model have their own figures: --tokens DIR.
     """
     from tokenspace.experiments.config import demo_file
     from tokenspace.experiments.results import load_results
     from tokenspace.experiments.sweep import run_sweep
     from tokenspace.figures import draw_all
 
+    if tokens:
+        if results is not None:
+            raise InputError("--results and --tokens are two kinds of figures; give one of them")
+        _written(_figures_of_tokens(tokens, out, order, figure or ()), as_json)
+        return
     if results is None:
         results = out / "results"
         run_sweep(demo_file(), results)
     options = {k: v for k, v in (("x", x), ("y", y)) if v is not None}
     if options and not figure:
         figure = ["phase_diagram"]
-    written = draw_all(load_results(results), out, only=figure or (), options=options)
+    _written(draw_all(load_results(results), out, only=figure or (), options=options), as_json)
+
+
+def _written(paths: list[Path], as_json: bool) -> None:
     if as_json:
-        document({"figures": [str(p) for p in written]})
+        document({"figures": [str(p) for p in paths]})
     else:
-        for path in written:
+        for path in paths:
             print(path)
+
+
+def _figures_of_tokens(
+    folders: list[Path], out: Path, order: str, only: Sequence[str]
+) -> list[Path]:
+    """Measure the tokens of every folder, and draw what is asked for, or all figures of tokens."""
+    from tokenspace.cli.given import measured_groups
+    from tokenspace.figures import draw_all
+    from tokenspace.figures.given import of_tokens
+    from tokenspace.tokens.arrays import load_order
+    from tokenspace.tokens.folders import token_groups
+
+    groups = [g for folder in folders for g in token_groups(folder)]
+    found = measured_groups(groups, POINTS_OF_FIGURES, load_order(order), 0)
+    return draw_all([(m, m.result) for m in found], out, only=only or of_tokens())
 
 
 @app.command()

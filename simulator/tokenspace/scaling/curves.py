@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -12,26 +13,75 @@ from pandas.errors import ParserError
 
 from tokenspace.errors import InputError
 from tokenspace.ordinary import require_ordinary
-from tokenspace.scaling.fit import checked, chosen_laws, fit_logs
+from tokenspace.scaling.fit import Method, checked, chosen_method, fit_logs
+from tokenspace.scaling.optimise import Logs
 from tokenspace.scaling.result import ScalingFit
+from tokenspace.scaling.scales import Scale, error_of_share
 
 LARGEST = 1 << 30  # bytes of a CSV, far above what measured curves take
 TOGETHER = 100  # curves that are fitted at once
 
-Curve = tuple[str, np.ndarray, np.ndarray]
+COUNTS = ("vision_tokens", "n")
+ERRORS = ("standard_error", "questions")
+NUMBERS = (*ERRORS, "model_size", "flops")  # numbers that may stand beside a score
+WORDS = ("confound", "trained_for_n", "source", "note")  # words that name no curve
+COLUMNS = (*COUNTS, "score", *NUMBERS, *WORDS)
+SHIPPED = {"paper": "benchmark_scores.csv", "published": "published_scores.csv"}
 
 
-def read_curves(path: Path | None = None) -> list[Curve]:
-    """(name, n, score) of every curve in a CSV; the paper's measured curves without a path.
+@dataclass(frozen=True)
+class Curve:
+    """Scores of one model on one benchmark at several token counts, all arrays (points,).
 
-    The file needs columns vision_tokens (or n) and score; the remaining columns name the curve.
+    labels: what names it, by column; error: standard errors of the scores, or None; confound: why a
+    point is no measurement like the others, in words, empty where it is; trained: whether the model
+    was trained for each n ("yes") or tokens were pruned without ("no"), empty where not said;
+    size: parameters of the model, not a number where not said.
+    """
+
+    name: str
+    n: np.ndarray
+    score: np.ndarray
+    labels: dict[str, str] = field(default_factory=dict)
+    error: np.ndarray | None = None
+    confound: np.ndarray | None = None
+    trained: str = ""
+    size: float = float("nan")
+
+    def logs(self, scale: Scale) -> Logs:
+        """(log n ascending, y, weights) for the fits; InputError that names the curve."""
+        try:
+            return checked(self.n, self.score, self.error, scale)
+        except InputError as error:
+            raise InputError(f"{self.name}: {error}") from None
+
+    def keep(self, which: np.ndarray) -> Curve:
+        """The curve at some of its points."""
+        return replace(
+            self,
+            n=self.n[which],
+            score=self.score[which],
+            error=None if self.error is None else self.error[which],
+            confound=None if self.confound is None else self.confound[which],
+        )
+
+
+def read_curves(path: Path | str | None = None) -> list[Curve]:
+    """Every curve in a CSV, a row a score; the paper's measured curves without a path.
+
+    The file needs columns vision_tokens (or n) and score. It may have standard_error or questions
+    (how many a percentage is the share of), confound, trained_for_n, model_size, flops, source and
+    note; the remaining columns name the curve. path "published": curves of other papers.
 
     Raises:
         InputError: missing file or columns, values that are not numbers, or a file that is
             compressed, too large, or no ordinary one.
     """
-    paper = files("tokenspace") / "data" / "benchmark_scores.csv"
-    source = Path(str(paper)) if path is None else Path(path)
+    if path is None or str(path) in SHIPPED:
+        name = SHIPPED["paper" if path is None else str(path)]
+        source = Path(str(files("tokenspace") / "data" / name))
+    else:
+        source = Path(path)
     require_ordinary(source)
     if (size := source.stat().st_size) > LARGEST:
         raise InputError(f"{source}: has {size:,} bytes; at most {LARGEST:,} are read")
@@ -44,7 +94,7 @@ def read_curves(path: Path | None = None) -> list[Curve]:
         ) from None
     except (OSError, ValueError, ParserError) as error:
         raise InputError(f"{source}: cannot be read as CSV: {error}") from None
-    count = next((c for c in ("vision_tokens", "n") if c in table), None)
+    count = next((c for c in COUNTS if c in table), None)
     if count is None or "score" not in table:
         raise InputError(
             f"{source}: needs columns vision_tokens (or n) and score, but has "
@@ -52,20 +102,48 @@ def read_curves(path: Path | None = None) -> list[Curve]:
         )
     if table.empty:
         raise InputError(f"{source}: holds no rows below its header")
-    for column in (count, "score"):
+    if all(c in table for c in ERRORS):
+        raise InputError(f"{source}: has both standard_error and questions; leave one of them out")
+    for column in (count, "score", *(c for c in NUMBERS if c in table)):
         numbers = table[column].map(_number)
-        if numbers.isna().any():
-            row = int(np.argmax(numbers.isna()))
+        missing = numbers.isna() & (table[column].notna() | (column in (count, "score")))
+        if missing.any():
+            row = int(np.argmax(missing))
             cell = str(table[column].iloc[row])
             raise InputError(f"{source}: line {row + 2}: {column} = {cell!r} is not a number")
         table[column] = numbers
-    names = [c for c in table.columns if c not in (count, "score")]
+    for column in (c for c in WORDS if c in table):
+        table[column] = table[column].fillna("").astype(str)
+    names = [c for c in table.columns if c not in COLUMNS]
     if not names:
-        return [("curve", table[count].to_numpy(float), table["score"].to_numpy(float))]
+        return [_curve({}, table, count)]
     return [
-        (" / ".join(map(str, key)), group[count].to_numpy(float), group["score"].to_numpy(float))
+        _curve(dict(zip(map(str, names), map(str, key), strict=True)), group, count)
         for key, group in table.groupby(names, sort=False, dropna=False)
     ]
+
+
+def _curve(labels: dict[str, str], rows: pd.DataFrame, count: str) -> Curve:
+    name = " / ".join(labels.values()) or "curve"
+    score = rows["score"].to_numpy(float)
+    error = None
+    try:
+        if "standard_error" in rows and rows["standard_error"].notna().any():
+            error = rows["standard_error"].to_numpy(float)
+        elif "questions" in rows and rows["questions"].notna().any():
+            error = error_of_share(score, rows["questions"])
+    except InputError as reason:
+        raise InputError(f"{name}: {reason}") from None
+
+    def one(column: str) -> str:
+        said = list(dict.fromkeys(rows[column])) if column in rows else []
+        return said[0] if len(said) == 1 else "mixed" if said else ""
+
+    sizes = rows["model_size"].unique() if "model_size" in rows else []
+    confound = rows["confound"].to_numpy(str) if "confound" in rows else None
+    size = float(sizes[0]) if len(sizes) == 1 else float("nan")
+    n = rows[count].to_numpy(float)
+    return Curve(name, n, score, labels, error, confound, one("trained_for_n"), size)
 
 
 def _number(text: object) -> float:
@@ -77,33 +155,30 @@ def _number(text: object) -> float:
 
 
 def fit_curves(
-    curves: list[Curve],
-    law: str = "auto",
+    curves: Sequence[Curve],
+    law: str | Sequence[str] = "auto",
     *,
     level: float = 0.95,
+    scale: Scale | None = None,
+    loss: str = "squares",
     progress: Callable[[int], None] | None = None,
 ) -> list[tuple[str, ScalingFit]]:
     """Fit every curve as `fit_scaling` does; an error names the curve, before anything is fitted.
 
     progress: called with the number of curves that are done, now and then.
     """
-    chosen = chosen_laws(law, level)
-    logs = []
-    for name, n, score in curves:
-        try:
-            logs.append(checked(n, score))
-        except InputError as error:
-            raise InputError(f"{name}: {error}") from None
+    method: Method = chosen_method(law, level, scale, loss)
+    logs = [curve.logs(method.scale) for curve in curves]
     fits: list[ScalingFit] = []
     for first in range(0, len(logs), TOGETHER):
-        fits += fit_logs(logs[first : first + TOGETHER], chosen, level)
+        fits += fit_logs(logs[first : first + TOGETHER], method)
         if progress is not None:
             progress(len(fits))
-    return [(name, fit) for (name, _, _), fit in zip(curves, fits, strict=True)]
+    return [(curve.name, fit) for curve, fit in zip(curves, fits, strict=True)]
 
 
 def compare_with_least_squares(
-    curves: list[Curve], fits: list[tuple[str, ScalingFit]]
+    curves: Sequence[Curve], fits: Sequence[tuple[str, ScalingFit]]
 ) -> pd.DataFrame:
     """The power law that the paper draws beside ours, a row a curve.
 
@@ -111,11 +186,11 @@ def compare_with_least_squares(
     "alpha off" absolute.
     """
     rows = []
-    for (name, n, score), (_, fit) in zip(curves, fits, strict=True):
-        slope, intercept = np.polyfit(np.log(n), np.log(score), 1)
+    for curve, (_, fit) in zip(curves, fits, strict=True):
+        slope, intercept = np.polyfit(np.log(curve.n), np.log(curve.score), 1)
         ours = fit.fits["power"].parameters
         c = np.exp(intercept)
         off = abs(ours["c"] / c - 1), abs(ours["alpha"] + slope)
-        rows.append([name, c, ours["c"], off[0], -slope, ours["alpha"], off[1]])
+        rows.append([curve.name, c, ours["c"], off[0], -slope, ours["alpha"], off[1]])
     columns = ["curve", "c (paper)", "c", "c off", "alpha (paper)", "alpha", "alpha off"]
     return pd.DataFrame(rows, columns=columns)

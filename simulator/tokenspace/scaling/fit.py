@@ -5,7 +5,8 @@ The laws are those of `scaling/laws/`; no law is known here by name.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,17 +14,40 @@ import numpy as np
 from tokenspace.errors import InputError
 from tokenspace.scaling.intervals import raw_intervals
 from tokenspace.scaling.laws import ScalingLaw, known_laws
-from tokenspace.scaling.optimise import Logs, Points, grouped, minimise
-from tokenspace.scaling.preference import aicc, compare
+from tokenspace.scaling.optimise import Logs, Points, grouped
+from tokenspace.scaling.predictive import on_grid
+from tokenspace.scaling.preference import aicc, bic, compare
 from tokenspace.scaling.result import LawFit, ScalingFit
+from tokenspace.scaling.robust import deviance, reweighted
+from tokenspace.scaling.scales import Log, Scale
+from tokenspace.scaling.validation import leave_one_out
+
+LOSSES = ("squares", "huber")
+
+
+@dataclass(frozen=True)
+class Method:
+    """How curves are fitted: laws, level of intervals, scale of scores, "squares" or "huber"."""
+
+    laws: Mapping[str, ScalingLaw]
+    level: float = 0.95
+    scale: Scale = field(default_factory=Log)
+    loss: str = "squares"
+
+    def weighted(self, law: ScalingLaw, points: Points) -> Points:
+        """The points with the weights that the loss gives them under a law."""
+        return reweighted(law, points) if self.loss == "huber" else points
 
 
 def fit_scaling(
     n: Sequence[float] | np.ndarray,
     score: Sequence[float] | np.ndarray,
-    law: str = "auto",
+    law: str | Sequence[str] = "auto",
     *,
     level: float = 0.95,
+    error: Sequence[float] | np.ndarray | None = None,
+    scale: Scale | None = None,
+    loss: str = "squares",
 ) -> ScalingFit:
     """Fit scaling laws to scores at several token counts.
 
@@ -33,9 +57,14 @@ def fit_scaling(
     Args:
         n: numbers of tokens, at least 3 distinct, > 0.
         score: scores > 0, same length.
-        law: name of a law, "power", "crossover", "saturating" or one of your own that is registered
-            in the room "scaling"; or "auto" for all of them.
+        law: name of a law, "power", "crossover", "saturating", "logarithm", "offset", "broken" or
+            one of your own that is registered in the room "scaling"; several, as a list or with
+            commas between them; or "auto" for all.
         level: confidence level of the intervals, in (0, 1).
+        error: standard errors of the scores, > 0, same length; they weigh the points against each
+            other. Their common size is found from the scatter.
+        scale: `Log()`, or `Logit(top, chance)` for accuracies, whose odds then follow the law.
+        loss: "squares", or "huber" for curves with outliers.
 
     Returns:
         A `ScalingFit`.
@@ -45,51 +74,62 @@ def fit_scaling(
 
     Source: S(n) = c / n^alpha, Li et al. 2025; crossover law derived from it.
     """
-    chosen = chosen_laws(law, level)
-    return fit_logs([checked(n, score)], chosen, level)[0]
+    method = chosen_method(law, level, scale, loss)
+    return fit_logs([checked(n, score, error, method.scale)], method)[0]
 
 
-def chosen_laws(law: str, level: float) -> dict[str, ScalingLaw]:
-    """The laws that a name stands for; InputError for an unknown one, or a level outside (0, 1)."""
+def chosen_method(
+    law: str | Sequence[str], level: float, scale: Scale | None = None, loss: str = "squares"
+) -> Method:
+    """The method that names stand for; InputError for unknown ones, or a level outside (0, 1)."""
     laws = known_laws()
-    if law != "auto" and law not in laws:
-        allowed = ", ".join(repr(k) for k in (*laws, "auto"))
-        raise InputError(f"law = {law!r} is not allowed; it must be one of {allowed}")
+    names = [k.strip() for k in law.split(",")] if isinstance(law, str) else list(law)
+    for name in names:
+        if name not in laws and names != ["auto"]:
+            allowed = ", ".join(repr(k) for k in (*laws, "auto"))
+            raise InputError(f"law = {name!r} is not allowed; it must be one of {allowed}")
     if not 0 < level < 1:
         raise InputError(f"level = {level!r} is not allowed; it must lie between 0 and 1")
-    return laws if law == "auto" else {law: laws[law]}
+    if loss not in LOSSES:
+        raise InputError(f"loss = {loss!r} is not allowed; it must be one of {', '.join(LOSSES)}")
+    if names != ["auto"]:
+        laws = {k: v for k, v in laws.items() if k in names}
+    return Method(laws, level, Log() if scale is None else scale, loss)
 
 
-def fit_logs(curves: Sequence[Logs], laws: dict[str, ScalingLaw], level: float) -> list[ScalingFit]:
-    """Fit every law to every curve of (log n ascending, log S), all curves at once."""
+def fit_logs(curves: Sequence[Logs], method: Method) -> list[ScalingFit]:
+    """Fit every law to every curve of (log n ascending, log S, weights), all curves at once."""
     fits: list[list[LawFit]] = [[] for _ in curves]
-    for name, law in laws.items():
+    for name, law in method.laws.items():
         for which, points in grouped(curves):
-            found = _fit_law(name, law, points, level)
+            found = _fit_law(name, law, points, method)
             for k, fit in zip(which, found, strict=True):
                 fits[k].append(fit)
-    return [compare(f, *logs) for f, logs in zip(fits, curves, strict=True)]
+    return [compare(f, *logs[:2]) for f, logs in zip(fits, curves, strict=True)]
 
 
-def _fit_law(name: str, law: ScalingLaw, points: Points, level: float) -> list[LawFit]:
+def _fit_law(name: str, law: ScalingLaw, given: Points, method: Method) -> list[LawFit]:
     """One law fitted to curves that are padded to one width."""
-    counts = points.counts
+    counts = given.counts
     rows = np.arange(len(counts))
-    starts = np.stack(
-        [law.starts(points.x[k, :m], points.y[k, :m]) for k, m in enumerate(counts)]
-    )  # (curves, starts, p)
-    flat = starts.reshape(-1, starts.shape[-1])
-    curve = np.repeat(rows, starts.shape[1])
-    any_move = np.broadcast_to(np.eye(flat.shape[1]), (*flat.shape, flat.shape[1]))
-    optima, squares = minimise(law, flat, any_move, points[curve])
-    optima, squares = optima.reshape(starts.shape), squares.reshape(starts.shape[:2])
+    points = method.weighted(law, given)
+    optima, squares = on_grid(law, points).refined()
     best = squares.argmin(axis=1)
     raw, rss = optima[rows, best], squares[rows, best]
     size = raw.shape[1]
     ends = np.full((len(rows), size, 2), np.nan)
     enough = counts > size
     if enough.any():
-        ends[enough] = raw_intervals(law, optima[enough], squares[enough], points[enough], level)
+        ends[enough] = raw_intervals(
+            law, optima[enough], squares[enough], points[enough], method.level
+        )
+    left_out = leave_one_out(law, points, given.weight).mean(axis=1, where=given.weight > 0)
+    if method.loss == "huber":
+        off = given.y - law.log_score(raw.T[:, :, None], given.x)
+        likelihood = deviance(off, np.sqrt(rss / counts), given.weight)
+        mean_squares = np.exp(likelihood / counts)
+    else:
+        mean_squares = rss / counts
     fits = []
     for k, count in enumerate(counts):
         freedom = int(count) - size
@@ -98,38 +138,55 @@ def _fit_law(name: str, law: ScalingLaw, points: Points, level: float) -> list[L
                 name,
                 {key: float(v) for key, v in law.named(raw[k]).items()},
                 law.named_intervals(raw[k], ends[k]) if enough[k] else {},
-                level,
+                method.level,
                 freedom,
                 float(np.sqrt(rss[k] / freedom)) if freedom > 0 else float("nan"),
-                aicc(int(count), size, float(rss[k])),
+                aicc(int(count), size, float(mean_squares[k] * count)),
+                bic(int(count), size, float(mean_squares[k] * count)),
+                float(left_out[k]),
+                float(mean_squares[k]),
                 np.exp(points.x[k, :count]),
-                np.exp(points.y[k, :count]),
+                method.scale.backward(points.y[k, :count]),
+                points.weight[k, :count],
+                method.scale,
             )
         )
     return fits
 
 
-def checked(n: Any, score: Any) -> Logs:
-    """(log n ascending, log S) of a curve; InputError where it cannot be fitted."""
-    arrays = []
-    for name, values in (("n", n), ("score", score)):
+def checked(n: Any, score: Any, error: Any = None, scale: Scale | None = None) -> Logs:
+    """(log n ascending, log S, weights) of a curve; InputError where it cannot be fitted."""
+    scale = Log() if scale is None else scale
+    arrays: list[np.ndarray] = []
+    given = {"n": n, "score": score} | ({} if error is None else {"error": error})
+    for name, values in given.items():
         try:
             array = np.asarray(values, np.float64)
         except (TypeError, ValueError):
             raise InputError(f"{name} must be a list of numbers") from None
         if array.ndim != 1:
             raise InputError(f"{name} must be one list, but its shape is {array.shape}")
-        bad = ~(np.isfinite(array) & (array > 0))
-        if bad.any():
+        if name == "score":
+            scale.check(array)
+        elif (bad := ~(np.isfinite(array) & (array > 0))).any():
             k = int(np.argmax(bad))
-            raise InputError(
-                f"{name}[{k}] = {array[k]} is not allowed: fits are in logarithms, so every value "
-                "must be finite and > 0"
+            why = (
+                "fits are in logarithms, so every value" if name == "n" else "every standard error"
             )
+            if name == "n" and array[k] == 0:
+                why = "a score without tokens has no place on log n, leave it out; every value"
+            raise InputError(
+                f"{name}[{k}] = {array[k]} is not allowed: {why} must be finite and > 0"
+            )
+        if arrays and len(arrays[0]) != len(array):
+            raise InputError(f"n has {len(arrays[0])} values but {name} has {len(array)}")
         arrays.append(array)
-    if len(arrays[0]) != len(arrays[1]):
-        raise InputError(f"n has {len(arrays[0])} values but score has {len(arrays[1])}")
     if len(np.unique(arrays[0])) < 3:
         raise InputError("a fit needs at least 3 different token counts")
     order = np.argsort(arrays[0], kind="stable")
-    return np.log(arrays[0][order]), np.log(arrays[1][order])
+    x, s = np.log(arrays[0][order]), arrays[1][order]
+    weight = np.ones(len(x))
+    if error is not None:
+        own = arrays[2][order] * scale.slope(s) / s  # the error of y
+        weight = own**-2 / np.mean(own**-2)
+    return x, scale.forward(s), weight

@@ -18,15 +18,13 @@ import numpy as np
 from scipy import stats
 
 from tokenspace.scaling.laws import ScalingLaw
-from tokenspace.scaling.optimise import Points, minimise
+from tokenspace.scaling.optimise import Points, minimise, slopes
 
 # Raw parameters are logarithms or slopes, of order 1.
 FAR = 50.0  # so far from an optimum is without end
 FIRST = (0.01, 1.0)  # range of the first step
-FLAT = 10.0  # length of a move along what the data do not determine
 APART = 1e-3  # optima of one curve that differ by less, in every raw parameter, are one
 CLOSE = 1e-6  # of the half-width of an interval, to which its ends are found
-GRADIENT = 1e-6  # in round coordinates, which leaves 1e-12 of the sum of squares
 ROUNDS = 60
 
 
@@ -52,7 +50,7 @@ def raw_intervals(
     freedom = points.counts - size
     t = stats.t.ppf((1 + level) / 2, freedom)
     wald = t[:, None] * _standard_errors(law, optima[rows, best], rss, freedom, points)
-    if law.linear:
+    if law.linear and not law.shapes:
         centre = optima[rows, best]
         return np.stack([centre - wald, centre + wald], axis=-1)
     limit = rss * (1 + t**2 / freedom)
@@ -75,34 +73,14 @@ def raw_intervals(
     return np.stack([low, high], axis=-1)
 
 
-def _jacobian(law: ScalingLaw, raw: np.ndarray, points: Points) -> np.ndarray:
-    """d log S / d raw of each curve, (curves, points, p), by central differences; 0 at padding."""
-    step, slopes = 1e-5, []
-    for d in step * np.eye(raw.shape[1]):
-        up, down = (law.log_score((raw + s * d).T[:, :, None], points.x) for s in (1, -1))
-        slopes.append(points.weight * (up - down) / (2 * step))
-    return np.stack(slopes, axis=-1)
-
-
 def _standard_errors(
     law: ScalingLaw, raw: np.ndarray, rss: np.ndarray, freedom: np.ndarray, points: Points
 ) -> np.ndarray:
-    """sqrt(RSS / (m - p) diag (J^T J)^+) of each curve, (curves, p)."""
-    jacobian = _jacobian(law, raw, points)
-    inverse = np.linalg.pinv(np.swapaxes(jacobian, 1, 2) @ jacobian, hermitian=True)
+    """sqrt(RSS / (m - p) diag (J^T W J)^+) of each curve, (curves, p)."""
+    jacobian = slopes(law, raw, points.x)
+    weighted = points.weight[:, :, None] * jacobian
+    inverse = np.linalg.pinv(np.swapaxes(weighted, 1, 2) @ jacobian, hermitian=True)
     return np.sqrt((rss / freedom)[:, None] * np.diagonal(inverse, axis1=1, axis2=2))
-
-
-def _round_moves(law: ScalingLaw, raw: np.ndarray, held: np.ndarray, points: Points) -> np.ndarray:
-    """Moves (lanes, p, p) in which the sum of squares is round about `raw`; none of `held`."""
-    jacobian = _jacobian(law, raw, points) * ~held[:, None]
-    mean = (points.weight * points.y).sum(axis=1) / points.counts
-    scale = (points.weight * (points.y - mean[:, None]) ** 2).sum(axis=1)
-    values, axes = np.linalg.eigh(np.swapaxes(jacobian, 1, 2) @ jacobian)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        lengths = np.sqrt(scale[:, None] / np.maximum(values, 0))
-    lengths = np.minimum(np.nan_to_num(lengths, nan=FLAT, posinf=FLAT), FLAT)
-    return np.where(held[:, :, None], 0.0, axes * lengths[:, None])
 
 
 def _distinct(optima: np.ndarray, squares: np.ndarray) -> np.ndarray:
@@ -147,8 +125,7 @@ def _ends(
     for _ in range(ROUNDS):
         start = warm[active]
         start[held[active]] = (centre + sign * trial)[active]
-        moves = _round_moves(law, start, held[active], points[active])
-        found, profile = minimise(law, start, moves, points[active], GRADIENT)
+        found, profile = minimise(law, start, held[active], points[active])
         reached = height(profile, bounds[active])
         within = reached <= 0
         i, o = active[within], active[~within]

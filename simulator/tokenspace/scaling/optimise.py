@@ -1,30 +1,30 @@
-"""Least squares in log S of many curves at once: L-BFGS of optax in float64, jitted, under vmap.
+"""Least squares in log S of many curves at once: Levenberg-Marquardt in float64 NumPy.
 
-A lane is one minimisation: a start, the moves allowed from it, and the points of its curve. Lanes
-are worked off in blocks of one size, and curves are padded by points of weight 0, so that a law is
-compiled once, for the fits of all curves and for the profiles of their likelihoods.
+A lane is one minimisation: a start, the raw parameters that are held there, and the points of its
+curve. Curves are padded by points of weight 0, so that all lanes of a law step together: a fit has
+two to four parameters and ten points, and calling a function once a fit costs more than the fit.
+
+Source: D. W. Marquardt, SIAM J. Appl. Math. 11, 431, 1963.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-import optax
 
-from tokenspace.precision import float64
 from tokenspace.scaling.laws import ScalingLaw
 
 STEPS = 200
-LANES = 64
-NUMBERS = 1 << 18  # points in a block; long curves come in smaller blocks
+NUMBERS = 1 << 18  # points that are worked on at once
+CLOSE = 1e-13  # of the sum of squares: a step that promises less is the last
+NOTHING = 1e-26  # sum of squares of log S that is rounding: scores without noise are fitted
+LONGEST = 3.0  # step of a raw parameter, which is of order 1
+SLOPE = 1e-5  # step of the derivatives, of a raw parameter
+PULL = 1e-9 / 900  # of the squares about the mean, on shapes that the data say nothing about
 
-Logs = tuple[np.ndarray, np.ndarray]  # log n ascending and log S of a curve
+Logs = tuple[np.ndarray, np.ndarray, np.ndarray]  # log n ascending, log S and weights of a curve
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,13 @@ class Points:
     y: np.ndarray
     weight: np.ndarray
 
-    def __getitem__(self, which: np.ndarray) -> Points:
+    def __getitem__(self, which: np.ndarray | slice) -> Points:
         return Points(self.x[which], self.y[which], self.weight[which])
 
     @property
     def counts(self) -> np.ndarray:
         """Points of each curve, (curves,)."""
-        return self.weight.sum(axis=1).astype(int)
+        return (self.weight > 0).sum(axis=1)
 
 
 def grouped(curves: Sequence[Logs]) -> Iterator[tuple[np.ndarray, Points]]:
@@ -49,90 +49,93 @@ def grouped(curves: Sequence[Logs]) -> Iterator[tuple[np.ndarray, Points]]:
 
     The width of a curve follows from the curve alone, so its fit does not depend on its company.
     """
-    widths = np.array([1 << (len(x) - 1).bit_length() for x, _ in curves])
+    widths = np.array([1 << (len(x) - 1).bit_length() for x, _, _ in curves])
     for width in np.unique(widths):
         which = np.flatnonzero(widths == width)
         x, y, weight = (np.zeros((len(which), width)) for _ in range(3))
-        for row, (log_n, log_score) in enumerate(curves[int(k)] for k in which):
+        for row, (log_n, log_score, weights) in enumerate(curves[int(k)] for k in which):
             x[row], y[row] = log_n[-1], log_score[-1]
             count = len(log_n)
-            x[row, :count], y[row, :count], weight[row, :count] = log_n, log_score, 1
+            x[row, :count], y[row, :count], weight[row, :count] = log_n, log_score, weights
         yield which, Points(x, y, weight)
 
 
+def slopes(law: ScalingLaw, raw: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """d log S / d raw of each lane, (lanes, points, p), by central differences."""
+    found = []
+    for d in SLOPE * np.eye(raw.shape[1]):
+        up, down = (law.log_score((raw + s * d).T[:, :, None], x) for s in (1, -1))
+        found.append((up - down) / (2 * SLOPE))
+    return np.stack(np.broadcast_arrays(*found), axis=-1)
+
+
 def minimise(
-    law: ScalingLaw, starts: np.ndarray, moves: np.ndarray, points: Points, gradient: float = 1e-9
+    law: ScalingLaw, starts: np.ndarray, held: np.ndarray, points: Points
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Raw parameters (lanes, p) that L-BFGS reaches, and their sums of squares (lanes,).
+    """Raw parameters (lanes, p) at a local minimum, and their sums of squares (lanes,).
 
     Args:
-        law: the law, frozen.
+        law: the law.
         starts: (lanes, p).
-        moves: (lanes, p, p): L-BFGS seeks q, from 0, in raw = start + moves q. The identity, or
-            what makes the problem round; a parameter whose row is 0 stays at its start.
+        held: (lanes, p), true at the parameters that stay where they start.
         points: a curve a lane.
-        gradient: norm of the gradient to q, of the squares over those about the mean, at which
-            L-BFGS stops.
 
     Returns:
-        Raw parameters, and sums of squares in log S, infinite where they are not finite.
+        Raw parameters, and weighted sums of squares in log S, infinite where not finite.
     """
-    count, width = points.x.shape
-    lanes = max(1, min(LANES, NUMBERS // width))
-    padded = np.resize(np.arange(count), -(-count // lanes) * lanes).reshape(-1, lanes)
-    arrays = (starts, moves, points.x, points.y, points.weight)
-    with float64():
-        blocks = [_block(law, gradient, *(jnp.asarray(a[k]) for a in arrays)) for k in padded]
-        raw, rss = (np.concatenate([np.asarray(b[k]) for b in blocks]) for k in (0, 1))
-    return raw[:count], rss[:count]
+    lanes = max(1, NUMBERS // points.x.shape[1])
+    if len(starts) > lanes:
+        parts = [slice(k, k + lanes) for k in range(0, len(starts), lanes)]
+        found = [minimise(law, starts[k], held[k], points[k]) for k in parts]
+        return np.concatenate([f[0] for f in found]), np.concatenate([f[1] for f in found])
+    raw = np.array(starts, np.float64)
+    size, shapes = raw.shape[1], np.arange(raw.shape[1]) >= raw.shape[1] - law.shapes
+    total = points.weight.sum(axis=1, keepdims=True)
+    mean = (points.weight * points.y).sum(axis=1, keepdims=True) / total
+    pull = PULL * (points.weight * (points.y - mean) ** 2).sum(axis=1)[:, None] * shapes
 
+    def squares(raw: np.ndarray, points: Points) -> np.ndarray:
+        off = law.log_score(raw.T[:, :, None], points.x) - points.y
+        rss = (points.weight * off**2).sum(axis=1)
+        return np.where(np.isfinite(rss), rss, np.inf)
 
-@partial(jax.jit, static_argnames=("law",))
-def _block(
-    law: ScalingLaw,
-    tolerance: float,
-    start: jax.Array,
-    move: jax.Array,
-    x: jax.Array,
-    y: jax.Array,
-    w: jax.Array,
-) -> tuple[jax.Array, jax.Array]:
-    solver = optax.lbfgs()
-
-    def fit(
-        start: jax.Array, move: jax.Array, x: jax.Array, y: jax.Array, w: jax.Array
-    ) -> tuple[jax.Array, jax.Array]:
-        mean = jnp.sum(w * y) / jnp.sum(w)
-        scale = jnp.sum(w * (y - mean) ** 2) + 1e-300
-
-        def squares(p: jax.Array) -> jax.Array:
-            return jnp.sum(w * (law.log_score(p, x, jnp) - y) ** 2)
-
-        def loss(q: jax.Array) -> jax.Array:
-            p = start + move @ q
-            # A weak pull (1e-9) keeps directions that the data do not determine finite.
-            return squares(p) / scale + 1e-9 * jnp.sum((p[2:] / 30) ** 2)
-
-        value_and_grad = optax.value_and_grad_from_state(loss)
-
-        def step(carry: Any) -> Any:
-            q, state = carry
-            value, gradient = value_and_grad(q, state=state)
-            update, state = solver.update(
-                gradient, state, q, value=value, grad=gradient, value_fn=loss
+    with np.errstate(all="ignore"):
+        rss = squares(raw, points)
+        damping = np.full(len(raw), 1e-8)  # the first step of a linear law is then its last
+        active = np.flatnonzero(np.isfinite(rss))
+        for _ in range(STEPS):
+            if not len(active):
+                break
+            here, now, free = raw[active], points[active], ~held[active]
+            jacobian = slopes(law, here, now.x) * free[:, None]
+            off = now.y - law.log_score(here.T[:, :, None], now.x)
+            weighted = now.weight[:, :, None] * jacobian
+            curvature = np.swapaxes(weighted, 1, 2) @ jacobian
+            gradient = (weighted * off[:, :, None]).sum(axis=1) - pull[active] * here * free
+            diagonal = np.diagonal(curvature, axis1=1, axis2=2) + pull[active]
+            # a parameter that is held, or that the data do not tell at all, does not move
+            ground = 1e-14 * diagonal.max(axis=1, keepdims=True) + 1e-280
+            extra = pull[active] + damping[active, None] * diagonal + ground + ~free
+            system = curvature + extra[:, :, None] * np.eye(size)
+            step = np.linalg.solve(np.nan_to_num(system), np.nan_to_num(gradient)[:, :, None])[
+                ..., 0
+            ]
+            step *= np.minimum(
+                1, LONGEST / np.maximum(np.abs(step).max(axis=1, keepdims=True), 1e-300)
             )
-            return optax.apply_updates(q, update), state
-
-        def unfinished(carry: Any) -> jax.Array:
-            _, state = carry
-            count = optax.tree.get(state, "count")
-            gradient = optax.tree.get(state, "grad")
-            return (count == 0) | ((count < STEPS) & (optax.tree.norm(gradient) > tolerance))
-
-        origin = jnp.zeros_like(start)
-        q, _ = jax.lax.while_loop(unfinished, step, (origin, solver.init(origin)))
-        p = start + move @ q
-        rss = squares(p)
-        return p, jnp.where(jnp.isfinite(rss), rss, jnp.inf)
-
-    return jax.vmap(fit)(start, move, x, y, w)
+            step *= free
+            trial = here + step
+            reached = squares(trial, now)
+            cost, before = (
+                r + (pull[active] * p**2).sum(axis=1)
+                for r, p in ((reached, trial), (rss[active], here))
+            )
+            better = cost <= before
+            raw[active[better]], rss[active[better]] = trial[better], reached[better]
+            damping[active] = np.where(
+                better, np.maximum(damping[active] / 10, 1e-12), damping[active] * 10
+            )
+            promise = (gradient * step).sum(axis=1)
+            done = (promise <= CLOSE * before + NOTHING) | (damping[active] > 1e12)
+            active = active[~done]
+    return raw, rss

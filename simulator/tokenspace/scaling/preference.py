@@ -7,10 +7,10 @@ from collections.abc import Iterable
 import numpy as np
 from scipy import stats
 
+from tokenspace.scaling.predictive import ROUNDING
 from tokenspace.scaling.result import LawFit, ScalingFit
 
 CLEAR = 10.0  # by which the AICc of a clear winner is ahead (Burnham & Anderson 2002, ch. 2.6)
-ROUNDING = 1e-6  # residual standard deviation of log S: no score is measured so finely
 
 
 def aicc(points: int, parameters: int, squares: float) -> float:
@@ -29,6 +29,19 @@ def aicc(points: int, parameters: int, squares: float) -> float:
     return float(likelihood + 2 * k + 2 * k * (k + 1) / (points - k - 1))
 
 
+def bic(points: int, parameters: int, squares: float) -> float:
+    """Schwarz's criterion of a least-squares fit, without its constant.
+
+    BIC = m log(RSS / m) + k log m with k = p + 1; infinite unless m > k.
+
+    Source: G. Schwarz, Ann. Stat. 6, 461, 1978.
+    """
+    k = parameters + 1
+    if points <= k:
+        return float("inf")
+    return float(points * np.log(max(squares / points, ROUNDING**2)) + k * np.log(points))
+
+
 def compare(fits: Iterable[LawFit], log_n: np.ndarray, log_score: np.ndarray) -> ScalingFit:
     """The fits of one curve, ranked; equal ones in the order given."""
     by_name = {f.law: f for f in fits}
@@ -38,13 +51,12 @@ def compare(fits: Iterable[LawFit], log_n: np.ndarray, log_score: np.ndarray) ->
         return ScalingFit(by_name, best.law, float("nan"), "only one law was fitted")
     second = ranked[1]
     lead = second.aicc - best.aicc if np.isfinite(best.aicc) else float("nan")
-    return ScalingFit(by_name, best.law, lead, _doubt(best, second, lead, log_n, log_score))
+    return ScalingFit(by_name, best.law, lead, _doubt(ranked, lead, log_n, log_score))
 
 
-def _doubt(
-    best: LawFit, second: LawFit, lead: float, log_n: np.ndarray, log_score: np.ndarray
-) -> str:
+def _doubt(ranked: list[LawFit], lead: float, log_n: np.ndarray, log_score: np.ndarray) -> str:
     """Why the preference for the best law is not decisive, empty where it is."""
+    best, others = ranked[0], ranked[1:]
     if not np.isfinite(lead):
         return f"{len(log_n)} points are too few to compare the laws"
     if len(np.unique(np.stack([log_n, log_score]), axis=1).T) < len(log_n):
@@ -56,15 +68,15 @@ def _doubt(
         return "the scores have no slope: the interval of the power law's alpha holds 0"
     if lead <= CLEAR:
         return f"AICc is not ahead by more than {CLEAR:g}"
-    # With few points a law with fewer parameters is ahead whatever the scores are.
-    if len(log_n) * np.log(_squares(second) / _squares(best)) <= CLEAR:
-        return "AICc is ahead for fewer parameters at so few points, not for a better fit"
+    # With few points a law with fewer parameters is ahead whatever the scores are: only what the
+    # data themselves say against every other law, before any penalty, decides.
+    close = min(others, key=lambda f: f.mean_squares)
+    with np.errstate(divide="ignore"):
+        if len(log_n) * np.log(close.mean_squares / best.mean_squares) <= CLEAR:
+            return (
+                f"AICc is ahead for fewer parameters, not for a better fit than the {close.law} law"
+            )
     return ""
-
-
-def _squares(fit: LawFit) -> float:
-    """The sum of squares of a fit."""
-    return fit.residual_std**2 * fit.degrees_of_freedom
 
 
 def _slope(log_n: np.ndarray, log_score: np.ndarray, level: float) -> tuple[float, float]:

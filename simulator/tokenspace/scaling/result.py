@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from tokenspace.errors import InputError
 from tokenspace.registry import ROOMS
+from tokenspace.scaling.optimise import Points
+from tokenspace.scaling.predictive import on_grid
+from tokenspace.scaling.scales import Log, Scale
 
 
 @dataclass(frozen=True)
@@ -17,8 +21,10 @@ class LawFit:
     parameters: name -> value; intervals: name -> (low, high) at `level`, an end that the data do
     not bound being the end of the parameter's range, and no entry where `too_few` says why;
     degrees_of_freedom: points less parameters; residual_std: of log S, not a number where no degree
-    of freedom is left; aicc: Akaike's criterion corrected for few points, smaller is better,
-    infinite when there are too few points for the law.
+    of freedom is left; aicc: Akaike's criterion for few points, bic: Schwarz's; smaller is
+    better, infinite when there are too few points for the law; left_out: mean log density of a
+    point given all others, larger is better, not a number with too few points; mean_squares:
+    of the residuals, all points counted; weight: of the points; scale: what the law is fitted to.
     """
 
     law: str
@@ -28,12 +34,37 @@ class LawFit:
     degrees_of_freedom: int
     residual_std: float
     aicc: float
+    bic: float
+    left_out: float
+    mean_squares: float
     n: np.ndarray
     score: np.ndarray
+    weight: np.ndarray
+    scale: Scale = field(default_factory=Log)
 
     def predict(self, n: Any) -> np.ndarray:
         """S(n) of the fitted law."""
-        return ROOMS["scaling"].find(self.law)().score(self.parameters, n)
+        with np.errstate(divide="ignore"):
+            y = np.log(ROOMS["scaling"].find(self.law)().score(self.parameters, n))
+        return self.scale.backward(y)
+
+    def predict_interval(self, n: Any, level: float | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """(low, high) of a score that is newly measured at n, (k,): parameters and scatter.
+
+        level: probability, in (0, 1); that of the fit if not given. See `scaling/predictive.py`.
+
+        Raises:
+            InputError: too few points for the law.
+        """
+        if self.too_few:
+            raise InputError(f"no interval: {self.too_few}")
+        x, y = np.log(self.n), self.scale.forward(self.score)
+        points = Points(x[None], y[None], self.weight[None])
+        law = ROOMS["scaling"].find(self.law)()
+        ahead = on_grid(law, points).predict(np.log(np.atleast_1d(np.asarray(n, float)))[None])
+        tail = (1 - (self.level if level is None else level)) / 2
+        low, high = (self.scale.backward(ahead.quantile(p)[0]) for p in (tail, 1 - tail))
+        return low, high
 
     @property
     def too_few(self) -> str:
@@ -99,6 +130,8 @@ class ScalingFit:
                     "too_few": f.too_few,
                     "residual_std": f.residual_std,
                     "aicc": f.aicc,
+                    "bic": f.bic,
+                    "left_out": f.left_out,
                 }
                 for name, f in self.fits.items()
             },

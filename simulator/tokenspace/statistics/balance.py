@@ -69,7 +69,7 @@ def fit_balance(n: np.ndarray, amplitude: Moments, level: float = LEVEL) -> Bala
     solve = _weighted(design, np.maximum(design @ (solve @ y), y / 2))
     intercept, slope = solve @ y
     c = solve @ covariance @ solve.T
-    t = two_sided(level, amplitude.degrees_of_freedom)
+    t = two_sided(level, amplitude.least_freedom)
     interval = _fieller(intercept, slope, c, t)
     mean, error = np.inf, np.inf
     if slope > 0 or np.isfinite(interval[1]):
@@ -80,7 +80,7 @@ def fit_balance(n: np.ndarray, amplitude: Moments, level: float = LEVEL) -> Bala
     lack = float(np.max(abs(np.sqrt(np.maximum(fitted, 0) / y) - 1)))
     rest = np.eye(len(n)) - design @ solve
     noise = np.sqrt(np.diag(rest @ covariance @ rest.T))
-    limit = t_quantile(1 - (1 - level) / (2 * len(n)), amplitude.degrees_of_freedom)
+    limit = t_quantile(1 - (1 - level) / (2 * len(n)), amplitude.least_freedom)
     constant = lack <= LACK or not np.any(abs(y - fitted) > limit * noise)
     return Balance(
         float(mean),
@@ -89,7 +89,7 @@ def fit_balance(n: np.ndarray, amplitude: Moments, level: float = LEVEL) -> Bala
         level,
         lack,
         amplitude.count,
-        amplitude.degrees_of_freedom,
+        amplitude.least_freedom,
         bool(constant),
     )
 

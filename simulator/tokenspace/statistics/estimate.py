@@ -13,17 +13,18 @@ from tokenspace.errors import InputError
 LEVEL = 0.95  # of intervals
 
 
-def t_quantile(probability: Any, degrees_of_freedom: float) -> Any:
+def t_quantile(probability: Any, degrees_of_freedom: Any) -> Any:
     """Quantile of Student's t; NaN without degrees of freedom.
 
     Args:
         probability: in (0, 1).
-        degrees_of_freedom: of the standard error; a real number > 0, or none at 0.
+        degrees_of_freedom: of the standard error; real numbers > 0, or none at 0.
     """
-    return special.stdtrit(degrees_of_freedom, probability) if degrees_of_freedom > 0 else np.nan
+    known = np.where(np.asarray(degrees_of_freedom) > 0, degrees_of_freedom, np.nan)
+    return special.stdtrit(known, probability)
 
 
-def two_sided(level: float, degrees_of_freedom: float) -> float:
+def two_sided(level: float, degrees_of_freedom: Any) -> Any:
     """How many standard errors a Student's t interval reaches to either side.
 
     Raises:
@@ -31,20 +32,21 @@ def two_sided(level: float, degrees_of_freedom: float) -> float:
     """
     if not 0 < level < 1:
         raise InputError(f"level = {level!r} is not allowed; it must lie between 0 and 1")
-    return float(t_quantile((1 + level) / 2, degrees_of_freedom))
+    return t_quantile((1 + level) / 2, degrees_of_freedom)
 
 
 @dataclass(frozen=True)
 class Estimate:
     """Mean, standard error of the mean, count and degrees of freedom; arrays share one shape.
 
-    degrees_of_freedom: of the standard error, count - 1 unless values are not independent.
+    degrees_of_freedom: of the standard error, count - 1 unless values are not independent; an array
+    where they differ.
     """
 
     mean: np.ndarray
     standard_error: np.ndarray
     count: int
-    degrees_of_freedom: float = field(default=-1.0)
+    degrees_of_freedom: Any = field(default=-1.0)
 
     def __post_init__(self) -> None:
         _default_freedom(self)
@@ -70,13 +72,14 @@ class Estimate:
 class Moments:
     """Mean with its covariance across the grid, (m,) and (m, m); count and degrees of freedom.
 
-    degrees_of_freedom: of the covariance, count - 1 unless values are not independent.
+    degrees_of_freedom: of the covariance, count - 1 unless values are not independent; (m,) where
+    they differ.
     """
 
     mean: np.ndarray
     covariance: np.ndarray
     count: int
-    degrees_of_freedom: float = field(default=-1.0)
+    degrees_of_freedom: Any = field(default=-1.0)
 
     def __post_init__(self) -> None:
         _default_freedom(self)
@@ -109,8 +112,22 @@ class Moments:
 
     def select(self, part: slice) -> Moments:
         """The same of a part of the grid."""
-        mean, covariance = self.mean[part], self.covariance[part, part]
-        return Moments(mean, covariance, self.count, self.degrees_of_freedom)
+        return self.take(np.arange(len(self.mean))[part])
+
+    def take(self, places: np.ndarray) -> Moments:
+        """The same at places of the grid."""
+        many = self.degrees_of_freedom
+        return Moments(
+            self.mean[places],
+            self.covariance[np.ix_(places, places)],
+            self.count,
+            many[places] if np.ndim(many) else many,
+        )
+
+    @property
+    def least_freedom(self) -> float:
+        """Degrees of freedom of what is made of all these means."""
+        return float(np.min(self.degrees_of_freedom))
 
 
 @dataclass(frozen=True)
@@ -130,5 +147,5 @@ class Fitted:
 
 
 def _default_freedom(value: Estimate | Moments) -> None:
-    if value.degrees_of_freedom < 0:
+    if np.ndim(value.degrees_of_freedom) == 0 and value.degrees_of_freedom < 0:
         object.__setattr__(value, "degrees_of_freedom", float(value.count - 1))

@@ -7,6 +7,7 @@ standard error here is propagated through the covariance across n (first-order, 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ class Exponent:
     mean: np.ndarray
     covariance: np.ndarray
     count: int
-    degrees_of_freedom: float
+    degrees_of_freedom: Any
 
     @property
     def standard_error(self) -> np.ndarray:
@@ -78,9 +79,9 @@ def local_exponent(n: np.ndarray, amplitude: Moments) -> Exponent:
     return Exponent(
         middle,
         matrix @ np.log(amplitude.mean),
-        jacobian @ amplitude.covariance @ jacobian.T,
+        _propagated(jacobian, amplitude.covariance),
         amplitude.count,
-        amplitude.degrees_of_freedom,
+        _lesser(amplitude, slice(-1), slice(1, None)),
     )
 
 
@@ -107,7 +108,21 @@ def secant_exponent(n: np.ndarray, amplitude: Moments, beta: float) -> Exponent:
     return Exponent(
         n[1:],
         matrix @ np.log(amplitude.mean),
-        jacobian @ amplitude.covariance @ jacobian.T,
+        _propagated(jacobian, amplitude.covariance),
         amplitude.count,
-        amplitude.degrees_of_freedom,
+        _lesser(amplitude, slice(1), slice(1, None)),
     )
+
+
+def _propagated(jacobian: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    """J C J', NaN only where it needs a mean whose error is unknown."""
+    unknown = np.isnan(np.diag(covariance))
+    known = np.where(unknown | unknown[:, None], 0.0, covariance)
+    needs = (jacobian[:, unknown] != 0).any(axis=1)
+    return np.where(needs | needs[:, None], np.nan, jacobian @ known @ jacobian.T)
+
+
+def _lesser(amplitude: Moments, *parts: slice) -> Any:
+    """Degrees of freedom of what is made of two means: those of the one that is known less."""
+    many = amplitude.degrees_of_freedom
+    return np.minimum(*(many[part] for part in parts)) if np.ndim(many) else many

@@ -17,15 +17,13 @@ variance, for why it is never too small in the mean.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from tokenspace.errors import InputError
-from tokenspace.statistics.estimate import Estimate, Moments
-from tokenspace.statistics.quantiles import Sketch, begin_sketch, update_sketch
-from tokenspace.statistics.streaming import PSI, Samples, Summary, vectors
+from tokenspace.statistics.estimate import Moments
 
 
 def members_of(groups: Any, pairs: int) -> np.ndarray:
@@ -149,41 +147,3 @@ def deviations(left: np.ndarray) -> np.ndarray:
     over K, are the jackknife's variance."""
     groups = len(left)
     return (left - left.mean(axis=0)) * np.sqrt((groups - 1) / groups)
-
-
-@dataclass(frozen=True)
-class Clusters:
-    """What has been seen of pairs in groups, at token counts n (m,)."""
-
-    n: np.ndarray
-    seen: GroupSums
-    sketch: Sketch
-
-
-def begin_clusters(n: np.ndarray, groups: int) -> Clusters:
-    """Nothing seen yet, at token counts n (m,), of K groups; psi's will be given."""
-    return Clusters(n, begin_groups(groups, (3 + len(PSI)) * len(n)), begin_sketch(len(n)))
-
-
-def update_clusters(state: Clusters, samples: Samples, members: np.ndarray) -> Clusters:
-    """The state after more pairs: finite samples as in `streaming.update`, and their groups."""
-    values = np.hstack([v for v in vectors(state.n, samples) if v is not None])
-    return replace(
-        state,
-        seen=state.seen.add(values, members),
-        sketch=update_sketch(state.sketch, samples["divergence"]),
-    )
-
-
-def summary_of_clusters(state: Clusters) -> Summary:
-    """Estimates from the pairs seen so far, at least one of them outside each group."""
-    m, seen = len(state.n), state.seen
-    part = slice(3 * m)
-    joint = replace(seen, total=seen.total[part], sums=seen.sums[:, part]).moments
-    mean = seen.mean[3 * m :].reshape(len(PSI), m)
-    error = np.sqrt((deviations(seen.without[:, 3 * m :]) ** 2).sum(axis=0)).reshape(mean.shape)
-    psi = {
-        k: Estimate(mean[i], error[i], joint.count, joint.degrees_of_freedom)
-        for i, k in enumerate(PSI)
-    }
-    return Summary(state.n, joint, psi, state.sketch, independent=bool(seen.sizes.max() == 1))

@@ -54,7 +54,7 @@ def begin_sketch(m: int) -> Sketch:
 
 
 def update_sketch(sketch: Sketch, d: np.ndarray) -> Sketch:
-    """The sketch after more replicates (R, m), float32 >= 0."""
+    """The sketch after more replicates (R, m), float32 >= 0, or NaN where one has no such n."""
     m = sketch.rows.shape[1]
     room = max(LEAST_KEPT, KEPT // m) - len(sketch.rows)
     if sketch.exact and len(d) <= room:
@@ -69,14 +69,24 @@ def update_sketch(sketch: Sketch, d: np.ndarray) -> Sketch:
 def _counted(sketch: Sketch, d: np.ndarray) -> Sketch:
     """The sketch with more replicates in its histogram."""
     bucket = (np.ascontiguousarray(d, np.float32).view(np.int32) >> DROPPED).astype(np.int64)
+    there = ~np.isnan(d)
     counts, first = sketch.counts, sketch.first
-    low, high = bucket.min(axis=0), bucket.max(axis=0)
+    if not there.any():
+        return sketch
+    complete = bool(there.all())
+    if complete:
+        low, high = bucket.min(axis=0), bucket.max(axis=0)
+    else:  # also of an n that no replicate has
+        low = np.where(there, bucket, bucket[there].max()).min(axis=0)
+        high = np.where(there, bucket, bucket[there].min()).max(axis=0)
     if counts.shape[1]:
         low, high = np.minimum(low, first), np.maximum(high, first + counts.shape[1] - 1)
     width = int(np.max(high - low)) + 1
     m = len(low)
     places = bucket - low + np.arange(m) * width
-    new = np.bincount(places.ravel(), minlength=m * width).reshape(m, width)
+    new = np.bincount((places if complete else places[there]).ravel(), minlength=m * width).reshape(
+        m, width
+    )
     for k in range(m if counts.shape[1] else 0):
         start = first[k] - low[k]
         new[k, start : start + counts.shape[1]] += counts[k, : width - start]
@@ -89,10 +99,11 @@ def quantile(sketch: Sketch, probability: np.ndarray) -> np.ndarray:
     Beyond the replicates kept, linear inside a bucket.
     """
     if sketch.exact:
-        rank = np.asarray(probability, float)[:, None] * (sketch.count - 1)
+        last = np.sum(~np.isnan(sketch.ordered), axis=1) - 1  # NaN are sorted to the end
+        rank = np.asarray(probability, float)[:, None] * last
         low = np.floor(rank).astype(int)
-        high = np.minimum(low + 1, sketch.count - 1)
-        below, above = (sketch.ordered[:, at[:, 0]].T for at in (low, high))
+        high = np.minimum(low + 1, last)
+        below, above = (np.take_along_axis(sketch.ordered.T, at, 0) for at in (low, high))
         part, gap = rank - low, above - below  # from the nearer one, as NumPy has it
         return np.where(part < 0.5, below + gap * part, above - gap * (1 - part))
     out = np.empty((len(probability), len(sketch.counts)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ROUNDING = 1e-6  # relative, of D from float32 sums
+MOST = 0.5  # of the pairs: what is fitted is fitted to the n that so many reach
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,9 @@ class Result:
     cosines (NaN where undefined, at n = 1); joint: moments of D and of Upsilon of the realised
     cosines, (2 m,), where psi's were asked for; control: E[D] by the control variate, where it is
     the estimator; median, geometric: median and geometric mean of D with their covariances, where
-    D has no variance; the rest says how it was made.
+    D has no variance; unit: of given tokens, moments of D with every token scaled to norm 1, and of
+    Upsilon, (2 m,); counts: of given pairs that differ in length, how many reach each n (m,); the
+    rest says how it was made.
     """
 
     n: np.ndarray
@@ -59,6 +62,8 @@ class Result:
     versions: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     quantile_levels: tuple[float, ...] = QUANTILES
+    unit: Moments | None = None
+    counts: np.ndarray | None = None
 
     @property
     def replicates(self) -> int:
@@ -83,10 +88,12 @@ class Result:
     @property
     def std(self) -> np.ndarray:
         """Standard deviation of D(n) over replicates; NaN from a single one."""
-        count = self.replicates
+        count = np.asarray(self.replicates if self.counts is None else self.counts, np.float64)
         variance = self.mean_square.mean - self.divergence.mean**2
-        with np.errstate(invalid="ignore"):
-            return np.sqrt(np.maximum(variance, 0) * (count / (count - 1) if count > 1 else np.nan))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.sqrt(
+                np.maximum(variance, 0) * np.where(count > 1, count / (count - 1), np.nan)
+            )
 
     @property
     def standard_error(self) -> np.ndarray:
@@ -133,6 +140,39 @@ class Result:
             return found
         return _rounded(_kept(self.geometric))
 
+    def reached(self, share: float = MOST) -> Result:
+        """The same at those n that at least this share of the pairs reach, in (0, 1].
+
+        What is fitted to many n is fitted to these: beyond, other pairs would be compared than at
+        small n, and few. Where pairs are of one length that is every n.
+        """
+        if self.counts is None:
+            return self
+        kept = np.flatnonzero(self.counts >= share * self.counts.max())
+        part, m = slice(kept[-1] + 1), len(self.n)
+        twice = np.r_[kept, kept + m]
+        psi = {
+            k: replace(
+                e,
+                mean=e.mean[part],
+                standard_error=e.standard_error[part],
+                degrees_of_freedom=e.degrees_of_freedom[part],
+            )
+            for k, e in (self.correlations or {}).items()
+        }
+        return replace(
+            self,
+            n=self.n[part],
+            divergence=self.divergence.select(part),
+            mean_square=self.mean_square.select(part),
+            quantiles=self.quantiles[:, part],
+            quantile_intervals=self.quantile_intervals[..., part],
+            correlations=psi,
+            joint=None if self.joint is None else self.joint.take(twice),
+            unit=None if self.unit is None else self.unit.take(twice),
+            counts=self.counts[part],
+        )
+
     def local_exponent(self) -> exponent.Exponent:
         """gamma between adjacent grid points, with the covariance across n in its errors.
 
@@ -152,17 +192,18 @@ class Result:
     @property
     def enough_for_balance(self) -> bool:
         """Whether there are the 3 token counts and 2 replicates that `n_balance` needs."""
-        return len(self.n) >= balance.LEAST_POINTS and self.replicates >= 2
+        return len(self.reached().n) >= balance.LEAST_POINTS and self.replicates >= 2
 
     def n_balance(self, level: float = LEVEL) -> balance.Balance:
-        """n_balance under the law of constant correlations, with a Fieller interval.
+        """n_balance under the law of constant correlations, with a Fieller interval; of `reached`.
 
         Raises:
             InputError: fewer than 3 grid points or 2 replicates, or D(n) = 0 at a grid point.
         """
         if not self.enough_for_balance:
             raise InputError("n_balance needs at least 3 token counts and 2 replicates")
-        return balance.fit_balance(self.n, self._growing(), level)
+        part = self.reached()
+        return balance.fit_balance(part.n, part._growing(), level)
 
     def cosine_upsilon(self) -> Moments:
         """Upsilon(n) = n (1 - psi_equal) + n (n - 1) (psi_within - psi_cross), with its errors.
@@ -192,29 +233,52 @@ class Result:
             )
         return self.joint
 
-    def scale_fit(self, level: float = LEVEL) -> scale.Scale:
-        """The paper's one-lambda fit E[D(n)] = lambda sqrt(Upsilon(n)), with errors.
+    def scale_fit(
+        self, level: float = LEVEL, by: str = scale.LOG, unit: bool = False
+    ) -> scale.Scale:
+        """The paper's one-lambda fit E[D(n)] = lambda sqrt(Upsilon(n)), with errors; of `reached`.
 
-        Upsilon is `cosine_upsilon`. Least squares in log.
+        Upsilon is `cosine_upsilon`.
+
+        Args:
+            level: confidence of the interval, in (0, 1).
+            by: "log", least squares of logarithms, each n of the grid alike; or "plain", of
+                distances, each n from 1 to N alike, as the paper does.
+            unit: of given tokens, D of the tokens scaled to norm 1.
 
         Raises:
             InputError: psi's were not measured, or D(n) or Upsilon(n) is 0 (to the accuracy of
-                float32) at some n.
+                float32) at some n; another `by`.
         """
-        exponent.require_points("lambda", self.n, self.divergence, 1)
-        joint = self._with_upsilon()
-        psi = {k: e.mean for k, e in (self.correlations or {}).items()}
-        within, cross = (np.where(self.n > 1, psi[k], 0.0) for k in ("psi_within", "psi_cross"))
+        part = self.reached()
+        exponent.require_points("lambda", part.n, part.divergence, 1)
+        joint = part._with_unit() if unit else part._with_upsilon()
+        psi = {k: e.mean for k, e in (part.correlations or {}).items()}
+        n = part.n
+        within, cross = (np.where(n > 1, psi[k], 0.0) for k in ("psi_within", "psi_cross"))
         # rounding of Upsilon grows with the sizes of its terms
-        size = self.n * (1 + abs(psi["psi_equal"]))
-        size = size + self.n * (self.n - 1.0) * (abs(within) + abs(cross))
-        zero = self.n[~(joint.mean[len(self.n) :] > ROUNDING * size)]
+        size = n * (1 + abs(psi["psi_equal"])) + n * (n - 1.0) * (abs(within) + abs(cross))
+        zero = n[~(joint.mean[len(n) :] > ROUNDING * size)]
         if len(zero):
             raise InputError(
                 f"lambda: Upsilon(n) is 0 to the accuracy of float32 at n = {zero[0]}: the tokens "
                 "of both branches point the same way there"
             )
-        return scale.fit_scale(joint, level)
+        return scale.fit_scale(joint, level, n, by)
+
+    @property
+    def unit_divergence(self) -> Moments:
+        """Of given tokens, E[D(n)] with every token scaled to norm 1: sqrt(2 Upsilon) of each pair.
+
+        Raises:
+            InputError: not of given tokens.
+        """
+        return self._with_unit().select(slice(len(self.n)))
+
+    def _with_unit(self) -> Moments:
+        if self.unit is None:
+            raise InputError("D of tokens scaled to norm 1 is known of given tokens, by `measure`")
+        return self.unit
 
     def check(self, tolerance: float = 0.02) -> verdict.Check:
         """Compare with the theory of the model: PASS, FAIL or UNDECIDED. See `verdict.check`."""
@@ -265,12 +329,7 @@ def summarise(found: Summary, model: Any = None, estimator: str = "mean", **how:
     both = None
     if found.psi is not None:
         places = np.r_[:m, 2 * m : 3 * m]
-        both = Moments(
-            joint.mean[places],
-            joint.covariance[np.ix_(places, places)],
-            joint.count,
-            joint.degrees_of_freedom,
-        )
+        both = joint.take(places)
     controlled = None
     if model is not None and chosen_estimator(estimator, model) == "control":
         controlled = control(joint, theory.second_moment(model, n))
@@ -286,6 +345,8 @@ def summarise(found: Summary, model: Any = None, estimator: str = "mean", **how:
         control=controlled,
         median=median(found.sketch) if heavy else None,
         geometric=found.geometric,
+        unit=found.unit,
+        counts=found.counts,
         model=model,
         **how,
     )

@@ -74,7 +74,9 @@ class Summary:
     """Estimates from what was seen; upsilon and psi's where they were drawn.
 
     joint: moments of D, D^2 and perhaps Upsilon at all n one after the other, (2 m,) or (3 m,);
-    independent: whether replicates are; geometric: exp(mean(log D)) where log D was wanted.
+    independent: whether replicates are; geometric: exp(mean(log D)) where log D was wanted;
+    unit: moments of D of the tokens scaled to norm 1, and of Upsilon, (2 m,), of given tokens;
+    counts: of the pairs that reach each n (m,), where they differ.
     """
 
     n: np.ndarray
@@ -83,6 +85,8 @@ class Summary:
     sketch: Sketch
     independent: bool = True
     geometric: Moments | None = None
+    unit: Moments | None = None
+    counts: np.ndarray | None = None
 
 
 def begin(n: np.ndarray, psi: bool, logs: bool = False) -> Accumulator:
@@ -207,12 +211,13 @@ def _absorb(state: Accumulator, segment: Samples) -> Accumulator:
         mean = psi.mean(axis=0)
         psis = merge(psis, Sums(len(psi), mean, ((psi - mean) ** 2).sum(axis=0)))
     if logs is not None:
-        logs = merge(logs, _sums(np.log(segment["divergence"].astype(np.float64))))
+        logs = merge(logs, sums_of(np.log(segment["divergence"].astype(np.float64))))
     sketch = update_sketch(state.sketch, segment["divergence"])
-    return Accumulator(state.n, merge(state.joint, _sums(joint)), psis, logs, sketch, {})
+    return Accumulator(state.n, merge(state.joint, sums_of(joint)), psis, logs, sketch, {})
 
 
-def _sums(values: np.ndarray) -> Sums:
+def sums_of(values: np.ndarray) -> Sums:
+    """Of vectors (R, v)."""
     mean = values.mean(axis=0)
     centred = values - mean
     with _blas().limit(limits=1, user_api="blas"):  # threads that wait for each other cost more

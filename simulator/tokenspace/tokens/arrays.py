@@ -1,4 +1,7 @@
-"""Read token arrays from files: .npy, .npz, .safetensors. Nothing is ever unpickled."""
+"""Read token arrays from files: .npy, .npz, .safetensors. Nothing is ever unpickled.
+
+.npy and .safetensors are mapped: their values are read where they are used.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ import psutil
 
 from tokenspace.errors import InputError
 from tokenspace.ordinary import require_ordinary
+from tokenspace.tokens.mapped import map_safetensors
 
 LARGEST_HEADER = 10_000  # characters of a .npy header; NumPy's have about 100
 LARGEST_RATIO = 1000  # of an array to its bytes in the file; zeros alone are more compressible
@@ -18,7 +22,7 @@ SMALL = 1 << 26  # bytes of an array that may be as compressible as it likes
 
 
 def load_array(path: Path, key: str | None = None) -> np.ndarray:
-    """The array in a file; `key` names it where a file holds several.
+    """The array in a file, read-only where it is mapped; `key` names it where there are several.
 
     Raises:
         InputError: the file is missing, no ordinary file, corrupt, pickled, would grow beyond
@@ -29,17 +33,17 @@ def load_array(path: Path, key: str | None = None) -> np.ndarray:
         if path.suffix == ".npy":
             with path.open("rb") as file:
                 _require_short_header(path, file.read(12))
-            return np.asarray(np.load(path, allow_pickle=False, max_header_size=LARGEST_HEADER))
+            return np.asarray(
+                np.load(path, "r", allow_pickle=False, max_header_size=LARGEST_HEADER)
+            )
         if path.suffix == ".npz":
             with np.load(path, allow_pickle=False, max_header_size=LARGEST_HEADER) as data:
                 name = _pick(path, list(data.files), key)
                 _require_to_fit(path, name)
                 return np.asarray(data[name])
         if path.suffix == ".safetensors":
-            from safetensors import safe_open
-
-            with safe_open(path, framework="flax") as file:
-                return np.asarray(file.get_tensor(_pick(path, list(file.keys()), key)))
+            arrays = map_safetensors(path)
+            return arrays[_pick(path, list(arrays), key)]
     except InputError:
         raise
     except Exception as error:

@@ -1,24 +1,28 @@
 """Tokens as they are given: read as arrays that kernels take, and refused in words.
 
 Arrays of JAX on the device that computes stay there; all others are read as NumPy's, without a copy
-where they lie in this machine's memory.
+where they lie in this machine's memory. What lies on disk is converted a block at a time, by who
+reads it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import jax
 import numpy as np
 
 from tokenspace.errors import InputError
+from tokenspace.tokens.mapped import forget, is_mapped
 
 Array: TypeAlias = np.ndarray | jax.Array
 FORMATS = ("float32", "bfloat16", "float16")  # others are read as float32
+LOOKED_AT = 1 << 24  # values that are looked at at once
 
 
 def both_branches(a: Any, b: Any) -> tuple[Array, Array]:
-    """Both arrays in one of the formats that kernels read, of one shape (..., N, d).
+    """Both arrays, of one shape (..., N, d), in a format that kernels read unless on disk.
 
     Raises:
         InputError: no arrays of real numbers, or of two shapes.
@@ -29,19 +33,26 @@ def both_branches(a: Any, b: Any) -> tuple[Array, Array]:
     a, b = both
     if a.shape != b.shape:
         raise InputError(f"both branches need one shape, but a is {a.shape} and b is {b.shape}")
+    if is_mapped(a) or is_mapped(b):
+        return a, b
+    return readable(a, b)
+
+
+def readable(a: Array, b: Array) -> tuple[Array, Array]:
+    """Both in one of the formats that kernels read, as they are where they have one."""
     if a.dtype == b.dtype and _is_read(a):
         return a, b
     return _float32(a), _float32(b)
 
 
 def one_branch(a: Any) -> Array:
-    """One array in one of the formats that kernels read, (..., N, d).
+    """One array (..., N, d), in a format that kernels read unless on disk.
 
     Raises:
         InputError: no array of real numbers.
     """
     a = _array("a", a)
-    return a if _is_read(a) else _float32(a)
+    return a if _is_read(a) or is_mapped(a) else _float32(a)
 
 
 def _is_read(h: Array) -> bool:
@@ -52,22 +63,32 @@ def _is_read(h: Array) -> bool:
 def require_sound(a: Array, b: Array, unit: bool) -> None:
     """All values finite, and with `unit` no token zero; else an error that says where."""
     for name, h in (("a", a),) if a is b else (("a", a), ("b", b)):
-        xp = h.__array_namespace__()
-        finite = xp.isfinite(h.astype(np.float32))
-        if not finite.all():
-            where, count = _first(~finite)
-            raise InputError(
-                f"tokens {name}[{', '.join(map(str, where))}] = {h[where]} is not finite "
-                f"({count} such values)"
-            )
-        empty = ~xp.any(h != 0, axis=-1)
-        if unit and empty.any():
-            where, count = _first(empty)
-            raise InputError(
-                f"tokens {name}[{', '.join(map(str, where))}] is all zero "
-                f"({count} such tokens), so its cosine is undefined; "
-                "remove padding first"
-            )
+        require_sound_array(name, h, unit)
+
+
+def require_sound_array(name: str, h: Array, unit: bool) -> None:
+    """The same of one array (..., N, d)."""
+    where, count = _first(h, _not_finite)
+    if count:
+        raise InputError(
+            f"tokens {name}[{', '.join(map(str, where))}] = {h[where]} is not finite "
+            f"({count} such values)"
+        )
+    where, count = _first(h, _zero) if unit else ((), 0)
+    if count:
+        raise InputError(
+            f"tokens {name}[{', '.join(map(str, where))}] is all zero "
+            f"({count} such tokens), so its cosine is undefined; "
+            "remove padding first"
+        )
+
+
+def _not_finite(h: Array) -> Array:
+    return ~h.__array_namespace__().isfinite(_float32(h))
+
+
+def _zero(h: Array) -> Array:
+    return ~h.__array_namespace__().any(h != 0, axis=-1)
 
 
 def _array(name: str, h: Any) -> Array:
@@ -89,7 +110,15 @@ def _float32(h: Array) -> Array:
         return h.astype(np.float32)
 
 
-def _first(bad: Array) -> tuple[tuple[int, ...], int]:
-    """Place of the first true value, and how many there are."""
-    places = np.argwhere(np.asarray(bad))
-    return tuple(int(i) for i in places[0]), len(places)
+def _first(h: Array, bad: Callable[[Array], Array]) -> tuple[tuple[int, ...], int]:
+    """Place of the first bad value of tokens (..., N, d), and how many there are."""
+    step = max(1, LOOKED_AT * len(h) // h.size)
+    first: tuple[int, ...] = ()
+    count = 0
+    for start in range(0, len(h), step):
+        places = np.argwhere(np.asarray(bad(h[start : start + step])))
+        forget(h)
+        if len(places) and not count:
+            first = (start + int(places[0][0]), *(int(i) for i in places[0][1:]))
+        count += len(places)
+    return first, count

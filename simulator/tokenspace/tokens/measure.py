@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,12 +13,23 @@ import numpy as np
 from tokenspace.errors import InputError
 from tokenspace.grids import as_grid, log_grid
 from tokenspace.provenance import device_name, versions
-from tokenspace.statistics.jackknife import begin_clusters, summary_of_clusters, update_clusters
+from tokenspace.statistics.clusters import (
+    Clusters,
+    begin_clusters,
+    padded,
+    summary_of_clusters,
+    update_clusters,
+)
 from tokenspace.statistics.result import Result, summarise
 from tokenspace.statistics.streaming import Summary, begin, psi_of, summary, update
-from tokenspace.tokens.given import Array, both_branches, require_sound
+from tokenspace.statistics.unit import begin_unit, moments_of_unit, update_unit
+from tokenspace.tokens.given import Array, both_branches, readable, require_sound
+from tokenspace.tokens.mapped import is_mapped
 from tokenspace.tokens.pairs import Pairs, pairs_of
+from tokenspace.tokens.unequal import UnequalPairs, are_unequal, in_tiles, unequal_pairs_of
 from tokenspace_kernels.dispatch import Kernel, kernel
+
+TOGETHER = 1024  # pairs whose values are added up at once
 
 
 def divergence(a: Any, b: Any, grid: int | Sequence[int] | np.ndarray) -> np.ndarray:
@@ -32,7 +45,7 @@ def divergence(a: Any, b: Any, grid: int | Sequence[int] | np.ndarray) -> np.nda
     Raises:
         InputError: shapes differ, values up to the last n are not finite, or the grid exceeds N.
     """
-    a, b = both_branches(a, b)
+    a, b = readable(*both_branches(a, b))
     n = _checked_grid(grid, a.shape[-2])
     return _measured(kernel("measure"), a, b, n, psi=False)["divergence"]
 
@@ -52,7 +65,7 @@ def correlations(a: Any, b: Any, grid: int | Sequence[int] | np.ndarray) -> dict
     Raises:
         InputError: as `divergence`, or a token up to the last n is zero.
     """
-    a, b = both_branches(a, b)
+    a, b = readable(*both_branches(a, b))
     n = _checked_grid(grid, a.shape[-2])
     psi = _measured(kernel("measure"), a, b, n, psi=True)
     del psi["divergence"]
@@ -68,6 +81,7 @@ def measure(
     *,
     pairs: str | None = None,
     groups: Any = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Result:
     """D(n) and realised psi's of many pairs of sequences, with errors over the pairs.
 
@@ -75,17 +89,24 @@ def measure(
     every error is the jackknife's that leaves one picture at a time out, with K - 1 degrees of
     freedom for K pictures. Without either, pairs count as independent.
 
+    Sequences may differ in length: as lists of arrays (n, d). A pair ends with its shorter one, and
+    counts at the n that it reaches; `Result.counts` says how many do.
+
+    Arrays that are mapped from disk (`numpy.load(path, "r")`) are read a block at a time: memory
+    does not grow with them.
+
     Args:
-        a, b: tokens, (pairs, N, d) or (N, d) for one pair.
-        grid: token counts; by default a logarithmic grid up to N.
+        a, b: tokens, (pairs, N, d) or (N, d) for one pair; or lists of (n, d).
+        grid: token counts; by default a logarithmic grid up to the longest pair.
         order: "raster" keeps the order given, "random" shuffles positions (one permutation a
-            pair, the same in both branches; one for all pictures where all pairs are taken), an
-            integer array (N,) gives the order.
+            pair, the same in both branches; one for all pictures where all pairs of an array are
+            taken), an integer array (N,) gives the order.
         seed: of the random order.
         pairs: "all" takes a as K >= 2 pictures (K, N, d), without b, and measures all K (K - 1) / 2
             pairs of them, in memory that does not grow with the pairs.
         groups: what the pairs a, b share, as labels (pairs,), such as the prompt of each, or
-            (pairs, 2), the two pictures of each.
+            (pairs, 2), the two pictures of each. For lists with pairs="all", what pictures share.
+        progress: called with the number of pairs that are done, now and then.
 
     Returns:
         A `Result` without a model; each pair counts as a replicate. `reason` says what was left
@@ -95,16 +116,32 @@ def measure(
         InputError: as `correlations`; an order that is no permutation; groups of another shape, or
             with one group that is in every pair.
 
-    Source: `statistics.jackknife`.
+    Source: `statistics.jackknife`, `statistics.clusters`.
     """
+    given: Pairs | UnequalPairs
+    if are_unequal(a, b):
+        given = unequal_pairs_of(a, b, pairs, groups)
+    else:
+        given = pairs_of(a, b, pairs, groups)
+        if given.every and is_mapped(given.a) and len(given) > 1:  # files are read few times
+            given = in_tiles(given)
+    return measure_pairs(given, grid, order, seed, progress)
+
+
+def measure_pairs(
+    given: Pairs | UnequalPairs,
+    grid: int | Sequence[int] | np.ndarray | None = None,
+    order: str | np.ndarray = "raster",
+    seed: int = 0,
+    progress: Callable[[int], None] | None = None,
+) -> Result:
+    """As `measure`, of pairs whose shapes have been checked."""
     started = time.perf_counter()
-    given = pairs_of(a, b, pairs, groups)
-    tokens = given.a.shape[1]
-    n = _checked_grid(tokens if grid is None else grid, tokens)
+    n = _checked_grid(given.longest if grid is None else grid, given.longest)
     kernel_used = kernel("measure")
     named = order if isinstance(order, str) else "given"
     return summarise(
-        _summary(kernel_used, given.reordered(order, seed), n),
+        _summary(kernel_used, given, order, seed, n, progress or (lambda done: None)),
         sampler="given tokens",
         method="one pass over the tokens",
         reason=f"{named} order" + (f"; {given.said}" if given.said else ""),
@@ -116,35 +153,68 @@ def measure(
     )
 
 
-def _summary(kernel_used: Kernel, given: Pairs, n: np.ndarray) -> Summary:
-    if given.every:  # a block of pairs could not name a token by its picture
-        pictures = given.a[:, : n[-1]]
-        require_sound(pictures, pictures, unit=True)
-    measured = ((_measured(kernel_used, a, b, n, psi=True), now) for a, b, now in given.blocks())
-    if given.members is None:
-        state = begin(n, psi=True)
-        for samples, _ in measured:
-            state = update(state, samples)
-        return summary(state)
-    clusters = begin_clusters(n, int(given.members.max()) + 1)
-    for samples, now in measured:
-        clusters = update_clusters(clusters, samples, given.members[now])
+def _summary(
+    kernel_used: Kernel,
+    given: Pairs | UnequalPairs,
+    order: str | np.ndarray,
+    seed: int,
+    n: np.ndarray,
+    progress: Callable[[int], None],
+) -> Summary:
+    raster = isinstance(order, str) and order == "raster"
+    explain = partial(given.require_sound, int(n[-1]) if raster else None)
+    clusters = None
+    if given.members is not None:
+        clusters = begin_clusters(n, int(given.members.max()) + 1)
+    state, unit = begin(n, psi=True), begin_unit(n)
+    done, waiting, held = 0, [], 0
+    for a, b, now in given.blocks(order, seed):
+        done += len(a)
+        reached = n[n <= a.shape[-2]]
+        if not len(reached):  # these pairs end before the grid begins
+            continue
+        measured = _measured(kernel_used, a, b, reached, psi=True, explain=explain)
+        if clusters is None:
+            state, unit = update(state, measured), update_unit(unit, n, measured)
+        else:
+            waiting.append((padded(measured, len(n)), now))
+            held += len(a)
+            if held >= TOGETHER:
+                clusters, waiting, held = _counted(clusters, waiting, given.members), [], 0
+        progress(done)
+    if clusters is None:
+        return replace(summary(state), unit=moments_of_unit(unit))
+    if waiting:
+        clusters = _counted(clusters, waiting, given.members)
     return summary_of_clusters(clusters)
 
 
+def _counted(clusters: Clusters, waiting: list[Any], members: Any) -> Clusters:
+    """With the pairs that wait, which come as samples and their places."""
+    samples = {k: np.concatenate([s[k] for s, _ in waiting]) for k in waiting[0][0]}
+    return update_clusters(clusters, samples, np.concatenate([members[now] for _, now in waiting]))
+
+
 def _measured(
-    kernel_used: Kernel, a: Array, b: Array, n: np.ndarray, psi: bool
+    kernel_used: Kernel,
+    a: Array,
+    b: Array,
+    n: np.ndarray,
+    psi: bool,
+    explain: Callable[[], None] | None = None,
 ) -> dict[str, np.ndarray]:
     """What a kernel measures, or the reason why tokens have no such thing.
 
     Tokens are looked at one by one only if a result is not finite: looking takes far longer than
-    measuring.
+    measuring. `explain` looks at all of them, where a and b are some, in another order.
     """
     with np.errstate(all="ignore"):
         d, correlations = kernel_used.call(a, b, n, psi=psi)
     out = {k: np.asarray(v) for k, v in {"divergence": d, **correlations}.items()}
     defined = {k: v[..., n > 1] if k.startswith("psi_cross") else v for k, v in out.items()}
     if not all(np.isfinite(v).all() for v in defined.values()):
+        if explain is not None:
+            explain()
         require_sound(a[..., : n[-1], :], b[..., : n[-1], :], unit=psi)
         smallest, largest = (
             float(f([f(np.linalg.norm(np.asarray(h, np.float64), axis=-1)) for h in (a, b)]))

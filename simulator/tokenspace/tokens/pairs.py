@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -11,10 +12,14 @@ import numpy as np
 
 from tokenspace.errors import InputError
 from tokenspace.statistics.jackknife import freedom_of, members_of
-from tokenspace.tokens.given import Array, both_branches, one_branch, require_sound
+from tokenspace.tokens.given import Array, both_branches, one_branch, readable, require_sound
+from tokenspace.tokens.mapped import forget
+from tokenspace_kernels import workers
 
 ORDERS = ("raster", "random")
-BLOCK_BYTES = 1 << 26  # of each branch that is copied at once, where all pairs are taken
+BLOCK_BYTES = 1 << 26  # of each branch that is read at once
+FEW = 8  # sequences that are copied one after the other, each by all threads
+GATHERED_BYTES = 1 << 22  # the same where tokens change places: what was copied is still in cache
 
 
 @dataclass(frozen=True)
@@ -32,16 +37,47 @@ class Pairs:
     members: np.ndarray | None
     said: str
 
-    def blocks(self) -> Iterator[tuple[Array, Array, slice]]:
-        """Tokens of both branches (pairs, N, d) and which pairs these are, in bounded memory."""
-        if not self.every:
-            yield self.a, self.b, slice(None)
+    def __len__(self) -> int:
+        return len(self.a) * (len(self.a) - 1) // 2 if self.every else len(self.a)
+
+    def blocks(
+        self, order: str | np.ndarray = "raster", seed: int = 0
+    ) -> Iterator[tuple[Array, Array, Any]]:
+        """Tokens of both branches (pairs, N, d), in order, and which pairs these are.
+
+        In bounded memory, unless one pair is larger; what a block holds is gone with the next.
+        """
+        position = self._positions(order, seed)
+        if isinstance(self.a, jax.Array) and not self.every:
+            given = self if position is None else self.reordered(order, seed)
+            yield given.a, given.b, slice(0, len(self))
             return
-        first, second = np.triu_indices(len(self.a), 1)
-        step = max(1, BLOCK_BYTES * len(self.a) // self.a.nbytes)
-        for start in range(0, len(first), step):
-            now = slice(start, start + step)
-            yield self.a[first[now]], self.a[second[now]], now
+        most = BLOCK_BYTES if position is None else GATHERED_BYTES
+        step = max(1, most * len(self.a) // self.a.nbytes)
+        first, second = np.triu_indices(len(self.a) if self.every else 0, 1)
+        buffers: list[Any] = [None, None]
+        for start in range(0, len(self), step):
+            now = slice(start, min(start + step, len(self)))
+            if self.every:
+                a, b = self.a[first[now]], self.a[second[now]]
+            else:
+                a, b = self.a[now], self.b[now]
+            if position is not None:
+                orders = [position(pair) for pair in range(now.start, now.stop)]
+                buffers = [gathered(h, orders, x) for h, x in zip((a, b), buffers, strict=True)]
+                a, b = buffers
+            yield *readable(a, b), now
+            forget(self.a, self.b)
+
+    @property
+    def longest(self) -> int:
+        """Tokens of a sequence."""
+        return int(self.a.shape[1])
+
+    def require_sound(self, tokens: int | None = None) -> None:
+        """As `checked`, up to this many tokens."""
+        a = self.a[:, :tokens]
+        require_sound(a, a if self.every else self.b[:, :tokens], unit=True)
 
     def checked(self) -> Pairs:
         """The same, if all values are finite and no token is zero.
@@ -49,16 +85,29 @@ class Pairs:
         Raises:
             InputError: naming the array, the place and the value.
         """
-        require_sound(self.a, self.b, unit=True)
+        self.require_sound()
         return self
 
     def reordered(self, order: str | np.ndarray, seed: int) -> Pairs:
-        """The same with positions in another order, see `measure`."""
-        if isinstance(order, str) and order == "raster":
+        """The same with positions in another order, see `measure`; all at once, in memory."""
+        position = self._positions(order, seed)
+        if position is None:
             return self
-        self.checked()  # now, while places are those of the caller
+        if self.every or not isinstance(order, str):
+            a = self.a[:, position(0)]
+            return replace(self, a=a, b=a if self.every else self.b[:, position(0)])
+        orders = np.stack([position(pair) for pair in range(len(self))])[:, :, None]
+        if isinstance(self.a, jax.Array):
+            orders = orders.astype(np.int32)  # JAX has 64-bit numbers only when told so
+        take = self.a.__array_namespace__().take_along_axis
+        return replace(self, a=take(self.a, orders, 1), b=take(self.b, orders, 1))
+
+    def _positions(self, order: str | np.ndarray, seed: int) -> Callable[[int], np.ndarray] | None:
+        """The order (N,) of each pair, asked for one after the other; None as they are given."""
         tokens = self.a.shape[1]
         if isinstance(order, str):
+            if order == "raster":
+                return None
             if order != "random":
                 raise InputError(
                     f"order = {order!r} is not allowed; it must be one of {', '.join(ORDERS)} or "
@@ -66,23 +115,46 @@ class Pairs:
                 )
             rng = np.random.default_rng(seed)
             if not self.every:
-                return self._shuffled(rng)
+                return lambda _: rng.permutation(tokens)
             order = rng.permutation(tokens)
         permutation = np.asarray(order)
         if permutation.shape != (tokens,) or not np.array_equal(
             np.sort(permutation), np.arange(tokens)
         ):
             raise InputError(f"order must hold each of 0..{tokens - 1} once, shape ({tokens},)")
-        a = self.a[:, permutation]
-        return replace(self, a=a, b=a if self.every else self.b[:, permutation])
+        return lambda _: permutation
 
-    def _shuffled(self, rng: np.random.Generator) -> Pairs:
-        pairs, tokens = self.a.shape[:2]
-        orders = np.stack([rng.permutation(tokens) for _ in range(pairs)])[:, :, None]
-        if isinstance(self.a, jax.Array):
-            orders = orders.astype(np.int32)  # JAX has 64-bit numbers only when told so
-        take = self.a.__array_namespace__().take_along_axis
-        return replace(self, a=take(self.a, orders, 1), b=take(self.b, orders, 1))
+
+def gathered(
+    h: Sequence[Array] | Array, orders: Sequence[np.ndarray | None], out: Array | None = None
+) -> Array:
+    """Sequences of one length, (pairs, N, d), each in its order; copied side by side.
+
+    out: an array that is used again if it fits: new memory takes longer than the copy.
+    """
+    if isinstance(h, jax.Array):
+        return h[:, orders[0]]  # of all pairs of pictures, which share one order
+    shape = (len(h), *h[0].shape)
+    fits = isinstance(out, np.ndarray) and out.shape == shape and out.dtype == h[0].dtype
+    into: Any = out if fits else np.empty(shape, h[0].dtype)
+
+    def rows(k: int, part: slice) -> None:
+        order = orders[k]
+        if order is None:
+            into[k, part] = h[k][part]
+        else:
+            np.take(h[k], order[part], axis=0, out=into[k, part], mode="clip")
+
+    def sequences(part: slice) -> None:
+        for k in range(*part.indices(len(h))):
+            rows(k, slice(None))
+
+    if len(h) >= FEW:
+        workers.share(len(h), sequences)
+    else:
+        for k in range(len(h)):
+            workers.share(shape[1], partial(rows, k))
+    return into
 
 
 def pairs_of(a: Any, b: Any, pairs: str | None, groups: Any) -> Pairs:
@@ -110,7 +182,9 @@ def pairs_of(a: Any, b: Any, pairs: str | None, groups: Any) -> Pairs:
     if groups is None:
         return Pairs(a, b, False, None, "")
     members = members_of(groups, len(a))
-    return Pairs(a, b, False, members, _said(f"{members.max() + 1:,} groups", "group", members))
+    return Pairs(
+        a, b, False, members, said_of_errors(f"{members.max() + 1:,} groups", "group", members)
+    )
 
 
 def _all_pairs(a: Any, b: Any, groups: Any) -> Pairs:
@@ -132,11 +206,12 @@ def _all_pairs(a: Any, b: Any, groups: Any) -> Pairs:
     if len(a) == 2:
         return Pairs(a, a, True, None, "the one pair of 2 pictures, errors unknown")
     members = np.stack(np.triu_indices(len(a), 1), axis=1)
-    said = _said(f"all pairs of {len(a):,} pictures", "picture", members)
+    said = said_of_errors(f"all pairs of {len(a):,} pictures", "picture", members)
     return Pairs(a, a, True, members, said)
 
 
-def _said(what: str, one: str, members: np.ndarray) -> str:
+def said_of_errors(what: str, one: str, members: np.ndarray) -> str:
+    """In words, what is compared and how errors are found."""
     freedom = freedom_of(members)
     return (
         f"{what}, errors by leaving one {one} out: {freedom:,.4g} "

@@ -6,6 +6,7 @@ from tokenspace.covariance.positions.empirical import Empirical
 from tokenspace.covariance.positions.exponential import Exponential
 from tokenspace.covariance.positions.fractional_gaussian_noise import FractionalGaussianNoise
 from tokenspace.covariance.positions.matern import Matern
+from tokenspace.covariance.positions.patch_distance import PatchDistance
 from tokenspace.covariance.positions.patch_grid import PatchGrid
 from tokenspace.covariance.positions.power_law import PowerLaw
 from tokenspace.covariance.positions.rational_quadratic import RationalQuadratic
@@ -19,6 +20,7 @@ __all__ = [
     "Exponential",
     "FractionalGaussianNoise",
     "Matern",
+    "PatchDistance",
     "PatchGrid",
     "PowerLaw",
     "RationalQuadratic",

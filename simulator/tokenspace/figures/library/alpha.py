@@ -20,7 +20,8 @@ BALANCES = (2, 4, 8, 12, 16, 20)
 @register
 class Alpha(Figure):
     meaning = (
-        "alpha(n) of S(n) = c / n^alpha(n) for n_balance from 2 to 20, between -beta/2 and -beta."
+        "alpha(n) of S(n) = c / n^alpha(n) for n_balance of ours from 2 to 20, between -beta/2 and "
+        "-beta."
     )
     order = 40
     of_results = False

@@ -1,4 +1,4 @@
-"""The measured score curves."""
+"""The measured score curves, and what laws fitted to their first points say of the last."""
 
 from __future__ import annotations
 
@@ -8,53 +8,70 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from tokenspace.figures.base import Figure
-from tokenspace.grids import log_grid
 from tokenspace.registry import register
-from tokenspace.scaling.curves import fit_curves, read_curves
+from tokenspace.scaling.curves import read_curves
+from tokenspace.scaling.fit import chosen_method, fit_logs
 
 SERIES = {"vision_question_queries": "with question", "vision_queries_ft": "without question"}
+LAWS = {"power": "-", "saturating": ":"}
+HOLD = 3
 
 
 @register
 class MeasuredCurves(Figure):
-    meaning = "The paper's 36 measured curves with power-law fits and the law that the data prefer."
+    meaning = "The paper's 36 measured curves, and forecasts of their last points from the first."
     order = 70
     of_results = False
 
     def draw(self, loaded: list[Any]) -> Any:
         """Measured data that ships with the package; `loaded` is not used."""
         curves = read_curves()
-        fits = fit_curves(curves)
-        fitted: list[Any] = [
-            (*name.split(" / "), n, score, fit)
-            for (name, n, score), (_, fit) in zip(curves, fits, strict=True)
-        ]
-        titles = list(dict.fromkeys((benchmark, metric) for _, benchmark, metric, *_ in fitted))
+        method = chosen_method(list(LAWS), 0.95)
+        fits = fit_logs(
+            [c.keep(np.arange(len(c.n) - HOLD)).logs(method.scale) for c in curves], method
+        )
+        titles = list(dict.fromkeys((c.labels["benchmark"], c.labels["metric"]) for c in curves))
         figure, panels = plt.subplots(3, 6, figsize=(19, 9.5), sharex=True, layout="constrained")
-        grid = log_grid(768, 200)
+        grid = np.geomspace(1, 768, 100)
+        ahead = grid[grid >= curves[0].n[-HOLD - 1]]
         for panel, title in zip(panels.flat, titles, strict=True):
-            for series, benchmark, metric, n, score, fit in fitted:
-                if (benchmark, metric) != title:
+            seen = []
+            for curve, fit in zip(curves, fits, strict=True):
+                if (curve.labels["benchmark"], curve.labels["metric"]) != title:
                     continue
-                k = list(SERIES).index(series)
-                power = fit.fits["power"]
-                label = rf"$\alpha$ = {power.parameters['alpha']:.3f}; best: {fit.winner}"
-                panel.loglog(n, score, "os"[k], color=f"C{k}", markersize=4, label=label)
-                panel.loglog(grid, power.predict(grid), "-", color=f"C{k}", linewidth=1.2)
-                if fit.winner != "power":
-                    panel.loglog(grid, fit.best.predict(grid), ":", color=f"C{k}", linewidth=1.6)
+                k = list(SERIES).index(curve.labels["series"])
+                color, marker = f"C{k}", "os"[k]
+                seen.append(curve.score)
+                panel.loglog(
+                    curve.n[:-HOLD], curve.score[:-HOLD], marker, color=color, markersize=4
+                )
+                panel.loglog(
+                    curve.n[-HOLD:], curve.score[-HOLD:], marker, color=color, markersize=5, mfc="w"
+                )
+                for law, style in LAWS.items():
+                    one = fit.fits[law]
+                    panel.loglog(grid, one.predict(grid), style, color=color, linewidth=1.2)
+                    if law == "saturating":
+                        panel.fill_between(
+                            ahead,
+                            *one.predict_interval(ahead),
+                            color=color,
+                            alpha=0.15,
+                            linewidth=0,
+                        )
             metric_name = "" if title[1] in ("Overall", "Final Score") else f" {title[1]}"
             panel.set_title(f"{title[0]}{metric_name}", fontsize=10)
-            low, high = panel.get_ylim()
-            panel.set_yticks([float(f"{t:.2g}") for t in np.geomspace(low * 1.03, high / 1.03, 4)])
+            low, high = np.min(seen) * 0.8, np.max(seen) * 1.4
+            panel.set_ylim(low, high)
+            panel.set_yticks([float(f"{t:.2g}") for t in np.geomspace(low * 1.1, high / 1.1, 4)])
             panel.yaxis.set_major_formatter(plt.FormatStrFormatter("%.3g"))
             panel.yaxis.set_minor_formatter(plt.NullFormatter())
-            panel.legend(fontsize=8)
         figure.supxlabel("number of vision tokens $n$")
         figure.supylabel("score $S(n)$")
         figure.suptitle(
-            r"Measured scores (Li et al. 2025): circles with the question, squares without; "
-            r"lines $c/n^\alpha$, dotted the preferred law",
+            "Measured scores (Li et al. 2025), circles with the question, squares without. Fitted "
+            "to the first seven, the last three (hollow) foretold:\npower law (lines), "
+            "saturating law (dotted) with its 95 % band for a new score",
             fontsize=13,
         )
         return figure

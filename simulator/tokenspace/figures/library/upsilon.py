@@ -21,7 +21,8 @@ PSI_CROSS = (0.0, 0.2, 0.27, 0.29, 0.297, 0.3)
 @register
 class Upsilon(Figure):
     meaning = (
-        "sqrt(Upsilon(n)) for several psi_cross: from sqrt(n) to n, crossing over at n_balance."
+        "sqrt(Upsilon(n)) for several psi_cross, with psi's of ours: from sqrt(n) to n, crossing "
+        "over at n_balance."
     )
     order = 30
     of_results = False

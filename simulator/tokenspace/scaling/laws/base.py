@@ -21,8 +21,10 @@ class ScalingLaw(ABC):
     The fit sees `raw` parameters, any real numbers, as many as there are `parameters`; the first
     axis of an array of them counts parameters. Each of `parameters` rises or falls with the raw one
     of the same place and depends on no other; its values at raw -inf and inf are the ends of its
-    range. Their order matters: the first two must be determined by any data (a level and a slope or
-    rise), and the fit holds the others by a weak pull to 0 where the data say nothing about them.
+    range. Their order matters: the last `shapes` of them say how the curve bends, and the others
+    (a level, a slope or rise) are determined by any data once the shapes are given. Shapes are
+    searched on the grid that `starts` lays out and then refined; a weak pull to 0 holds them where
+    the data say nothing about them. In log S most laws are linear in all that are no shapes.
 
     Formulas are written once for NumPy and JAX: `xp` is `numpy` or `jax.numpy`. A law is frozen,
     and equal to every other of its class with the same fields, so compiled fits are kept.
@@ -30,7 +32,8 @@ class ScalingLaw(ABC):
 
     room: ClassVar[str] = "scaling"
     parameters: ClassVar[tuple[str, ...]]
-    linear: ClassVar[bool] = False  # log S is linear in the raw parameters
+    shapes: ClassVar[int] = 0  # of the raw parameters, the last ones
+    linear: ClassVar[bool] = False  # log S is linear in the raw parameters that are no shapes
 
     @abstractmethod
     def log_score(self, raw: Any, log_n: Any, xp: Any = np) -> Any:
@@ -46,12 +49,21 @@ class ScalingLaw(ABC):
 
     @abstractmethod
     def starts(self, log_n: np.ndarray, log_score: np.ndarray) -> np.ndarray:
-        """Raw parameters (k, p) from which a fit starts; the best of the k optima is kept.
+        """Raw parameters (k, p) from which a fit starts.
+
+        With shapes: one start for each of their values on a grid, equally likely beforehand; the
+        other parameters may be rough, as they are fitted with the shapes held. Values next to each
+        other on a grid of one shape must be neighbours in `starts`.
 
         Args:
             log_n: ascending, (n,).
             log_score: (n,).
         """
+
+    @property
+    def size(self) -> int:
+        """Number of parameters."""
+        return len(self.parameters)
 
     def named(self, raw: np.ndarray) -> dict[str, np.ndarray]:
         """Raw parameters (p, ...) under their names in theory."""

@@ -18,6 +18,8 @@ class Crossover(ScalingLaw):
     """
 
     parameters = ("c", "beta", "n_balance")
+    shapes = 1
+    linear = True
 
     def log_score(self, raw: Any, log_n: Any, xp: Any = np) -> Any:
         log_c, half = raw[0], raw[1] / 2
@@ -36,5 +38,10 @@ class Crossover(ScalingLaw):
             return np.array([np.log(c), beta, np.log(balance)])
 
     def starts(self, log_n: np.ndarray, log_score: np.ndarray) -> np.ndarray:
+        """n_balance from a twentieth of the smallest n to twenty times the largest.
+
+        Beyond, all scores lie in one regime, and the law is a power law of exponent beta or beta/2.
+        """
         slope, level = np.polyfit(log_n, log_score, 1)
-        return np.array([[level, slope, np.log(balance)] for balance in (1.0, 30.0, 1000.0)])
+        grid = np.linspace(log_n[0] - 3, log_n[-1] + 3, 25)
+        return np.stack([np.full(25, level), np.full(25, slope), grid], axis=1)

@@ -18,6 +18,7 @@ class Saturating(ScalingLaw):
     """S(n) = limit (1 - q n^(-g)), q < 1, 0.01 < g < 10; kept above 1e-12 limit below n = 1."""
 
     parameters = ("limit", "q", "g")
+    shapes = 1
 
     def log_score(self, raw: Any, log_n: Any, xp: Any = np) -> Any:
         log_limit = raw[0]
@@ -36,16 +37,23 @@ class Saturating(ScalingLaw):
 
     def raw(self, *values: float) -> np.ndarray:
         limit, q, g = values
-        low, high = np.log(RATES)
-        with np.errstate(divide="ignore"):  # q = 1 and the ends of g lie at infinity
-            share = np.clip((np.log(g) - low) / (high - low), 0.0, 1.0)
-            return np.array([np.log(limit), np.log1p(-q), np.log(share) - np.log1p(-share)])
+        with np.errstate(divide="ignore"):  # q = 1 lies at infinity
+            return np.array([np.log(limit), np.log1p(-q), self._rate(np.float64(g))])
 
     def starts(self, log_n: np.ndarray, log_score: np.ndarray) -> np.ndarray:
-        first, last = log_score[0], log_score[-1]
-        return np.array(
-            [
-                [last + lift, min(first - last - lift, 5.0), rate]
-                for lift, rate in ((0.02, 0.0), (0.5, -2.0), (0.02, 2.0))
-            ]
-        )
+        """g from slow as a logarithm to within one step of n, q by the first and the last score."""
+        grid = np.geomspace(0.02, 4, 25)
+        first, last = np.exp(-grid * log_n[0]), np.exp(-grid * log_n[-1])
+        ratio = np.exp(log_score[0] - log_score[-1])
+        q = (1 - ratio) / np.where(np.abs(first - ratio * last) > 1e-9, first - ratio * last, 1e-9)
+        q = np.where(first > ratio * last, np.clip(q, -100, 0.999), 0.999)
+        limit = log_score[-1] - np.log1p(-q * last)
+        return np.stack([limit, np.log1p(-q), self._rate(grid)], axis=1)
+
+    @staticmethod
+    def _rate(g: np.ndarray | np.float64) -> np.ndarray:
+        """The raw parameter of g."""
+        low, high = np.log(RATES)
+        with np.errstate(divide="ignore"):  # the ends of g lie at infinity
+            share = np.clip((np.log(g) - low) / (high - low), 0.0, 1.0)
+            return np.asarray(np.log(share) - np.log1p(-share))

@@ -1,0 +1,281 @@
+"""Write shared_balance.md: one n_balance for all benchmarks, scores from tokens, tokens needed.
+
+`make shared-balance` runs it, some minutes on 2 cores; names of tables (fits, power, ...) make only
+those. Every draw has a fixed seed.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+import tokenspace as ts
+from tokenspace.scaling.curves import Curve, read_curves
+from tokenspace.scaling.joint.family import Family, abscissa
+from tokenspace.scaling.joint.forecast import skill
+from tokenspace.scaling.joint.noise import KINDS, Noise
+from tokenspace.scaling.joint.power import power
+from tokenspace.scaling.joint.ratios import deviance, drawn_ratios, p_value, ratios
+from tokenspace.scaling.joint.sensitivity import Row, by_model, study
+from tokenspace.scaling.laws import known_laws
+from tokenspace.scaling.plan import plan_curves, smallest
+from tokenspace.scaling.predict import predict_scores
+
+PAGE = Path(__file__).with_suffix(".md")
+N = np.array([1.0, 8, 16, 32, 64, 128, 256, 384, 512, 768])
+SHORT = {"vision_question_queries": "with question", "vision_queries_ft": "without question"}
+LAWS = {
+    "power": (30.0, -0.08),
+    "logarithm": (30.0, 0.15),
+    "crossover": (30.0, 0.2, 60.0),
+    "saturating": (70.0, 0.5, 0.2),
+    "offset": (20.0, 0.5, 0.3),
+}
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A Markdown table."""
+    lines = [heads, ["---"] * len(heads), *rows]
+    return ["", *(f"| {' | '.join(line)} |" for line in lines), ""]
+
+
+def words(intervals: list[tuple[float, float]]) -> str:
+    """Intervals of n_balance, two digits: "2.4 to 580"."""
+
+    def digits(value: float) -> str:
+        return f"{float(f'{value:.2g}'):g}"
+
+    said = [
+        f"below {digits(b)}" if a == 0 else f"above {digits(a)}" if b == np.inf else
+        f"{digits(a)} to {digits(b)}"
+        for a, b in intervals
+    ]  # fmt: skip
+    return ", ".join(said) or "nothing"
+
+
+def fits(rows: list[Row]) -> list[str]:
+    lines = []
+    for row in rows:
+        fit = row.fit
+        need, sharing, shape = fit.tests
+        lines.append(
+            [
+                SHORT.get(row.model, row.model),
+                row.points,
+                f"{fit.n_balance:.3g}" if fit.crossover else "none",
+                words(fit.excluded("independent")),
+                words(fit.excluded("blocks")),
+                *(
+                    f"{t.statistic:.1f} ({t.p['independent']:.3f}, {t.p['blocks']:.3f})"
+                    for t in (need, sharing, shape)
+                ),
+                f"{fit.against} of {row.curves}",
+                f"{fit.independent_curves:.1f}",
+            ]
+        )
+    heads = (
+        "series",
+        "points",
+        "n_balance",
+        "excluded, independent",
+        "excluded, blocks",
+        "need",
+        "sharing",
+        "shape",
+        "bend against",
+        "independent curves",
+    )
+    return table(heads, lines)
+
+
+def forecasts(rows: list[Row]) -> list[str]:
+    lines, names = [], []
+    for row in rows:
+        if row.forecast is None:
+            continue
+        found, names = skill(row.forecast), list(row.forecast.columns)
+        cells = [f"{found.at[k, 'median error']:.3f} ({found.at[k, 'best on']:.0f})" for k in names]
+        lines.append([SHORT.get(row.model, row.model), row.points, *cells])
+    return table(["series", "points", *names], lines)
+
+
+def powers(curves: Sequence[Curve]) -> list[str]:
+    lines, settings = [], []
+    for model, own in by_model(curves).items():
+        for kind in KINDS:
+            found = power(own, kind=kind, runs=400)
+            pairs = zip(found["noise"], found["counts"], strict=True)
+            settings = [f"noise x {a:g}, {b} n" for a, b in dict.fromkeys(pairs)]
+            for (test, truth), part in found.groupby(["test", "truth"], sort=False):
+                cells = [f"{100 * v:.0f}" for v in part["rejected"]]
+                lines.append([SHORT.get(model, model), kind, test, truth, *cells])
+    return table(["series", "noise", "test", "truth", *settings], lines)
+
+
+def coverage_of_sets(curves: Sequence[Curve], runs: int, seed: int = 1) -> list[str]:
+    """How often the confidence set holds the true n_balance, and `shape` rejects a true shape.
+
+    Normal noise, with a part that all curves of a count have in common.
+    """
+    family = Family.of(curves)
+    measured = Noise.of(family, 0.0)
+    lines = []
+    for balance in (0.0, 10.0, 100.0):
+        place = int(np.argmin(abs(family.grid - balance)))
+        truth = family.fitted(family.grid[place])
+        for common in (0.0, 0.5):
+            rng = np.random.default_rng(seed)
+            held, wrong = dict.fromkeys(KINDS, 0), dict.fromkeys(KINDS, 0)
+            for _ in range(runs):
+                own, shared = (rng.standard_normal(s) for s in (truth.shape, truth.shape[1:]))
+                scatter = np.sqrt(1 - common) * own + np.sqrt(common) * shared
+                drawn = replace(family, log_score=truth + measured.deviations[:, None] * scatter)
+                profile = deviance(drawn)
+                noise = Noise.of(drawn, float(drawn.grid[profile.argmin()]))
+                for kind in KINDS:
+                    again = drawn.fitted(family.grid[place])
+                    more = noise.draw(kind, np.random.default_rng(seed), 199, len(N))
+                    limit = np.quantile(deviance(drawn, again + more)[:, place], 0.95)
+                    held[kind] += int(profile[place] <= limit)
+                    best = drawn.fitted(float(drawn.grid[profile.argmin()]))
+                    null = drawn_ratios(drawn, best, noise, kind, 199, seed)[2]
+                    wrong[kind] += int(p_value(float(ratios(drawn)[2]), null) <= 0.05)
+            name = "none" if balance == 0 else f"{balance:g}"
+            cells = [f"{100 * counted[k] / runs:.1f}" for counted in (held, wrong) for k in KINDS]
+            lines.append([name, f"{common:g}", *cells])
+    heads = ["true n_balance", "correlation of curves"]
+    heads += [f"{said}, {k}" for said in ("held", "shape rejected") for k in KINDS]
+    return table(heads, lines)
+
+
+def coverage_of_predictions(runs: int, seed: int = 2) -> list[str]:
+    """How often intervals of `predict_scores` hold new scores, beta, and alpha(512)."""
+    lines = []
+    at, grid = np.array([1.0, 128, 2000]), [1, 2, 4, 8, 16, 32, 64, 128, 256]
+    for pairs, delta, few, noise in (
+        (10, 0.02, (8, 16, 64), 0.02),
+        (50, 0.02, (8, 16, 32, 64, 256), 0.02),
+        (10, 0.1, (1, 4, 64, 256), 0.02),
+        (4, 0.02, (8, 16, 64, 256), 0.001),
+    ):
+        rng = np.random.default_rng(seed)
+        balance, beta = 0.8 / delta - 1, 0.3
+        model = ts.TokenModel(ts.equicorrelated(0.2, 0.1 + delta, 0.1), ts.Isotropic(256))
+        held, widths = np.zeros(len(at) + 2), []
+        for _ in range(runs):
+            tokens = ts.simulate(
+                model, grid, pairs, seed=int(rng.integers(1 << 30)),
+                statistics=("divergence", "correlations"),
+            )  # fmt: skip
+
+            def scores(n: Sequence[float], b: float = balance, s: float = noise) -> np.ndarray:
+                x = abscissa(np.asarray(n, float), np.array([b]))[0]
+                return np.exp(3 + beta * x + s * rng.standard_normal(len(x)))  # noqa: B023
+
+            found = predict_scores(tokens, dict(zip(few, scores(few), strict=True)), [*at, 512])
+            new = scores(at)
+            alpha = -beta * abscissa(np.array([512.0]), np.array([balance]))[0, 0] / np.log(512)
+            held[:-2] += (found.low[:-1] <= new) & (new <= found.high[:-1])
+            held[-2] += found.beta_low <= beta <= found.beta_high
+            held[-1] += found.alpha_low[-1] <= alpha <= found.alpha_high[-1]
+            widths.append(np.log(found.high[2] / found.low[2]))
+        cells = [f"{100 * h / runs:.1f}" for h in held]
+        known = ", ".join(map(str, few))
+        lines.append(
+            [str(pairs), f"{balance:.3g}", known, f"{noise:g}", *cells, f"{np.median(widths):.2f}"]
+        )
+    new = [f"S({n:g})" for n in at]
+    heads = (
+        "pairs",
+        "n_balance",
+        "scores at",
+        "noise",
+        *new,
+        "beta",
+        "alpha(512)",
+        "width S(2000)",
+    )
+    return table(heads, lines)
+
+
+def coverage_of_plans(runs: int, seed: int = 3) -> list[str]:
+    """How often the interval of `plan_tokens` holds the n that keeps 95 %."""
+    lines = []
+    fine = np.exp(np.linspace(0, np.log(768), 20001))
+    for noise in (0.01, 0.03):
+        for name, values in LAWS.items():
+            law, rng = known_laws()[name], np.random.default_rng(seed)
+            named = dict(zip(law.parameters, values, strict=True))
+            truth = smallest(np.log(fine), np.log(law.score(named, fine))[None], 0.95)[0]
+            drawn = law.score(named, N) * np.exp(noise * rng.standard_normal((runs, len(N))))
+            plans = [p for _, p in plan_curves([Curve(str(k), N, s) for k, s in enumerate(drawn)])]
+            held = np.mean([p.low <= truth <= p.high for p in plans])
+            own = np.mean([p.by_law[name][1] <= truth <= p.by_law[name][2] for p in plans])
+            low, middle, high = (
+                np.median([getattr(p, k) for p in plans]) for k in ("low", "n", "high")
+            )
+            weight = np.mean([p.weights[name] for p in plans])
+            lines.append(
+                [
+                    name,
+                    f"{noise:g}",
+                    f"{truth:.0f}",
+                    f"{middle:.0f} ({low:.0f} to {high:.0f})",
+                    f"{100 * held:.1f}",
+                    f"{100 * own:.1f}",
+                    f"{weight:.2f}",
+                ]
+            )
+    heads = (
+        "true law",
+        "noise",
+        "true n",
+        "median (interval)",
+        "held",
+        "by the true law",
+        "its weight",
+    )
+    return table(heads, lines)
+
+
+def parts(runs: int) -> dict[str, Callable[[], list[str]]]:
+    """Mark in the page -> what makes the table there."""
+    curves = read_curves()
+    rows = cache(lambda: study(curves))
+    return {
+        "fits": lambda: fits(rows()),
+        "forecasts": lambda: forecasts(rows()),
+        "power": lambda: powers(curves),
+        "sets": lambda: coverage_of_sets(next(iter(by_model(curves).values())), runs),
+        "predictions": lambda: coverage_of_predictions(runs // 2),
+        "plans": lambda: coverage_of_plans(runs // 4),
+    }
+
+
+def written(page: str, mark: str, lines: list[str]) -> str:
+    """The page with the table between <!-- mark --> and <!-- / --> replaced."""
+    head, rest = page.split(f"<!-- {mark} -->\n")
+    return (
+        f"{head}<!-- {mark} -->\n"
+        + "\n".join(lines)
+        + "\n<!-- / -->"
+        + rest.split("<!-- / -->", 1)[1]
+    )
+
+
+def main(wanted: Sequence[str], runs: int = 400) -> None:
+    """Make some of the tables anew, or all."""
+    for mark, make in parts(runs).items():
+        if not wanted or mark in wanted:
+            lines = make()
+            print(mark, *lines, sep="\n", flush=True)
+            PAGE.write_text(written(PAGE.read_text(), mark, lines))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

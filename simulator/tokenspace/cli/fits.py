@@ -1,0 +1,132 @@
+"""The command `fit`: scaling laws fitted to measured score curves."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tokenspace.cli.common import Json, app, progress_bar
+from tokenspace.cli.forecasts import Chance, Csv, Loss, Top, read, scale_of
+from tokenspace.cli.present import document, stdout
+
+if TYPE_CHECKING:
+    from tokenspace.scaling.result import ScalingFit
+    from tokenspace.scaling.sizes import SizeFit
+
+
+@app.command()
+def fit(
+    csv: Csv = None,
+    law: Annotated[
+        str,
+        typer.Option(
+            help="Laws, with commas between them, or auto; `tokenspace models` lists them."
+        ),
+    ] = "auto",
+    top: Top = None,
+    chance: Chance = 0.0,
+    loss: Loss = "squares",
+    as_json: Json = False,
+) -> None:
+    """Fit scaling laws to measured curves, and say which law the data prefer.
+
+    The CSV needs columns vision_tokens (or n) and score. It may have standard_error, or questions
+    (a percentage of how many), which weigh the points; model_size, which adds a fit over sizes;
+    confound and trained_for_n, for `forecast`; source and note. Every other column names a curve.
+    """
+    from tokenspace.scaling.curves import TOGETHER, fit_curves
+    from tokenspace.scaling.sizes import fit_sizes
+
+    curves, scale = read(csv), scale_of(top, chance)
+    with progress_bar(len(curves) > TOGETHER) as bar:
+        task = bar.add_task("curves", total=len(curves))
+        fitted = fit_curves(
+            curves,
+            law,
+            scale=scale,
+            loss=loss,
+            progress=lambda done: bar.update(task, completed=done),
+        )
+    sized = len({c.size for c in curves if c.size == c.size}) > 1
+    sizes = fit_sizes(curves) if sized else []
+    if as_json:
+        document([{"curve": name, **f.to_dict()} for name, f in fitted])
+        return
+    _show_fits(fitted)
+    if len(fitted[0][1].fits) > 1:
+        names = [f.winner for _, f in fitted]
+        clear = sum(f.decisive for _, f in fitted)
+        counts = ", ".join(f"{names.count(k)} prefer {k}" for k in dict.fromkeys(names))
+        print(f"By AICc {counts}; {clear} of {len(fitted)} decisively.")
+        other = {
+            "BIC": [min(f.fits, key=lambda k: f.fits[k].bic) for _, f in fitted],
+            "leaving one point out": [
+                max(f.fits, key=lambda k: _known(f.fits[k].left_out)) for _, f in fitted
+            ],
+        }
+        for yardstick, best in other.items():
+            said = ", ".join(f"{count} {k}" for k, count in Counter(best).most_common())
+            print(f"By {yardstick}: {said}.")
+        print("Which law foretells scores that it has not seen: tokenspace forecast.")
+    said_why = Counter(f.why for _, f in fitted if len(f.fits) > 1)
+    said_why += Counter(one.too_few for _, f in fitted for one in f.fits.values())
+    del said_why[""]
+    for reason, count in said_why.items():
+        print(f"{count} of {len(fitted)}: {reason}.")
+    if sizes:
+        _show_sizes(sizes)
+
+
+def _known(value: float) -> float:
+    """A number to compare: the worst where it is missing."""
+    return value if value == value else float("-inf")
+
+
+def _show_sizes(sizes: list[SizeFit]) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(
+        title="All sizes of model together: S = limit - A (N / smallest N)^-b n^-g",
+        header_style="bold",
+    )
+    for name in ("benchmark", "scores", "limit", "A", "b", "g", "scatter"):
+        table.add_column(name)
+    for one in sizes:
+        cells = [
+            f"{v:.4g} ({one.intervals[k][0]:.3g} to {one.intervals[k][1]:.3g})"
+            if k in one.intervals
+            else f"{v:.4g} (the best there can be)"
+            for k, v in one.parameters.items()
+        ]
+        scatter = f"{100 * one.residual_std:.1f} %"
+        table.add_row(escape(one.benchmark), str(one.points), *cells, scatter)
+    stdout().print(table)
+
+
+def _show_fits(fitted: list[tuple[str, ScalingFit]]) -> None:
+    """The table of `fit`; "-" where a curve has no such number."""
+    import numpy as np
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(
+        title=f"Scaling fits of {len(fitted)} curves: S(n) = c / n^alpha", header_style="bold"
+    )
+    preferred = ("preferred law", "AICc ahead by", "its parameters and 95 % intervals")
+    for name in ("curve", "c", "alpha", "95 % interval", *preferred):
+        table.add_column(name)
+    for name, f in fitted:
+        power = f.fits.get("power")
+        line = ["-", "-", "-"]
+        if power:
+            c, alpha = power.parameters.values()
+            line = [f"{c:.6g}", f"{alpha:.6f}", power.bounds("alpha")]
+        ahead = f"{f.evidence:.1f}" if np.isfinite(f.evidence) else "-"
+        best = "\n".join(
+            f"{k} = {v:.4g} ({f.best.bounds(k)})" for k, v in f.best.parameters.items()
+        )
+        table.add_row(escape(name), *line, f.winner, ahead, best)
+    stdout().print(table)

@@ -1,0 +1,230 @@
+"""`tokenspace fit-tokens`: which covariance made these tokens, and what they are like."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tokenspace.cli.common import Json, app
+from tokenspace.cli.present import document, stdout
+from tokenspace.errors import InputError
+
+if TYPE_CHECKING:
+    from tokenspace.statistics.estimate import Estimate
+    from tokenspace.tokens.describe import TokenDescription
+    from tokenspace.tokens.fit import TokenFit
+
+REPLICATES = 4096  # of the model that is written for `tokenspace run`
+
+
+@app.command("fit-tokens")
+def fit_tokens(
+    a: Annotated[Path, typer.Argument(help="Tokens of branch A: .npy, .npz or .safetensors.")],
+    b: Annotated[Path | None, typer.Argument(help="Tokens of branch B, same shape.")] = None,
+    pairs: Annotated[
+        str | None, typer.Option(help="all: every pair of the pictures in A (K, N, d), without B.")
+    ] = None,
+    groups: Annotated[
+        Path | None, typer.Option(help="What pairs share: labels (pairs,) in a .npy file.")
+    ] = None,
+    family: Annotated[
+        list[str] | None,
+        typer.Option(help="auto, or names to choose from; may be repeated. Default: auto."),
+    ] = None,
+    aim: Annotated[
+        str | None, typer.Option(help="sums or lags; both are tried when left out.")
+    ] = None,
+    patches: Annotated[
+        str | None,
+        typer.Option(metavar="ROWSxCOLUMNS", help="The picture, e.g. 16x16; a square if N is one."),
+    ] = None,
+    order: Annotated[
+        str, typer.Option(help="raster, random, or a .npy file with an order.")
+    ] = "raster",
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    key: Annotated[
+        str | None, typer.Option(help="Array to take from .npz or .safetensors.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="Write the model here, for tokenspace run (TOML).")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Which covariance made these tokens? Ranks families by pictures they were not fitted to.
+
+    Also says what the tokens are like beside Gaussian ones: spectrum, norms, tails, token law.
+    """
+    from tokenspace.tokens.arrays import load_array, load_order
+    from tokenspace.tokens.describe import describe_tokens
+    from tokenspace.tokens.fit import fit_tokens as fit
+
+    first = load_array(a, key)
+    second = None if b is None else load_array(b, key)
+    labels = None if groups is None else load_array(groups)
+    names: str | list[str] = "auto" if family in (None, ["auto"]) else list(family or ())
+    found = fit(
+        first,
+        second,
+        names,
+        pairs=pairs,
+        groups=labels,
+        aim=aim,
+        patches=_patches(patches),
+        order=load_order(order),
+        seed=seed,
+    )
+    said = describe_tokens(first, second, pairs=pairs, groups=labels)
+    if config is not None:
+        _write(config, found, first.shape[-2])
+    if as_json:
+        document(_as_data(found, said))
+        return
+    _show(found)
+    _describe(said)
+    for note in found.notes:
+        print(note)
+    if config is not None:
+        print(f"the model is in {config}: tokenspace run {config}")
+
+
+def _patches(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    try:
+        rows, columns = (int(part) for part in text.lower().split("x"))
+    except ValueError:
+        raise InputError(
+            f"--patches {text!r} is not allowed; it must be rows x columns, such as 16x16"
+        ) from None
+    return rows, columns
+
+
+def _number(value: Estimate) -> str:
+    import numpy as np
+
+    mean, error = float(value.mean), float(value.standard_error)
+    if not np.isfinite(mean):
+        return "unknown"
+    return f"{mean:.4g} ± {error:.2g}" if np.isfinite(error) else f"{mean:.4g}"
+
+
+def _show(found: TokenFit) -> None:
+    from rich.table import Table
+
+    table = Table(
+        title="Errors on held-out pictures; score: 1 is as good as no model", header_style="bold"
+    )
+    for name in ("family", "fitted to"):
+        table.add_column(name)
+    for name in ("score", "log D", "gamma", "psi", "behind the best", "parameters"):
+        table.add_column(name, justify="right")
+    for r in found.ranking:
+        here = (r.family, r.order) == (found.family, found.order)
+        table.add_row(
+            r.name + (" <- chosen" if here else ""),
+            r.aim,
+            *(_number(x) for x in (r.score, r.divergence, r.gamma, r.psi)),
+            _number(r.behind) + (" ties" if r.ties else "") if r.behind.mean else "best",
+            str(r.size) if r.aim else "",
+            style="bold" if here else None,
+        )
+    stdout().print(table)
+    print(
+        "Chosen: the fewest parameters of those within one standard error of the best; "
+        "ties: not worse than the best at 95 %."
+    )
+    table = Table(title=f"Parameters of {found.family}", header_style="bold")
+    for name in ("parameter", "value", "95 % interval"):
+        table.add_column(name)
+    for name, value in found.parameters.items():
+        low, high = value.interval()
+        known = float(value.standard_error) > 0 and low > -float("inf")
+        table.add_row(name, _number(value), f"{low:.4g} to {high:.4g}" if known else "unknown")
+    stdout().print(table)
+
+
+def _describe(said: TokenDescription) -> None:
+    from rich.table import Table
+
+    table = Table(title="The tokens beside Gaussian ones", header_style="bold")
+    for name in ("quantity", "tokens", "Gaussian tokens"):
+        table.add_column(name)
+    for name, value in said.found.items():
+        other = said.gaussian.get(name)
+        table.add_row(name, _number(value), "" if other is None else _number(other))
+    stdout().print(table)
+    table = Table(title="What norms change", header_style="bold")
+    for name in ("quantity", "as given", "scaled to norm 1", "change"):
+        table.add_column(name)
+    for name, value in said.raw.items():
+        table.add_row(name, *map(_number, (value, said.unit[name], said.change[name])))
+    stdout().print(table)
+    print(f"token law {said.law!r}: {said.why}")
+
+
+def _estimates(values: dict[str, Estimate]) -> dict[str, Any]:
+    return {
+        k: {
+            "mean": v.mean,
+            "standard_error": v.standard_error,
+            "interval": list(v.interval()),
+            "degrees_of_freedom": v.degrees_of_freedom,
+        }
+        for k, v in values.items()
+    }
+
+
+def _as_data(found: TokenFit, said: TokenDescription) -> dict[str, Any]:
+    from tokenspace.experiments.canonical import model_tables
+
+    ranking = [
+        {"family": r.family, "order": r.order, "aim": r.aim, "ties": r.ties, "parameters": r.size}
+        | _estimates({k: getattr(r, k) for k in ("score", "divergence", "gamma", "psi", "behind")})
+        for r in found.ranking
+    ]
+    return {
+        "family": found.family,
+        "order": found.order,
+        "aim": found.aim,
+        "parameters": _estimates(found.parameters),
+        "ranking": ranking,
+        "notes": list(found.notes),
+        "model": model_tables(found.model),
+        "description": {
+            "tokens": _estimates(said.found),
+            "gaussian": _estimates(said.gaussian),
+            "eigenvalues": said.eigenvalues,
+            "raw": _estimates(said.raw),
+            "unit": _estimates(said.unit),
+            "change": _estimates(said.change),
+            "law": repr(said.law),
+            "why": said.why,
+        },
+    }
+
+
+def _write(path: Path, found: TokenFit, tokens: int) -> None:
+    """The model as a configuration that `tokenspace run` reads."""
+    from tokenspace.experiments.canonical import model_tables
+
+    tables: dict[str, Any] = {"tokens": {"count": int(tokens)}, "run": {"replicates": REPLICATES}}
+    tables |= model_tables(found.model)
+    lines = []
+    for name, table in tables.items():
+        lines.append(f"[{name}]")
+        lines += [f"{k} = {_toml(v)}" for k, v in table.items()]
+        lines.append("")
+    try:
+        path.write_text("\n".join(lines))
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{k} = {_toml(v)}" for k, v in value.items()) + " }"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return f'"{value}"' if isinstance(value, str) else repr(value)

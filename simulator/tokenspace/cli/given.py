@@ -1,0 +1,348 @@
+"""The command on tokens that are given, in arrays or in folders: `measure`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tokenspace.cli.common import Json, app, progress_bar
+from tokenspace.cli.present import document, on_grid, shown, stdout, summary, with_errors
+from tokenspace.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tokenspace.statistics.estimate import Moments
+    from tokenspace.statistics.exponent import Exponent
+    from tokenspace.statistics.result import Result
+    from tokenspace.statistics.scale import Scale
+    from tokenspace.tokens.folders import Measured, TokenGroup
+
+MOST_TABLES = 3  # of groups; of more, a line each is printed
+OTHER_LAMBDAS = {
+    "lambda_plain": "as the paper fits it (that above: least squares in log), every n alike",
+    "lambda_unit_norm": "of the tokens scaled to norm 1",
+}
+PROGRESS_FROM = 1 << 28  # bytes of tokens; less takes no time
+
+
+@app.command()
+def measure(
+    a: Annotated[
+        Path,
+        typer.Argument(
+            help="Tokens of branch A: .npy, .npz or .safetensors; or a folder of tokens, such as "
+            "`tokenspace collect` writes."
+        ),
+    ],
+    b: Annotated[Path | None, typer.Argument(help="Tokens of branch B, same shape.")] = None,
+    pairs: Annotated[
+        str | None, typer.Option(help="all: every pair of the pictures in A (K, N, d), without B.")
+    ] = None,
+    groups: Annotated[
+        Path | None,
+        typer.Option(
+            help="What pairs share, for the errors: labels (pairs,) or (pairs, 2) in a .npy file."
+        ),
+    ] = None,
+    order: Annotated[
+        str, typer.Option(help="raster, random, or a .npy file with an order.")
+    ] = "raster",
+    points: Annotated[int, typer.Option(min=3, max=10_000, help="Token counts to report.")] = 17,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    key: Annotated[
+        str | None, typer.Option(help="Array to take from .npz or .safetensors.")
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Only this group of a folder; may be repeated."),
+    ] = None,
+    norms: Annotated[
+        bool, typer.Option("--norms", help="Also D of the tokens scaled to norm 1.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Measure D(n), psi's, n_balance and the exponent on your own tokens (pairs, N, d).
+
+    Pairs that share a picture or a prompt are not independent: --pairs all or --groups make errors
+    that know of it; a folder of `tokenspace collect` says itself what pairs share. Files are read
+    through memory maps: memory does not grow with them.
+    """
+    if a.is_dir():
+        for name, value in (("B", b), ("--pairs", pairs), ("--groups", groups), ("--key", key)):
+            if value is not None:
+                raise InputError(
+                    f"{name} is not allowed: the folder {a} says itself what is paired"
+                )
+        _measure_folder(a, only or [], points, order, seed, norms, as_json)
+        return
+    if only:
+        raise InputError(f"--only is for folders, but {a} is no folder")
+    result = _measure_arrays(a, b, pairs, groups, order, points, seed, key)
+    if as_json:
+        document(_as_json("measured", result))
+    else:
+        _show(result, norms)
+
+
+def _measure_arrays(
+    a: Path,
+    b: Path | None,
+    pairs: str | None,
+    groups: Path | None,
+    order: str,
+    points: int,
+    seed: int,
+    key: str | None,
+) -> Result:
+    from tokenspace.grids import log_grid
+    from tokenspace.tokens.arrays import load_array, load_order
+    from tokenspace.tokens.measure import measure as measure_tokens
+
+    if key is not None and {path.suffix for path in (a, b) if path} == {".npy"}:
+        raise InputError(f"--key {key!r} is not allowed: a .npy file holds one array, without name")
+    first = load_array(a, key)
+    second = None if b is None else load_array(b, key)
+    labels = None if groups is None else load_array(groups)
+    if first.ndim not in (2, 3):
+        raise InputError(
+            f"{a}: tokens must be (pairs, N, d) or (N, d), but their shape is {first.shape}"
+        )
+    grid = log_grid(max(first.shape[-2], 1), points)
+    count = len(first) if first.ndim == 3 else 1
+    total = count * (count - 1) // 2 if pairs == "all" else count
+    with progress_bar(first.nbytes > PROGRESS_FROM) as bar:
+        task = bar.add_task("pairs", total=total)
+        return measure_tokens(
+            first,
+            second,
+            grid,
+            load_order(order),
+            seed,
+            pairs=pairs,
+            groups=labels,
+            progress=lambda done: bar.update(task, completed=done),
+        )
+
+
+def measured_groups(
+    groups: list[TokenGroup], points: int, order: Any, seed: int
+) -> Iterator[Measured]:
+    """Of each group, with progress."""
+    from tokenspace.tokens.folders import measure_groups
+
+    with progress_bar() as bar:
+        task = bar.add_task("")
+
+        def progress(label: str, done: int, total: int) -> None:
+            bar.update(task, description=shown(label), completed=done, total=total)
+
+        yield from measure_groups(groups, points, order, seed, progress)
+
+
+def chosen(groups: list[TokenGroup], only: list[str]) -> list[TokenGroup]:
+    """The groups of these names, all of them without any.
+
+    Raises:
+        InputError: no group has such a name.
+    """
+    names = [g.name for g in groups]
+    for name in only:
+        if name not in names:
+            raise InputError(f"--only {name!r}: no such group; there are {', '.join(names)}")
+    return [g for g in groups if not only or g.name in only]
+
+
+def _measure_folder(
+    folder: Path, only: list[str], points: int, order: str, seed: int, norms: bool, as_json: bool
+) -> None:
+    from tokenspace.tokens.arrays import load_order
+    from tokenspace.tokens.folders import token_groups
+
+    groups = chosen(token_groups(folder), only)
+    found = measured_groups(groups, points, load_order(order), seed)
+    if as_json:
+        about = ("name", "model", "part", "layer")
+        document([_as_json(m.label, m.result) | {k: getattr(m, k) for k in about} for m in found])
+    elif len(groups) <= MOST_TABLES:
+        for m in found:
+            print(shown(m.label))
+            _show(m.result, norms)
+    else:
+        _show_groups(list(found))
+        print(f"the table of one group: tokenspace measure {folder} --only {groups[-1].name}")
+
+
+def _or_why(take: Callable[[], Any]) -> tuple[Any, str]:
+    """A number, or nothing and the reason why there is none."""
+    try:
+        return take(), ""
+    except InputError as error:
+        return None, str(error)
+
+
+def _lambdas(result: Result) -> tuple[dict[str, Scale | None], str]:
+    """lambda by the name of the fit; nothing, and the reason, where D(n) is given but Upsilon 0."""
+    fits: dict[str, dict[str, Any]] = {
+        "lambda": {},
+        "lambda_plain": {"by": "plain"},
+        "lambda_unit_norm": {"unit": True},
+    }
+    found: dict[str, Scale | None] = {}
+    why = ""
+    for name, how in fits.items():
+        try:
+            found[name] = result.scale_fit(**how)
+        except InputError as error:
+            if not result.mean.all() and name == "lambda":
+                raise
+            found[name], why = None, why or str(error)
+    return found, why
+
+
+def _as_json(label: str, result: Result) -> dict[str, Any]:
+    exponent = result.local_exponent() if len(result.n) > 1 else None
+    return summary(label, result, None) | {
+        "degrees_of_freedom": result.divergence.degrees_of_freedom,
+        "counts": result.counts,
+        "upsilon": on_grid(result.cosine_upsilon()),
+        "exponent": None if exponent is None else {"n": exponent.n} | on_grid(exponent),
+        "unit_norm": on_grid(result.unit_divergence),
+        **{name: with_errors(fit) for name, fit in _lambdas(result)[0].items()},
+    }
+
+
+def _show(result: Result, norms: bool) -> None:
+    exponent = result.local_exponent() if len(result.n) > 1 else None
+    scales, unknown = _lambdas(result)
+    _show_table(result, exponent, scales["lambda"])
+    if norms:
+        _show_norms(result, scales)
+    print(unknown or scales["lambda"])
+    for name, words in OTHER_LAMBDAS.items():
+        other = scales[name]
+        if other is not None:
+            error = _number(other.standard_error, ".2g")
+            off = f"off by at most {other.lack_of_fit:.1%}"
+            print(f"  {words}: {other.mean:.5g} ± {error}, {off}")
+    reached = result.reached()
+    if len(reached.n) < len(result.n):
+        print(
+            f"lambda and n_balance are fitted up to n = {reached.n[-1]}, which half of the pairs "
+            "reach"
+        )
+    if len(reached.n) < 2:
+        print("exponents need at least 2 token counts, n_balance at least 3")
+    elif len(reached.n) < 3:
+        print("n_balance needs at least 3 token counts")
+    if result.replicates < 2:
+        print("n_balance and errors need at least 2 pairs, or 3 pictures with --pairs all")
+    elif result.enough_for_balance:
+        print(result.n_balance())
+
+
+def _number(value: float, digits: str) -> str:
+    import math
+
+    return f"{value:{digits}}" if math.isfinite(value) else "-"
+
+
+def _table(title: str, names: list[str]) -> Any:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    # without lines between them, all columns fit into 120 characters
+    table = Table(title=title, header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    for name in names:
+        table.add_column(name, justify="right")
+    return table
+
+
+def _show_table(result: Result, exponent: Exponent | None, scale: Scale | None) -> None:
+    """The table of `measure`; "-" where a quantity is not defined."""
+    import numpy as np
+
+    psis = ("psi_equal", "psi_within", "psi_cross", "psi_delta")
+    error = "± s.e."
+    names = ["D", error, "exponent", error, *psis, error, "lambda sqrt(Upsilon)"]
+    counts = [] if result.counts is None else ["pairs"]
+    table = _table(f"{result.replicates:,} pairs, {result.reason}", ["n", *counts, *names])
+    upsilon, correlations = result.cosine_upsilon().mean, result.correlations or {}
+    for k, n in enumerate(result.n):
+        slope, slope_error = np.nan, np.nan
+        if exponent is not None and k:
+            slope, slope_error = exponent.mean[k - 1], exponent.standard_error[k - 1]
+        table.add_row(
+            str(n),
+            *([] if result.counts is None else [f"{result.counts[k]:,}"]),
+            f"{result.mean[k]:.6g}",
+            _number(result.standard_error[k], ".2g"),
+            _number(slope, ".4f"),
+            _number(slope_error, ".2g"),
+            *(_number(correlations[name].mean[k], ".4f") for name in psis),
+            _number(correlations["psi_delta"].standard_error[k], ".2g"),
+            "-" if scale is None else f"{scale.mean * np.sqrt(upsilon[k]):.6g}",
+        )
+    stdout().print(table)
+
+
+def _show_norms(result: Result, scales: dict[str, Scale | None]) -> None:
+    """D of tokens as they are and of norm 1, and how far each is off its lambda sqrt(Upsilon)."""
+    import numpy as np
+
+    error, off = "± s.e.", "off lambda sqrt(Upsilon)"
+    table = _table(
+        "D of the tokens as they are, and scaled to norm 1",
+        ["n", "D", error, off, "D, norm 1", error, off],
+    )
+    root = np.sqrt(np.maximum(result.cosine_upsilon().mean, 0.0))
+
+    def cells(found: Moments, scale: Scale | None, k: int) -> list[str]:
+        away = "-" if scale is None else f"{found.mean[k] / (scale.mean * root[k]) - 1:+.1%}"
+        return [f"{found.mean[k]:.6g}", _number(found.standard_error[k], ".2g"), away]
+
+    for k, n in enumerate(result.n):
+        table.add_row(
+            str(n),
+            *cells(result.divergence, scales["lambda"], k),
+            *cells(result.unit_divergence, scales["lambda_unit_norm"], k),
+        )
+    stdout().print(table)
+
+
+def _show_groups(found: list[Measured]) -> None:
+    """A line a group: what is known at the last n that half of the pairs reach."""
+    error, psis = "± s.e.", ("psi_equal", "psi_within", "psi_cross")
+    balances = ("n_balance", "95 % interval")
+    table = _table(
+        "Groups of tokens, at the largest n that half of the pairs reach",
+        ["group", "pairs", "n", "D", error, "exponent", error, *psis, *balances, "lambda"],
+    )
+    table.columns[0].justify = "left"
+    for m in found:
+        r = m.result.reached()
+        slope, _ = _or_why(r.local_exponent)
+        balance, _ = _or_why(r.n_balance)
+        scale, _ = _or_why(r.scale_fit)
+        psi = r.correlations or {}
+        table.add_row(
+            shown(m.name),
+            f"{r.replicates:,}",
+            str(r.n[-1]),
+            f"{r.mean[-1]:.5g}",
+            _number(r.standard_error[-1], ".2g"),
+            *(
+                ("-", "-")
+                if slope is None
+                else (_number(slope.mean[-1], ".3f"), _number(slope.standard_error[-1], ".2g"))
+            ),
+            *(_number(psi[k].mean[-1], ".4f") for k in psis),
+            "-" if balance is None else _number(balance.mean, ".4g"),
+            "-"
+            if balance is None
+            else " to ".join(_number(end, ".3g") for end in balance.interval),
+            "-" if scale is None else f"{scale.mean:.5g}",
+        )
+    stdout().print(table)

@@ -1,0 +1,90 @@
+"""The command that says how many tokens are needed: `plan-tokens`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tokenspace.cli.common import Json, app
+from tokenspace.cli.present import document, stdout
+from tokenspace.errors import InputError
+
+if TYPE_CHECKING:
+    from tokenspace.scaling.cost import TransformerCost
+    from tokenspace.scaling.plan import TokenPlan
+
+
+@app.command()
+def plan_tokens(
+    csv: Annotated[
+        Path | None, typer.Argument(help="CSV of measured curves; the paper's 36 when left out.")
+    ] = None,
+    keep: Annotated[
+        float, typer.Option(help="Share of the score at the largest n, between 0 and 1.")
+    ] = 0.95,
+    parameters: Annotated[
+        float | None,
+        typer.Option(help="Parameters of the language model, such as 7e9: says what is saved."),
+    ] = None,
+    layers: Annotated[int, typer.Option(help="Its layers, to count attention; needs --width.")] = 0,
+    width: Annotated[int, typer.Option(help="Width of its hidden states.")] = 0,
+    text: Annotated[int, typer.Option(help="Text tokens beside the vision tokens.")] = 0,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    as_json: Json = False,
+) -> None:
+    """Say how few tokens keep a share of the score, over all laws, with an interval.
+
+    The CSV is that of `fit`; scores must rise with quality. FLOPs of one pass over vision and text
+    tokens: 2 x parameters a token, and with --layers and --width causal attention.
+    """
+    from tokenspace.scaling.cost import TransformerCost
+    from tokenspace.scaling.curves import read_curves
+    from tokenspace.scaling.plan import plan_curves
+
+    if parameters is None and (layers or width or text):
+        raise InputError("--layers, --width and --text need --parameters: FLOPs are counted by it")
+    cost = None if parameters is None else TransformerCost(parameters, layers, width, text)
+    plans = plan_curves(read_curves(csv), keep, cost=cost, seed=seed)
+    if as_json:
+        document([{"curve": name} | asdict(plan) for name, plan in plans])
+        return
+    _show(plans, cost)
+
+
+def _show(plans: list[tuple[str, TokenPlan]], cost: TransformerCost | None) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    keep = plans[0][1].keep
+    table = Table(
+        title=f"Tokens that keep {keep:.4g} of the score at the largest n",
+        header_style="bold",
+        title_justify="left",
+    )
+    table.add_column("curve")
+    for name in ("of n", "needed", "95 % interval", *(["FLOPs"] if cost else [])):
+        table.add_column(name, justify="right")
+    table.add_column("laws by weight: what each needs alone")
+    for name, plan in plans:
+        laws = sorted(plan.weights.items(), key=lambda item: -item[1])
+        said = ", ".join(f"{k} {w:.2f}: {plan.by_law[k][0]:.3g}" for k, w in laws[:3])
+        saved = [f"{plan.flops[0] / plan.flops[1]:.0%}"] if plan.flops else []
+        table.add_row(
+            escape(name),
+            f"{plan.largest:g}",
+            f"{plan.n:.3g}",
+            f"{plan.low:.3g} to {plan.high:.3g}",
+            *saved,
+            said,
+        )
+    stdout().print(table)
+    print(
+        "needed: from there on the fitted curve keeps the share; at least the smallest n that was "
+        "measured. The interval\ncarries the parameters' errors and the doubt about the law; laws "
+        "are weighed by how they foretell scores left out."
+    )
+    if cost:
+        print(f"FLOPs: of one pass, as a share of that at the largest n; {cost}.")

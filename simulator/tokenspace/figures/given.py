@@ -1,0 +1,162 @@
+"""Figures of given tokens: a panel for each model and layer, from what was measured."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from tokenspace.errors import InputError
+from tokenspace.figures.base import Figure
+from tokenspace.figures.style import distinct
+from tokenspace.registry import ROOMS
+
+MOST_PANELS = 12
+COLUMNS = 4
+
+
+class OfTokens(Figure):
+    """A figure of (group, result) pairs, where `group` says label, model, part and layer."""
+
+    @classmethod
+    def suits(cls, loaded: list[Any]) -> bool:
+        """Whether all of them are of given tokens."""
+        return bool(loaded) and all(hasattr(group, "layer") for group, _ in loaded)
+
+
+def of_tokens() -> tuple[str, ...]:
+    """The names of these figures, in the order in which they are shown."""
+    from tokenspace.figures import names
+
+    return tuple(name for name in names() if issubclass(ROOMS["figure"].find(name), OfTokens))
+
+
+def panels(
+    loaded: list[Any], draw: Callable[[Any, Any], None], ylabel: str, title: str, **axis: Any
+) -> Any:
+    """A panel for each of up to 12 groups, spread evenly over all of them, with one legend.
+
+    Args:
+        loaded: (group, result) pairs.
+        draw: draws a result on the axes of its panel.
+        ylabel, title: of the figure.
+        axis: what is set of every panel.
+    """
+    if not loaded:
+        raise InputError("this figure shows measured tokens, but none are given")
+    kept = np.unique(np.linspace(0, len(loaded) - 1, MOST_PANELS).round().astype(int))
+    shown = [loaded[k] for k in kept]
+    columns = min(COLUMNS, len(shown))
+    rows = math.ceil(len(shown) / columns)
+    figure, grid = plt.subplots(
+        rows,
+        columns,
+        figsize=(max(3.3 * columns, 5.5), 2.9 * rows + 0.9),
+        squeeze=False,
+        layout="constrained",
+    )
+    for axes in grid.flat[len(shown) :]:
+        axes.set_axis_off()
+    for axes, (group, result) in zip(grid.flat, shown, strict=False):
+        draw(axes, result)
+        axes.set(**axis)
+        axes.set_title(group.label, fontsize=10)
+        _plain_numbers(axes)
+    for row in grid:
+        row[0].set_ylabel(ylabel)
+    for axes in grid[-1]:
+        axes.set_xlabel("number of tokens $n$")
+    left_out = len(loaded) - len(shown)
+    figure.suptitle(title + (f" ({left_out} more are not shown)" if left_out else ""), fontsize=12)
+    entries: dict[str, Any] = {}
+    for axes in grid.flat:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            entries.setdefault(label, handle)
+    if entries:
+        figure.legend(
+            entries.values(), entries.keys(), loc="outside lower center", ncols=len(entries)
+        )
+    return figure
+
+
+def _plain_numbers(axes: Any) -> None:
+    """Few numbers on logarithmic axes, written out."""
+    for axis in (axes.xaxis, axes.yaxis):
+        if axis.get_scale() == "log":
+            axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axis.set_minor_formatter(NullFormatter())
+
+
+def with_errors(axes: Any, n: Any, estimate: Any, label: str, colour: str) -> None:
+    """Means against n with bars of 2 standard errors, where these are known."""
+    axes.errorbar(
+        n,
+        estimate.mean,
+        2 * np.nan_to_num(estimate.standard_error),
+        fmt="o-",
+        color=colour,
+        markersize=3,
+        linewidth=1,
+        capsize=2,
+        label=label,
+    )
+
+
+def psi_panels(loaded: list[Any], names: dict[str, str], title: str) -> Any:
+    """Panels of psi's against n; names: of the psi's, with their labels."""
+
+    def draw(axes: Any, result: Any) -> None:
+        for k, (name, label) in enumerate(names.items()):
+            with_errors(axes, result.n, result.correlations[name], label, f"C{k}")
+
+    return panels(loaded, draw, "average cosine", f"{title} (± 2 s.e.)", xscale="log")
+
+
+def against_depth(
+    loaded: list[Any], take: Callable[[Any], tuple[float, float, float]], ylabel: str, title: str
+) -> Any:
+    """A number of each layer with its interval, a line for each part of each model.
+
+    take: (value, low, high) of a result; raises InputError where there is none.
+    """
+    lines: dict[str, list[tuple[float, ...]]] = {}
+    for group, result in loaded:
+        if group.layer is None:
+            continue
+        try:
+            row = (group.layer, *take(result))
+        except InputError:
+            row = (group.layer, math.nan, math.nan, math.nan)
+        lines.setdefault(f"{group.model}, {group.part}", []).append(row)
+    figure, axes = plt.subplots(figsize=(8.5, 5.0))
+    if not lines:
+        axes.text(0.5, 0.5, "no group says its layer", ha="center", transform=axes.transAxes)
+    width = 0.12
+    for k, ((label, rows), colour) in enumerate(
+        zip(lines.items(), distinct(len(lines)), strict=True)
+    ):
+        layer, value, low, high = np.array(sorted(rows)).T
+        value = np.where(np.isfinite(value), value, np.nan)
+        place = layer + width * (k - (len(lines) - 1) / 2) if len(lines) > 1 else layer
+        ends = [abs(np.where(np.isfinite(e), e, value) - value) for e in (low, high)]
+        axes.errorbar(
+            place,
+            value,
+            ends,
+            fmt="o-",
+            color=colour,
+            markersize=4,
+            linewidth=1.2,
+            capsize=3,
+            label=label,
+        )
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set(xlabel="layer (0: what enters the first)", ylabel=ylabel, title=title)
+    if lines:
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure

@@ -1,0 +1,39 @@
+"""n_balance of given tokens against the depth of the layer."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from tokenspace.figures.given import OfTokens, against_depth
+from tokenspace.registry import register
+
+LEAST = 1.0  # less this, any n_balance of tokens with Delta > 0 lies above
+
+
+@register
+class TokensBalanceDepth(OfTokens):
+    meaning = "n_balance of given tokens against the depth of the layer, with 95 % intervals."
+    order = 260
+
+    def draw(self, loaded: list[Any]) -> Any:
+        """A line a part of a model; gaps where no n_balance is seen, or Delta < 0."""
+        figure = against_depth(
+            loaded,
+            _balance,
+            "$n_{balance}$",
+            "Balance against depth, with 95 % intervals\n"
+            "(no end where it is not bounded; no point where none is seen)",
+        )
+        axes = figure.axes[0]
+        axes.set_yscale("symlog", linthresh=1)
+        axes.set_ylim(bottom=-LEAST)
+        return figure
+
+
+def _balance(result: Any) -> tuple[float, float, float]:
+    found = result.n_balance()
+    low, high = found.interval
+    if found.mean <= -LEAST:
+        return math.nan, math.nan, math.nan
+    return found.mean, max(low, -LEAST) if math.isfinite(low) else low, high

@@ -1,0 +1,47 @@
+"""The divergence of given tokens with its bands and the one-lambda law."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tokenspace.errors import InputError
+from tokenspace.figures.given import OfTokens, panels
+from tokenspace.registry import register
+from tokenspace.statistics.scale import LOG, PLAIN
+
+FITS = {
+    LOG: ("k-", r"$\lambda\sqrt{\Upsilon(n)}$, least squares in log"),
+    PLAIN: ("C3--", r"the same as the paper fits it: unweighted, every $n$"),
+}
+
+
+@register
+class TokensDivergence(OfTokens):
+    meaning = (
+        "E[D(n)] with 1 and 2 sigma bands of D and lambda sqrt(Upsilon(n)), of given tokens; "
+        "lambda fitted in two ways."
+    )
+    order = 230
+
+    def draw(self, loaded: list[Any]) -> Any:
+        """A panel a group; Upsilon from the psi's measured at each n."""
+        return panels(
+            loaded, _draw, "$D(n)$", "Divergence of given tokens", xscale="log", yscale="log"
+        )
+
+
+def _draw(axes: Any, result: Any) -> None:
+    low2, low1, _, high1, high2 = result.quantiles
+    n = result.n
+    axes.fill_between(n, low2, high2, color="C0", alpha=0.18, label=r"$2\sigma$ of $D$")
+    axes.fill_between(n, low1, high1, color="C0", alpha=0.38, label=r"$1\sigma$ of $D$")
+    axes.plot(n, result.mean, "o", color="C0", markersize=3.5, label="$E[D(n)]$")
+    root = np.sqrt(np.maximum(result.cosine_upsilon().mean, 0.0))
+    for by, (style, label) in FITS.items():
+        try:
+            scale = result.scale_fit(by=by).mean
+        except InputError:  # Upsilon is 0 somewhere: no lambda
+            continue
+        axes.plot(n, scale * root, style, linewidth=1, label=label)

@@ -1,0 +1,39 @@
+"""The exponent of given tokens against the depth of the layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tokenspace.errors import InputError
+from tokenspace.figures.given import OfTokens, against_depth
+from tokenspace.registry import register
+from tokenspace.statistics.estimate import two_sided
+
+
+@register
+class TokensExponentDepth(OfTokens):
+    meaning = "The exponent of E[D], from n = 1 to the largest n, against the depth of the layer."
+    order = 250
+
+    def draw(self, loaded: list[Any]) -> Any:
+        """A line a part of a model."""
+        figure = against_depth(
+            loaded,
+            _overall,
+            r"log-log slope of $E[D]$ from $n = 1$ to the last",
+            "Exponent against depth, with 95 % intervals",
+        )
+        for level in (0.5, 1.0):
+            figure.axes[0].axhline(level, color="black", linestyle=":", linewidth=1)
+        return figure
+
+
+def _overall(result: Any) -> tuple[float, float, float]:
+    part = result.reached()
+    if len(part.n) < 2:
+        raise InputError("an exponent needs 2 token counts")
+    slope = part.secant_exponent(-1.0)  # of E[D] itself
+    reach = two_sided(0.95, np.min(slope.degrees_of_freedom)) * slope.standard_error[-1]
+    return float(slope.mean[-1]), float(slope.mean[-1] - reach), float(slope.mean[-1] + reach)

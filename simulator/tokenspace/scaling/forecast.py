@@ -1,0 +1,251 @@
+"""Forecasts of scores that a fit has not seen: errors, intervals, and densities of every law.
+
+A law is fitted to the first points of a curve and asked for the later ones. Errors are of log S, so
+0.05 is 5 %. Besides the laws there are two more forecasters: "no change" says the last score that
+it has seen, without an interval, and "stacked" mixes the laws' distributions with the weights under
+which the points that it has seen, each left out in turn, would have been foretold best.
+
+Source: Y. Yao et al., Using Stacking to Average Bayesian Predictive Distributions, Bayesian
+Analysis 13, 917, 2018; L. J. Tashman, Out-of-sample tests of forecasting accuracy, Int. J.
+Forecasting 16, 437, 2000 (rolling origins).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tokenspace.errors import InputError
+from tokenspace.scaling.fit import Method, checked, chosen_method
+from tokenspace.scaling.optimise import Logs, Points, grouped
+from tokenspace.scaling.predictive import Mixture, on_grid
+from tokenspace.scaling.scales import Scale
+from tokenspace.scaling.validation import leave_one_out
+
+STACKED, NO_CHANGE = "stacked", "no change"
+FEWEST = 4  # points from which a forecast is made: one more than the power law's numbers
+TOGETHER = 100  # curves that are forecast at once
+ROUNDS = 200  # of the weights of a stack
+
+
+@dataclass(frozen=True)
+class Task:
+    """One forecast: the first `origin` points of curve `curve` are seen, `ahead` more are asked."""
+
+    curve: int
+    origin: int
+    ahead: int
+
+
+def forecast(
+    n: Sequence[float] | np.ndarray,
+    score: Sequence[float] | np.ndarray,
+    hold: int = 3,
+    law: str | Sequence[str] = "auto",
+    *,
+    level: float = 0.95,
+    error: Sequence[float] | np.ndarray | None = None,
+    scale: Scale | None = None,
+    loss: str = "squares",
+) -> pd.DataFrame:
+    """How well each law forecasts the last scores of a curve from the earlier ones.
+
+    Args:
+        n: numbers of tokens, > 0; score: scores > 0, same length.
+        hold: how many points, at the largest n, are held back; at least 4 remain.
+        law: as in `fit_scaling`; level, error, scale, loss: as there.
+
+    Returns:
+        A row for each forecaster, best first: law; "rms error" and "bias" (forecast less measured)
+        of log S; "log score", the mean log density of log S, larger is better; "held", for each
+        point whether the interval held it, by rising n; forecast, low and high, lists of scores.
+        A law that needs more points than remain has no row.
+
+    Raises:
+        InputError: as `fit_scaling`, or too few points.
+    """
+    method = chosen_method(law, level, scale, loss)
+    logs = checked(n, score, error, method.scale)
+    size = len(logs[0])
+    if not 1 <= hold <= size - FEWEST:
+        raise InputError(
+            f"hold = {hold} is not allowed: of {size} points at least {FEWEST} must remain, so "
+            f"it must lie between 1 and {size - FEWEST}"
+            if size > FEWEST
+            else f"a forecast needs at least {FEWEST + 1} points, but there are {size}"
+        )
+    table = cases([logs], [Task(0, size - hold, hold)], method)
+    rows = []
+    for name, group in table.groupby("law", sort=False):
+        rows.append(
+            {
+                "law": name,
+                "rms error": float(np.sqrt(np.mean(group["error"] ** 2))),
+                "bias": float(group["error"].mean()),
+                "log score": float(group["log score"].mean()),
+                "held": [] if name == NO_CHANGE else [bool(k) for k in group["held"]],
+                **{k: [float(v) for v in group[k]] for k in ("forecast", "low", "high")},
+            }
+        )
+    return pd.DataFrame(rows).sort_values("rms error", kind="stable", ignore_index=True)
+
+
+def rolling_origins(
+    curves: Sequence[Logs],
+    method: Method,
+    hold: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> pd.DataFrame:
+    """Every law's forecasts of every curve, a row a case: see `cases`.
+
+    Args:
+        curves: (log n ascending, y, weights) each.
+        hold: the points that are forecast, from the others; None: from every origin of at least 4
+            points all later ones.
+        progress: called with the number of curves that are done, now and then.
+    """
+    found = []
+    for first in range(0, len(curves), TOGETHER):
+        part = curves[first : first + TOGETHER]
+        tasks = []
+        for k, (x, _, _) in enumerate(part):
+            last = range(FEWEST, len(x)) if hold is None else [len(x) - hold]
+            tasks += [
+                Task(k, m, len(x) - m) for m in last if m >= FEWEST and len(np.unique(x[:m])) > 2
+            ]
+        if tasks:
+            table = cases(part, tasks, method)
+            found.append(table.assign(curve=table["curve"] + first))
+        if progress is not None:
+            progress(min(first + TOGETHER, len(curves)))
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
+
+
+def cases(curves: Sequence[Logs], tasks: Sequence[Task], method: Method) -> pd.DataFrame:
+    """Forecasts of the tasks, a row for each forecaster and point.
+
+    Columns: curve, origin (points seen), step (1 for the next n), n, law, score; forecast, low and
+    high; error (log forecast less log score); log score (log density of log S); held.
+    """
+    found = []
+    for which, points in grouped([_seen(curves[t.curve], t) for t in tasks]):
+        chosen = [tasks[k] for k in which]
+        found.append(_forecasts(curves, chosen, points, method))
+    order = ["curve", "origin", "law order", "step"]
+    table = pd.concat(found).sort_values(order, kind="stable", ignore_index=True)
+    return table.drop(columns="law order")
+
+
+def _seen(curve: Logs, task: Task) -> Logs:
+    x, y, weight = (a[: task.origin] for a in curve)
+    return x, y, weight
+
+
+def _forecasts(
+    curves: Sequence[Logs], tasks: Sequence[Task], points: Points, method: Method
+) -> pd.DataFrame:
+    """`cases` of tasks whose seen points are padded to one width."""
+    width = max(t.ahead for t in tasks)
+    new = np.zeros((3, len(tasks), width))
+    asked = np.zeros((len(tasks), width), bool)
+    for row, task in enumerate(tasks):
+        later = [a[task.origin : task.origin + task.ahead] for a in curves[task.curve]]
+        new[:, row] = [[part[-1]] for part in later]
+        new[:, row, : task.ahead] = later
+        asked[row, : task.ahead] = True
+    x, y, weight = new
+    score = method.scale.backward(y)
+    case, step = np.nonzero(asked)
+    common = {
+        "curve": np.array([t.curve for t in tasks])[case],
+        "origin": points.counts[case],
+        "step": step + 1,
+        "n": np.exp(x)[asked],
+        "score": score[asked],
+    }
+    parts = []
+    for order, (name, centre, mixture) in enumerate(_forecasters(points, x, weight, method)):
+        values: dict[str, Any] = dict(common) | {"law order": order, "law": name}
+        values["forecast"] = method.scale.backward(centre)[asked]
+        ends = np.full((2, *x.shape), np.nan)
+        density = np.full(x.shape, np.nan)
+        if mixture is not None:
+            tail = (1 - method.level) / 2
+            ends = np.stack([mixture.quantile(p) for p in (tail, 1 - tail)])
+            density = mixture.log_density(y) + np.log(method.scale.slope(score))
+        values["low"], values["high"] = method.scale.backward(ends)[:, asked]
+        with np.errstate(divide="ignore"):
+            values["error"] = np.log(values["forecast"]) - np.log(common["score"])
+        values["log score"] = density[asked]
+        values["held"] = ((ends[0] <= y) & (y <= ends[1]))[asked]
+        parts.append(pd.DataFrame(values)[np.isfinite(values["error"])])
+    return pd.concat(parts)
+
+
+def _forecasters(
+    points: Points, x: np.ndarray, weight: np.ndarray, method: Method
+) -> Iterator[tuple[str, np.ndarray, Mixture | None]]:
+    """(name, y at x, its distribution) of every forecaster; not a number where it has none."""
+    rows = np.arange(len(x))
+    mixtures, left_out = [], []
+    for name, law in method.laws.items():
+        enough = points.counts > law.size
+        now = method.weighted(law, points)
+        grid = on_grid(law, now)
+        optima, squares = grid.refined()
+        best = optima[rows, squares.argmin(axis=1)]
+        mixture = grid.predict(x, weight)
+        centre = np.where(enough[:, None], law.log_score(best.T[:, :, None], x), np.nan)
+        yield name, centre, mixture
+        mixtures.append(mixture)
+        left_out.append(leave_one_out(law, now, points.weight))
+    if len(mixtures) > 1:
+        shares = stack(np.stack(left_out, axis=-1))  # (curves, laws)
+        together = _together(mixtures, shares)
+        yield STACKED, together.quantile(0.5), together
+    last = points.y[rows, points.counts - 1]
+    yield NO_CHANGE, np.broadcast_to(last[:, None], x.shape), None
+
+
+def stack(log_density: np.ndarray) -> np.ndarray:
+    """Weights (curves, laws) of a mixture that foretells points best, by the EM algorithm.
+
+    Maximises the sum over points of log sum_k w_k p_k. A law with a missing density takes no part;
+    one point more, on which all laws do alike, keeps the weights of few points from the ends.
+
+    Args:
+        log_density: (curves, points, laws), of each point left out; points that are missing for
+            all laws do not count.
+    """
+    known = np.isfinite(log_density)
+    counted = known.any(axis=2)
+    takes_part = (known | ~counted[:, :, None]).all(axis=1) & known.any(axis=1)
+    takes_part |= ~takes_part.any(axis=1, keepdims=True)  # none can be judged: all alike
+    start = takes_part / takes_part.sum(axis=1, keepdims=True)
+    logs = np.where(known & takes_part[:, None, :], log_density, -np.inf)
+    top = np.where(counted, logs.max(axis=2, initial=-700, where=np.isfinite(logs)), 0.0)
+    density = np.exp(logs - top[:, :, None]) * counted[:, :, None]
+    weight = start
+    for _ in range(ROUNDS):
+        share = density * weight[:, None, :]
+        total = share.sum(axis=2, keepdims=True)
+        share = np.divide(share, total, out=np.zeros_like(share), where=total > 0)
+        weight = share.sum(axis=1) + start
+        weight = weight / weight.sum(axis=1, keepdims=True)
+    return np.asarray(weight)
+
+
+def _together(mixtures: Sequence[Mixture], shares: np.ndarray) -> Mixture:
+    """One mixture of mixtures (curves, points, k each), law j with share (curves, j)."""
+    parts = [m.weight * shares[:, None, None, j] for j, m in enumerate(mixtures)]
+    return Mixture(
+        np.concatenate(parts, axis=-1),
+        *(
+            np.concatenate([getattr(m, key) for m in mixtures], axis=-1)
+            for key in ("centre", "scale", "freedom")
+        ),
+    )

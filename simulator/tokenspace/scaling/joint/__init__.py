@@ -1,0 +1,1 @@
+"""The theory's own prediction: one n_balance for all benchmarks of a model."""

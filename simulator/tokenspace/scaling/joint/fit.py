@@ -1,0 +1,205 @@
+"""One n_balance for all benchmarks of a model: its estimate, its interval, and tests of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy import stats
+from scipy.optimize import minimize_scalar
+
+from tokenspace.errors import InputError
+from tokenspace.scaling.curves import Curve
+from tokenspace.scaling.joint.family import Family, abscissa
+from tokenspace.scaling.joint.noise import KINDS, Noise
+from tokenspace.scaling.joint.ratios import (
+    NAMES,
+    Ratio,
+    deviance,
+    drawn_ratios,
+    limits,
+    p_value,
+    ratios,
+)
+
+CHI_SQUARE = "chi-square"
+EVERY = 4  # n_balance of the grid at which limits are drawn
+LEAST_RUNS = 99
+
+
+@dataclass(frozen=True)
+class JointFit:
+    """Crossover laws of several benchmarks with one n_balance, each with its own c, beta and noise.
+
+    names: of the K curves; n_balance: shared, 0 or infinite where no crossover fits as well as any;
+    c, beta, residual_std: (K,), of each curve at that n_balance; separate: (K,), the n_balance that
+    each curve would have alone; against: curves that bend the way no n_balance can; tests: see
+    `joint.ratios`; grid, deviance: profile of -2 log L, less its least, over n_balance; limits:
+    kind of noise -> what the deviance of the true n_balance stays below, over the grid;
+    independent_curves: how many independent curves would scatter as these.
+    """
+
+    names: tuple[str, ...]
+    n_balance: float
+    c: np.ndarray
+    beta: np.ndarray
+    residual_std: np.ndarray
+    separate: np.ndarray
+    against: int
+    tests: tuple[Ratio, ...]
+    grid: np.ndarray
+    deviance: np.ndarray
+    limits: dict[str, np.ndarray]
+    independent_curves: float
+    level: float
+
+    @property
+    def crossover(self) -> bool:
+        """Whether some n_balance fits better than power laws."""
+        return 0 < self.n_balance < np.inf
+
+    def regions(self, kind: str = "blocks") -> list[tuple[float, float]]:
+        """Confidence set of n_balance, intervals (low, high) where the profile is below its limit.
+
+        Args:
+            kind: of noise: "independent", "blocks", or "chi-square" for the usual limit.
+        """
+        return _runs(self.grid, self.limits[kind] - self.deviance)
+
+    def excluded(self, kind: str = "blocks") -> list[tuple[float, float]]:
+        """What the confidence set leaves out, as intervals (low, high)."""
+        return _runs(self.grid, self.deviance - self.limits[kind])
+
+    def predict(self, n: Any) -> np.ndarray:
+        """S(n) of each curve, (K, m)."""
+        x = abscissa(np.atleast_1d(np.asarray(n, np.float64)), np.array([self.n_balance]))[0]
+        return self.c[:, None] * np.exp(self.beta[:, None] * x)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain numbers, for JSON."""
+        curves = zip(self.names, self.c, self.beta, self.residual_std, self.separate, strict=True)
+        keys = ("curve", "c", "beta", "residual_std", "n_balance_alone")
+        return {
+            "n_balance": self.n_balance,
+            "crossover": self.crossover,
+            "level": self.level,
+            "regions": {kind: self.regions(kind) for kind in self.limits},
+            "excluded": {kind: self.excluded(kind) for kind in self.limits},
+            "tests": {t.name: {"statistic": t.statistic, "p": t.p} for t in self.tests},
+            "bend_against_theory": self.against,
+            "independent_curves": self.independent_curves,
+            "curves": [dict(zip(keys, row, strict=True)) for row in curves],
+        }
+
+
+def fit_joint(
+    curves: Mapping[str, tuple[Any, Any]] | Sequence[Curve],
+    *,
+    level: float = 0.95,
+    runs: int = 999,
+    seed: int = 0,
+) -> JointFit:
+    """Fit S_k(n) = c_k (n (n + n_balance) / (1 + n_balance))^(beta_k / 2), n_balance shared.
+
+    n_balance belongs to the tokens of a model, so all its benchmarks k share it. Least squares in
+    log S, each curve with its own variance at its best value: minimises sum_k m_k log RSS_k. The
+    power law lies at both ends, n_balance = 0 and infinity. Limits of the profile and p-values are
+    drawn (parametric bootstrap) under two kinds of noise, "independent" between curves and
+    "blocks", see `joint.noise`.
+
+    Args:
+        curves: name -> (n, score), or curves from `read_curves`; of each at least 4 scores > 0, at
+            different n > 0. Scores of a curve weigh alike.
+        level: of the confidence set, in (0, 1).
+        runs: bootstrap draws, at least 99.
+        seed: of the bootstrap.
+
+    Returns:
+        A `JointFit`.
+
+    Raises:
+        InputError: a curve that cannot be fitted, named; a level or runs outside their range.
+
+    Source: Li et al. 2025 for the law; the joint fit follows from it.
+    """
+    if not 0 < level < 1:
+        raise InputError(f"level = {level!r} is not allowed; it must lie between 0 and 1")
+    if not isinstance(runs, int) or runs < LEAST_RUNS:
+        raise InputError(f"runs = {runs!r} is not allowed; it must be an integer >= {LEAST_RUNS}")
+    if isinstance(curves, Mapping):
+        curves = [Curve(name, np.asarray(n), np.asarray(s)) for name, (n, s) in curves.items()]
+    family = refined(Family.of(curves))
+    profile = deviance(family)
+    best = float(family.grid[profile.argmin()])
+    squares = family.squares(family.directions(family.grid))
+    log_c, beta = family.lines(best)
+    noise = Noise.of(family, best)
+    at = {kind: limits(family, noise, kind, level, runs, seed, EVERY) for kind in KINDS}
+    at[CHI_SQUARE] = np.full(len(profile), stats.chi2.ppf(level, 1))
+    return JointFit(
+        family.names,
+        best,
+        np.exp(log_c),
+        beta,
+        noise.deviations,
+        family.grid[squares.argmin(axis=0)],
+        int((family.bends() * beta < 0).sum()),
+        _tests(family, noise, best, runs, seed),
+        family.grid,
+        profile,
+        at,
+        noise.independent_curves,
+        level,
+    )
+
+
+def refined(family: Family) -> Family:
+    """The family with a finer grid round its best n_balance, which is then a point of the grid."""
+
+    def height(log_balance: float) -> float:
+        squares = family.squares(family.directions(np.array([np.exp(log_balance)])))
+        return float((family.counts * np.log(squares)).sum())
+
+    place = int(deviance(family).argmin())
+    if place in (0, len(family.grid) - 1):
+        return family
+    low, high = (np.log(family.grid[min(max(place + s, 1), len(family.grid) - 2)]) for s in (-1, 1))
+    found = minimize_scalar(height, bounds=(low, high), method="bounded", options={"xatol": 1e-10})
+    step = 1e-3
+    rise = (height(found.x - step) + height(found.x + step)) / 2 - found.fun
+    width = step / np.sqrt(max(rise, 1e-12))  # of the parabola (log b / width)^2
+    return replace(family, near=float(np.exp(found.x)), width=float(width))
+
+
+def _tests(family: Family, noise: Noise, best: float, runs: int, seed: int) -> tuple[Ratio, ...]:
+    """Each ratio against draws of its own null: power laws for `need`, the shared fit else."""
+    statistics = ratios(family)
+    p: dict[str, dict[str, float]] = {name: {} for name in NAMES}
+    for kind in KINDS:
+        null = {
+            b: drawn_ratios(family, family.fitted(b), noise, kind, runs, seed) for b in {0.0, best}
+        }
+        for place, name in enumerate(NAMES):
+            drawn = null[0.0 if name == "need" else best][place]
+            p[name][kind] = p_value(float(statistics[place]), drawn)
+    return tuple(
+        Ratio(name, float(value), p[name]) for name, value in zip(NAMES, statistics, strict=True)
+    )
+
+
+def _runs(grid: np.ndarray, above: np.ndarray) -> list[tuple[float, float]]:
+    """Intervals of the grid where `above` is >= 0; ends by straight lines in log n_balance."""
+    inside = above >= 0
+    edges = np.flatnonzero(np.diff(inside.astype(int)))
+    with np.errstate(divide="ignore"):
+        place = np.log(grid)
+    ends = []
+    for k in edges:
+        share = above[k] / (above[k] - above[k + 1])
+        finite = np.isfinite(place[k]) and np.isfinite(place[k + 1])
+        cut = place[k] + share * (place[k + 1] - place[k]) if finite else place[k + (k == 0)]
+        ends.append(float(np.exp(cut)))
+    bounds = [0.0] * int(inside[0]) + ends + [np.inf] * int(inside[-1])
+    return list(zip(bounds[::2], bounds[1::2], strict=True))

@@ -1,0 +1,73 @@
+"""Forecasts of the last scores by one n_balance for all, one for each, or none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from tokenspace.errors import InputError
+from tokenspace.scaling.curves import Curve
+from tokenspace.scaling.joint.family import LEAST_POINTS, Family, abscissa
+from tokenspace.scaling.joint.fit import refined
+from tokenspace.scaling.scales import Log
+
+SHARED, SEPARATE, POWER, SAME = "one n_balance", "one for each curve", "power law", "no change"
+
+
+def forecast_joint(curves: Sequence[Curve], hold: int = 3) -> pd.DataFrame:
+    """Root mean square error of log S at the last `hold` counts of each curve, fitted without them.
+
+    Args:
+        curves: of one model, each of at least 4 points more than are held out.
+        hold: points held out, >= 1.
+
+    Returns:
+        A row a curve; columns "one n_balance", "one for each curve", "power law", and "no change"
+        (the last score before them stays); `attrs["n_balance"]` is the shared one.
+
+    Raises:
+        InputError: a curve with too few points.
+    """
+    if hold < 1:
+        raise InputError(f"hold = {hold!r} is not allowed; it must be an integer >= 1")
+    early, late = [], []
+    for curve in curves:
+        order = np.argsort(curve.n, kind="stable")
+        if len(order) < LEAST_POINTS + hold:
+            raise InputError(
+                f"{curve.name}: has {len(order)} points; to hold out {hold} it needs "
+                f"{LEAST_POINTS + hold}"
+            )
+        log_n, log_score, _ = curve.logs(Log())
+        early.append(curve.keep(order[:-hold]))
+        late.append((np.exp(log_n[-hold:]), log_score[-hold:]))
+    family = refined(Family.of(early))
+    squares = family.counts * np.log(family.squares(family.directions(family.grid)))
+    shared = float(family.grid[squares.sum(axis=1).argmin()])
+    separate = family.grid[squares.argmin(axis=0)]
+    rows = []
+    for k, (n, log_score) in enumerate(late):
+        last = family.log_score[k, family.present[k]][-1]
+        errors = [
+            _line(family, k, balance, n) - log_score for balance in (shared, separate[k], 0.0)
+        ]
+        rows.append([np.sqrt(np.mean(e**2)) for e in (*errors, last - log_score)])
+    table = pd.DataFrame(rows, list(family.names), [SHARED, SEPARATE, POWER, SAME])
+    table.attrs["n_balance"] = shared
+    return table
+
+
+def _line(family: Family, k: int, balance: float, n: np.ndarray) -> np.ndarray:
+    log_c, beta = family.lines(balance)
+    return log_c[k] + beta[k] * abscissa(n, np.array([balance]))[0]
+
+
+def skill(table: pd.DataFrame) -> pd.DataFrame:
+    """Median error, and on how many curves each is best, of a table of `forecast_joint`.
+
+    Errors within 1e-9 of the best count as equal: an n_balance of 0 is the power law.
+    """
+    best = table.sub(table.min(axis=1), axis=0) < 1e-9
+    return pd.DataFrame({"median error": table.median(), "best on": best.sum()})

@@ -1,0 +1,46 @@
+"""Two power laws that meet at a break."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tokenspace.registry import register
+from tokenspace.scaling.laws.base import ScalingLaw
+
+
+@register
+class Broken(ScalingLaw):
+    """S(n) = c n^(-alpha_1) ((1 + n / n_break) / (1 + 1 / n_break))^(alpha_1 - alpha_2).
+
+    c = S(1); exponent alpha_1 well below n_break, alpha_2 well above. `crossover` is the law with
+    alpha_2 = 2 alpha_1.
+
+    Source: smooth break of width 1, E. Caballero et al., Broken Neural Scaling Laws, ICLR 2023.
+    """
+
+    parameters = ("c", "alpha_1", "alpha_2", "n_break")
+    shapes = 1
+    linear = True
+
+    def log_score(self, raw: Any, log_n: Any, xp: Any = np) -> Any:
+        log_c, first, second, log_break = raw
+        beyond = xp.logaddexp(0.0, log_n - log_break) - xp.logaddexp(0.0, -log_break)
+        return log_c - first * log_n - (second - first) * beyond
+
+    def values(self, raw: Any, xp: Any = np) -> tuple[Any, ...]:
+        log_c, first, second, log_break = raw
+        return xp.exp(log_c), first, second, xp.exp(log_break)
+
+    def raw(self, *values: float) -> np.ndarray:
+        c, first, second, n_break = values
+        with np.errstate(divide="ignore"):
+            return np.array([np.log(c), first, second, np.log(n_break)])
+
+    def starts(self, log_n: np.ndarray, log_score: np.ndarray) -> np.ndarray:
+        """n_break over the counts that were measured: a break elsewhere is not seen."""
+        slope, level = np.polyfit(log_n, log_score, 1)
+        grid = np.linspace(log_n[0], log_n[-1], 25)
+        flat = np.full(25, -slope)
+        return np.stack([np.full(25, level), flat, flat, grid], axis=1)

@@ -1,0 +1,57 @@
+"""A power of n on top of a floor that is there without any token."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tokenspace.registry import register
+from tokenspace.scaling.laws.base import ScalingLaw, sigmoid
+
+EXPONENTS = (0.01, 3.0)  # range of b; at 0.01 it is a logarithm over any data
+
+
+@register
+class Offset(ScalingLaw):
+    """S(n) = c (floor + (1 - floor) n^b), 0 < floor < 1, 0.01 < b < 3.
+
+    c = S(1); floor: what no token at all would score, as a share of c. At floor = 0 it is a power
+    law. Bends upwards in log-log, as `crossover` does.
+    """
+
+    parameters = ("c", "floor", "b")
+    shapes = 1
+
+    def log_score(self, raw: Any, log_n: Any, xp: Any = np) -> Any:
+        _, floor, b = self.values(raw, xp)
+        return raw[0] + xp.log1p((1 - floor) * xp.expm1(b * log_n))
+
+    def values(self, raw: Any, xp: Any = np) -> tuple[Any, ...]:
+        log_c, logit, bent = raw
+        low, high = np.log(EXPONENTS)
+        return xp.exp(log_c), sigmoid(logit, xp), xp.exp(low + (high - low) * sigmoid(bent, xp))
+
+    def raw(self, *values: float) -> np.ndarray:
+        c, floor, b = values
+        with np.errstate(divide="ignore"):  # floors and exponents at an end lie at infinity
+            logit = np.log(floor) - np.log1p(-floor)
+            return np.array([np.log(c), logit, self._bent(np.float64(b))])
+
+    def starts(self, log_n: np.ndarray, log_score: np.ndarray) -> np.ndarray:
+        """b on a grid, the floor by the first and the last score."""
+        grid = np.geomspace(0.02, 2, 25)
+        first, last = np.expm1(grid * log_n[0]), np.expm1(grid * log_n[-1])
+        ratio = np.exp(log_score[-1] - log_score[0])
+        rise = (ratio - 1) / np.maximum(last - ratio * first, 1e-9)
+        rise = np.where(last > ratio * first, np.clip(rise, 0.02, 0.98), 0.98)
+        level = log_score[0] - np.log1p(rise * first)
+        return np.stack([level, np.log1p(-rise) - np.log(rise), self._bent(grid)], axis=1)
+
+    @staticmethod
+    def _bent(b: np.ndarray | np.float64) -> np.ndarray:
+        """The raw parameter of b."""
+        low, high = np.log(EXPONENTS)
+        with np.errstate(divide="ignore"):
+            share = np.clip((np.log(b) - low) / (high - low), 0.0, 1.0)
+            return np.asarray(np.log(share) - np.log1p(-share))

@@ -1,0 +1,114 @@
+"""Forecasts of many curves, judged: one look at one set of curves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tokenspace.scaling.curves import Curve
+from tokenspace.scaling.fit import Method
+from tokenspace.scaling.forecast import NO_CHANGE, rolling_origins
+from tokenspace.scaling.skill import by_curve, skill
+
+CHANCE = 0.05  # p-value below which a difference is more than chance
+FEWEST = 6  # clusters with which a p-value can lie below that
+CLUSTERS = ("series", "model", "benchmark")  # columns by which curves belong together
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Forecasts of a set of curves.
+
+    names: of the curves that were forecast, by number; cases: a row a forecast; errors: rms error
+    of log S by curve and forecaster; skill: a row a forecaster; left_out: number of curves that are
+    too short; clusters: how many there are of each way to cluster curves.
+    """
+
+    names: dict[int, str]
+    cases: pd.DataFrame
+    errors: pd.DataFrame
+    skill: pd.DataFrame
+    left_out: int
+    clusters: dict[str, int]
+
+    @property
+    def curves(self) -> int:
+        return len(self.names)
+
+    def words(self) -> list[str]:
+        """What it says, in a few lines."""
+        table = self.skill.set_index("law")
+        enough = [way for way, k in self.clusters.items() if k >= FEWEST]
+        said = []
+        for other in ("power", NO_CHANGE):
+            if other not in table.index or not enough:
+                continue
+            over = table[f"skill over {other}"]
+            p = table[[f"p over {other} by {way}" for way in enough]].max(axis=1)
+            better = [str(k) for k in table.index if over[k] > 0 and p[k] < CHANCE]
+            name = "the power law" if other == "power" else "no change"
+            if better:
+                listed = ", ".join(f"{k} by {100 * over[k]:.0f} %" for k in better)
+                said.append(f"Nearer than {name}, beyond chance over {_listed(enough)}: {listed}.")
+            else:
+                said.append(
+                    f"No forecaster is nearer than {name} beyond chance over {_listed(enough)}."
+                )
+        for way, k in self.clusters.items():
+            if k == 1:
+                said.append("One curve says nothing of others: see its forecasts above.")
+            elif k < FEWEST:
+                said.append(
+                    f"Clustered by {way} there are {k}: too few to say so of another {way}."
+                )
+        return said
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain numbers, for JSON."""
+        errors = self.errors.rename(index=self.names)
+        return {
+            "curves": self.curves,
+            "left_out": self.left_out,
+            "skill": [_plain(r) for r in self.skill.to_dict("records")],
+            "errors": {str(k): _plain(r) for k, r in errors.to_dict("index").items()},
+        }
+
+
+def _listed(ways: list[str]) -> str:
+    return " and ".join(f"{way}s" if not way.endswith("s") else way for way in ways)
+
+
+def _plain(row: dict[Any, Any]) -> dict[str, Any]:
+    """A row whose missing numbers are None."""
+    return {str(k): None if isinstance(v, float) and np.isnan(v) else v for k, v in row.items()}
+
+
+def judge(curves: Sequence[Curve], method: Method, hold: int | None = 3) -> Outcome | None:
+    """Forecast curves and compare the forecasters; None where every curve is too short.
+
+    Args:
+        curves: at least 4 points must remain of a curve; shorter ones are left out.
+        method: laws, scale, loss and level.
+        hold: points that are held back; None: rolling origins.
+    """
+    needed = 4 + (1 if hold is None else hold)
+    long = [
+        c for c in curves if len(c.n) >= needed and len(np.unique(c.n[np.argsort(c.n)][:4])) > 2
+    ]
+    if not long:
+        return None
+    cases = rolling_origins([c.logs(method.scale) for c in long], method, hold)
+    if cases.empty:
+        return None
+    columns = [k for k in CLUSTERS if any(k in c.labels for c in long)]
+    labels = {k: [c.labels.get(k, "") for c in long] for k in columns}
+    labels = {k: v for k, v in labels.items() if len(set(v)) > 1}
+    clusters = {k: len(set(v)) for k, v in labels.items()} or {"curve": len(long)}
+    names = {k: long[k].name for k in sorted(set(cases["curve"]))}
+    return Outcome(
+        names, cases, by_curve(cases), skill(cases, labels), len(curves) - len(long), clusters
+    )

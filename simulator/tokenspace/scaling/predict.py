@@ -1,0 +1,242 @@
+"""From tokens to scores: n_balance of measured correlations, c and beta of a few scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from tokenspace.errors import InputError
+from tokenspace.scaling.joint.family import abscissa
+from tokenspace.scaling.joint.fit import JointFit
+from tokenspace.statistics.balance import Balance, fit_balance
+from tokenspace.statistics.estimate import Moments
+from tokenspace.statistics.result import Result
+
+PARTS = 200  # of equal probability, of the confidence distribution of n_balance
+HALVINGS = 60
+
+
+@dataclass(frozen=True)
+class ScorePrediction:
+    """Scores that a model's tokens predict, given a few scores, with intervals.
+
+    n: (m,); score, low, high: median and interval of a score measured at n, its scatter included;
+    alpha, alpha_low, alpha_high: of the exponent in S(n) = c / n^alpha(n); beta, beta_low,
+    beta_high: of S proportional to E[D]^beta; n_balance: of the tokens; residual_std: of the scores
+    that were given, in log S; level: of all intervals.
+    """
+
+    n: np.ndarray
+    score: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    alpha: np.ndarray
+    alpha_low: np.ndarray
+    alpha_high: np.ndarray
+    beta: float
+    beta_low: float
+    beta_high: float
+    n_balance: Balance
+    residual_std: float
+    level: float
+
+    def agrees(self, joint: JointFit, kind: str = "blocks") -> bool:
+        """Whether some n_balance lies in the tokens' interval and in the confidence set of scores.
+
+        Args:
+            joint: one n_balance fitted to scores of the same model, of the same level.
+            kind: of noise, see `JointFit.regions`.
+        """
+        low, high = self.n_balance.interval
+        return any(low <= top and bottom <= high for bottom, top in joint.regions(kind))
+
+    def __repr__(self) -> str:
+        lines = [
+            f"ScorePrediction: {self.n_balance!r}",
+            f"  beta = {self.beta:.4g} ({self.level:.0%} interval {self.beta_low:.4g} to "
+            f"{self.beta_high:.4g})",
+            *(
+                f"  n = {n:g}: S = {s:.5g} ({low:.5g} to {high:.5g}), alpha = {a:.4g}"
+                for n, s, low, high, a in zip(
+                    self.n, self.score, self.low, self.high, self.alpha, strict=True
+                )
+            ),
+        ]
+        return "\n".join(lines)
+
+
+def predict_scores(
+    tokens: Result,
+    scores: Mapping[float, float],
+    at: Sequence[float] | np.ndarray | None = None,
+    *,
+    noise: float | None = None,
+    level: float = 0.95,
+) -> ScorePrediction:
+    """Predict scores at other token counts from a model's tokens and a few of its scores.
+
+    The measured psi's fix n_balance by Upsilon(n) = Delta n (n + n_balance), and the scores fix c
+    and beta by least squares of log S on log(n (n + n_balance) / (1 + n_balance)) / 2. Intervals
+    carry both errors: n_balance is spread as its intervals at every level say (a confidence
+    distribution), and at each value Student's t says how far c, beta and a new score may lie.
+
+    No correlation between the errors of tokens and scores is assumed, and the same scatter of log S
+    at every n. n_balance below 0, which no model of constant correlations has, counts as 0.
+
+    Args:
+        tokens: from `measure` or `simulate`, with psi's, at 3 token counts at least.
+        scores: n -> score > 0, at 2 different n at least.
+        at: token counts to predict, > 0; those of `tokens` by default.
+        noise: standard deviation of log S, where it is known; from the scores' own residuals by
+            default, which needs 3 of them.
+        level: of the intervals, in (0, 1).
+
+    Returns:
+        A `ScorePrediction`.
+
+    Raises:
+        InputError: psi's that were not measured, too few scores, or values outside their range.
+
+    Source: Li et al. 2025 for the law; Fieller 1954 for the interval of n_balance.
+    """
+    log_n, log_score = _few(scores, noise)
+    if not 0 < level < 1:
+        raise InputError(f"level = {level!r} is not allowed; it must lie between 0 and 1")
+    n = np.atleast_1d(np.asarray(tokens.n if at is None else at, np.float64))
+    if n.ndim != 1 or not (np.isfinite(n) & (n > 0)).all():
+        raise InputError("at must be a list of token counts, finite and > 0")
+    amplitude = _amplitude(tokens)
+    balance = fit_balance(tokens.n, amplitude, level)
+    if balance.mean < -1:
+        raise InputError(
+            f"the tokens have n_balance = {balance.mean:.4g}: psi_within < psi_cross, their "
+            "differences cancel, and the law of scores does not hold"
+        )
+    drawn = _confidence(tokens.n, amplitude)
+    lines = _Lines.fit(drawn, log_n, log_score, noise)
+    x = abscissa(n, drawn)  # (parts, m)
+    middle = lines.level[:, None] + lines.beta[:, None] * (x - lines.centre[:, None])
+    spread = 1 + 1 / len(log_n) + (x - lines.centre[:, None]) ** 2 / lines.square[:, None]
+    tail = (1 - level) / 2
+    low, score, high = (
+        np.exp(lines.quantile(p, middle, lines.deviation[:, None] * np.sqrt(spread)))
+        for p in (tail, 0.5, 1 - tail)
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(n == 1, (1 + 1 / (1 + drawn[:, None])) / 2, x / np.log(n))
+    error = lines.deviation / np.sqrt(lines.square)
+    alphas = [
+        lines.quantile(p, -lines.beta[:, None] * ratio, error[:, None] * ratio)
+        for p in (tail, 0.5, 1 - tail)
+    ]
+    betas = [
+        float(lines.quantile(p, lines.beta[:, None], error[:, None])[0])
+        for p in (tail, 0.5, 1 - tail)
+    ]
+    return ScorePrediction(
+        n=n,
+        score=score,
+        low=low,
+        high=high,
+        alpha=alphas[1],
+        alpha_low=alphas[0],
+        alpha_high=alphas[2],
+        beta=betas[1],
+        beta_low=betas[0],
+        beta_high=betas[2],
+        n_balance=balance,
+        residual_std=float(np.median(lines.deviation)),
+        level=level,
+    )
+
+
+@dataclass(frozen=True)
+class _Lines:
+    """Least squares of log S on x at each n_balance, (parts,) each: level + beta (x - centre).
+
+    square: sum of squares of x about its mean; deviation: of log S about the line, with `freedom`.
+    """
+
+    centre: np.ndarray
+    level: np.ndarray
+    beta: np.ndarray
+    square: np.ndarray
+    deviation: np.ndarray
+    freedom: float
+
+    @classmethod
+    def fit(
+        cls, balance: np.ndarray, log_n: np.ndarray, log_score: np.ndarray, noise: float | None
+    ) -> _Lines:
+        x = abscissa(np.exp(log_n), balance)
+        centre = x.mean(axis=1)
+        u, y = x - centre[:, None], log_score - log_score.mean()
+        square = (u**2).sum(axis=1)
+        beta = (u * y).sum(axis=1) / square
+        freedom = np.inf if noise is not None else len(y) - 2
+        rest = ((y - beta[:, None] * u) ** 2).sum(axis=1)
+        deviation = np.sqrt(rest / freedom) if noise is None else np.full(len(balance), noise)
+        return cls(
+            centre, np.full(len(balance), log_score.mean()), beta, square, deviation, freedom
+        )
+
+    def quantile(self, p: float, middle: np.ndarray, scale: np.ndarray) -> np.ndarray:
+        """Quantile (m,) of the mixture over parts of Student's t about `middle` (parts, m)."""
+        t: Callable[..., np.ndarray] = stats.t(self.freedom).cdf
+        scale = np.maximum(scale, 1e-12)
+        far = stats.t(self.freedom).ppf(p)
+        low, high = (f(middle + far * scale, axis=0) for f in (np.min, np.max))
+        for _ in range(HALVINGS):
+            half = (low + high) / 2
+            below = t((half - middle) / scale).mean(axis=0) < p
+            low, high = np.where(below, half, low), np.where(below, high, half)
+        return (low + high) / 2
+
+
+def _few(scores: Mapping[float, float], noise: float | None) -> tuple[np.ndarray, np.ndarray]:
+    """(log n ascending, log S) of the scores that are given."""
+    if not isinstance(scores, Mapping):
+        raise InputError("scores must be a table n -> score, such as {64: 51.2, 256: 58.9}")
+    try:
+        given = np.array(sorted((float(n), float(s)) for n, s in scores.items())).reshape(-1, 2)
+    except (TypeError, ValueError):
+        raise InputError("scores must be a table n -> score of numbers") from None
+    if not (np.isfinite(given) & (given > 0)).all():
+        raise InputError("scores: every n and every score must be finite and > 0")
+    log_n, log_score = np.log(given).T
+    if noise is not None and not (np.isfinite(noise) and noise > 0):
+        raise InputError(f"noise = {noise!r} is not allowed; it must be finite and > 0")
+    if len(log_n) < 2:
+        raise InputError("scores at 2 different n at least are needed to fix c and beta")
+    if len(log_n) < 3 and noise is None:
+        raise InputError(
+            "2 scores fix c and beta and say nothing of their scatter: give a third, or noise=, "
+            "the standard deviation of log S"
+        )
+    return log_n, log_score
+
+
+def _amplitude(tokens: Result) -> Moments:
+    """sqrt(Upsilon(n)) with its covariance."""
+    upsilon = tokens.cosine_upsilon()
+    if tokens.replicates < 2:
+        raise InputError("the errors of psi's need at least 2 pairs of token sequences")
+    if not (upsilon.mean > 0).all():
+        n = tokens.n[np.argmin(upsilon.mean > 0)]
+        raise InputError(f"Upsilon(n) is not > 0 at n = {n}: the branches do not differ there")
+    root = np.sqrt(upsilon.mean)
+    covariance = upsilon.covariance / (4 * np.outer(root, root))
+    return Moments(root, covariance, upsilon.count, upsilon.degrees_of_freedom)
+
+
+def _confidence(n: np.ndarray, amplitude: Moments) -> np.ndarray:
+    """Values of n_balance (parts,) of equal confidence, >= 0: ends of intervals of every level."""
+    share = (np.arange(PARTS) + 0.5) / PARTS
+    ends = []
+    for p in share:
+        low, high = fit_balance(n, amplitude, abs(2 * p - 1)).interval
+        ends.append(low if p < 0.5 else high)
+    return np.maximum(np.array(ends), 0.0)

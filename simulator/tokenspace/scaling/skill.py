@@ -1,0 +1,113 @@
+"""Who forecasts best: errors pooled over curves, and whether a difference is more than chance.
+
+A law's error on a curve is its rms error of log S. Against another forecaster on the same cases it
+is the ratio of the two, pooled as the geometric mean over curves, so that no single curve decides;
+skill is 1 less that ratio. Curves of one model, or of one benchmark, are not independent: the test
+flips the signs of whole clusters of differences, once for each way to cluster. With k clusters no
+p-value is below 2^(1 - k): two models say nothing of a third, however many curves they have.
+
+Source: E. S. Edgington, P. Onghena, Randomization Tests, 4th ed., 2007; F. X. Diebold,
+R. S. Mariano, J. Bus. Econ. Stat. 13, 253, 1995 (paired comparison of forecasts).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+
+import numpy as np
+import pandas as pd
+
+from tokenspace.scaling.forecast import NO_CHANGE
+
+REFERENCES = ("power", NO_CHANGE)
+LEAST = 1e-4  # rms error of log S below which forecasts are alike: 0.01 %
+ALL_FLIPS = 14  # clusters up to which every flip of signs is tried
+FLIPS = 20_000
+
+
+def by_curve(cases: pd.DataFrame) -> pd.DataFrame:
+    """Rms error of log S, a row a curve, a column a forecaster; all on the cases they share.
+
+    A forecaster without a forecast where others have one (too few points for its parameters) is
+    compared where it has them, so rows may hold numbers that are missing.
+    """
+    squares = cases.assign(squares=cases["error"] ** 2)
+    mean = squares.groupby(["curve", "law"], sort=False)["squares"].mean().unstack()
+    return pd.DataFrame(np.sqrt(mean))[list(dict.fromkeys(cases["law"]))]
+
+
+def skill(cases: pd.DataFrame, labels: Mapping[str, Sequence[str]] | None = None) -> pd.DataFrame:
+    """A row for each forecaster, by rms error pooled over curves.
+
+    Args:
+        cases: of `rolling_origins`.
+        labels: column -> name for each curve, what curves are clustered by; each curve by itself
+            if not given.
+
+    Returns:
+        law; curves; cases; "rms error", the root of the mean over curves of squares; "median error"
+        over curves; bias; "log score"; held (share of intervals); best (curves on which no other
+        forecaster's error is smaller); and for each of the power law and "no change" "skill over"
+        and, for each way to cluster, "p over .. by ..", on the cases that both have.
+    """
+    errors = by_curve(cases)
+    best = errors.idxmin(axis=1)
+    rows = []
+    for name, group in cases.groupby("law", sort=False):
+        own = errors[name].dropna()
+        each = group.groupby("curve")
+        row = {
+            "law": name,
+            "curves": len(own),
+            "cases": len(group),
+            "rms error": float(np.sqrt((own**2).mean())),
+            "median error": float(own.median()),
+            "bias": float(each["error"].mean().mean()),
+            "log score": float(each["log score"].mean().mean()),
+            "held": float("nan") if name == NO_CHANGE else float(each["held"].mean().mean()),
+            "best": int((best == name).sum()),
+        }
+        for other in REFERENCES:
+            row |= _against(cases, str(name), other, labels)
+        rows.append(row)
+    return pd.DataFrame(rows).sort_values("rms error", kind="stable", ignore_index=True)
+
+
+def _against(
+    cases: pd.DataFrame, name: str, other: str, labels: Mapping[str, Sequence[str]] | None
+) -> dict[str, float]:
+    """Skill over another forecaster and its p-values."""
+    ways = labels or {"curve": [str(k) for k in range(1 + int(cases["curve"].max()))]}
+    said = {f"skill over {other}": float("nan")}
+    said |= {f"p over {other} by {way}": float("nan") for way in ways}
+    if name == other or other not in set(cases["law"]):
+        return said
+    pair = cases[cases["law"].isin([name, other])]
+    shared = pair.groupby(["curve", "origin", "step"])["law"].transform("size") == 2
+    if not shared.any():
+        return said
+    errors = by_curve(pair[shared]).clip(lower=LEAST)
+    difference = np.log(errors[name] / errors[other])
+    said[f"skill over {other}"] = float(1 - np.exp(difference.mean()))
+    which = errors.index.to_numpy()
+    for way, names in ways.items():
+        clusters = np.asarray(names)[which]
+        said[f"p over {other} by {way}"] = flip_test(difference.to_numpy(), clusters)
+    return said
+
+
+def flip_test(difference: np.ndarray, cluster: np.ndarray) -> float:
+    """Two-sided p-value of "the mean is 0" by flipping the signs of whole clusters.
+
+    All flips with up to 14 clusters, else 20,000 of a fixed seed, this one counted among them.
+    """
+    names = np.unique(cluster)
+    sums = np.array([difference[cluster == k].sum() for k in names])
+    if len(names) <= ALL_FLIPS:
+        signs = np.array(list(product((1.0, -1.0), repeat=len(names))))
+    else:
+        signs = np.random.default_rng(0).choice((1.0, -1.0), size=(FLIPS, len(names)))
+        signs[0] = 1
+    reached = np.abs(signs @ sums)
+    return float(np.mean(reached >= abs(sums.sum()) * (1 - 1e-12)))

@@ -1,0 +1,318 @@
+"""What given tokens are like beside a Gaussian model: spectrum, norms, tails, and the token law."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tokenspace.covariance import Gaussian, StudentT, TokenLaw, UnitNorm
+from tokenspace.errors import InputError
+from tokenspace.grids import log_grid
+from tokenspace.statistics.estimate import Estimate
+from tokenspace.statistics.jackknife import deviations, freedom_of
+from tokenspace.tokens.moments import difference_moment, pair_moments
+from tokenspace.tokens.pairs import Pairs, pairs_of
+
+HALVINGS = 5
+POINTS = 17  # token counts of the exponent
+NEAR = 0.1  # relative difference of 1 + the variance of squared norms that says nothing of a law
+UNIT = 0.25  # share of the Gaussian variance of squared norms below which tokens count as unit norm
+
+
+@dataclass(frozen=True)
+class TokenDescription:
+    """Numbers of given tokens with errors, what Gaussian tokens have, and the law that fits.
+
+    found: name -> Estimate. norm, mean of ||h||; norm_variation, Var ||h||^2 / (E||h||^2)^2 over
+    all tokens, and its parts within and between sequences; kurtosis, of the features of h^A - h^B,
+    sum_k E x_k^4 / (3 sum_k (E x_k^2)^2) - 1, 0 for Gaussian ones; effective_dimension,
+    (tr S)^2 / tr S^2 of the second moment S of h^A - h^B; leading_share, of its largest eigenvalue;
+    decay, its eigenvalues fall as k^(-decay) over the first half of them. gaussian: what Gaussian
+    tokens of the same mean and covariance have, where that is known. eigenvalues: (d,) shares of
+    the variance along the directions found on other pictures, largest first. raw, unit: psi_delta,
+    n_balance and the exponent of D over the upper half of the token counts, of the tokens as given
+    and of the same scaled to norm 1; change: unit less raw. law: the token law whose norms are
+    nearest, and why.
+    """
+
+    found: dict[str, Estimate]
+    gaussian: dict[str, Estimate]
+    eigenvalues: np.ndarray
+    raw: dict[str, Estimate]
+    unit: dict[str, Estimate]
+    change: dict[str, Estimate]
+    law: TokenLaw
+    why: str
+
+    def __repr__(self) -> str:
+        lines = [f"{'':22s}{'tokens':24s}Gaussian tokens"]
+        for name, value in self.found.items():
+            other = _short(self.gaussian[name]) if name in self.gaussian else ""
+            lines.append(f"{name:22s}{_short(value):24s}{other}".rstrip())
+        lines.append(f"{'':22s}{'as given':24s}{'norm 1':24s}change")
+        for name, value in self.raw.items():
+            rest = f"{_short(self.unit[name]):24s}{_short(self.change[name])}"
+            lines.append(f"{name:22s}{_short(value):24s}{rest}")
+        return "\n  ".join(["TokenDescription:", *lines, f"law: {self.law!r}: {self.why}"])
+
+
+def describe_tokens(
+    a: Any, b: Any = None, *, pairs: str | None = None, groups: Any = None, seed: int = 0
+) -> TokenDescription:
+    """Spectrum, norms and tails of given tokens beside Gaussian ones, and which token law fits.
+
+    Errors: of norms, kurtosis, psi's and exponents the jackknife's, as in `fit_tokens`; of the
+    spectrum from 5 halvings of the pictures (or pairs). Its directions are found on one half and
+    their variances on the other, and tr S^2 is the product of two halves, since eigenvalues of few
+    pictures lie too far apart. The law is judged by the variance of ||h||^2 over all tokens against
+    that of Gaussian tokens of the same mean m and covariance C, 4 m' C m + 2 tr C^2: Gaussian where
+    they agree, UnitNorm where almost nothing is left, StudentT with one scale a token where there
+    is more, its degrees of freedom by E w^4 / (E w^2)^2 = (df - 2) / (df - 4).
+
+    Args:
+        a, b, pairs, groups: as in `fit_tokens`; at least 4 pictures, pairs or groups, one group a
+            pair.
+        seed: of the halvings.
+
+    Raises:
+        InputError: as `measure`, fewer than 4 pictures or pairs, or fewer than 3 tokens.
+
+    Source: Li et al. 2025 for psi's; the rest derived for this project.
+    """
+    given = pairs_of(a, b, pairs, groups).checked()
+    if given.a.shape[1] < 3:
+        raise InputError("an exponent of the upper half of n needs at least 3 tokens a sequence")
+    units = np.arange(len(given.a)) if given.every else _units(given)
+    if units.max() < 3:
+        raise InputError(
+            f"tokens are described by halves of the pictures, which takes at least 4 pictures (or "
+            f"pairs, or groups), but there are {units.max() + 1}"
+        )
+    spectrum, expected, eigenvalues = _halved(given, units, np.random.default_rng(seed))
+    found = _norms(given, units) | {"kurtosis": _kurtosis(given, units)} | spectrum
+    law, why = _law(found["norm_variation"], expected)
+    raw, unit, change = _by_norm(given)
+    zero = Estimate(np.asarray(0.0), np.asarray(0.0), found["kurtosis"].count)
+    gaussian = {"norm_variation": expected, "kurtosis": zero}
+    return TokenDescription(found, gaussian, eigenvalues, raw, unit, change, law, why)
+
+
+def _units(given: Pairs) -> np.ndarray:
+    """The unit of each pair that is left out at once: itself, or its group."""
+    if given.members is None:
+        return np.arange(len(given.a))
+    if given.members.shape[1] > 1:
+        raise InputError(
+            "tokens are described by halves, and pairs with two groups each fall into none; give "
+            "the pictures themselves, with pairs='all'"
+        )
+    return given.members[:, 0]
+
+
+def _sequences(given: Pairs, units: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+    """Every sequence (N, d) once, and its unit."""
+    if given.every:
+        return list(np.asarray(given.a)), units
+    return [*np.asarray(given.a), *np.asarray(given.b)], np.concatenate([units, units])
+
+
+def _jackknife(function: Any, values: np.ndarray, units: np.ndarray) -> dict[str, Estimate]:
+    """Functions of the means of per-sequence values (s, v), with delete-one-unit errors."""
+    count = int(units.max()) + 1
+    whole, sizes = values.sum(axis=0), np.bincount(units, minlength=count)
+    parts = np.array([values[units == u].sum(axis=0) for u in range(count)])
+    means = np.vstack([whole / len(values), (whole - parts) / (len(values) - sizes)[:, None]])
+    rows = {k: np.asarray(v) for k, v in function(means.T).items()}
+    return {k: _estimate(v, len(values), count - 1.0) for k, v in rows.items()}
+
+
+def _estimate(rows: np.ndarray, count: int, freedom: float) -> Estimate:
+    left = rows[1:]
+    known = len(left) > 0 and np.isfinite(left).all()
+    error = np.sqrt(np.sum(deviations(left) ** 2)) if known else np.asarray(np.nan)
+    return Estimate(rows[0], error, count, freedom)
+
+
+def _norms(given: Pairs, units: np.ndarray) -> dict[str, Estimate]:
+    sequences, unit = _sequences(given, units)
+    rows = []
+    for h in sequences:
+        square = np.sum(h.astype(np.float64) ** 2, axis=1)
+        mean = square.mean()
+        rows.append([np.sqrt(square).mean(), mean, mean**2, np.mean(square**2)])
+
+    def numbers(means: np.ndarray) -> dict[str, np.ndarray]:
+        norm, square, of_means, fourth = means
+        return {
+            "norm": norm,
+            "norm_variation": fourth / square**2 - 1,
+            "within sequences": (fourth - of_means) / square**2,
+            "between sequences": of_means / square**2 - 1,
+        }
+
+    return _jackknife(numbers, np.array(rows), unit)
+
+
+def _kurtosis(given: Pairs, units: np.ndarray) -> Estimate:
+    """From sums over pairs of (x_a - x_b)^2 and ^4 for each feature, at all positions."""
+    if given.every:
+        powers = [np.zeros(given.a.shape[1:]) for _ in range(4)]
+        for h in np.asarray(given.a):
+            _add_powers(powers, h, 1)
+        rows = [_of_powers(powers, len(given.a))]
+        for h in np.asarray(given.a):
+            left = [p.copy() for p in powers]
+            _add_powers(left, h, -1)
+            rows.append(_of_powers(left, len(given.a) - 1))
+        pairs = len(given.a) * (len(given.a) - 1) // 2
+        return _estimate(np.array(rows), pairs, len(given.a) - 1.0)
+    sums = []
+    for x, y in zip(np.asarray(given.a), np.asarray(given.b), strict=True):
+        square = (x.astype(np.float64) - y.astype(np.float64)) ** 2
+        sums.append(np.concatenate([square.sum(axis=0), (square**2).sum(axis=0)]))
+    size, features = given.a.shape[1:]
+
+    def excess(means: np.ndarray) -> dict[str, np.ndarray]:
+        second, fourth = means.reshape(2, features, -1) / size
+        return {"kurtosis": fourth.sum(axis=0) / (3 * np.sum(second**2, axis=0)) - 1}
+
+    return _jackknife(excess, np.array(sums), units)["kurtosis"]
+
+
+def _add_powers(powers: list[np.ndarray], h: np.ndarray, sign: int) -> None:
+    x = h.astype(np.float64)
+    for k, power in enumerate(powers, start=1):
+        power += sign * x**k
+
+
+def _of_powers(powers: list[np.ndarray], count: int) -> float:
+    """Of all pairs of `count` pictures: sum (x - y)^4 = K s_4 - 4 s_3 s_1 + 3 s_2^2 over pairs."""
+    one, two, three, four = powers
+    pairs = count * (count - 1) / 2
+    second = np.mean(count * two - one**2, axis=0) / pairs
+    fourth = np.mean(count * four - 4 * three * one + 3 * two**2, axis=0) / pairs
+    return float(fourth.sum() / (3 * np.sum(second**2)) - 1)
+
+
+def _halved(
+    given: Pairs, units: np.ndarray, rng: np.random.Generator
+) -> tuple[dict[str, Estimate], Estimate, np.ndarray]:
+    """Of the spectrum: effective dimension, largest share and decay; norms of Gaussian tokens."""
+    count, rows, norms, shares = int(units.max()) + 1, [], [], []
+    sequences, unit = _sequences(given, units)
+    for _ in range(HALVINGS):
+        chosen = np.isin(np.arange(count), rng.permutation(count)[: count // 2])
+        first, second = (_part(given, chosen[units] == side) for side in (True, False))
+        s, t = difference_moment(first), difference_moment(second)
+        if not np.trace(s) * np.trace(t) > 0:
+            raise InputError(
+                "half of the pictures (or pairs) are the same, so that their difference has no "
+                "spectrum; leave copies out"
+            )
+        s, t = s / np.trace(s), t / np.trace(t)
+        share = (_along(s, t) + _along(t, s)) / 2
+        shares.append(share)
+        rows.append([1 / np.sum(s * t), share[0], _decay(share)])
+        norms.append(_gaussian_norms(sequences, chosen[unit]))
+    names = ("effective_dimension", "leading_share", "decay")
+    spectrum = {
+        k: _over_halves(np.array(v), count)
+        for k, v in zip(names, zip(*rows, strict=True), strict=True)
+    }
+    return spectrum, _over_halves(np.array(norms), count), np.mean(shares, axis=0)
+
+
+def _decay(share: np.ndarray) -> float:
+    """Slope of log share on log k over the first half of those > 0; NaN of fewer than two."""
+    half = min(max(int(np.count_nonzero(share > 0)) // 2, 2), len(share))
+    k = log_grid(half, POINTS)
+    if half < 2 or not np.all(share[k - 1] > 0):
+        return np.nan
+    return -float(np.polyfit(np.log(k), np.log(share[k - 1]), 1)[0])
+
+
+def _part(given: Pairs, kept: np.ndarray) -> Pairs:
+    a = given.a[kept]
+    return Pairs(a, a if given.every else given.b[kept], given.every, None, "")
+
+
+def _along(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Variances of `other` along the eigenvectors of `one`, its largest eigenvalue first."""
+    vectors = np.linalg.eigh(one)[1][:, ::-1]
+    return np.einsum("ik,ij,jk->k", vectors, other, vectors, optimize=True)
+
+
+def _gaussian_norms(sequences: list[np.ndarray], kept: np.ndarray) -> float:
+    """Var ||h||^2 / (E||h||^2)^2 of Gaussian tokens, from two halves of the sequences."""
+    moments = []
+    for side in (True, False):
+        features = sequences[0].shape[1]
+        mean, second, size = np.zeros(features), np.zeros((features, features)), 0
+        for h in (h for h, k in zip(sequences, kept, strict=True) if k == side):
+            x = h.astype(np.float64)
+            mean, second, size = mean + x.sum(axis=0), second + x.T @ x, size + len(x)
+        mean = mean / size
+        moments.append((mean, second / size - np.outer(mean, mean), np.trace(second) / size))
+    (m, c, square), (n, e, other) = moments
+    return float((2 * m @ (c + e) @ n + 2 * np.sum(c * e)) / (square * other))
+
+
+def _over_halves(values: np.ndarray, units: int) -> Estimate:
+    """Mean over halvings, which overlap, so that its variance is taken to be that of one."""
+    freedom = float(max(min(len(values), units) - 1, 1))
+    return Estimate(values.mean(), values.std(ddof=1), len(values), freedom)
+
+
+def _by_norm(given: Pairs) -> tuple[dict[str, Estimate], ...]:
+    """psi_delta, n_balance and exponent as given, of unit-norm tokens, and how they differ."""
+    n = log_grid(given.a.shape[1], POINTS)
+    unit = [np.asarray(h, np.float32) for h in (given.a, given.b)]
+    unit = [h / np.linalg.norm(h, axis=-1, keepdims=True) for h in unit[: 1 if given.every else 2]]
+    scaled = Pairs(unit[0], unit[-1], given.every, given.members, given.said)
+    upper = len(n) // 2
+    x = np.log(n[upper:]) - np.log(n[upper:]).mean()
+    found = []
+    for which in (given, scaled):
+        moments = pair_moments(which, n)
+        square, product, within, cross = moments.rows().T[:4]
+        ordered = (n[-1] - 1.0) * square
+        delta = (within - 2 * cross) / ordered
+        with np.errstate(divide="ignore", invalid="ignore"):
+            logs = np.log(moments.rows()[:, 4 + upper :]) / 2
+            balance = (1 - 2 * product / square) / delta - 1
+        found.append(
+            {
+                "psi_delta": delta,
+                "n_balance": balance,
+                "exponent": logs @ (x / (x @ x)),
+            }
+        )
+    count, freedom = len(moments.values), freedom_of(moments.members)
+    with np.errstate(invalid="ignore"):
+        found.append({k: found[1][k] - v for k, v in found[0].items()})
+    return tuple({k: _estimate(v, count, freedom) for k, v in rows.items()} for rows in found)
+
+
+def _law(seen: Estimate, expected: Estimate) -> tuple[TokenLaw, str]:
+    """The law whose variance of squared norms is nearest, and what speaks for it."""
+    real, gauss = float(seen.mean), float(expected.mean)
+    error = float(np.hypot(seen.standard_error, expected.standard_error))
+    said = f"||h||^2 varies by {real:.3g} ± {error:.2g}, Gaussian tokens by {gauss:.3g}"
+    if real < UNIT * gauss:
+        return UnitNorm(), f"{said}: norms are nearly alike"
+    ratio = (1 + real) / (1 + gauss)
+    if abs(real - gauss) < 2 * error or abs(ratio - 1) < NEAR:
+        return Gaussian(), f"{said}: no difference that matters or that could be told"
+    if real < gauss:
+        return Gaussian(), f"{said}: norms vary less, on the way to unit norm"
+    df = (4 * ratio - 2) / (ratio - 1)
+    return StudentT(df, "token"), f"{said}: each token has a scale of its own"
+
+
+def _short(value: Estimate) -> str:
+    mean, error = float(value.mean), float(value.standard_error)
+    if not np.isfinite(mean):
+        return "unknown"
+    return f"{mean:.4g} ± {error:.2g}" if error > 0 else f"{mean:.4g}"

@@ -1,0 +1,221 @@
+"""Fit a covariance model to given tokens: which correlations would make such hidden states."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tokenspace.covariance import TokenModel
+from tokenspace.errors import InputError
+from tokenspace.grids import log_grid
+from tokenspace.statistics.estimate import Estimate
+from tokenspace.statistics.jackknife import deviations, freedom_of
+from tokenspace.tokens.families.place import POINTS
+from tokenspace.tokens.fit.cells import Cells, cells_of
+from tokenspace.tokens.fit.held_out import LEAST_GROUPS, Ranked, Splits, chosen, ranking
+from tokenspace.tokens.fit.model import branches_of, spectrum_of
+from tokenspace.tokens.fit.result import Positive, TokenFit
+from tokenspace.tokens.fit.search import AIMS, Shape, Target
+from tokenspace.tokens.fit.targets import families_named, groups_of, key_of, targets_of
+from tokenspace.tokens.moments import PairMoments, difference_moment, pair_moments
+from tokenspace.tokens.pairs import Pairs, pairs_of
+
+ROUNDING = 1e-12  # of sums of squares in float64
+INSIDE = 1e-4  # of a weight that is neither 0 nor 1
+
+
+def fit_tokens(
+    a: Any,
+    b: Any = None,
+    family: str | Sequence[str] = "constant",
+    *,
+    pairs: str | None = None,
+    groups: Any = None,
+    aim: str | None = None,
+    patches: tuple[int, int] | None = None,
+    order: str | np.ndarray = "raster",
+    seed: int = 0,
+) -> TokenFit:
+    """A Gaussian model whose second moments are those of the tokens, averaged over pairs.
+
+    What remains when the branches are subtracted is at_zero (w_1 k + w_2 + w_3 1[i = j]), weights
+    >= 0 that sum to 1 and at_zero = 1 - psi_equal; the family says what k is. Families: constant
+    (no k, the paper's law), exponential, matern, power_law, fractional, blocks and exponentials
+    (two lengths) along the order of the tokens; patch_grid, patch_distance and patch_power_law by
+    rows and columns of a picture, in raster order unless families are ranked. psi_equal and
+    psi_cross do not depend on where tokens lie. Features: eigenvalues of the second moment of
+    h^A - h^B, scaled so that they sum to the mean of ||h||^2.
+
+    "auto" tries every family, patches in each order of reading, fitted to sums and to lags, and
+    ranks them by what they miss on pictures that they were not fitted to: D(n), its exponent gamma,
+    and the psi's (`TokenFit.ranking`, and `Ranked` for the errors). The model that comes back has
+    the fewest parameters of those within one standard error of the best, and is fitted to all
+    pictures. The better aim of each family is chosen on the same held-out halves.
+
+    The psi's here are ratios of second moments, <h_i . h_j> / <||h||^2>, not realised cosines: they
+    are what E[D^2] = 2 s^2 Upsilon needs when norms vary.
+
+    Errors are the jackknife's: everything is fitted again without each pair, or without each
+    picture or group where pairs share some; shape and weights without each of 20 sets of them, if
+    there are more. NaN from one pair, for shape and weights at the end of their range, for the size
+    of blocks, a whole number, and for the effective dimension, which leans low. n_balance with its
+    interval is `measure(...).n_balance()`. How often the intervals hold, and how often the true
+    family is found: docs/token_families.md.
+
+    Args:
+        a, b: tokens, (pairs, N, d) or (N, d) for one pair; N >= 2.
+        family: one name, several of them to be ranked, or "auto" for all.
+        pairs: "all" for all pairs of the pictures in a, (K, N, d), without b; as in `measure`.
+        groups: what the pairs a, b share; as in `measure`.
+        aim: "sums", squares of the sums of the first n tokens, which D(n) is made of (by default);
+            "lags", averages over all tokens a lag apart: several times more precise where
+            correlations depend on lags alone, and biased for D(n) where they do not. Both are tried
+            where families are ranked, unless one is named. Alone and without either, the constant
+            family takes the psi's over all tokens.
+        patches: rows and columns of the picture, rows times columns = N; by default a square, if
+            N is one.
+        order, seed: of the tokens before anything else; as in `measure`.
+
+    Raises:
+        InputError: as `measure`, an unknown family, fewer than 2 tokens, patches that do not hold N
+            tokens, fewer than 4 pictures (or pairs) where families are ranked.
+        NotPositiveSemidefinite: the measured correlations belong to no valid model.
+
+    Source: Li et al. 2025 for the constant family; the rest derived for this project.
+    """
+    names = families_named(family)
+    if aim is not None and aim not in AIMS:
+        raise InputError(f"aim = {aim!r} is not allowed; it must be one of {', '.join(AIMS)}")
+    given = pairs_of(a, b, pairs, groups).checked().reordered(order, seed)
+    tokens = given.a.shape[1]
+    if tokens < 2:
+        raise InputError("a fit needs at least 2 tokens a sequence")
+    ranked = not isinstance(family, str) or family == "auto"
+    targets = targets_of(names, tokens, patches, ranked, aim)
+    return _Fitting.of(given, targets).result(ranked)
+
+
+@dataclass(frozen=True)
+class _Fitting:
+    """What all families share: moments of the tokens, and how they are put into groups."""
+
+    given: Pairs
+    targets: list[Target]
+    moments: PairMoments
+    second: np.ndarray
+    cells: Cells | None
+
+    @staticmethod
+    def of(given: Pairs, targets: list[Target]) -> _Fitting:
+        n = log_grid(given.a.shape[1], POINTS)
+        moments = pair_moments(given, n)
+        second = difference_moment(given)
+        if np.trace(second) <= ROUNDING * moments.values[:, 0].sum():
+            raise InputError("both branches are the same, so D(n) = 0 and there is nothing to fit")
+        if not targets[0].aim:
+            return _Fitting(given, targets, moments, second, None)
+        lagged = [t.place for t in targets if t.aim == "lags"]
+        cells = cells_of(given, groups_of(given, moments.members), n, list(dict.fromkeys(lagged)))
+        upsilon = cells.of(np.ones(cells.groups, bool)).upsilon
+        differ = upsilon > ROUNDING * n**2
+        if not differ.all():
+            raise InputError(
+                f"D(n) = 0 at n = {n[~differ][0]}, where both branches have the same sum: families "
+                "are fitted to log Upsilon(n); leave tokens that the branches share out, or take "
+                "the constant family"
+            )
+        return _Fitting(given, targets, moments, second, cells)
+
+    def result(self, ranked: bool) -> TokenFit:
+        found = correlations_of(self.moments.rows(), self.given.a.shape[1])
+        found["effective_dimension"] = np.array(
+            [np.trace(self.second) ** 2 / np.sum(self.second**2)]
+        )
+        rows: tuple[Ranked, ...] = ()
+        target = self.targets[0]
+        if ranked:
+            rows = self._ranking()
+            best = chosen(rows)
+            keys = {key_of(t): t for t in self.targets}
+            target = keys[best.family, best.order, best.aim]
+        fit = None
+        if target.aim:
+            assert self.cells is not None
+            fit, more = _with_errors(target, self.cells, len(self.moments.values) > 1)
+            found |= more
+        plain = {k: float(v[0]) for k, v in found.items()}
+        branches, notes = branches_of(target, fit, plain)
+        features = spectrum_of(self.second, plain["mean_square"])
+        count, freedom = len(self.moments.values), freedom_of(self.moments.members)
+        parameters = {name: _estimate(values, count, freedom) for name, values in found.items()}
+        for name in target.family.parameters if target.aim else ():
+            parameters[name] = Positive(**vars(parameters[name]))
+        name, order, aim = key_of(target)
+        return TokenFit(TokenModel(branches, features), parameters, name, order, aim, rows, notes)
+
+    def _ranking(self) -> tuple[Ranked, ...]:
+        cells = self.cells
+        if cells is None or cells.groups < LEAST_GROUPS:
+            there = 1 if cells is None else cells.groups
+            raise InputError(
+                f"families are ranked by pictures that they were not fitted to, which takes at "
+                f"least {LEAST_GROUPS} pictures (or pairs, or groups), but there are {there}; name "
+                "one family instead"
+            )
+        splits, everything = Splits.of(cells), cells.of(np.ones(cells.groups, bool))
+        misses = {key_of(t): splits.errors(t, t.fit(everything).values) for t in self.targets}
+        sizes = {t.name: t.family.size for t in self.targets}
+        return ranking(misses, sizes, splits.unmodelled(), cells.groups)
+
+
+def _with_errors(target: Target, cells: Cells, errors: bool) -> tuple[Shape, dict[str, np.ndarray]]:
+    """The fit to all pairs, and its numbers by name with those without each group, (1 + K,)."""
+    family = target.family
+    names = (*family.parameters, "weight_constant", *family.weights, "weight_white")
+    fit = target.fit(cells.of(np.ones(cells.groups, bool)))
+
+    def numbers(shape: Shape) -> np.ndarray:
+        *parts, constant, white = shape.weights
+        return np.array([*shape.values, constant, *parts, white])
+
+    rows = [numbers(fit)]
+    for group in range(cells.groups if errors else 0):
+        left = cells.of(np.arange(cells.groups) != group)
+        usable = left.count and np.all(left.upsilon > ROUNDING)
+        rows.append(
+            numbers(target.again(left, fit.values)) if usable else np.full(len(names), np.nan)
+        )
+    weights = rows[0][len(family.parameters) :]
+    inside = (weights > INSIDE) & (weights < 1 - INSIDE)
+    shaped = target.inside(fit) & np.any(inside[1:-1]) & (not family.integer)
+    kept = np.array([*shaped, *inside])
+    table = np.array(rows).T
+    return fit, {
+        name: row if ok else row[:1] for name, row, ok in zip(names, table, kept, strict=True)
+    }
+
+
+def _estimate(rows: np.ndarray, count: int, freedom: float) -> Estimate:
+    """From the value with all pairs, and those without each group; unbounded if one of them is."""
+    left = rows[1:]
+    error = np.asarray(np.nan)
+    if len(left):
+        finite = np.isfinite(left).all()
+        error = np.sqrt(np.sum(deviations(left) ** 2)) if finite else np.asarray(np.inf)
+    return Estimate(rows[0], error, count, max(min(len(left) - 1.0, freedom), 0.0))
+
+
+def correlations_of(rows: np.ndarray, tokens: int) -> dict[str, np.ndarray]:
+    """psi's over all tokens and the mean of ||h||^2, of each row of `PairMoments.rows`."""
+    square, product, within, cross = rows.T[:4]
+    size = square / (2 * tokens)
+    ordered = tokens * (tokens - 1.0) * size
+    psi = {
+        "psi_equal": product / (tokens * size),
+        "psi_within": within / (2 * ordered),
+        "psi_cross": cross / ordered,
+    }
+    return psi | {"psi_delta": psi["psi_within"] - psi["psi_cross"], "mean_square": size}

@@ -1,0 +1,82 @@
+"""`tokenspace fit-tokens`: the tables, JSON, a model to run, and what is refused."""
+
+import json
+
+import numpy as np
+import pytest
+
+import tokenspace as ts
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    h = rng.standard_normal((8, 20, 6)) + 0.5 * rng.standard_normal((8, 1, 6))
+    h[:, 1:] += 0.8 * h[:, :-1]
+    np.save("pictures.npy", h.astype(np.float32))
+    np.save("few.npy", h[:3].astype(np.float32))
+    return h.astype(np.float32)
+
+
+def test_tables(call, files):
+    names = ("constant", "exponential", "patch_distance")
+    arguments = ["--pairs", "all", "--patches", "4x5", "--config", "m.toml"]
+    arguments += [f"--family={name}" for name in names]
+    status, out, err = call("fit-tokens", "pictures.npy", *arguments)
+    assert status == 0 and err == "" and "nan" not in out
+    for said in (
+        "patch_distance, hilbert",
+        "no model",
+        "<- chosen",
+        "best",
+        "kurtosis",
+        "token law",
+    ):
+        assert said in out
+    fit = ts.fit_tokens(files, pairs="all", family=names, patches=(4, 5))
+    assert f"Parameters of {fit.family}" in out
+    status, out, err = call("run", "m.toml")
+    assert status == 0 and "n_balance" in out and "TokenModel(" in out
+
+
+def test_json_holds_the_same(call, files):
+    names = ("constant", "exponential")
+    status, out, err = call(
+        "fit-tokens", "pictures.npy", "--pairs", "all", "--json", *(f"--family={n}" for n in names)
+    )
+    assert status == 0 and err == ""
+    found = json.loads(out)
+    fit = ts.fit_tokens(files, pairs="all", family=names)
+    assert found["family"] == fit.family and len(found["ranking"]) == 3
+    for name, value in fit.parameters.items():
+        assert found["parameters"][name]["mean"] == pytest.approx(float(value.mean), rel=1e-6)
+    said = ts.describe_tokens(files, pairs="all")
+    assert found["description"]["tokens"]["norm"]["mean"] == pytest.approx(
+        float(said.found["norm"].mean)
+    )
+    assert found["model"]["features"]["model"] == "spectrum"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        (["few.npy", "--pairs", "all"], "at least 4 pictures"),
+        (["pictures.npy"], "tokens of both branches are needed"),
+        (["pictures.npy", "--pairs", "all", "--patches", "4"], "must be rows x columns"),
+        (["pictures.npy", "--pairs", "all", "--patches", "4x4"], "must hold 20 tokens"),
+        (
+            ["pictures.npy", "--pairs", "all", "--family", "exponental"],
+            "did you mean 'exponential'",
+        ),
+        (["pictures.npy", "--pairs", "all", "--aim", "both"], "one of sums, lags"),
+        (["pictures.npy", "--pairs", "all", "--config", "no/m.toml"], "cannot be written"),
+        (["none.npy", "--pairs", "all"], "none.npy"),
+    ],
+)
+def test_what_is_refused(call, files, arguments, match):
+    status, out, err = call("fit-tokens", *arguments)
+    assert status == 2 and out == ""
+    assert match in " ".join(err.split())

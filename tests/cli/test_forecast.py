@@ -1,0 +1,58 @@
+"""`tokenspace forecast` as a user runs it."""
+
+import json
+
+import numpy as np
+import pytest
+
+N = np.array([1, 8, 16, 32, 64, 128, 256, 384])
+WAVE = 0.01 * np.array([1, -2, 1, 2, -1, -1, 2, -2])
+
+
+@pytest.fixture
+def csv(tmp_path):
+    """Eight benchmarks of a model, in each the first point confounded."""
+    lines = ["model,benchmark,n,score,confound"]
+    for k in range(8):
+        score = (60 + k) * (1 - 0.6 * N**-0.5) * np.exp(np.roll(WAVE, k))
+        score[0] *= 0.5
+        lines += [
+            f"m,b{k},{n},{s:.4f},{'odd' if n == 1 else ''}" for n, s in zip(N, score, strict=True)
+        ]
+    path = tmp_path / "curves.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_tables_and_words(call, csv):
+    laws = "power,saturating"
+    status, out, err = call("forecast", csv, "--law", laws, "--curves")
+    assert status == 0 and "8 curves: forecasts of the last 3 scores" in out
+    assert "Nearer than the power law, beyond chance over benchmarks: saturating by" in out
+    assert "without: odd:" in out and "m / b7" in out and "nan" not in out
+    assert "Confounds: the model was trained" not in out  # that is said of the paper's curves
+
+
+def test_json_holds_every_number(call, csv):
+    status, out, _ = call("forecast", csv, "--law", "power,saturating", "--rolling", "--json")
+    found = json.loads(out)
+    assert status == 0 and set(found) == {"all points", "without: odd"}
+    rows = {r["law"]: r for r in found["all points"]["skill"]}
+    assert rows["power"]["curves"] == 8 and rows["power"]["cases"] == 8 * (4 + 3 + 2 + 1)
+    assert rows["no change"]["held"] is None
+    assert len(found["all points"]["errors"]) == 8
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--hold", "5"], "no curve has the 9 points that are needed to forecast 5; the longest"),
+        (["--chance", "25"], "--chance needs --top"),
+        (["--top", "50"], "m / b0: score[2] = 51.5126 is not allowed: on the logit scale"),
+        (["--law", "cubic"], "law = 'cubic' is not allowed"),
+        (["--loss", "cubes"], "one of squares, huber"),
+    ],
+)
+def test_refuses_in_words(call, csv, options, words):
+    status, out, err = call("forecast", csv, *options)
+    assert status == 2 and out == "" and words in " ".join(err.split())

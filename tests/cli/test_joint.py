@@ -1,0 +1,88 @@
+"""`joint` and `plan-tokens` as a user runs them."""
+
+import json
+
+import numpy as np
+import pytest
+
+N = [1, 8, 16, 64, 128, 256, 512]
+
+
+@pytest.fixture
+def csv(tmp_path):
+    """Two benchmarks of each of two models, n_balance 40."""
+    rng = np.random.default_rng(0)
+    lines = ["model,benchmark,n,score"]
+    for model in "ab":
+        for benchmark, beta in (("x", 0.2), ("y", 0.4)):
+            for n in N:
+                score = 20 * (n * (n + 40) / 41) ** (beta / 2) * np.exp(0.01 * rng.normal())
+                lines.append(f"{model},{benchmark},{n},{score}")
+    path = tmp_path / "curves.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_joint(call, csv):
+    status, out, _ = call("joint", csv, "--runs", 99)
+    assert status == 0 and "a, b" not in out
+    for words in (
+        "all together",
+        "all points",
+        "sharing",
+        "no change",
+        "2 (a)",
+        "4 (all together)",
+    ):
+        assert words in out, words
+    status, out, _ = call("joint", csv, "--runs", 99, "--json")
+    found = json.loads(out)
+    assert [r["model"] for r in found["fits"]] == [
+        "a",
+        "a",
+        "b",
+        "b",
+        "all together",
+        "all together",
+    ]
+    first = found["fits"][0]
+    ((low, high),) = first["regions"]["chi-square"]
+    assert low < first["n_balance"] < high and first["crossover"]
+    assert first["tests"]["need"]["p"]["independent"] == 0.01 and found["power"] == {}
+
+
+def test_joint_with_power(call, csv):
+    lines = csv.read_text().splitlines()
+    csv.write_text("\n".join(k for k in lines if not k.startswith("b,")))
+    status, out, _ = call("joint", csv, "--runs", 99, "--power", "--hold", 5)
+    assert status == 0 and "Power at 5 %, a" in out and "noise x 0.25, 7 n" in out
+    assert "too short to hold 5 points out" in out
+
+
+def test_joint_says_what_is_wrong(call, csv):
+    csv.write_text("model,n,score\na,1,2\na,8,3\na,16,4\n")
+    status, _, err = call("joint", csv)
+    assert status == 2 and "no curve has 4 different n" in err
+
+
+def test_plan_tokens(call, csv):
+    asked = ("--parameters", "7e9", "--layers", 32, "--width", 4096, "--text", 64)
+    status, out, _ = call("plan-tokens", csv, "--keep", 0.9, *asked)
+    assert status == 0 and "a / x" in out and "%" in out and "TransformerCost(" in out
+    status, out, _ = call("plan-tokens", csv, "--keep", 0.9, "--json")
+    found = json.loads(out)
+    assert len(found) == 4 and found[0]["keep"] == 0.9 and found[0]["flops"] is None
+    assert all(1 <= p["low"] <= p["n"] <= p["high"] <= 512 for p in found)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--keep", 95), "keep = 95.0 is not allowed"),
+        (("--layers", 32), "need --parameters"),
+        (("--parameters", "7e9", "--layers", 32), "both layers and width"),
+    ],
+)
+def test_plan_tokens_says_what_is_wrong(call, csv, options, words):
+    status, _, err = call("plan-tokens", csv, *options)
+    assert status == 2 and words in err

@@ -1,0 +1,84 @@
+"""`tokenspace measure DIR` and `figures --tokens DIR`: what is said, in words and in JSON."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+import tokenspace as ts
+from tokenspace.cli import main
+
+RNG = np.random.default_rng(0)
+TOKENS = {f"{k}": RNG.standard_normal((12 - k, 6)).astype("f4") + 1 for k in range(5)}
+
+
+@pytest.fixture
+def call(capfd, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "layers").mkdir()
+    for layer in "abcd":
+        save_file(TOKENS, tmp_path / "layers" / f"{layer}.safetensors")
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["tokenspace", *arguments])
+        status = 0
+        try:
+            main()
+        except SystemExit as end:
+            status = end.code or 0
+        return status, *capfd.readouterr()
+
+    return run
+
+
+def test_a_table_of_one_group_and_a_line_for_each_of_many(call):
+    status, out, err = call("measure", "layers", "--only", "b", "--norms")
+    assert status == 0 and out.startswith("layers b\n") and not err.strip()
+    assert "10 pairs, raster order; all pairs of 5 pictures" in out and "  pairs  " in out
+    assert (
+        "scaled to norm 1" in out
+        and "as the paper fits it (that above: least squares in log), every n alike: " in out
+    )
+    assert "fitted up to n = 9, which half of the pairs reach" in out and "nan" not in out
+    status, out, _ = call("measure", "layers")
+    assert status == 0 and "tokenspace measure layers --only d" in out
+    assert all(f"\n {name} " in out for name in "abcd")
+
+
+def test_json_has_counts_and_every_lambda(call):
+    status, out, _ = call("measure", "layers", "--json")
+    documents = json.loads(out)
+    want = ts.measure(list(TOKENS.values()), pairs="all", grid=documents[0]["n"])
+    assert status == 0 and [d["name"] for d in documents] == list("abcd")
+    found = documents[0]
+    np.testing.assert_array_equal(found["counts"], want.counts)
+    np.testing.assert_allclose(found["unit_norm"]["mean"], want.unit_divergence.mean)
+    for name, how in (("", {}), ("_plain", {"by": "plain"}), ("_unit_norm", {"unit": True})):
+        assert found[f"lambda{name}"]["mean"] == pytest.approx(want.scale_fit(**how).mean)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["layers", "layers"], "B is not allowed: the folder layers says itself"),
+        (["layers", "--pairs", "all"], "--pairs is not allowed"),
+        (["layers", "--only", "x"], "--only 'x': no such group; there are a, b, c, d"),
+        (["layers/a.safetensors", "--only", "x"], "layers/a.safetensors is no folder"),
+        (["nosuch"], "nosuch: no such file"),
+    ],
+)
+def test_refuses_in_words(call, arguments, words):
+    status, _, err = call("measure", *arguments)
+    assert status == 2 and words in err
+
+
+def test_figures_of_tokens(call, tmp_path):
+    status, out, _ = call(
+        "figures", "--tokens", "layers", "--out", "f", "--figure", "tokens_balance"
+    )
+    assert status == 0 and out.split() == ["f/tokens_balance.png", "f/tokens_balance.svg"]
+    assert (tmp_path / "f" / "tokens_balance.png").read_bytes().startswith(b"\x89PNG")
+    status, _, err = call("figures", "--tokens", "layers", "--results", "x", "--out", "f")
+    assert status == 2 and "give one of them" in err

@@ -1,0 +1,121 @@
+"""Scores predicted from tokens: against known truths, and with both errors in the intervals."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import tokenspace as ts
+from tokenspace.scaling.joint.family import abscissa
+
+GRID = [1, 2, 4, 8, 16, 32, 64, 128, 256]
+BALANCE, BETA = 39.0, 0.3  # of psi's 0.2, 0.12, 0.1
+AT = np.array([1.0, 128, 2000])
+
+
+def tokens(pairs, seed=0):
+    model = ts.TokenModel(ts.equicorrelated(0.2, 0.12, 0.1), ts.Isotropic(256))
+    asked = ("divergence", "correlations")
+    return ts.simulate(model, GRID, pairs, seed=seed, statistics=asked)
+
+
+def scores(n, noise=0.0, rng=None):
+    x = abscissa(np.asarray(n, float), np.array([BALANCE]))[0]
+    scatter = 0 if rng is None else noise * rng.standard_normal(len(x))
+    return dict(zip(n, np.exp(3 + BETA * x + scatter), strict=True))
+
+
+@pytest.fixture(scope="module")
+def many():
+    return tokens(2000)
+
+
+def test_many_tokens_and_exact_scores_give_the_truth(many):
+    found = ts.predict_scores(many, scores([8, 32, 256]), AT)
+    assert found.n_balance.mean == pytest.approx(BALANCE, rel=0.02)
+    np.testing.assert_allclose(found.score, list(scores(AT).values()), rtol=0.01)
+    assert found.beta == pytest.approx(BETA, rel=0.01)
+    branches = ts.equicorrelated(0.0, 1 / (1 + BALANCE), 0.0)
+    alpha = ts.theory.alpha(branches, np.array([1, 128, 2000]), BETA)
+    np.testing.assert_allclose(found.alpha, alpha, rtol=0.01)
+    assert (found.low < found.score).all() and (found.score < found.high).all()
+
+
+def test_known_tokens_leave_students_interval_of_a_line(many):
+    """With n_balance known the interval is the textbook's; here its error is small beside noise."""
+    given = scores([2, 8, 32, 256], 0.05, np.random.default_rng(1))
+    found = ts.predict_scores(many, given, AT)
+    x, y = abscissa(np.array(list(given), float), [BALANCE])[0], np.log(list(given.values()))
+    line = stats.linregress(x, y)
+    new = abscissa(AT, [BALANCE])[0]
+    s = np.sqrt(np.sum((y - line.intercept - line.slope * x) ** 2) / 2)
+    reach = s * np.sqrt(1 + 1 / 4 + (new - x.mean()) ** 2 / np.sum((x - x.mean()) ** 2))
+    half = np.log(found.high / found.low) / 2
+    np.testing.assert_allclose(half, stats.t.ppf(0.975, 2) * reach, rtol=0.03)
+    beta_half = (found.beta_high - found.beta_low) / 2
+    assert beta_half == pytest.approx(stats.t.ppf(0.975, 2) * line.stderr, rel=0.03)
+
+
+def test_fewer_tokens_make_wider_intervals(many):
+    given = scores([8, 16, 64])
+    few, lots = (ts.predict_scores(t, given, AT, noise=1e-5) for t in (tokens(4), many))
+    assert np.all(np.log(few.high / few.low)[[0, 2]] > 2 * np.log(lots.high / lots.low)[[0, 2]])
+
+
+def test_noise_that_is_known_does_with_two_scores(many):
+    found = ts.predict_scores(many, scores([8, 256]), noise=0.01)
+    assert list(found.n) == GRID and found.residual_std == 0.01
+    with pytest.raises(ts.TokenspaceError, match="give a third, or noise="):
+        ts.predict_scores(many, scores([8, 256]))
+
+
+def test_agrees_with_scores_of_the_same_tokens_only(many):
+    n = np.array([1.0, 8, 32, 128, 512])
+    rng = np.random.default_rng(0)
+    found = ts.predict_scores(many, scores([8, 32, 256]))
+
+    def joint(balance):
+        x = abscissa(n, np.array([balance]))[0]
+        made = {b: (n, np.exp(b * x + 0.001 * rng.standard_normal(5))) for b in (0.2, 0.3, 0.5)}
+        return ts.fit_joint(made, runs=99)
+
+    assert found.agrees(joint(BALANCE), "chi-square")
+    assert not found.agrees(joint(400.0), "chi-square")
+
+
+@pytest.mark.parametrize(
+    ("given", "options", "words"),
+    [
+        ({8: 1.0}, {}, "2 different n at least"),
+        ({8: 1.0, 16: -1.0, 32: 2.0}, {}, "finite and > 0"),
+        ([1, 2], {}, "table n -> score"),
+        ({8: 1.0, 16: 2.0, 32: 3.0}, {"noise": -1.0}, "noise = -1.0"),
+        ({8: 1.0, 16: 2.0, 32: 3.0}, {"level": 0}, "level = 0"),
+        ({8: 1.0, 16: 2.0, 32: 3.0}, {"at": [0]}, "at must be"),
+    ],
+)
+def test_refuses(many, given, options, words):
+    with pytest.raises(ts.TokenspaceError, match=words):
+        ts.predict_scores(many, given, **options)
+
+
+def test_refuses_tokens_that_say_too_little():
+    model = ts.TokenModel(ts.equicorrelated(0.2, 0.12, 0.1), ts.Isotropic(16))
+    given = scores([8, 16, 64])
+    with pytest.raises(ts.TokenspaceError, match="realised psi's"):
+        ts.predict_scores(ts.simulate(model, GRID, 4), given)
+    with pytest.raises(ts.TokenspaceError, match="at least 2 pairs"):
+        ts.predict_scores(tokens(1), given)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("pairs", "few"), [(10, (8, 16, 64)), (50, (8, 16, 32, 64, 256))])
+def test_intervals_hold_new_scores(pairs, few):
+    rng = np.random.default_rng(2)
+    runs, held = 300, np.zeros(4)
+    for seed in range(runs):
+        found = ts.predict_scores(tokens(pairs, seed), scores(few, 0.02, rng), AT)
+        new = np.array(list(scores(AT, 0.02, rng).values()))
+        held[:3] += (found.low <= new) & (new <= found.high)
+        held[3] += found.beta_low <= BETA <= found.beta_high
+    low, high = (stats.binom.ppf(q, runs, p) for q, p in ((0.01, 0.93), (0.99, 0.97)))
+    assert np.all((low <= held) & (held <= high)), held / runs

@@ -1,0 +1,69 @@
+"""Several sizes of a model fitted together."""
+
+import numpy as np
+import pytest
+from scipy import optimize
+
+import tokenspace as ts
+from tokenspace.scaling.curves import Curve, read_curves
+from tokenspace.scaling.sizes import fit_sizes
+
+N = np.array([1, 4, 16, 36, 64, 144, 576.0])
+SIZES = (0.5e9, 1.8e9, 7e9)
+
+
+def made(noise=0.0):
+    rng = np.random.default_rng(2)
+    curves = []
+    for size in SIZES:
+        score = 0.7 - 0.3 * (size / 0.5e9) ** -0.2 * N**-0.15
+        score = score * np.exp(noise * rng.standard_normal(len(N)))
+        labels = {"model": f"{size:g}", "benchmark": "b"}
+        curves.append(Curve("c", N, score, labels, size=size))
+    return curves
+
+
+def test_recovers_itself():
+    (fit,) = fit_sizes(made())
+    assert fit.benchmark == "b" and fit.sizes == SIZES and fit.points == 21
+    want = {"limit": 0.7, "A": 0.3, "b": 0.2, "g": 0.15}
+    assert fit.parameters == pytest.approx(want, rel=1e-3)
+    np.testing.assert_allclose(fit.predict(N, 7e9), made()[2].score, rtol=1e-5)
+
+
+def test_optimum_and_intervals_are_those_of_scipy():
+    curves = made(0.01)
+    (fit,) = fit_sizes(curves)
+
+    def off(p):
+        parts = [
+            np.log(p[0] - p[1] * (c.size / SIZES[0]) ** -p[2] * c.n ** -p[3]) - np.log(c.score)
+            for c in curves
+        ]
+        return np.concatenate(parts)
+
+    found = optimize.least_squares(off, [0.7, 0.3, 0.2, 0.15], xtol=1e-14, ftol=1e-14, gtol=1e-14)
+    assert fit.residual_std == pytest.approx(np.sqrt(2 * found.cost / 17), rel=1e-6)
+    np.testing.assert_allclose(list(fit.parameters.values()), found.x, rtol=1e-3)
+    error = np.sqrt(2 * found.cost / 17 * np.diag(np.linalg.inv(found.jac.T @ found.jac)))
+    low, high = fit.intervals["b"]
+    assert (high - low) / 2 == pytest.approx(2.1098 * error[2], rel=1e-3)
+
+
+def test_needs_two_sizes():
+    with pytest.raises(ts.TokenspaceError, match="two sizes of model: a column model_size"):
+        fit_sizes(read_curves())
+    with pytest.raises(ts.TokenspaceError, match="4 scores do not determine"):
+        fit_sizes([c.keep(c.n < 5) for c in made()[:2]])
+
+
+@pytest.mark.slow
+def test_published_sizes():
+    fits = fit_sizes(read_curves("published"))
+    assert len(fits) == 2
+    for fit in fits:
+        assert fit.sizes == (0.5e9, 1.8e9, 4e9, 7e9) and fit.residual_std < 0.1
+        assert (
+            fit.parameters["limit"] == pytest.approx(1, rel=1e-3) and "limit" not in fit.intervals
+        )
+        assert fit.parameters["b"] > 0 and fit.parameters["g"] > 0

@@ -1,0 +1,80 @@
+"""Who forecasts best: skill, its test, and what becomes of it without some points."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tokenspace.scaling.curves import Curve, read_curves
+from tokenspace.scaling.fit import chosen_method
+from tokenspace.scaling.outcome import judge
+from tokenspace.scaling.skill import by_curve, flip_test, skill
+from tokenspace.scaling.subsets import subsets
+
+
+def made(errors):
+    """Cases of one origin and step: law -> error on each curve."""
+    rows = [
+        {"curve": k, "origin": 7, "step": 1, "law": law, "error": e, "log score": 0.0, "held": True}
+        for law, values in errors.items()
+        for k, e in enumerate(values)
+        if np.isfinite(e)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_skill_is_one_less_the_geometric_mean_of_ratios():
+    cases = made({"power": [0.1, 0.4], "a": [0.05, 0.1], "no change": [0.2, 0.2]})
+    table = skill(cases).set_index("law")
+    assert table.loc["a", "skill over power"] == pytest.approx(1 - np.sqrt(0.5 * 0.25))
+    assert table.loc["power", "skill over no change"] == pytest.approx(1 - np.sqrt(0.5 * 2))
+    assert np.isnan(table.loc["power", "skill over power"])
+    assert table.loc["a", "rms error"] == pytest.approx(np.sqrt((0.05**2 + 0.1**2) / 2))
+    assert list(table["best"]) == [2, 0, 0] and table.index[0] == "a"
+
+
+def test_only_shared_cases_are_compared():
+    cases = made({"power": [0.1, 0.1], "a": [0.05, np.nan], "no change": [0.1, 0.1]})
+    table = skill(cases).set_index("law")
+    assert table.loc["a", "skill over power"] == pytest.approx(0.5)
+    assert table.loc["a", "curves"] == 1
+    assert np.isnan(by_curve(cases).loc[1, "a"])
+
+
+def test_flips_by_hand():
+    """1, 2 and 3 with every sign: 2 of 8 sums reach 6, and 4 reach 4; in two clusters 2 of 4."""
+    assert flip_test(np.array([1.0, 2, 3]), np.arange(3)) == pytest.approx(0.25)
+    assert flip_test(np.array([-1.0, 2, 3]), np.arange(3)) == pytest.approx(0.5)
+    assert flip_test(np.array([1.0, 2, 3]), np.array([0, 1, 1])) == pytest.approx(0.5)
+    assert flip_test(np.ones(30), np.arange(30)) == pytest.approx(1 / 20_000)
+
+
+def test_flips_keep_their_level():
+    """5 % of tables without a difference, in clusters that share one; curves alone: far more."""
+    rng = np.random.default_rng(1)
+    cluster = np.repeat(np.arange(10), 4)
+    runs = [rng.normal(size=10)[cluster] + 0.3 * rng.normal(size=40) for _ in range(200)]
+    clustered = np.mean([flip_test(d, cluster) < 0.05 for d in runs])
+    alone = np.mean([flip_test(d[:12], np.arange(12)) < 0.05 for d in runs])
+    assert clustered < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 200) and alone > 0.2
+
+
+def test_subsets_of_the_papers_curves():
+    found = subsets(read_curves())
+    assert [sum(len(c.n) for c in part) for part in found.values()] == [360, 324, 356, 320]
+    assert next(iter(found)) == "all points" and list(found)[-1] == "without all confounds"
+
+
+def test_subsets_by_training():
+    n = np.array([1.0, 4, 16, 64])
+    curves = [Curve(k, n, n, trained=t) for k, t in (("a", "yes"), ("b", "no"), ("c", "no"))]
+    found = subsets(curves)
+    assert [c.name for c in found["pruned without training"]] == ["b", "c"]
+    assert [len(c.n) for c in found["trained for each n, without smallest n"]] == [3]
+
+
+def test_short_curves_are_left_out_and_counted():
+    n = np.array([1, 4, 16, 64, 256.0])
+    curves = [Curve("long", n, n**0.3), Curve("short", n[:4], n[:4])]
+    outcome = judge(curves, chosen_method("power,logarithm", 0.95), 1)
+    assert outcome.names == {0: "long"} and outcome.left_out == 1
+    assert judge(curves[1:], chosen_method("power", 0.95), 1) is None

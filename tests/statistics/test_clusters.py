@@ -1,0 +1,123 @@
+"""Means over pairs that end at different n: exact against doing it by hand, and honest."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from tokenspace.statistics.clusters import begin_clusters, summary_of_clusters, update_clusters
+
+N = np.array([1, 3, 6, 10])
+NAMES = ("psi_equal", "psi_cross_AA", "psi_cross_BB", "psi_cross_AB")
+
+
+def samples(pairs, reach, seed=0):
+    """Of pairs that reach so many of N; NaN beyond."""
+    rng = np.random.default_rng(seed)
+    found = {k: rng.uniform(-0.5, 0.5, (pairs, len(N))) for k in NAMES}
+    for k in NAMES[1:]:
+        found[k][:, 0] = np.nan
+    found["divergence"] = rng.uniform(1, 2, (pairs, len(N)))
+    gone = np.arange(len(N)) >= np.asarray(reach)[:, None]
+    return {k: np.where(gone, np.nan, v).astype("f4") for k, v in found.items()}
+
+
+def summarised(found, members, block=1000):
+    state = begin_clusters(N, members.max() + 1)
+    for start in range(0, len(members), block):
+        now = slice(start, start + block)
+        state = update_clusters(state, {k: v[now] for k, v in found.items()}, members[now])
+    return summary_of_clusters(state)
+
+
+def by_hand(values, members):
+    """Mean, covariance and degrees of freedom of values (P, m), NaN where a pair has ended."""
+    m, groups = values.shape[1], members.max() + 1
+    mean, off, freedom = np.zeros(m), np.zeros((groups, m)), np.zeros(m)
+    for j in range(m):
+        there = ~np.isnan(values[:, j])
+        mean[j] = values[there, j].mean()
+        present = [k for k in range(groups) if np.any(there & (members == k).any(axis=1))]
+        left = {}
+        for k in present:
+            rest = there & ~(members == k).any(axis=1)
+            left[k] = values[rest, j].mean() if rest.any() else np.nan
+        centre = np.mean(list(left.values()))
+        for k in present:
+            off[k, j] = np.sqrt((len(present) - 1) / len(present)) * (left[k] - centre)
+        sizes = np.array([np.sum(there & (members == k).any(axis=1)) for k in present], float)
+        freedom[j] = max(1, np.sum(sizes**2) ** 2 / np.sum(sizes**4) - 1)
+    return mean, sum(np.outer(row, row) for row in off), freedom
+
+
+PICTURES = np.array(list(combinations(range(6), 2)))
+LENGTHS = np.array([4, 4, 3, 2, 4, 3])
+CASES = {
+    "prompts": (np.arange(15)[:, None], np.array([4, 4, 3, 3, 3, 2, 2, 4, 1, 1, 4, 2, 3, 1, 4])),
+    "several pairs a prompt": (np.repeat(np.arange(5), 3)[:, None], np.tile([4, 3, 2], 5)),
+    "pictures": (PICTURES, LENGTHS[PICTURES].min(axis=1)),
+}
+
+
+@pytest.mark.parametrize("block", [4, 1000])
+@pytest.mark.parametrize("case", CASES)
+def test_is_doing_it_by_hand(case, block):
+    members, reach = CASES[case]
+    found = samples(len(reach), reach)
+    got = summarised(found, members, block)
+    mean, covariance, freedom = by_hand(found["divergence"].astype(float), members)
+    d = got.joint.select(slice(len(N)))
+    np.testing.assert_allclose(d.mean, mean, rtol=1e-12)
+    np.testing.assert_allclose(d.covariance, covariance, rtol=1e-9, atol=1e-15)
+    np.testing.assert_allclose(d.degrees_of_freedom, freedom, rtol=1e-12)
+    np.testing.assert_array_equal(got.counts, (~np.isnan(found["divergence"])).sum(axis=0))
+    for name in ("psi_equal", "psi_cross_AA"):
+        mean, covariance, _ = by_hand(found[name][:, 1:].astype(float), members)
+        np.testing.assert_allclose(got.psi[name].mean[1:], mean, rtol=1e-6)
+        error = np.sqrt(np.diag(covariance))
+        np.testing.assert_allclose(got.psi[name].standard_error[1:], error, rtol=1e-6)
+    assert not got.independent
+
+
+def test_unknown_errors_are_no_number_and_stay_where_they_are():
+    """At the last n one pair is left."""
+    got = summarised(samples(5, [4, 3, 3, 3, 3]), np.arange(5)[:, None])
+    assert np.isnan(got.joint.standard_error[3]) and np.isnan(
+        got.psi["psi_equal"].standard_error[3]
+    )
+    assert np.isfinite(got.joint.standard_error[:3]).all()
+
+
+def test_unit_norm_divergence_is_that_of_each_pair():
+    found = samples(8, [4] * 8)
+    got = summarised(found, np.arange(8)[:, None])
+    equal, aa, bb, ab = (found[k].astype(float) for k in NAMES)
+    upsilon = N * (1 - equal) + N * (N - 1) * np.nan_to_num((aa + bb) / 2 - ab)
+    unit = np.sqrt(2 * np.maximum(upsilon, 0))
+    both = np.hstack([unit, upsilon])
+    np.testing.assert_allclose(got.unit.mean, both.mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(got.unit.covariance, np.cov(both.T) / 8, rtol=1e-5, atol=1e-7)
+
+
+def test_errors_are_those_of_the_mean():
+    """Two-sided: over many draws, the mean error squared is the variance of the mean, at each n."""
+    rng = np.random.default_rng(4)
+    runs, pairs = 4000, 12
+    reach = rng.integers(1, 5, pairs)
+    reach[:4] = 4
+    members = np.arange(pairs)[:, None]
+    found = samples(pairs * runs, np.tile(reach, runs), seed=5)
+    means, squares = [], []
+    for run in range(runs):
+        now = slice(run * pairs, (run + 1) * pairs)
+        mean, covariance, _ = _fast({k: v[now] for k, v in found.items()}, members)
+        means.append(mean)
+        squares.append(np.diag(covariance))
+    ratio = np.mean(squares, axis=0) / np.var(means, axis=0, ddof=1)
+    # the variance of 4000 means is known to 1 / sqrt(2000), 2.2 %
+    np.testing.assert_allclose(ratio, 1, atol=4 * np.sqrt(2 / runs))
+
+
+def _fast(found, members):
+    joint = summarised(found, members).joint.select(slice(len(N)))
+    return joint.mean, joint.covariance, joint.degrees_of_freedom

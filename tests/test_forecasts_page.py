@@ -1,0 +1,56 @@
+"""docs/forecasts.md says what the shipped curves say."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from tokenspace.scaling.curves import read_curves
+from tokenspace.scaling.fit import chosen_method
+from tokenspace.scaling.outcome import judge
+
+ROOT = Path(__file__).parent.parent
+PAGE = (ROOT / "docs" / "forecasts.md").read_text()
+spec = importlib.util.spec_from_file_location("forecasts", ROOT / "docs" / "forecasts.py")
+forecasts = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(forecasts)
+
+
+@pytest.fixture(scope="module")
+def paper():
+    return forecasts.outcomes("paper")
+
+
+def test_tables_of_the_papers_curves(paper):
+    for made in (
+        forecasts.skill_table(paper["all points"]),
+        forecasts.subsets_table(paper),
+        forecasts.words(paper),
+    ):
+        assert made in PAGE, "run: python docs/forecasts.py"
+
+
+@pytest.mark.slow
+def test_tables_of_other_papers_curves():
+    found = forecasts.outcomes("published")
+    for made in (
+        forecasts.skill_table(found["all points"]),
+        forecasts.subsets_table(found),
+        forecasts.words(found),
+    ):
+        assert made in PAGE, "run: python docs/forecasts.py"
+
+
+def test_counts_between_the_papers_laws():
+    laws = ["power", "crossover", "saturating"]
+    errors = judge(read_curves(), chosen_method(laws, 0.95)).errors[laws]
+    saturating = errors["saturating"] < errors[["power", "crossover"]].min(axis=1)
+    rest = errors[~saturating]
+    alike = abs(rest["crossover"] / rest["power"] - 1) < 1e-5
+    crossover = ~alike & (rest["crossover"] < rest["power"])
+    power = ~alike & (rest["power"] < rest["crossover"])
+    said = " ".join(PAGE.split())
+    assert (
+        f"best on {saturating.sum()} of the 36 curves, the crossover on {crossover.sum()} and the "
+        f"power law on {power.sum()}; on the other {alike.sum()} the crossover lies outside"
+    ) in said

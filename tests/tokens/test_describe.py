@@ -1,0 +1,122 @@
+"""What tokens are like: numbers against their definitions, laws of known tokens, errors in words."""
+
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tokenspace as ts
+from tokenspace.errors import InputError
+
+FALLING = 1 / np.arange(1, 33.0) ** 0.5
+TOKENS = np.load(Path(__file__).parents[1] / "data" / "picture_tokens.npz")
+
+
+def pictures(count, seed=0, tokens=48):
+    """Gaussian pictures (count, tokens, d) with a part that their tokens share, and a mean."""
+    rng = np.random.default_rng(seed)
+    own = rng.standard_normal((count, tokens, 32)) + 0.7 * rng.standard_normal((count, 1, 32))
+    return own * np.sqrt(FALLING) + 0.2
+
+
+def test_numbers_are_their_definitions():
+    h = pictures(5).astype(np.float32).astype(float)
+    found = ts.describe_tokens(h, pairs="all").found
+    square = np.sum(h**2, axis=2)
+    assert found["norm"].mean == pytest.approx(np.sqrt(square).mean())
+    assert found["norm_variation"].mean == pytest.approx(square.var() / square.mean() ** 2)
+    parts = [found[f"{k} sequences"].mean for k in ("within", "between")]
+    assert parts[1] == pytest.approx(square.mean(axis=1).var() / square.mean() ** 2)
+    assert sum(parts) == pytest.approx(float(found["norm_variation"].mean))
+
+    def kurtosis(kept):
+        e = np.concatenate([h[a] - h[b] for a, b in combinations(kept, 2)])
+        return np.sum(np.mean(e**4, axis=0)) / (3 * np.sum(np.mean(e**2, axis=0) ** 2)) - 1
+
+    assert found["kurtosis"].mean == pytest.approx(kurtosis(range(5)))
+    left = np.array([kurtosis([p for p in range(5) if p != k]) for k in range(5)])
+    error = np.sqrt(4 / 5 * np.sum((left - left.mean()) ** 2))
+    assert found["kurtosis"].standard_error == pytest.approx(error)
+    assert found["kurtosis"].degrees_of_freedom == 4
+
+
+def test_pairs_and_pictures_say_the_same_of_each_token():
+    h = pictures(8)
+    a, b = ts.describe_tokens(h, pairs="all"), ts.describe_tokens(h[:4], h[4:])
+    for name in ("norm", "norm_variation", "within sequences"):
+        assert a.found[name].mean == pytest.approx(float(b.found[name].mean))
+    e = (h[:4] - h[4:]).reshape(-1, 32)
+    want = np.sum(np.mean(e**4, axis=0)) / (3 * np.sum(np.mean(e**2, axis=0) ** 2)) - 1
+    assert b.found["kurtosis"].mean == pytest.approx(want, rel=1e-4)
+
+
+def test_the_spectrum_does_not_lean():
+    """Of many sets of pictures: effective dimension and spectrum of the truth, not of few samples."""
+    truth = FALLING.sum() ** 2 / np.sum(FALLING**2)
+    said = [ts.describe_tokens(pictures(6, seed, 12), pairs="all") for seed in range(40)]
+    found = np.array([float(s.found["effective_dimension"].mean) for s in said])
+    error = found.std(ddof=1) / np.sqrt(40)
+    assert abs(found.mean() - truth) < 4 * error + 0.02 * truth
+    reported = np.median([float(s.found["effective_dimension"].standard_error) for s in said])
+    assert 0.5 < reported / found.std(ddof=1) < 2
+    assert said[0].eigenvalues.sum() == pytest.approx(1)
+    plain = ts.fit_tokens(pictures(6, 0, 12), pairs="all").parameters["effective_dimension"].mean
+    assert plain < found.mean() - 2  # which is why
+
+
+@pytest.mark.parametrize("law", ["gaussian", "unit", "student"])
+def test_laws_of_known_tokens(law):
+    h = pictures(16, 3, 64)
+    if law == "unit":
+        h = h / np.linalg.norm(h, axis=2, keepdims=True)
+    if law == "student":
+        h = h * np.sqrt(10 / np.random.default_rng(1).chisquare(10, (16, 64, 1)))
+    said = ts.describe_tokens(h, pairs="all")
+    change = said.change["exponent"]
+    if law == "gaussian":
+        assert said.law == ts.Gaussian() and "no difference" in said.why
+        z = said.found["norm_variation"].mean - said.gaussian["norm_variation"].mean
+        assert abs(z) < 3 * said.found["norm_variation"].standard_error
+        kurtosis = said.found["kurtosis"]
+        assert abs(kurtosis.mean) < 4 * kurtosis.standard_error
+    elif law == "unit":
+        assert said.law == ts.UnitNorm() and abs(change.mean) < 1e-6
+        assert all(abs(v.mean) < 1e-5 for v in said.change.values())
+    else:
+        assert isinstance(said.law, ts.StudentT) and said.law.scale == "token"
+        assert 6 < said.law.df < 16
+        shrink = said.raw["psi_delta"].mean / said.unit["psi_delta"].mean
+        assert shrink == pytest.approx(
+            said.law.mean_scale() ** 2 / said.law.mean_square_scale(), rel=0.05
+        )
+    assert "TokenDescription" in repr(said) and said.why in repr(said)
+
+
+def test_what_norms_change_is_what_measuring_both_says():
+    h = TOKENS["final"][:, ::4].astype(np.float32)
+    said = ts.describe_tokens(h, pairs="all")
+    unit = h / np.linalg.norm(h, axis=2, keepdims=True)
+    for tokens, found in ((h, said.raw), (unit, said.unit)):
+        fit = ts.fit_tokens(tokens, pairs="all")
+        for name in ("mean", "standard_error"):
+            want = getattr(fit.parameters["psi_delta"], name)
+            assert getattr(found["psi_delta"], name) == pytest.approx(float(want), rel=1e-5)
+        assert found["n_balance"].mean == pytest.approx(ts.theory.n_balance(fit.model), rel=1e-5)
+
+
+def test_errors():
+    h = pictures(6, 0, 8)
+    with pytest.raises(InputError, match="at least 4 pictures"):
+        ts.describe_tokens(h[:3], pairs="all")
+    with pytest.raises(InputError, match="at least 4 pictures"):
+        ts.describe_tokens(h[:3], h[3:], groups=[0, 1, 1])
+    with pytest.raises(InputError, match="pairs='all'"):
+        ts.describe_tokens(h[:3], h[3:], groups=[[0, 1], [1, 2], [2, 0]])
+    with pytest.raises(InputError, match="at least 3 tokens"):
+        ts.describe_tokens(h[:, :2], pairs="all")
+    with pytest.raises(InputError, match="leave copies out"):
+        ts.describe_tokens(h[[0, 0, 0, 0, 0, 1]], pairs="all")
+    assert "unknown" in repr(ts.describe_tokens(h[..., :1], pairs="all"))
+    with pytest.raises(InputError, match="both branches"):
+        ts.describe_tokens(h)
