@@ -14,7 +14,6 @@ NAMES = {"psi_within": r"$\psi_{within}$", "psi_cross": r"$\psi^{AB}_{cross}$"}
 class TokensAcross(OfTokens):
     meaning = "psi_within against psi_cross between the branches, of given tokens."
     order = 210
-    of_results = False
 
     def draw(self, loaded: list[Any]) -> Any:
         """A panel a group."""

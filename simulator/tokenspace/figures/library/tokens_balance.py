@@ -19,7 +19,6 @@ class TokensBalance(OfTokens):
         "is where it meets y = n."
     )
     order = 240
-    of_results = False
 
     def draw(self, loaded: list[Any]) -> Any:
         """A line a group; gaps where psi_within - psi_cross is not above 0."""

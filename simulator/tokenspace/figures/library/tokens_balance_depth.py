@@ -15,7 +15,6 @@ LEAST = 1.0  # less this, any n_balance of tokens with Delta > 0 lies above
 class TokensBalanceDepth(OfTokens):
     meaning = "n_balance of given tokens against the depth of the layer, with 95 % intervals."
     order = 260
-    of_results = False
 
     def draw(self, loaded: list[Any]) -> Any:
         """A line a part of a model; gaps where no n_balance is seen, or Delta < 0."""

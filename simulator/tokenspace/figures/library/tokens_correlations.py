@@ -18,7 +18,6 @@ NAMES = {
 class TokensCorrelations(OfTokens):
     meaning = "psi_within, psi_cross and psi_equal together, of given tokens."
     order = 220
-    of_results = False
 
     def draw(self, loaded: list[Any]) -> Any:
         """A panel a group."""

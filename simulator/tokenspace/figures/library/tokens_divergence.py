@@ -24,7 +24,6 @@ class TokensDivergence(OfTokens):
         "lambda fitted in two ways."
     )
     order = 230
-    of_results = False
 
     def draw(self, loaded: list[Any]) -> Any:
         """A panel a group; Upsilon from the psi's measured at each n."""

@@ -16,7 +16,6 @@ from tokenspace.statistics.estimate import two_sided
 class TokensExponentDepth(OfTokens):
     meaning = "The exponent of E[D], from n = 1 to the largest n, against the depth of the layer."
     order = 250
-    of_results = False
 
     def draw(self, loaded: list[Any]) -> Any:
         """A line a part of a model."""

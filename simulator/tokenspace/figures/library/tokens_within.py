@@ -18,7 +18,6 @@ NAMES = {
 class TokensWithin(OfTokens):
     meaning = "psi_cross within branch A, within branch B, and their mean, of given tokens."
     order = 200
-    of_results = False
 
     def draw(self, loaded: list[Any]) -> Any:
         """A panel a group."""
