@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,15 @@ def test_counts_of_preferred_laws():
     ) in said
     assert f"only {len(clear)} preferences are decisive" in said
     assert f"all {len(clear)} are for the saturating law" in said
+    rest = [c.keep(c.n > 1) for c in read_curves()]
+    fits = [fit for _, fit in fit_curves(rest, "power,crossover,saturating")]
+    counts = Counter(f.winner for f in fits)
+    decisive = sum(f.decisive for f in fits) or "none"
+    assert set(counts) == {"power", "saturating"}
+    without = (
+        f"Without n = 1 it is {counts['power']} and {counts['saturating']}, {decisive} decisive"
+    )
+    assert without in said
 
 
 def test_table_of_speeds_is_that_of_the_committed_results():
