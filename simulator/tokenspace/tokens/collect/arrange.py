@@ -63,8 +63,8 @@ def arranged(
 
 def _others(config: Any) -> set[int]:
     """How many tokens may be no patches: none, a class, one to distil too, all with registers."""
-    classes = {0, 1, 2, getattr(config, "n_cls_tokens", 0)}
-    return classes | {k + getattr(config, "num_register_tokens", 0) for k in classes}
+    classes = {0, 1, 2, getattr(config, "n_cls_tokens", 0) or 0}
+    return classes | {k + (getattr(config, "num_register_tokens", 0) or 0) for k in classes}
 
 
 def _patches(inputs: Mapping[str, Any], config: Any) -> int | None:
