@@ -107,6 +107,16 @@ def test_a_damaged_picture_is_named(call, tiny, pictures, tmp_path):
     options = ("--pictures", folder, "--out", tmp_path / "out")
     status, _, err = call("collect", tiny("dinov2"), *options)
     assert status == 2 and "b.png: cannot be read as a picture" in err
+    assert not list((tmp_path / "out").glob("*.safetensors*"))  # before the model has begun
+
+
+def test_an_encoder_that_hides_patches_at_random_is_refused(call, tiny, pictures, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(tiny("dinov2"), folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"mask_ratio": 0.75}))
+    status, _, err = call("collect", folder, "--pictures", pictures, "--out", tmp_path / "out")
+    assert status == 2 and "hides patches of each picture at random" in " ".join(err.split())
 
 
 def pickled(tiny, folder):

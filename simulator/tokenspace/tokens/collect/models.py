@@ -113,6 +113,11 @@ def load(
             f"{name}: is a model with an encoder and a decoder, whose layers are not those of one "
             "sequence; see docs/collect_by_hand.md"
         )
+    if getattr(config, "mask_ratio", 0):
+        raise InputError(
+            f"{name}: hides patches of each picture at random, others in each run; set mask_ratio to "
+            "0 in its config.json"
+        )
     reader = _reader(transformers, name, config, pictures, where)
     numbers = dtype if dtype == "auto" else getattr(torch, dtype)
     how = {"config": config, "dtype": numbers, "output_loading_info": True}

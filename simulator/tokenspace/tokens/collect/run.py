@@ -15,7 +15,7 @@ from tokenspace.tokens.collect import models, states
 from tokenspace.tokens.collect.batches import in_batches
 from tokenspace.tokens.collect.folder import GrowingFolder
 from tokenspace.tokens.collect.layers import check_layers
-from tokenspace.tokens.collect.pictures import PROMPT, Picture, find_pictures
+from tokenspace.tokens.collect.pictures import PROMPT, Picture, find_pictures, open_picture
 from tokenspace.tokens.collect.prefix import Encoder
 from tokenspace.tokens.collect.storing import plan_of, store
 from tokenspace.tokens.collect.texts import NAMES, read_texts
@@ -133,6 +133,8 @@ def _fill(
     say: Callable[[str], None],
     stop: Callable[[], bool],
 ) -> None:
+    for picture in (item for item in source if isinstance(item, Picture)):
+        open_picture(picture)  # a damaged one is found before hours of work, not after
     loaded = models.load(
         request.model,
         pictures=request.pictures is not None,
