@@ -46,6 +46,12 @@ def test_one_dimension_of_points_where_it_is_asked_for(folder):
     assert data.sizes["point"] == 5
 
 
+def test_points_of_a_folder_share_what_is_equal_of_their_models(folder):
+    (_, first), *_, (_, last) = ts.load_results(folder)
+    assert first.model.branches != last.model.branches
+    assert first.model.features is last.model.features
+
+
 def test_zipped_sweeps_of_equal_values_and_cases_have_points(tmp_path):
     equal = {"psi_within": {"sweep": [0.3, 0.3]}, "psi_cross": {"sweep": [0.1, 0.1]}}
     ts.run_sweep(CONFIG | {"branches": BRANCHES | equal, "sweep": {"mode": "zip"}}, tmp_path / "z")
@@ -123,9 +129,9 @@ def test_the_recipes_of_the_page_run(folder, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "results").symlink_to(folder)
     code = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.S)
-    assert len(code) == 3
+    assert len(code) == 4
     scope = {}
     for block in code:
         exec(block, scope)
     assert scope["table"]["verdict"].notna().all() and len(scope["table"]) == 5
-    assert scope["axes"].has_data()
+    assert scope["axes"].has_data() and scope["figure"].axes and scope["growth"].axes

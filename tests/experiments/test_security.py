@@ -205,6 +205,25 @@ def test_a_member_that_claims_more_than_the_file_is_refused(folder):
 
 
 @pytest.mark.parametrize(
+    ("place", "value", "words"),
+    [
+        (42, 2**31, "not where the file says"),  # the member begins beyond the end
+        (42, 7, "not where the file says"),  # or where none does
+        (16, 1, "damaged"),  # another checksum
+        (8, 1, "not where the file says"),  # encrypted
+    ],
+)
+def test_a_directory_that_lies_is_refused(folder, place, value, words):
+    file = only_file(folder)
+    with_member(file, "more", array_bytes(np.zeros(4)))
+    data = bytearray(file.read_bytes())
+    entry = data.rindex(b"PK\x01\x02") + place
+    data[entry : entry + 4] = struct.pack("<I", value)
+    file.write_bytes(data)
+    assert words in refused(file)
+
+
+@pytest.mark.parametrize(
     ("shape", "words"),
     [
         ("(4000000000,)", "declares shape"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +15,8 @@ from tokenspace.experiments.tables import Conflict, not_allowed, unknown_keys
 from tokenspace.parameters import Parameter, describe
 from tokenspace.registry import is_ours
 
-# (room, id of a table) -> (table, model); (room, name) -> (class or None, why there is none)
+# (room, id of a table) -> (table, model); (room, name) -> (class or None, why there is none);
+# ("", text of a table) -> (the table, None)
 Memo = dict[tuple[str, Any], tuple[Any, Any]]
 GAUSSIAN = {"model": "gaussian"}
 PARTS = {
@@ -79,15 +81,24 @@ def _separable(
         return None
 
 
-def rebuild_model(tables: dict[str, Any], source: str) -> TokenModel | SumModel:
+def rebuild_model(
+    tables: dict[str, Any], source: str, memo: Memo | None = None
+) -> TokenModel | SumModel:
     """The model of stored tables.
+
+    Args:
+        tables: of a point, see `build_model`.
+        source: the file that holds them, for messages.
+        memo: what was built of tables read before; parts of equal tables are one object.
 
     Raises:
         InputError: a class that it names is not known here; the message says how to name it.
     """
     problems: list[str] = []
+    memo = {} if memo is None else memo
     try:
-        model = build_model(tables, problems)
+        alike = {k: _first_alike(v, memo) if k in PARTS else v for k, v in tables.items()}
+        model = build_model(alike, problems, memo)
     except RecursionError:
         model, problems = None, ["its tables are nested too deep"]
     if model is None:
@@ -98,6 +109,16 @@ def rebuild_model(tables: dict[str, Any], source: str) -> TokenModel | SumModel:
             "command line, or imported in Python"
         )
     return model
+
+
+def _first_alike(table: Any, memo: Memo) -> Any:
+    """The equal table that was read first, and in it the same of covariances."""
+    if not isinstance(table, dict):
+        return table
+    text = json.dumps(table, sort_keys=True)
+    if ("", text) not in memo:
+        memo["", text] = ({k: _first_alike(v, memo) for k, v in table.items()}, None)
+    return memo["", text][0]
 
 
 def _shared(room: str, table: Any, path: str, problems: list[str], memo: Memo) -> Any:
@@ -163,7 +184,7 @@ def _build(room: str, table: Any, path: str, problems: list[str], memo: Memo) ->
 def _value(spec: Parameter, value: Any, path: str, problems: list[str], memo: Memo) -> Any:
     """A parameter as its class takes it, or None with a problem added."""
     if not spec.number and isinstance(value, dict):
-        return _build("position", value, path, problems, memo)
+        return _shared("position", value, path, problems, memo)
     if not spec.number and path.rsplit(".", 1)[-1] in _COVARIANCES:
         problems.append(f"{path}: {value!r} must be {spec.description}")
     elif not spec.accepts(value):

@@ -16,7 +16,7 @@ from tokenspace.deferred import Deferred
 from tokenspace.errors import InputError
 from tokenspace.experiments import format_2
 from tokenspace.experiments.arrays import unpack
-from tokenspace.experiments.build import rebuild_model
+from tokenspace.experiments.build import Memo, rebuild_model
 from tokenspace.experiments.canonical import FORMAT, hash_of, sources
 from tokenspace.experiments.experiment import LARGEST_COUNT
 from tokenspace.experiments.files import read_bytes
@@ -71,8 +71,11 @@ def load_point(path: Path) -> tuple[StoredPoint, Result]:
     return loaded.point, loaded.result
 
 
-def load(path: Path) -> Loaded:
-    """Read one point back, with all that its file holds; raises as `load_point`."""
+def load(path: Path, models: Memo | None = None) -> Loaded:
+    """Read one point back, with all that its file holds; raises as `load_point`.
+
+    Points of a folder share `models`: what was built of their tables.
+    """
     try:
         arrays = unpack(read_bytes(path, LARGEST_POINT))
         meta = json.loads(arrays.pop("meta").tobytes())
@@ -88,7 +91,8 @@ def load(path: Path) -> Loaded:
         _of(dict, tables)
         point = StoredPoint(_of(str, meta["label"]), _of(dict, meta["axes"]), key, tables)
         theory = arrays.pop("theory", None)
-        result = _result(arrays, meta, Deferred(_model, (tables, meta.get("sources"), str(path))))
+        model = Deferred(_model, (tables, meta.get("sources"), str(path), models))
+        result = _result(arrays, meta, model)
         if theory is not None and theory.shape != result.n.shape:
             raise ValueError("its theory has another shape than its grid")
     except Exception as error:
@@ -99,9 +103,9 @@ def load(path: Path) -> Loaded:
     return Loaded(point, result, theory)
 
 
-def _model(tables: dict[str, Any], made_by: Any, source: str) -> Any:
+def _model(tables: dict[str, Any], made_by: Any, source: str, models: Memo | None) -> Any:
     """The model of stored tables, of the very classes that made the numbers."""
-    model = rebuild_model(tables, source)
+    model = rebuild_model(tables, source, models)
     if made_by is None:  # format 2 does not say
         return model
     edited = [name for name, digest in sources(model) if [name, digest] not in made_by]
@@ -252,7 +256,8 @@ def _load_folder(folder: Path) -> list[Loaded]:
         order = {key: k for k, key in enumerate(keys)}
         paths = sorted((folder / "points").glob("*.npz"))
         paths = [p for p in paths if KEY.fullmatch(p.stem)]
-        found = [load(p) for p in paths]
+        models: Memo = {}
+        found = [load(p, models) for p in paths]
         found.sort(key=lambda f: order.get(f.point.key, len(order)))
     else:
         found = _listed_points(folder, listed)
@@ -264,11 +269,12 @@ def _load_folder(folder: Path) -> list[Loaded]:
 def _listed_points(folder: Path, listed: list[Any]) -> list[Loaded]:
     """Points as sweep.json names them: two that are one experiment share a file."""
     files: dict[str, Loaded | None] = {}
+    models: Memo = {}
     found = []
     for label, axes, key in listed:
         if key not in files:
             path = point_file(folder, key)
-            files[key] = load(path) if path.exists() or path.is_symlink() else None
+            files[key] = load(path, models) if path.exists() or path.is_symlink() else None
         loaded = files[key]
         if loaded is not None:
             point = StoredPoint(label, axes, key, loaded.point.config)
