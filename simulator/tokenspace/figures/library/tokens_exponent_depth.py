@@ -14,7 +14,10 @@ from tokenspace.statistics.estimate import two_sided
 
 @register
 class TokensExponentDepth(OfTokens):
-    meaning = "The exponent of E[D], from n = 1 to the largest n, against the depth of the layer."
+    meaning = (
+        "The exponent of E[D], from n = 1 to the largest n that half of the pairs reach, against "
+        "the depth of the layer."
+    )
     order = 250
 
     def draw(self, loaded: list[Any]) -> Any:
@@ -22,8 +25,9 @@ class TokensExponentDepth(OfTokens):
         figure = against_depth(
             loaded,
             _overall,
-            r"log-log slope of $E[D]$ from $n = 1$ to the last",
-            "Exponent against depth, with 95 % intervals",
+            r"log-log slope of $E[D]$",
+            "Exponent from $n = 1$ to the last $n$ that half of the pairs reach,\n"
+            "against depth, with 95 % intervals (no point where $E[D(1)]$ is 0)",
         )
         for level in (0.5, 1.0):
             figure.axes[0].axhline(level, color="black", linestyle=":", linewidth=1)
