@@ -10,6 +10,8 @@ from tokenspace.scaling.outcome import judge
 from tokenspace.scaling.skill import by_curve, flip_test, skill
 from tokenspace.scaling.subsets import subsets
 
+METHOD = chosen_method("power", 0.95)
+
 
 def made(errors):
     """Cases of one origin and step: law -> error on each curve."""
@@ -30,6 +32,11 @@ def test_skill_is_one_less_the_geometric_mean_of_ratios():
     assert np.isnan(table.loc["power", "skill over power"])
     assert table.loc["a", "rms error"] == pytest.approx(np.sqrt((0.05**2 + 0.1**2) / 2))
     assert list(table["best"]) == [2, 0, 0] and table.index[0] == "a"
+
+
+def test_forecasters_that_do_alike_are_all_best():
+    table = skill(made({"a": [0.0, 0.2], "power": [5e-5, 0.1], "no change": [0.3, 0.3]}))
+    assert table.set_index("law")["best"].to_dict() == {"a": 1, "power": 2, "no change": 0}
 
 
 def test_only_shared_cases_are_compared():
@@ -72,9 +79,18 @@ def test_subsets_by_training():
     assert [len(c.n) for c in found["trained for each n, without smallest n"]] == [3]
 
 
+def test_subsets_of_as_many_curves_at_the_same_n_are_not_the_same():
+    n = np.array([1.0, 4, 16, 64])
+    found = subsets([Curve(k, n, n, trained=t) for k, t in (("a", "yes"), ("b", "no"))])
+    assert [c.name for c in found["trained for each n"]] == ["a"]
+    assert [c.name for c in found["pruned without training"]] == ["b"]
+
+
 def test_short_curves_are_left_out_and_counted():
     n = np.array([1, 4, 16, 64, 256.0])
     curves = [Curve("long", n, n**0.3), Curve("short", n[:4], n[:4])]
     outcome = judge(curves, chosen_method("power,logarithm", 0.95), 1)
     assert outcome.names == {0: "long"} and outcome.left_out == 1
+    assert judge([Curve("twice", np.repeat(n, 3), np.arange(1.0, 16))], METHOD, 3).curves == 1
+    assert judge([Curve("thrice", np.repeat(n[:3], 5), np.arange(1.0, 16))], METHOD, 6) is None
     assert judge(curves[1:], chosen_method("power", 0.95), 1) is None

@@ -11,7 +11,7 @@ import pandas as pd
 
 from tokenspace.scaling.curves import Curve
 from tokenspace.scaling.fit import Method
-from tokenspace.scaling.forecast import NO_CHANGE, rolling_origins
+from tokenspace.scaling.forecast import NO_CHANGE, enough_seen, rolling_origins
 from tokenspace.scaling.skill import by_curve, skill
 
 CHANCE = 0.05  # p-value below which a difference is more than chance
@@ -91,14 +91,13 @@ def judge(curves: Sequence[Curve], method: Method, hold: int | None = 3) -> Outc
     """Forecast curves and compare the forecasters; None where every curve is too short.
 
     Args:
-        curves: at least 4 points must remain of a curve; shorter ones are left out.
+        curves: at least 4 points, at 3 different n, must remain of a curve; shorter ones are left
+            out.
         method: laws, scale, loss and level.
         hold: points that are held back; None: rolling origins.
     """
-    needed = 4 + (1 if hold is None else hold)
-    long = [
-        c for c in curves if len(c.n) >= needed and len(np.unique(c.n[np.argsort(c.n)][:4])) > 2
-    ]
+    held = 1 if hold is None else hold  # rolling, the last origin holds back one point
+    long = [c for c in curves if enough_seen(np.sort(c.n)[:-held])]
     if not long:
         return None
     cases = rolling_origins([c.logs(method.scale) for c in long], method, hold)

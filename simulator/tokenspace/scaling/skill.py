@@ -48,11 +48,13 @@ def skill(cases: pd.DataFrame, labels: Mapping[str, Sequence[str]] | None = None
     Returns:
         law; curves; cases; "rms error", the root of the mean over curves of squares; "median error"
         over curves; bias; "log score"; held (share of intervals); best (curves on which no other
-        forecaster's error is smaller); and for each of the power law and "no change" "skill over"
-        and, for each way to cluster, "p over .. by ..", on the cases that both have.
+        forecaster's error is smaller; several may be, below 0.01 %); and for each of the power law
+        and "no change" "skill over" and, for each way to cluster, "p over .. by ..", on the cases
+        that both have.
     """
     errors = by_curve(cases)
-    best = errors.idxmin(axis=1)
+    alike = errors.clip(lower=LEAST)
+    best = alike.eq(alike.min(axis=1), axis=0).sum()
     rows = []
     for name, group in cases.groupby("law", sort=False):
         own = errors[name].dropna()
@@ -66,7 +68,7 @@ def skill(cases: pd.DataFrame, labels: Mapping[str, Sequence[str]] | None = None
             "bias": float(each["error"].mean().mean()),
             "log score": float(each["log score"].mean().mean()),
             "held": float("nan") if name == NO_CHANGE else float(each["held"].mean().mean()),
-            "best": int((best == name).sum()),
+            "best": int(best[name]),
         }
         for other in REFERENCES:
             row |= _against(cases, str(name), other, labels)
