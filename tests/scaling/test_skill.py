@@ -6,8 +6,8 @@ import pytest
 
 from tokenspace.scaling.curves import Curve, read_curves
 from tokenspace.scaling.fit import chosen_method
-from tokenspace.scaling.outcome import judge
-from tokenspace.scaling.skill import by_curve, flip_test, skill
+from tokenspace.scaling.outcome import Outcome, judge
+from tokenspace.scaling.skill import by_curve, flip_test, holm, skill
 from tokenspace.scaling.subsets import subsets
 
 METHOD = chosen_method("power", 0.95)
@@ -63,6 +63,36 @@ def test_flips_keep_their_level():
     clustered = np.mean([flip_test(d, cluster) < 0.05 for d in runs])
     alone = np.mean([flip_test(d[:12], np.arange(12)) < 0.05 for d in runs])
     assert clustered < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 200) and alone > 0.2
+
+
+def test_holm_by_hand():
+    """0.01, 0.02, 0.04 count 3, 2 and 1 times; 0.03 after 0.04 is 0.04."""
+    given = pd.Series({"a": 0.04, "none": np.nan, "b": 0.01, "c": 0.02})
+    assert holm(given).dropna().to_dict() == pytest.approx({"b": 0.03, "c": 0.04, "a": 0.04})
+    raised = holm(pd.Series([0.02, 0.03, 0.9, 0.5]))
+    assert list(raised) == pytest.approx([0.08, 0.09, 1.0, 1.0])
+
+
+def test_words_count_how_many_were_compared():
+    """One of seven that is better at p = 0.02 is what chance may do; alone it is not."""
+    rng = np.random.default_rng(2)
+    curves = 10
+    off = {f"law {k}": 0.1 * np.exp(0.3 * rng.standard_normal(curves)) for k in range(6)}
+    better = 0.1 * np.exp(np.r_[[-0.2] * 9, 0.2])
+    alone = made({"power": [0.1] * curves, "better": better})
+    table = skill(alone).set_index("law")
+    p = table.loc["better", "p over power by curve"]
+    assert 0.05 / 7 < p < 0.05
+    several = skill(made({"power": [0.1] * curves, "better": better} | off))
+    names = {k: str(k) for k in range(curves)}
+    said = {
+        len(t): " ".join(Outcome(names, alone, by_curve(alone), t, 0, {"curve": curves}).words())
+        for t in (skill(alone), several)
+    }
+    assert "Nearer than the power law" in said[2] and "better by" in said[2]
+    assert "No forecaster is nearer than the power law" in said[8]
+    few = Outcome(names, alone, by_curve(alone), several, 0, {"curve": 8})
+    assert few.words() == ["Clustered by curve there are 8: too few to say so of another curve."]
 
 
 def test_subsets_of_the_papers_curves():

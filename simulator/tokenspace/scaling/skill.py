@@ -99,6 +99,19 @@ def _against(
     return said
 
 
+def holm(p: pd.Series) -> pd.Series:
+    """P-values of several comparisons, raised so that the chance of any false one keeps its level.
+
+    The k-th smallest of m counts m + 1 - k times, and no less than those before it; at most 1.
+    Missing ones stay missing and do not count.
+
+    Source: S. Holm, Scand. J. Stat. 6, 65, 1979.
+    """
+    known = p.dropna().sort_values()
+    raised = (known * np.arange(len(known), 0, -1)).cummax().clip(upper=1.0)
+    return raised.reindex(p.index)
+
+
 def flip_test(difference: np.ndarray, cluster: np.ndarray) -> float:
     """Two-sided p-value of "the mean is 0" by flipping the signs of whole clusters.
 
