@@ -1,5 +1,7 @@
 """Who forecasts best: skill, its test, and what becomes of it without some points."""
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -53,6 +55,15 @@ def test_flips_by_hand():
     assert flip_test(np.array([-1.0, 2, 3]), np.arange(3)) == pytest.approx(0.5)
     assert flip_test(np.array([1.0, 2, 3]), np.array([0, 1, 1])) == pytest.approx(0.5)
     assert flip_test(np.ones(30), np.arange(30)) == pytest.approx(1 / 20_000)
+
+
+def test_flips_of_thousands_of_clusters_fit_into_memory():
+    tracemalloc.start()
+    try:
+        assert flip_test(np.ones(2000), np.arange(2000)) == pytest.approx(1 / 20_000)
+        assert tracemalloc.get_traced_memory()[1] < 100e6  # at once they take 640 MB
+    finally:
+        tracemalloc.stop()
 
 
 def test_flips_keep_their_level():

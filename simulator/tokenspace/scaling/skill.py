@@ -24,6 +24,7 @@ REFERENCES = ("power", NO_CHANGE)
 LEAST = 1e-4  # rms error of log S below which forecasts are alike: 0.01 %
 ALL_FLIPS = 14  # clusters up to which every flip of signs is tried
 FLIPS = 20_000
+PARTS = 20  # in which they are drawn, as thousands of clusters would fill the memory
 
 
 def by_curve(cases: pd.DataFrame) -> pd.DataFrame:
@@ -120,9 +121,10 @@ def flip_test(difference: np.ndarray, cluster: np.ndarray) -> float:
     names = np.unique(cluster)
     sums = np.array([difference[cluster == k].sum() for k in names])
     if len(names) <= ALL_FLIPS:
-        signs = np.array(list(product((1.0, -1.0), repeat=len(names))))
+        reached = np.abs(np.array(list(product((1.0, -1.0), repeat=len(names)))) @ sums)
     else:
-        signs = np.random.default_rng(0).choice((1.0, -1.0), size=(FLIPS, len(names)))
-        signs[0] = 1
-    reached = np.abs(signs @ sums)
+        rng, size = np.random.default_rng(0), (FLIPS // PARTS, len(names))
+        parts = [rng.choice((1.0, -1.0), size=size) @ sums for _ in range(PARTS)]
+        reached = np.abs(np.concatenate(parts))
+        reached[0] = abs(sums.sum())
     return float(np.mean(reached >= abs(sums.sum()) * (1 - 1e-12)))
