@@ -23,7 +23,7 @@ MODELS := .venv-models
 AHEAD := .venv-ahead-of-time
 
 .PHONY: demo test test-slow test-all test-oldest test-models mutants bench ahead-of-time coverage notebooks docs \
-	expected-divergence shared-balance lint install clean
+	expected-divergence phase-diagram shared-balance lint install clean
 
 demo: install
 	$(BIN)/tokenspace sweep sweeps/demo.toml --out $(OUT)/results
@@ -55,7 +55,7 @@ bench: install
 
 ahead-of-time: $(AHEAD)/.installed
 	$(AHEAD)/bin/python -m tokenspace_benchmarks.ahead_of_time
-	$(AHEAD)/bin/python -m tokenspace_benchmarks.table README.md
+	$(AHEAD)/bin/python -m tokenspace_benchmarks.table docs/samplers.md
 	JAX_PLATFORMS=cpu $(AHEAD)/bin/python -m pytest tests/benchmarks/test_ahead_of_time.py \
 		tests/kernels/test_compiled.py
 
@@ -70,6 +70,12 @@ docs: install
 
 expected-divergence: install
 	$(BIN)/python docs/expected_divergence.py $(OUT)/expected_divergence
+
+phase-diagram: install
+	$(BIN)/tokenspace sweep sweeps/phase_diagram.toml --out $(OUT)/phase_diagram
+	$(BIN)/tokenspace figures --results $(OUT)/phase_diagram --out $(OUT)/phase_diagram \
+		--figure phase_diagram --x psi_cross --y psi_within
+	cp $(OUT)/phase_diagram/phase_diagram.png docs/
 
 shared-balance: install
 	$(BIN)/python docs/shared_balance.py

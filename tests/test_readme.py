@@ -2,19 +2,41 @@
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
+
+import pytest
 
 from tokenspace.scaling.curves import compare_with_least_squares, fit_curves, read_curves
 from tokenspace_benchmarks import table
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+SAMPLERS = (ROOT / "docs" / "samplers.md").read_text()
+PAPER = (ROOT / "docs" / "reproduction.md").read_text()
+MOST_LINES = 150
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def test_python_example_runs(capsys):
     (code,) = re.findall(r"```python\n(.*?)```", README, re.S)
     exec(code, {})
     assert "PASS" in capsys.readouterr().out
+
+
+def test_it_is_short_and_begins_with_a_small_picture():
+    lines = README.splitlines()
+    assert len(lines) < MOST_LINES
+    (shown,) = (k for k, line in enumerate(lines) if line.startswith("!["))
+    assert shown < 20 and "docs/phase_diagram.png" in lines[shown]
+    assert (ROOT / "docs" / "phase_diagram.png").stat().st_size < 200_000
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_lead_to_files(page):
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.S)
+    for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+        assert (page.parent / link).exists(), link
 
 
 def test_every_command_is_listed():
@@ -42,7 +64,7 @@ def test_reproduction_table():
 
 
 def test_counts_of_preferred_laws():
-    said = " ".join(README[README.index("## What the paper's data say") :].split())
+    said = " ".join(PAPER[PAPER.index("## What the paper's data say") :].split())
     fits = [fit for _, fit in fit_curves(read_curves(), "power,crossover,saturating")]
     power, saturating, crossover = (
         [f for f in fits if f.winner == law] for law in ("power", "saturating", "crossover")
@@ -55,12 +77,21 @@ def test_counts_of_preferred_laws():
     ) in said
     assert f"only {len(clear)} preferences are decisive" in said
     assert f"all {len(clear)} are for the saturating law" in said
+    rest = [c.keep(c.n > 1) for c in read_curves()]
+    fits = [fit for _, fit in fit_curves(rest, "power,crossover,saturating")]
+    counts = Counter(f.winner for f in fits)
+    decisive = sum(f.decisive for f in fits) or "none"
+    assert set(counts) == {"power", "saturating"}
+    without = (
+        f"Without n = 1 it is {counts['power']} and {counts['saturating']}, {decisive} decisive"
+    )
+    assert without in said
 
 
 def test_table_of_speeds_is_that_of_the_committed_results():
     made = table.table(ROOT / "benchmarks" / "results")
-    assert table.written(README, made) == README, (
-        "run: python -m tokenspace_benchmarks.table README.md"
+    assert table.written(SAMPLERS, made) == SAMPLERS, (
+        "run: python -m tokenspace_benchmarks.table docs/samplers.md"
     )
 
 
@@ -69,5 +100,5 @@ def test_speeds_of_given_tokens_are_those_recorded():
     at = {(t["case"], t["contestant"]): t["median"] for t in document["timings"]}
     case = "given tokens, N = 16384, d = 1024"
     fast, slow = (1e3 * at[case, f"divergence and psi, {k}"] for k in ("numba", "xla"))
-    assert f"take {fast:.0f} ms on the same cores." in README
-    assert f"runs without it, takes {slow:.0f} ms" in README
+    assert f"take {fast:.0f} ms on the same cores." in SAMPLERS
+    assert f"runs without it, takes {slow:.0f} ms" in SAMPLERS

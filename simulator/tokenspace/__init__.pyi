@@ -41,6 +41,7 @@ from .experiments.experiment import Execution, Experiment
 from .experiments.results import load_results
 from .experiments.simulate import simulate
 from .experiments.sweep import run_sweep
+from .figures.plot import plot
 from .grids import log_grid
 from .parameters import model, parameter
 from .registry import register
@@ -118,6 +119,7 @@ __all__ = [
     "open_results",
     "parameter",
     "plan_tokens",
+    "plot",
     "predict_scores",
     "register",
     "run_sweep",

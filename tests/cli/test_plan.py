@@ -65,6 +65,7 @@ count = 16
 points = 5
 [run]
 replicates = 50
+statistics = ["divergence", "correlations"]
 [[terms]]
 features = { model = "spectrum", eigenvalues = [1.0, 0.5, 0.0] }
 branches = { model = "branches", within = { model = "exponential", length = 4 } }
@@ -85,7 +86,7 @@ def test_a_sum_of_models_takes_every_command(call, tmp_path):
         ("sweep", config, "--out", folder),
         ("status", folder),
         ("check", folder),
-        ("figures", "--results", folder, "--out", tmp_path / "f", "--figure", "exponent_diagram"),
+        ("figures", "--results", folder, "--out", tmp_path / "f", "--figure", "correlations"),
         ("report", folder),
     ):
         status, _, err = call(*command)

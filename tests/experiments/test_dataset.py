@@ -129,9 +129,9 @@ def test_the_recipes_of_the_page_run(folder, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "results").symlink_to(folder)
     code = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.S)
-    assert len(code) == 3
+    assert len(code) == 4
     scope = {}
     for block in code:
         exec(block, scope)
     assert scope["table"]["verdict"].notna().all() and len(scope["table"]) == 5
-    assert scope["axes"].has_data()
+    assert scope["axes"].has_data() and scope["figure"].axes and scope["growth"].axes

@@ -11,6 +11,7 @@ from processes import call, free_port, kill, start, sweep_file, wait_for
 
 import tokenspace as ts
 from tokenspace.errors import InputError
+from tokenspace.experiments import pool
 from tokenspace.experiments.config import points_of
 from tokenspace.experiments.shards import parse_shard, shard_of, work_of
 
@@ -141,15 +142,27 @@ def test_distributed_options_are_checked(tmp_path):
     assert status == 2 and "--coordinator HOST:PORT" in out and "Traceback" not in out
 
 
-def test_workers_and_shards_share_one_folder(tmp_path):
+def test_workers_and_shards_share_one_folder(tmp_path, monkeypatch):
     config = sweep_file(tmp_path / "c.toml", 9)
     ts.run_sweep(config, tmp_path / "serial")
-    status, out = call("sweep", config, "--out", tmp_path / "pool", "--workers", 2)
-    assert status == 0 and "9 of 9 points computed" in out, out
+    monkeypatch.setattr(pool, "SECONDS_TO_START", 0.0)  # else so few points are done here
+    started, shares = [], pool._shares
+    monkeypatch.setattr(pool, "_shares", lambda n: started.append(n) or shares(n))
+    assert ts.run_sweep(config, tmp_path / "pool", workers=2) == (9, 9) and started == [2]
     assert equal(tmp_path / "serial", tmp_path / "pool") == 9
     for k in (2, 3, 1):
         assert ts.run_sweep(config, tmp_path / "shards", shard=f"{k}/3") == (3, 3)
     assert equal(tmp_path / "serial", tmp_path / "shards") == 9
+
+
+def test_workers_start_where_they_pay_each_on_its_cores(tmp_path, monkeypatch):
+    few = points_of(sweep_file(tmp_path / "few.toml", 9))
+    assert pool.worthwhile(few, 2) == 1
+    dear = points_of(sweep_file(tmp_path / "dear.toml", 3, 2048, 512, 2000, "tokens"))
+    assert (pool.worthwhile(dear, 2), pool.worthwhile(dear, 8)) == (2, 3)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 5, 7}, raising=False)
+    assert pool._shares(2) == [{0, 2, 7}, {1, 5}]
+    assert pool._shares(6) == [{0}, {1}, {2}, {5}, {7}, {0, 1, 2, 5, 7}]
 
 
 @pytest.mark.slow

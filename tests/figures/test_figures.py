@@ -17,6 +17,7 @@ from tokenspace.registry import ROOMS, register
 NAMES = (
     "phase_diagram",
     "exponent_diagram",
+    "growth",
     "divergence",
     "upsilon",
     "upsilon_paper",
@@ -72,13 +73,13 @@ def test_colours_for_any_number():
     assert len({tuple(c) for c in distinct(100)}) == 100
 
 
-@pytest.mark.parametrize("count", [0, 1, 20, 21, 500])
+@pytest.mark.parametrize("count", [0, 1, 12, 13, 500])
 def test_labels_for_any_number(count):
     labels = [f"point {k}" for k in range(count)]
     shown, title = some_labels(labels)
     kept = [label for label in shown if not label.startswith("_")]
     assert len(shown) == count
-    if count <= 20:
+    if count <= 12:
         assert shown == labels and title is None
     else:
         assert len(kept) == 12 and kept[0] == labels[0] and kept[-1] == labels[-1]
@@ -87,13 +88,13 @@ def test_labels_for_any_number(count):
 
 
 @pytest.mark.parametrize(("name", "others"), [("exponent_diagram", 0), ("balance", 1)])
-@pytest.mark.parametrize("count", [20, 21, 100])
+@pytest.mark.parametrize("count", [12, 13, 100])
 def test_large_sweeps(result, name, others, count):
     axes = figures.draw(name, points(result, count)).axes[0]
     legend = axes.get_legend()
-    assert len(legend.get_texts()) == (count if count <= 20 else 12) + others
+    assert len(legend.get_texts()) == (count if count <= 12 else 12) + others
     title = legend.get_title().get_text()
-    assert title == ("" if count <= 20 else f"{count - 12} of {count} points are not labelled")
+    assert title == ("" if count <= 12 else f"{count - 12} of {count} points are not labelled")
 
 
 def test_divergence_shows_the_points_of_fewest_features(result):

@@ -85,8 +85,12 @@ def test_values_that_cannot_be_drawn_are_no_axis(loaded, value):
 
 def test_more_axes_have_a_panel_each(loaded):
     figure = figures.draw("phase_diagram", loaded[1], x="psi_cross", y="psi_within")
-    titles = [a.get_title() for a in figure.axes if a.get_xlabel()]
-    assert titles == ["dim = 4", "dim = 8", "dim = 16"]
+    panels = [a for a in figure.axes if a.get_title()]
+    assert [a.get_title() for a in panels] == ["dim = 4", "dim = 8", "dim = 16"]
+    norms = {(p.collections[0].norm.vmin, p.collections[0].norm.vmax) for p in panels}
+    last = [result.local_exponent().mean[-1] for _, result in loaded[1]]
+    assert norms == {(min(last), max(last))}  # one scale for all
+    assert (figure.get_supxlabel(), figure.get_supylabel()) == ("psi_cross", "psi_within")
 
 
 @pytest.mark.parametrize(

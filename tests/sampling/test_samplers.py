@@ -163,6 +163,41 @@ def test_sum_of_terms():
         check_moments(model, draw(model, sampler)["divergence"])
 
 
+SUMS = {
+    "Markov": ("equicorrelated", "exponential"),
+    "of lags": ("power law", "equicorrelated"),
+    "a picture": ("grid hilbert", "shared context"),
+}
+
+
+@pytest.mark.parametrize("sampler", ["tokens", "dense"])
+@pytest.mark.parametrize("names", SUMS.values(), ids=SUMS)
+def test_realised_psi_of_a_sum(names, sampler):
+    """Features of both terms and of one alone, so that each has a correlation of its own."""
+    a, b = (BRANCHES[name] for name in names)
+    model = ts.TokenModel(a, ts.Spectrum((1.0, 0.5, 0.0))) + ts.TokenModel(
+        b, ts.Spectrum((0.0, 0.3, 0.9))
+    )
+    out = draw(model, sampler, ("divergence", "correlations"))
+    check_psi(model, out)
+    check_moments(model, out["divergence"])
+
+
+def test_psi_of_a_sum_come_with_the_same_divergence():
+    model = ts.TokenModel(BRANCHES["power law"], SPECTRUM) + ts.TokenModel(
+        BRANCHES["grid hilbert"], ISO
+    )
+    alone = draw(model, "tokens", replicates=16)["divergence"]
+    with_psi = draw(model, "tokens", ("correlations",), replicates=16)["divergence"]
+    np.testing.assert_allclose(alone, with_psi, rtol=3e-5)
+
+
+def test_psi_of_more_terms_than_streams_are_refused():
+    many = ts.SumModel((ts.TokenModel(BRANCHES["equicorrelated"], ts.Isotropic(1)),) * 1001)
+    with pytest.raises(ts.errors.UnsupportedSampler, match="at most 1000 terms"):
+        plan(many, GRID, "auto", ("correlations",))
+
+
 def test_auto_says_why():
     iso = plan(ts.TokenModel(BRANCHES["equicorrelated"], ISO), GRID)
     assert iso.name == "collapsed" and "only D(n)" in iso.reason

@@ -5,7 +5,7 @@ import pytest
 
 import tokenspace as ts
 from models import BRANCHES, N
-from oracles import within_and_cross
+from oracles import assert_agrees, within_and_cross
 from tokenspace import theory
 from tokenspace.theory.correlation import upsilon_slope
 from tokenspace.theory.transformed import Transformed
@@ -59,6 +59,48 @@ def test_psi_of_a_sum_are_means_weighted_by_variance():
         upsilon_slope(a + b, GRID),
         0.6 * upsilon_slope(a, GRID) + 0.4 * upsilon_slope(b, GRID),
     )
+
+
+def test_cosines_of_a_sum_of_equal_correlations_are_those_of_one_model():
+    """Of spectra that add up to an isotropic one, for which there is a closed form."""
+    lam, mu = ts.Spectrum((1.0, 0.5, 0.0, 0.2)), ts.Spectrum((0.0, 0.5, 1.0, 0.8))
+    both = ts.Isotropic(4)
+    for name in ("exponential", "grid raster"):
+        parts = [ts.TokenModel(BRANCHES[name], features) for features in (lam, mu)]
+        whole = theory.psi(ts.TokenModel(BRANCHES[name], both), GRID, "cosine")
+        found = theory.psi(parts[0] + parts[1], GRID, "cosine")
+        for have, want in zip(found, whole, strict=True):
+            np.testing.assert_allclose(have, want, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("names", [(CONSTANT, "exponential"), ("grid raster", "exponential")])
+def test_cosines_of_a_sum_are_those_of_tokens(names):
+    """Against means of cosines of pairs drawn by the definition, feature by feature."""
+    a, b = (BRANCHES[x] if isinstance(x, str) else x for x in names)
+    lam, mu = np.array([1.0, 0.5, 0.0]), np.array([0.0, 0.3, 0.9])
+    model = ts.TokenModel(a, ts.Spectrum(tuple(lam))) + ts.TokenModel(b, ts.Spectrum(tuple(mu)))
+    rng = np.random.default_rng(7)
+    found, of_a, of_b = theory.psi(model, [3], "cosine"), *(within_and_cross(x, 3) for x in (a, b))
+    total, error = np.zeros(2), np.zeros(2)
+    for which in (0, 1):  # within, cross
+        for i, j in ((0, 1), (0, 2), (1, 2)):
+            shared = of_a[which][i, j] * lam + of_b[which][i, j] * mu
+            x, z = rng.standard_normal((2, 200_000, 3))
+            rho = shared / (lam + mu)
+            y = rho * x + np.sqrt(1 - rho**2) * z
+            x, y = x * np.sqrt(lam + mu), y * np.sqrt(lam + mu)
+            norms = np.linalg.norm(x, axis=1) * np.linalg.norm(y, axis=1)
+            cosines = np.sum(x * y, axis=1) / norms
+            total[which] += cosines.mean() / 3
+            error[which] += cosines.var() / 200_000 / 9
+    assert_agrees(total, np.sqrt(error), np.array([found.within[0], found.cross[0]]))
+
+
+def test_cosines_of_a_sum_with_too_many_integrals_are_refused():
+    spectrum = ts.PowerLawSpectrum(1024, 1.0)
+    model = ts.TokenModel(BRANCHES["exponential"], spectrum) + ts.TokenModel(CONSTANT, spectrum)
+    with pytest.raises(ts.errors.NoExactResult, match="more than 1,000,000"):
+        theory.psi(model, [2, 4096], "cosine")
 
 
 def test_slope_of_constant_correlations_and_at_the_last_token():
@@ -165,7 +207,7 @@ def test_refusals():
     for kind, match in (("Cosine", "'correlation' or 'cosine'"), (None, "'correlation' or")):
         with pytest.raises(ts.TokenspaceError, match=match):
             theory.psi(CONSTANT, 5, kind)
-    with pytest.raises(ts.errors.NoExactResult, match="single TokenModel"):
+    with pytest.raises(ts.errors.NoExactResult, match="which Branches do not have"):
         theory.psi(CONSTANT, 5, "cosine")
     cancel = BRANCHES["differences cancel"]
     for quantity in (theory.upsilon, theory.psi, upsilon_slope):

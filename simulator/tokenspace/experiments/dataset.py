@@ -19,6 +19,7 @@ from tokenspace.statistics.quantiles import QUANTILES
 from tokenspace.statistics.streaming import PSI
 from tokenspace.statistics.verdict import require_tolerance
 
+SOURCE = "folder"  # attribute: where the results lie
 DESCRIPTIONS = {  # variable -> (dimensions beside those of the points, what it is)
     "mean": (("n",), "E[D(n)], by the estimator of the point"),
     "standard_error": (("n",), "standard error of mean"),
@@ -59,6 +60,8 @@ def open_results(
     folder: str | Path, *, layout: str = "auto", tolerance: float | None = None
 ) -> xr.Dataset:
     """A sweep's results as one labelled Dataset; every variable says in its attributes what it is.
+
+    The Dataset's own attributes name the folder, from which `plot` draws it.
 
     Variables: mean, standard_error, std, mean_square, quantiles of D, realised_psi_... where
     measured, and theory, the amplitude as it was when the point was stored. Coordinates: label,
@@ -110,6 +113,7 @@ def open_results(
         {k: (dims, _words(grid.place(v))) for k, v in coordinates.items()}
         | {k: v for k, v in grid.values.items() if v is not None}
         | shared,
+        {SOURCE: str(Path(folder).resolve())},
     )
     paths = {short: axis for axis, short in names.items()}
     for name, variable in dataset.variables.items():

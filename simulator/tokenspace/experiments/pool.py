@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -14,15 +14,41 @@ from tokenspace.errors import Interrupted, WorkerDied
 from tokenspace.experiments.experiment import Execution, Point
 from tokenspace.experiments.interrupt import graceful
 from tokenspace.experiments.point import complete_point, pack_point, unpack_point
+from tokenspace.experiments.shards import work_of
 from tokenspace.registry import plugins
+
+SECONDS_TO_START = 2.0  # a worker: Python, JAX and the first compilation; measured
+WORK_OF_A_SECOND = 1e10  # multiply-adds, as `shards.py` counts them; measured
 
 _told: Any = None  # in a worker: the event by which the parent asks to stop
 _plugins: tuple[str, ...] = ()  # in a worker: the parent's
 
 
-def _start(event: Any, modules: tuple[str, ...]) -> None:
+def worthwhile(points: Sequence[Point], workers: int) -> int:
+    """That many workers, or one where it is done before several have started and shared it."""
+    least = SECONDS_TO_START * WORK_OF_A_SECOND * workers / max(workers - 1, 1)
+    work = 0.0
+    for point in points:
+        work += work_of(point.experiment)
+        if work > least:
+            return min(workers, len(points))
+    return 1
+
+
+def _shares(workers: int) -> list[set[int]]:
+    """Cores of each worker, so that their threads do not compete; all where there are too few."""
+    if not hasattr(os, "sched_getaffinity"):
+        return [set()] * workers
+    cores = sorted(os.sched_getaffinity(0))
+    return [set(cores[k::workers]) or set(cores) for k in range(workers)]
+
+
+def _start(event: Any, modules: tuple[str, ...], shares: list[set[int]]) -> None:
     global _told, _plugins
     _told, _plugins = event, modules
+    number = int(multiprocessing.current_process().name.rpartition("-")[2])  # they are consecutive
+    if own := shares[number % len(shares)]:
+        os.sched_setaffinity(0, own)
 
 
 def _work(folder: Path, packed: dict[str, Any], execution: Execution) -> bool:
@@ -51,10 +77,10 @@ def run_in_pool(
         Interrupted: `stop` said so, after the workers have kept what they drew.
     """
     context = multiprocessing.get_context("spawn")
-    event = context.Event()
+    event, shares = context.Event(), _shares(workers)
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # they share the devices
     finished = 0
-    with ProcessPoolExecutor(workers, context, _start, (event, plugins())) as pool:
+    with ProcessPoolExecutor(workers, context, _start, (event, plugins(), shares)) as pool:
         pending: dict[Future[bool], Point] = {
             pool.submit(_work, folder, pack_point(point), execution): point for point in points
         }

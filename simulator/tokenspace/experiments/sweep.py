@@ -14,7 +14,7 @@ from tokenspace.experiments.cluster import run_on_dask
 from tokenspace.experiments.config import Configuration, read_configuration
 from tokenspace.experiments.experiment import Execution, Point
 from tokenspace.experiments.point import complete_point
-from tokenspace.experiments.pool import run_in_pool
+from tokenspace.experiments.pool import run_in_pool, worthwhile
 from tokenspace.experiments.results import load as load_file
 from tokenspace.experiments.select import select
 from tokenspace.experiments.shards import parse_shard, shard_of
@@ -47,7 +47,8 @@ def run_sweep(
         progress: called with (points finished, points in all, next or last point).
         only: only points whose axes have these values, e.g. "psi_cross=0.1" (see `select.py`).
         shard: "i/N": only the i-th of N parts of those points, of about the same work each.
-        workers: processes that compute points side by side on this machine. They are spawned, so
+        workers: processes that compute points side by side on this machine, each on its share of
+            the cores; none where the points take less time than starting them. They are spawned, so
             a script that asks for them needs the usual `if __name__ == "__main__":`.
         scheduler: address of a Dask scheduler on whose workers points are computed.
         devices, max_memory: as in `simulate`.
@@ -85,7 +86,7 @@ def run_sweep(
         tell(0, missing[0])
         if scheduler is not None:
             run_on_dask(folder, missing, execution, scheduler, tell, stop)
-        elif workers > 1:
+        elif workers > 1 and (workers := worthwhile(missing, workers)) > 1:
             run_in_pool(folder, missing, execution, workers, tell, stop)
         else:
             _run_here(folder, missing, execution, tell, stop)

@@ -5,7 +5,6 @@ Each is a class in a file of `figures/library/`; one of your own is registered i
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -22,8 +21,15 @@ def names() -> tuple[str, ...]:
 
 
 def suited(loaded: list[Any]) -> tuple[str, ...]:
-    """The figures of `names()` that show something of these results."""
-    return tuple(name for name in names() if ROOMS["figure"].find(name).suits(loaded))
+    """The figures of `names()` that show something of these results.
+
+    Those that show none are left out where points lie along axes: there the sweep is of interest.
+    """
+    from tokenspace.figures.sheet import numeric_axes
+
+    found = {name: ROOMS["figure"].find(name) for name in names()}
+    along = bool(numeric_axes(loaded))
+    return tuple(k for k, f in found.items() if f.suits(loaded) and (f.of_results or not along))
 
 
 def meaning(name: str) -> str:
@@ -48,18 +54,7 @@ def draw(name: str, loaded: list[Any], **options: str) -> Any:
     Raises:
         InputError: no figure has that name, or it has no such option.
     """
-    import matplotlib.pyplot as plt
-
-    from tokenspace.figures.style import STYLE
-
-    make = ROOMS["figure"].find(name)
-    unknown = [k for k in options if k not in inspect.signature(make).parameters]
-    if unknown:
-        raise InputError(f"the figure {name} has no option {unknown[0]!r}")
-    with plt.rc_context(STYLE):
-        figure = make(**options).draw(loaded)
-    plt.close(figure)
-    return figure
+    return ROOMS["figure"].find(name).of(loaded, **options)
 
 
 def draw_all(
@@ -99,6 +94,7 @@ def draw_all(
                 with plt.rc_context(STYLE):
                     figure.savefig(path)
                 written.append(path)
+                figure.set_layout_engine("none")  # laid out once is enough
     except OSError as error:
         raise InputError(f"{out}: figures cannot be written ({error.strerror or error})") from None
     return written

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
+
+from tokenspace.errors import InputError
+from tokenspace.registry import ROOMS
 
 
 class Figure(ABC):
@@ -26,3 +30,24 @@ class Figure(ABC):
     @abstractmethod
     def draw(self, loaded: list[Any]) -> Any:
         """A matplotlib Figure from (point, result) pairs."""
+
+    @classmethod
+    def of(cls, loaded: list[Any], **options: str) -> Any:
+        """The same in the style of all figures; pyplot does not keep it: a notebook shows it once.
+
+        Raises:
+            InputError: it has no such option.
+        """
+        import matplotlib.pyplot as plt
+
+        from tokenspace.figures.style import STYLE
+
+        unknown = [k for k in options if k not in inspect.signature(cls).parameters]
+        if unknown:
+            name = ROOMS[cls.room].name_of(cls)
+            raise InputError(f"the figure {name} has no option {unknown[0]!r}")
+        plt.draw_if_interactive()  # loads what draws, whose settings the context would take back
+        with plt.rc_context(STYLE):
+            figure = cls(**options).draw(loaded)
+        plt.close(figure)
+        return figure

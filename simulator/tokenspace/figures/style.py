@@ -46,11 +46,11 @@ def distinct(count: int) -> list[Any]:
 def some_labels(labels: Sequence[str]) -> tuple[list[str], str | None]:
     """Labels that a legend has room for, and a title for it that says how many it leaves out.
 
-    Up to 20 stay as they are, without a title; of more, 12 stay, evenly spread, and the others
-    are hidden from the legend.
+    A dozen stay as they are, without a title; of more, 12 stay, evenly spread, and the others are
+    hidden from the legend.
     """
     count = len(labels)
-    if count <= MOST_COLOURS:
+    if count <= MOST_LABELS:
         return list(labels), None
     kept = set(np.linspace(0, count - 1, MOST_LABELS).round().astype(int).tolist())
     shown = [label if k in kept else HIDDEN for k, label in enumerate(labels)]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import hashlib
 import json
 import tempfile
 from collections import Counter
@@ -63,11 +64,13 @@ def write_report(
     data |= {"kinds": KINDS, "kept": KEPT, "tolerance": tolerance}
     parts = files("tokenspace.report") / "page"
     read = {p.name: p.read_text(encoding="utf-8") for p in parts.iterdir() if p.is_file()}
+    script = "\n".join(['"use strict";', *(read[name] for name in SCRIPTS)])
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     page = environment.from_string(read["page.html"]).render(
         name=folder.resolve().name,
         style=read["page.css"],
-        script="\n".join(read[name] for name in SCRIPTS),
+        script=script,
+        digest=_text(hashlib.sha256(script.encode()).digest()),  # no other script may run
         columns=_text(gzip.compress(json.dumps(data).encode(), 6, mtime=0)),
         curves=_text(drawn.packed),
         counts={v: n for v in WORST_FIRST if (n := Counter(c.verdict for c in checks)[v])},

@@ -94,7 +94,8 @@ def _prepare_statistics(request: Request) -> Plan:
     size = HOST_BLOCK if drawer.on_host else drawer.token_block or TOKEN_BLOCK
     return statistics_plan(
         drawer,
-        model,
+        model.law,
+        np.sqrt(model.features.eigenvalues),
         layout,
         (token_blocks(parts[0], layout, size), token_blocks(parts[1], layout, size)),
         request.grid,

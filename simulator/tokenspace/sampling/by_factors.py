@@ -46,18 +46,19 @@ def _prepare_divergence(request: Request, make: MakeFactor) -> Plan:
 
 
 def _prepare_statistics(request: Request, make: MakeFactor) -> Plan:
-    (model,) = request.model.terms
+    model, n = request.model, request.tokens
     layout = lay_out(request.grid, TOKEN_BLOCK)
-    branches, n = model.branches, request.tokens
-    parts = (make(branches.total, n), make(branches.difference, n))
+    totals = [make(t.branches.total, n) for t in model.terms]
+    differences = [make(t.branches.difference, n) for t in model.terms]
     return statistics_plan(
         sole(WHAT, whole_statistics),
-        model,
+        model.law,
+        root_eigenvalues(model),
         layout,
-        parts,
+        (totals, differences),
         request.grid,
         psi=not request.divergence_only,
-        method=parts[1].name,
+        method=differences[0].name,
         elements=4 * layout.number * TOKEN_BLOCK * model.dim,
     )
 
@@ -78,24 +79,30 @@ def whole_divergence(keys: jax.Array, factors: Any, scales: Any, last: jax.Array
 
 def whole_statistics(
     keys: jax.Array,
-    total: Any,
-    difference: Any,
+    total: list[Any],
+    difference: list[Any],
     scale: jax.Array,
     ends: jax.Array,
     where: jax.Array,
     law: Any,
 ) -> Reports:
-    """As `tokenspace_kernels.sample_statistics`, with factors of the whole sequence, not blocks."""
-    blocks, dim = ends.shape[0], scale.shape[0]
+    """As `tokenspace_kernels.sample_statistics`, with factors of the whole sequence, not blocks.
+
+    total, difference: a factor for each term, whose tokens are added; scale: (terms, d).
+    """
+    blocks, dim = ends.shape[0], scale.shape[1]
 
     def one(key: jax.Array) -> Reports:
-        s = total(normals(substream(key, TOTAL), 0, total.noise_rows, dim))
-        m = difference(normals(key, 0, difference.noise_rows, dim))
-        share = (scale * np.float32(0.5**0.5))[None, :]
-        padding = ((0, blocks * TOKEN_BLOCK - s.shape[0]), (0, 0))
+        a, b = jnp.float32(0), jnp.float32(0)
+        for q, (of_total, of_difference) in enumerate(zip(total, difference, strict=True)):
+            stream = key if q == 0 else substream(key, numbered(q))
+            s = of_total(normals(substream(stream, TOTAL), 0, of_total.noise_rows, dim))
+            m = of_difference(normals(stream, 0, of_difference.noise_rows, dim))
+            share = (scale[q] * np.float32(0.5**0.5))[None, :]
+            a, b = a + (s + m) * share, b + (s - m) * share
+        padding = ((0, blocks * TOKEN_BLOCK - a.shape[0]), (0, 0))
         slabs = [
-            jnp.pad(h * share, padding, constant_values=1.0).reshape(-1, TOKEN_BLOCK, dim)
-            for h in (s + m, s - m)
+            jnp.pad(h, padding, constant_values=1.0).reshape(-1, TOKEN_BLOCK, dim) for h in (a, b)
         ]
 
         def step(sums: Any, block: Any) -> Any:

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tokenspace.covariance import TokenLaw, TokenModel
+from tokenspace.covariance import TokenLaw
 from tokenspace_kernels.blocks import Blocks
 from tokenspace_kernels.dispatch import ON_HOST, Kernel
 from tokenspace_kernels.given_tokens import psi_from_reports
@@ -139,7 +139,8 @@ def divergence_plan(drawer: Kernel, law: TokenLaw, arrays: Any, method: str, ele
 
 def statistics_plan(
     drawer: Kernel,
-    model: TokenModel,
+    law: TokenLaw,
+    scale: np.ndarray,
     layout: Blocks,
     parts: tuple[Any, Any],
     grid: np.ndarray,
@@ -149,16 +150,17 @@ def statistics_plan(
 ) -> Plan:
     """The plan of a kernel that forms tokens of both branches and reports at the grid.
 
-    parts: what draws the sum and the difference of the branches; psi: whether psi's are wanted.
+    scale: square roots of eigenvalues, (d,) or (terms, d); parts: what draws the sum and the
+    difference of the branches; psi: whether psi's are wanted.
     """
     total, difference = (jax.tree.map(jnp.asarray, part) for part in parts)
     arrays = {
         "total": total,
         "difference": difference,
-        "scale": jnp.asarray(np.sqrt(model.features.eigenvalues), jnp.float32),
+        "scale": jnp.asarray(scale, jnp.float32),
         "ends": jnp.asarray(layout.ends),
         "where": jnp.asarray(layout.where),
-        "law": _on_device(model.law),
+        "law": _on_device(law),
         "grid": jnp.asarray(grid),
     }
     return Plan(method, drawer.implementation, elements, Statistics(drawer.call, psi), arrays)

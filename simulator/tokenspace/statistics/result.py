@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, field, replace
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tokenspace import theory
 from tokenspace.deferred import DeferredField
 from tokenspace.errors import InputError
+from tokenspace.registry import ROOMS
 from tokenspace.statistics import amplitude, balance, exponent, scale, verdict
 from tokenspace.statistics.control import Control, chosen_estimator, control
 from tokenspace.statistics.estimate import LEVEL, Estimate, Moments
 from tokenspace.statistics.quantiles import QUANTILES, median, quantile, quantile_interval
 from tokenspace.statistics.streaming import Summary
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 ROUNDING = 1e-6  # relative, of D from float32 sums
 MOST = 0.5  # of the pairs: what is fitted is fitted to the n that so many reach
@@ -278,6 +283,19 @@ class Result:
     def check(self, tolerance: float = 0.02) -> verdict.Check:
         """Compare with the theory of the model: PASS, FAIL or UNDECIDED. See `verdict.check`."""
         return verdict.check(self, tolerance)
+
+    def plot(self, figure: str = "divergence", **options: str) -> Figure:
+        """A picture of it as a matplotlib Figure; `tokenspace.plot` draws several results at once.
+
+        Args:
+            figure: the name of a figure, e.g. "divergence", "exponent_diagram", "correlations".
+            options: what that figure may be told.
+
+        Raises:
+            InputError: no figure has that name, or it has no such option.
+        """
+        point = SimpleNamespace(label=f"{self.replicates:,} replicates", axes={})
+        return ROOMS["figure"].find(figure).of([(point, self)], **options)
 
     def __repr__(self) -> str:
         return (

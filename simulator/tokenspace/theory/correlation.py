@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tokenspace.covariance import Branches, Covariance, SumModel, TokenModel, UnitNorm
+from tokenspace.covariance.cosine import expected_cosine_of_sum
 from tokenspace.errors import InputError, NoExactResult
 from tokenspace.parameters import holds_tracers, is_traced
-from tokenspace.theory.transformed import Transformed
+from tokenspace.theory.transformed import Together, Transformed
 
 Model = TokenModel | SumModel | Branches
 ROUNDING = 1e-12  # of sums of correlations
@@ -124,7 +125,9 @@ def psi(model: Model, n: Any, kind: str = "correlation") -> Psi:
         Psi of arrays shaped like n; within and cross are NaN (undefined) at n = 1.
 
     Raises:
-        InputError: kind is not one of the two, or a cosine is asked of a model without features.
+        InputError: kind is not one of the two.
+        NoExactResult: a cosine is asked of Branches, which have no features, or of a sum whose
+            expected cosines take too many integrals.
 
     Source: Li et al. 2025.
     """
@@ -133,9 +136,7 @@ def psi(model: Model, n: Any, kind: str = "correlation") -> Psi:
     if kind == "correlation":
         terms = second_moment_terms(model)
     elif kind == "cosine":
-        if not isinstance(model, TokenModel):
-            raise NoExactResult("the expected cosine is known for a single TokenModel only")
-        terms = second_moment_terms(TokenModel(model.branches, model.features, UnitNorm()))
+        terms = _cosine_terms(model)
     else:
         raise InputError(
             f"psi: kind = {kind!r} is not allowed; it must be 'correlation' or 'cosine'"
@@ -150,6 +151,22 @@ def psi(model: Model, n: Any, kind: str = "correlation") -> Psi:
         within += term.weight * (term.within.totals(n) - n) / pairs
         cross += term.weight * (term.cross.totals(n) - diagonal) / pairs
     return Psi(equal, within, cross)
+
+
+def _cosine_terms(model: Model) -> list[Term]:
+    """One term, whose covariances are the expected cosines."""
+    if isinstance(model, Branches):
+        raise NoExactResult("the expected cosine depends on features, which Branches do not have")
+    if isinstance(model, TokenModel):
+        return second_moment_terms(TokenModel(model.branches, model.features, UnitNorm()))
+    eigenvalues = np.array([t.features.eigenvalues for t in model.terms])
+
+    def cosine(correlations: np.ndarray) -> np.ndarray:
+        return expected_cosine_of_sum(correlations, eigenvalues)
+
+    within = Together([t.branches.within for t in model.terms], cosine, same_vector=True)
+    cross = Together([t.branches.cross for t in model.terms], cosine, same_vector=False)
+    return [Term(within, cross, 1.0)]
 
 
 def balance_curve(model: Model, n: Any) -> np.ndarray:

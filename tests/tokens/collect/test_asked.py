@@ -1,5 +1,8 @@
 """What is asked of a model: texts, pictures, layers; needs no model and none of its packages."""
 
+import struct
+
+import numpy as np
 import pytest
 
 from tokenspace.errors import InputError
@@ -48,6 +51,7 @@ def test_names_and_limit(jsonl):
         ("[1]", r"line 2: must be a JSON object"),
         ("{", r"line 2: is no JSON"),
         ("[" * 100_000, r"line 2: is no JSON"),
+        (r'{"prompt": "a", "chosen": "\ud800", "rejected": "c"}', r"line 2: holds .ud800"),
         ("\udcff", r"no UTF-8"),
     ],
 )
@@ -79,7 +83,12 @@ def test_pictures_by_name_or_by_list(tmp_path, jsonl):
     assert len(find_pictures(tmp_path, limit=2)) == 2
     listed = jsonl([{"picture": "b.jpg", "prompt": "what?", "group": "g"}, {"picture": "a.PNG"}])
     first, second = find_pictures(listed, "how?")
-    assert (first.prompt, first.label, second.prompt, second.label) == ("what?", "g", "how?", "1")
+    assert (first.prompt, first.label, second.prompt, second.label) == (
+        "what?",
+        "g",
+        "how?",
+        "a.PNG",
+    )
     with pytest.raises(InputError, match="line 2: 'picture' must be text"):
         find_pictures(jsonl([{"picture": "b.jpg"}, {"image": "a.PNG"}]))
     with pytest.raises(InputError, match=r"gone\.png: no such file"):
@@ -94,6 +103,30 @@ def test_a_picture_is_turned_as_its_camera_says(tmp_path):
     image.new("RGBA", (30, 20)).save(tmp_path / "b.png")
     first, second = map(open_picture, find_pictures(tmp_path))
     assert (first.size, first.mode, second.size, second.mode) == ((20, 30), "RGB", (30, 20), "RGB")
+
+
+def test_deep_grey_values_are_scaled(tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    deep = np.arange(256, dtype=np.uint16).reshape(16, 16) * 257
+    image.fromarray(deep).save(tmp_path / "a.png")
+    image.fromarray(deep.astype(np.float32)).save(tmp_path / "b.tif")
+    first, second = find_pictures(tmp_path)
+    assert np.array_equal(np.asarray(open_picture(first))[..., 1], deep // 257)
+    with pytest.raises(InputError, match="32 bits and no known range"):
+        open_picture(second)
+
+
+def test_whatever_a_damaged_picture_raises_is_told(tmp_path, monkeypatch):
+    image = pytest.importorskip("PIL.Image")
+    for name in "ab":
+        image.new("L", (30, 20)).save(tmp_path / f"{name}.png")
+
+    def fails(*arguments):
+        raise struct.error("unpack requires 4 bytes")
+
+    monkeypatch.setattr("PIL.ImageOps.exif_transpose", fails)
+    with pytest.raises(InputError, match=r"a\.png: cannot be read as a picture: unpack"):
+        open_picture(find_pictures(tmp_path)[0])
 
 
 def test_layers():
@@ -152,6 +185,12 @@ def test_a_template_that_loses_the_prompt_is_refused(jsonl, monkeypatch):
     monkeypatch.setattr(Letters, "apply_chat_template", lambda *a, **k: "nothing")
     with pytest.raises(InputError, match="leaves out the prompt 'q'; use --no-template"):
         encoded(jsonl, row, chat=True)
+
+
+def test_a_template_of_texts_is_not_given_lists(jsonl):
+    row = {"prompt": "q", "chosen": "xyz", "rejected": "xw"}
+    texts = encoded(jsonl, row, chat=True)
+    assert encoded(jsonl, row, chat=True, parts=True) == texts  # Letters prints what it is given
 
 
 def too_large(most, error):

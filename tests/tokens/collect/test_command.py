@@ -107,6 +107,16 @@ def test_a_damaged_picture_is_named(call, tiny, pictures, tmp_path):
     options = ("--pictures", folder, "--out", tmp_path / "out")
     status, _, err = call("collect", tiny("dinov2"), *options)
     assert status == 2 and "b.png: cannot be read as a picture" in err
+    assert not list((tmp_path / "out").glob("*.safetensors*"))  # before the model has begun
+
+
+def test_an_encoder_that_hides_patches_at_random_is_refused(call, tiny, pictures, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(tiny("dinov2"), folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"mask_ratio": 0.75}))
+    status, _, err = call("collect", folder, "--pictures", pictures, "--out", tmp_path / "out")
+    assert status == 2 and "hides patches of each picture at random" in " ".join(err.split())
 
 
 def pickled(tiny, folder):
@@ -150,6 +160,52 @@ def test_a_model_that_lacks_weights_is_refused(call, tiny, texts, tmp_path):
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
     status, _, err = call("collect", folder, "--text", texts, "--out", tmp_path / "out")
     assert status == 2 and "lack 1 tensors, such as 'layers.2.mlp.up_proj.weight'" in err
+
+
+def changed(tiny, folder, **settings):
+    """The tiny Llama with other settings in its config.json."""
+    shutil.copytree(tiny("llama"), folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | settings))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("hidden_size", "x"), ("hidden_size", -4), ("hidden_size", 64), ("num_attention_heads", 0)],
+)
+def test_a_damaged_config_is_told_in_words(call, tiny, texts, tmp_path, setting, value):
+    folder = changed(tiny, tmp_path / "model", **{setting: value})
+    status, _, err = call("collect", folder, "--text", texts, "--out", tmp_path / "out")
+    assert status == 2 and "cannot be loaded" in " ".join(err.split())
+
+
+def test_damaged_weights_are_told_in_words(call, tiny, texts, tmp_path):
+    folder = changed(tiny, tmp_path / "model")
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    status, _, err = call("collect", folder, "--text", texts, "--out", tmp_path / "out")
+    assert status == 2 and "cannot be loaded" in " ".join(err.split())
+
+
+def test_a_config_does_not_choose_code_from_the_hub(call, tiny, texts, tmp_path):
+    folder = changed(tiny, tmp_path / "model", attn_implementation="someone/kernel")
+    options = ("--text", texts, "--limit", 1, "--layers", "last", "--revision", "old")
+    status, _, err = call("collect", folder, *options, "--out", tmp_path / "out")
+    assert status == 0, err
+    assert read_collected(tmp_path / "out").about["revision"] is None  # a folder has none
+
+
+def test_pictures_that_changed_are_another_collection(call, tiny, tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for k in range(2):
+        (folder / f"{k}.ppm").write_bytes(b"P6 28 28 255\n" + bytes([40 * k]) * 28 * 28 * 3)
+    options = ("--pictures", folder, "--layers", "last", "--out", tmp_path / "out")
+    assert call("collect", tiny("dinov2"), *options)[0] == 0
+    (folder / "0.ppm").write_bytes(b"P6 28 28 255\n" + bytes([90]) * 28 * 28 * 3)
+    status, _, err = call("collect", tiny("dinov2"), *options)
+    assert status == 2 and "holds a collection with source" in " ".join(err.split())
 
 
 SLOWLY = """

@@ -188,8 +188,9 @@ def test_another_collection_is_not_overwritten(tmp_path):
         grow(tmp_path / "c")
     assert [p.name for p in (tmp_path / "c").iterdir()] == ["thesis.tex"]
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="cannot be written"):
-        grow(tmp_path / "file")
+    for name in ("file", "a" * 300):
+        with pytest.raises(InputError, match="cannot be written"):
+            grow(tmp_path / name)
 
 
 def test_two_processes_do_not_write_one_folder(tmp_path):

@@ -1,6 +1,8 @@
 """What is stored is what forward hooks see, one sequence at a time and without padding."""
 
 import json
+import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -299,6 +301,19 @@ def test_a_vision_language_model_reads_texts(tiny, texts, tmp_path):
     assert collected.sequences[0].prefix == len(prefix)
 
 
+def test_padding_that_the_model_does_not_know(tiny, texts, tmp_path):
+    """Tokenizers are given a padding token by people, and models no row for it."""
+    folder = tmp_path / "model"
+    shutil.copytree(tiny("llama"), folder)
+    reader = transformers.AutoTokenizer.from_pretrained(folder)
+    reader.add_special_tokens({"pad_token": "[new]"})
+    reader.save_pretrained(folder)
+    found = everything(collect(Request(str(folder), tmp_path / "out", texts=texts)))
+    expected = everything(collect(Request(str(tiny("llama")), tmp_path / "whole", texts=texts)))
+    for key, tokens in expected.items():
+        np.testing.assert_allclose(found[key], tokens, **CLOSE)
+
+
 def test_values_that_are_not_finite_are_refused(tiny, texts, tmp_path):
     folder = tmp_path / "broken"
     model = transformers.AutoModelForCausalLM.from_pretrained(tiny("llama"))
@@ -341,3 +356,42 @@ def test_measure_reads_what_was_collected(tiny, pictures, tmp_path):
     with read_collected(tmp_path / "out").open("language.04") as shard:
         tokens = np.stack([shard.tokens(branch.id) for branch in collected.sequences])
     assert ts.measure(tokens, pairs="all").replicates == 10
+
+
+def test_commits_of_a_model_are_not_mixed(tiny, texts, tmp_path, monkeypatch):
+    from tokenspace.errors import Interrupted
+    from tokenspace.tokens.collect import models
+
+    request = Request(str(tiny("llama")), tmp_path / "out", texts=texts, batch=4)
+    monkeypatch.setattr(models, "_commit", lambda *a: "a" * 40)
+    with pytest.raises(Interrupted):
+        collect(request, stop=lambda: True)
+    monkeypatch.setattr(models, "_commit", lambda *a: "b" * 40)
+    with pytest.raises(InputError, match=r"begun with commit a+ of .* is at b+ now"):
+        collect(request)
+    monkeypatch.setattr(models, "_commit", lambda *a: "a" * 40)
+    assert collect(request).about["revision"] == "a" * 40
+
+
+def test_a_model_folder_that_changed_is_another_model(tiny, texts, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(tiny("llama"), folder)
+    request = Request(str(folder), tmp_path / "out", texts=texts, limit=1, layers="last")
+    collect(request)
+    collect(request)
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder)
+    with torch.no_grad():
+        model.model.norm.weight[:] = 2.0
+    model.save_pretrained(folder)  # as training does, with files of the same sizes
+    with pytest.raises(InputError, match="holds a collection with model_files"):
+        collect(request)
+
+
+def test_a_model_without_an_encoder_has_a_language_part_only(tiny, pictures, tmp_path, monkeypatch):
+    request = Request(str(tiny("llava")), tmp_path / "whole", pictures=pictures, layers="3")
+    expected = everything(collect(request))
+    monkeypatch.setattr(transformers.LlavaModel, "get_encoder", lambda self, modality: self)
+    found = everything(collect(replace(request, out=tmp_path / "out")))
+    assert {group for group, _ in found} == {"language.03"}
+    for key, tokens in found.items():
+        np.testing.assert_array_equal(tokens, expected[key])

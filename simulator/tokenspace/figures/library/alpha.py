@@ -24,6 +24,7 @@ class Alpha(Figure):
         "-beta."
     )
     order = 40
+    of_results = False
 
     def draw(self, loaded: list[Any]) -> Any:
         """Exact theory only; `loaded` is not used."""

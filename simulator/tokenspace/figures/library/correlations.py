@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 
 from tokenspace import theory
+from tokenspace.errors import NoExactResult
 from tokenspace.figures.base import Figure
+from tokenspace.figures.sheet import spread
 from tokenspace.grids import log_grid
 from tokenspace.registry import register
 
+MOST_PANELS = 4
 NAMES = (("psi_equal", "equal"), ("psi_within", "within"), ("psi_cross", "cross"))
 
 
@@ -23,9 +27,13 @@ class Correlations(Figure):
     )
     order = 50
 
+    @classmethod
+    def suits(cls, loaded: list[Any]) -> bool:
+        return any(result.correlations for _, result in loaded)
+
     def draw(self, loaded: list[Any]) -> Any:
-        """One panel for each point whose psi's were measured (at most four)."""
-        measured = [(p, r) for p, r in loaded if r.correlations][:4]
+        """One panel for each point whose psi's were measured (at most four, evenly spread)."""
+        measured = spread([(p, r) for p, r in loaded if r.correlations], MOST_PANELS)
         if not measured:
             figure, axes = plt.subplots()
             axes.text(
@@ -42,7 +50,9 @@ class Correlations(Figure):
         )
         for panel, (point, result) in zip(panels[0], measured, strict=True):
             n = log_grid(int(result.n[-1]), 120)
-            exact = theory.psi(result.model, n, "cosine")
+            exact = None
+            with contextlib.suppress(NoExactResult):
+                exact = result.model and theory.psi(result.model, n, "cosine")
             for k, (name, field) in enumerate(NAMES):
                 estimate = result.correlations[name]
                 panel.errorbar(
@@ -55,7 +65,8 @@ class Correlations(Figure):
                     capsize=2,
                     label=rf"$\psi_{{{field}}}$ (± 2 s.e.)",
                 )
-                panel.plot(n, getattr(exact, field), color=f"C{k}", linewidth=1.2)
+                if exact is not None:
+                    panel.plot(n, getattr(exact, field), color=f"C{k}", linewidth=1.2)
             panel.set(xscale="log", xlabel="number of vision tokens $n$", title=point.label)
         figure.legend(
             *panels[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=3

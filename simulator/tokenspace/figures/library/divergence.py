@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 from tokenspace import theory
 from tokenspace.errors import InputError
 from tokenspace.figures.base import Figure
+from tokenspace.figures.sheet import panels_of, spread
 from tokenspace.registry import register
 from tokenspace.statistics.amplitude import MEDIAN, amplitude_of
 
@@ -29,17 +29,12 @@ class Divergence(Figure):
         """
         if not loaded:
             raise InputError("the figure divergence shows results, but none are given")
-        width = [result.model.terms[0].features.effective_dimension for _, result in loaded]
-        few = sorted(range(len(loaded)), key=width.__getitem__)[:MOST_PANELS]
-        chosen = [loaded[k] for k in sorted(few)]
-        columns = min(3, len(chosen))
-        rows = -(-len(chosen) // columns)
-        figure, panels = plt.subplots(
-            rows, columns, figsize=(4.6 * columns, 3.9 * rows), squeeze=False, layout="constrained"
-        )
-        for panel in panels.flat[len(chosen) :]:
-            panel.set_axis_off()
-        for panel, (point, result) in zip(panels.flat, chosen, strict=False):
+        width = [_effective_dimension(result.model) for _, result in loaded]
+        most = sorted(width)[min(MOST_PANELS, len(loaded)) - 1]
+        few = [pair for pair, w in zip(loaded, width, strict=True) if w <= most]
+        chosen = spread(few, MOST_PANELS)
+        figure, panels = panels_of(len(chosen), (4.6, 3.9), 3, shared=False)
+        for panel, (point, result) in zip(panels, chosen, strict=True):
             low2, low1, median, high1, high2 = result.quantiles
             panel.fill_between(
                 result.n, low2, high2, color="C0", alpha=0.18, label=r"$2\sigma$ of $D$"
@@ -51,9 +46,8 @@ class Divergence(Figure):
             if amplitude_of(result.model) == MEDIAN:  # means of such D settle on no value
                 middle, name = median, "median of $D(n)$"
             panel.plot(result.n, middle, "o", color="C0", markersize=3.5, label=f"{name} simulated")
-            # else tokens have no correlations, or D vanishes and grows like nothing
-            if result.model.law.has_correlations and np.all(middle > 0):
-                root = np.sqrt(theory.upsilon(result.model, result.n))
+            root = _root_upsilon(result)
+            if root is not None and np.all(middle > 0):  # else it vanishes and grows like nothing
                 scale = float(np.exp(np.mean(np.log(middle / root))))
                 panel.plot(
                     result.n,
@@ -63,7 +57,22 @@ class Divergence(Figure):
                     label=rf"$\lambda\sqrt{{\Upsilon(n)}}$, $\lambda$ = {scale:.4f}",
                 )
             panel.set(xscale="log", yscale="log", title=point.label, xlabel="$n$ (tokens)")
+            panel.minorticks_off()
             panel.legend(fontsize=8)
-        for row in panels:
-            row[0].set_ylabel("$D(n)$ (norm of a token = 1)")
+        for panel in panels[::3]:
+            panel.set_ylabel("$D(n)$ (norm of a token = 1)")
         return figure
+
+
+def _effective_dimension(model: Any) -> float:
+    return 0.0 if model is None else float(model.terms[0].features.effective_dimension)
+
+
+def _root_upsilon(result: Any) -> np.ndarray | None:
+    """sqrt(Upsilon(n)), of given tokens from their psi's; None where there are no correlations."""
+    if result.model is not None:
+        if not result.model.law.has_correlations:
+            return None
+        return np.sqrt(theory.upsilon(result.model, result.n))
+    found = None if result.joint is None else result.cosine_upsilon().mean
+    return np.sqrt(found) if found is not None and np.all(found > 0) else None

@@ -26,6 +26,7 @@ TITLES = {"paper": "Li et al., last 3 of 10", "published": "other papers, last o
 class ForecastSkill(Figure):
     meaning = "Forecast errors of every law on every measured curve, with and without confounds."
     order = 75
+    of_results = False
 
     def draw(self, loaded: list[Any]) -> Any:
         """Measured data that ships with the package; `loaded` is not used."""

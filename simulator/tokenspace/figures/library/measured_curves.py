@@ -21,6 +21,7 @@ HOLD = 3
 class MeasuredCurves(Figure):
     meaning = "The paper's 36 measured curves, and forecasts of their last points from the first."
     order = 70
+    of_results = False
 
     def draw(self, loaded: list[Any]) -> Any:
         """Measured data that ships with the package; `loaded` is not used."""

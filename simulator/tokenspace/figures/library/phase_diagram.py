@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.colors import BoundaryNorm, ListedColormap, LogNorm
+from matplotlib.colors import BoundaryNorm, ListedColormap, LogNorm, Normalize
 
 from tokenspace import theory
 from tokenspace.errors import InputError, NoExactResult
 from tokenspace.experiments.axes import short_names
 from tokenspace.experiments.layout import as_grid
 from tokenspace.figures.base import Figure
+from tokenspace.figures.sheet import (
+    SMALL,
+    axes_of,
+    groups_beside,
+    numeric_axes,
+    panels_of,
+    wide,
+)
 from tokenspace.registry import register
 from tokenspace.statistics.derived import Derived, derive
 
-MOST_PANELS = 12
-LARGEST_DRAWN = 1e100  # beyond, matplotlib's own arithmetic overflows
 WIDEST = 1000.0  # factor to either side of the median that colours of a log scale reach
 BOUNDARY = 0.75  # gamma where n = n_balance: (1 + n / (n + n_balance)) / 2
 TOLERANCE = 0.02  # of verdicts, which are not shown
@@ -55,7 +60,7 @@ class PhaseDiagram(Figure):
 
     @classmethod
     def suits(cls, loaded: list[Any]) -> bool:
-        return len(_numeric_axes(loaded)) >= 2
+        return len(numeric_axes(loaded)) >= 2
 
     def draw(self, loaded: list[Any]) -> Any:
         """Four panels for two axes; with more, the exponent in a panel for each of their values.
@@ -63,32 +68,20 @@ class PhaseDiagram(Figure):
         Solid line: gamma = 3/4, where n = n_balance; exact at the points, linear between them.
         Cells without a point are white.
         """
-        x, y, others = self._sides(loaded)
-        found = [derive(result, TOLERANCE) for _, result in loaded]
-        exact = [_exact_gamma(result) for _, result in loaded]
-        groups: dict[tuple[Any, ...], list[int]] = {}
-        for k, (point, _) in enumerate(loaded):
-            groups.setdefault(tuple(str(point.axes.get(o)) for o in others), []).append(k)
-        shown: list[tuple[Panel, list[int], tuple[Any, ...]]]
-        shown = [(panel, rows, ()) for rows in groups.values() for panel in PANELS]
-        if len(groups) > 1:
-            shown = [(GAMMA, rows, key) for key, rows in list(groups.items())[:MOST_PANELS]]
-        names = short_names([x, y, *others])
+        x, y = self._sides(loaded)
+        names = short_names(axes_of(loaded))
+        groups, cut = groups_beside(loaded, [x, y])
+        several = len(groups) > 1
+        shown = [(p, g) for g in groups for p in ((GAMMA,) if several else PANELS)]
+        rows = sorted({k for g in groups for k in g.rows})
+        found = {k: derive(loaded[k][1], TOLERANCE) for k in rows}
+        limits = _limits([GAMMA.value(d) for d in found.values()]) if several else None
         crossed = False
-        columns = 2 if len(shown) <= 4 else 4
-        lines = -(-len(shown) // columns)
-        figure, panels = plt.subplots(
-            lines,
-            columns,
-            figsize=(5.2 * columns, 4.2 * lines),
-            squeeze=False,
-            layout="constrained",
-        )
-        for axes in panels.flat[len(shown) :]:
-            axes.set_axis_off()
-        for axes, (panel, rows, key) in zip(panels.flat, shown, strict=False):
+        size = SMALL if several else (5.2, 4.2)
+        figure, used = panels_of(len(shown), size, 2 if len(shown) <= 4 else 4, shared=several)
+        for axes, (panel, group) in zip(used, shown, strict=True):
             grid = as_grid(
-                {a: np.array([loaded[k][0].axes[a] for k in rows], float) for a in (x, y)}
+                {a: np.array([loaded[k][0].axes[a] for k in group.rows], float) for a in (x, y)}
             )
             if grid is None:
                 raise InputError(
@@ -96,28 +89,35 @@ class PhaseDiagram(Figure):
                     "choose other axes"
                 )
             sides = [grid.values[x], grid.values[y]]
-            _coloured(
-                axes, panel, sides, grid.place(np.array([panel.value(found[k]) for k in rows]))
-            )
-            gamma = grid.place(np.array([exact[k] for k in rows]))
+            values = grid.place(np.array([panel.value(found[k]) for k in group.rows]))
+            ends = limits if several or panel is not GAMMA else _limits(values.ravel())
+            drawn, extend = _coloured(axes, panel, sides, values, ends)
+            if not several:
+                _bar(figure, drawn, axes, panel, extend)
+            gamma = grid.place(np.array([_exact_gamma(loaded[k][1]) for k in group.rows]))
             known = gamma[np.isfinite(gamma)]
             if min(gamma.shape) > 1 and len(known) and known.min() < BOUNDARY < known.max():
                 crossed = True
                 axes.contour(*sides, gamma.T, [BOUNDARY], colors="black", linewidths=1.5)
-            said = ", ".join(f"{names[o]} = {k}" for o, k in zip(others, key, strict=False))
-            axes.set(xlabel=names[x], ylabel=names[y], title=said or panel.title)
+            axes.set_title(group.title or panel.title)
+            if not several:
+                axes.set(xlabel=names[x], ylabel=names[y])
+        if several:
+            _bar(figure, drawn, used, GAMMA, extend)
+            figure.supxlabel(names[x])
+            figure.supylabel(names[y])
         line = r"line: $n = n_{balance}$, exact at the points"
         words = [line if crossed else r"$n = n_{balance}$ is not crossed here"]
-        if len(groups) > 1:
+        if several:
             words.insert(0, GAMMA.title)
-        if len(groups) > MOST_PANELS:
-            words.append(f"{len(groups) - MOST_PANELS} more are not shown")
+        if cut:
+            words.append(f"shown: {cut}")
         figure.suptitle("; ".join(words))
         return figure
 
-    def _sides(self, loaded: list[Any]) -> tuple[str, str, list[str]]:
-        """The axes along the sides, and all others that vary."""
-        numeric = _numeric_axes(loaded)
+    def _sides(self, loaded: list[Any]) -> tuple[str, str]:
+        """The axes along the sides."""
+        numeric = numeric_axes(loaded)
         names = {short: axis for axis, short in short_names(numeric).items()}
         names |= {axis: axis for axis in numeric}
         chosen = []
@@ -135,19 +135,7 @@ class PhaseDiagram(Figure):
                 "the phase diagram needs two different axes that have several numbers; this sweep "
                 f"has: {', '.join(numeric) or 'none'}"
             )
-        every = dict.fromkeys(a for point, _ in loaded for a in point.axes)
-        return x, y, [a for a in every if a not in (x, y)]
-
-
-def _numeric_axes(loaded: list[Any]) -> list[str]:
-    """Axes of numbers that can be drawn, and not one number; those of most values first."""
-    sizes = {}
-    for axis in dict.fromkeys(a for point, _ in loaded for a in getattr(point, "axes", {})):
-        values = [point.axes.get(axis) for point, _ in loaded]
-        drawable = all(type(v) in (int, float) and abs(v) < LARGEST_DRAWN for v in values)
-        if drawable and len(set(values)) > 1:
-            sizes[axis] = len(set(values))
-    return sorted(sizes, key=lambda axis: -sizes[axis])
+        return x, y
 
 
 def _last(values: np.ndarray) -> float:
@@ -166,24 +154,46 @@ def _exact_gamma(result: Any) -> float:
         return np.nan
 
 
-def _coloured(axes: Any, panel: Panel, sides: list[Any], values: np.ndarray) -> None:
-    """Cells in the colours of their values, with a bar that says what those mean."""
+def _limits(values: Any) -> tuple[float, float] | None:
+    """Ends of the colours of exponents: from 0, where D stands still, since some fall far below."""
+    known = [v for v in values if np.isfinite(v)]
+    return (max(0.0, min(known)), max(0.0, *known)) if known else None
+
+
+def _coloured(
+    axes: Any,
+    panel: Panel,
+    sides: list[Any],
+    values: np.ndarray,
+    limits: tuple[float, float] | None,
+) -> tuple[Any, str]:
+    """Cells in the colours of their values; and beyond which ends of the colours values lie."""
     known = values[np.isfinite(values) & (values > 0)]
     kind: dict[str, Any] = {"cmap": "viridis"}
     extend = "neither"
-    if panel.scale == "regimes":
+    if limits is not None:
+        kind["norm"] = Normalize(*limits)
+        extend = "min" if np.nanmin(values, initial=np.inf) < limits[0] else extend
+    elif panel.scale == "regimes":
         edges = np.arange(len(COLOURS) + 1) - 0.5
         kind = {"cmap": ListedColormap(COLOURS), "norm": BoundaryNorm(edges, len(COLOURS))}
     elif panel.scale == "log" and len(known) and known.max() > 3 * known.min():
         middle = np.median(known)  # n_balance is infinite, or noise, where few cells would hide all
         low, high = max(known.min(), middle / WIDEST), min(known.max(), middle * WIDEST)
+        if low > known.min() or high < known.max():
+            extend = "both"
         values = np.clip(np.where(values > 0, values, np.nan), low, high)
-        kind["norm"], extend = LogNorm(low, high), "both"
+        kind["norm"] = LogNorm(low, high)
     drawn = axes.pcolormesh(*sides, np.ma.masked_invalid(values.T), shading="nearest", **kind)
     axes.grid(False)
-    bar = axes.figure.colorbar(drawn, ax=axes, extend=extend)
+    for side, set_scale in zip(sides, (axes.set_xscale, axes.set_yscale), strict=True):
+        if wide(side):
+            set_scale("log")
+    return drawn, extend
+
+
+def _bar(figure: Any, drawn: Any, axes: Any, panel: Panel, extend: str) -> None:
+    """A bar that says what colours mean."""
+    bar = figure.colorbar(drawn, ax=axes, extend=extend)
     if panel.scale == "regimes":
         bar.set_ticks(range(len(theory.REGIMES)), labels=theory.REGIMES)
-    for side, set_scale in zip(sides, (axes.set_xscale, axes.set_yscale), strict=True):
-        if min(side) > 0 and max(side) > 20 * min(side):
-            set_scale("log")

@@ -25,6 +25,7 @@ class SharedBalance(Figure):
         "what lies above its limit is excluded."
     )
     order = 65
+    of_results = False
 
     def draw(self, loaded: list[Any]) -> Any:
         """Measured data that ships with the package; `loaded` is not used."""

@@ -25,6 +25,7 @@ class Upsilon(Figure):
         "over at n_balance."
     )
     order = 30
+    of_results = False
 
     def draw(self, loaded: list[Any]) -> Any:
         """Exact theory only; `loaded` is not used."""

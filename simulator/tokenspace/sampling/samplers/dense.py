@@ -7,7 +7,7 @@ from tokenspace.sampling import by_factors
 from tokenspace.sampling.factors import dense_factor
 from tokenspace.sampling.plan import Plan
 from tokenspace.sampling.sampler import Cost, Request, Sampler
-from tokenspace.sampling.samplers.tokens import no_psi_of_sums, processes
+from tokenspace.sampling.samplers.tokens import processes, too_many_terms
 
 
 @register
@@ -17,7 +17,7 @@ class Dense(Sampler):
     automatic = False  # what the others are held to
 
     def refusal(self, request: Request) -> str | None:
-        return no_psi_of_sums(request)
+        return too_many_terms(request)
 
     def cost(self, request: Request) -> Cost:
         normals = len(processes(request)) * request.tokens * request.model.dim

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from tokenspace.covariance import Covariance, SumModel
+from tokenspace.covariance import Covariance
 from tokenspace.registry import register
 from tokenspace.sampling import by_blocks, by_factors
 from tokenspace.sampling.factors import multiply_adds, whole_factor
 from tokenspace.sampling.plan import Plan
 from tokenspace.sampling.sampler import Cost, Request, Sampler
+
+MOST_TERMS = 1000  # each has a stream of random numbers; others follow, see `streams.py`
 
 
 def processes(request: Request) -> list[Covariance]:
@@ -19,17 +21,17 @@ def processes(request: Request) -> list[Covariance]:
     return [*(b.total for b in branches), *differences]
 
 
-def no_psi_of_sums(request: Request) -> str | None:
-    """Why realised correlations of a sum of terms cannot be drawn."""
-    if isinstance(request.model, SumModel) and not request.divergence_only:
-        return (
-            "does not give realised correlations of a sum of terms; "
-            "ask for statistics=('divergence',) only"
-        )
+def too_many_terms(request: Request) -> str | None:
+    """Why realised correlations of so large a sum of terms cannot be drawn."""
+    if len(request.model.terms) > MOST_TERMS and not request.difference_alone:
+        return f"draws realised correlations of a sum of at most {MOST_TERMS} terms"
     return None
 
 
-def _markov(request: Request) -> bool:
+def _by_blocks(request: Request) -> bool:
+    """Whether all is Markov; tokens of a sum of terms are drawn by factors."""
+    if len(request.model.terms) > 1 and not request.difference_alone:
+        return False
     return all(p.structure.markov is not None for p in processes(request))
 
 
@@ -38,12 +40,12 @@ class Tokens(Sampler):
     """Block innovations where the covariance is Markov, else a factor of the whole sequence."""
 
     def refusal(self, request: Request) -> str | None:
-        return no_psi_of_sums(request)
+        return too_many_terms(request)
 
     def cost(self, request: Request) -> Cost:
         drawn = processes(request)
         normals = len(drawn) * request.tokens * request.model.dim
-        if _markov(request):
+        if _by_blocks(request):
             return Cost(normals, normals * by_blocks.multiply_adds(request))
         each = max(multiply_adds(p, request.tokens) for p in drawn)
         return Cost(normals, normals * each)
@@ -54,6 +56,6 @@ class Tokens(Sampler):
         return "the fewest operations" if request.divergence_only else "psi's need tokens"
 
     def prepare(self, request: Request) -> Plan:
-        if _markov(request):
+        if _by_blocks(request):
             return by_blocks.prepare(request)
         return by_factors.prepare(request, whole_factor)

@@ -9,6 +9,7 @@ from tokenspace.tokens.collect.batches import OneAtATime
 
 RASTER = "patches of the picture, row by row"
 TILES = "patches of each tile, row by row, tile after tile"
+CLASS_LAST = ("llama4_vision_model",)
 UNKNOWN = "every token of the encoder, in its order"
 
 
@@ -36,19 +37,34 @@ def arranged(
             return _split(layers, index, [t * h * w for t, h, w in grids]), RASTER
     if len(shape) == 2:
         layers = [h[None] for h in layers]
+    elif len(shape) == 4 and shape[3] == getattr(config, "hidden_size", None) != shape[1]:
+        layers = [h.flatten(1, 2) for h in layers]  # (pictures, rows, columns, d)
     elif len(shape) == 4:  # (pictures, d, rows, columns) of a convolutional encoder
         layers = [h.flatten(2).transpose(1, 2) for h in layers]
-    rows = len(layers[0])
+    rows, tokens = layers[0].shape[:2]
     if rows != count and count > 1:
         raise OneAtATime
-    tokens = layers[0].shape[1]
-    patches = _patches(inputs, config) if len(shape) == 3 else None
-    first, words = 0, RASTER if len(shape) == 4 else UNKNOWN
-    if patches is not None and tokens >= patches:
-        first, words = tokens - patches, RASTER if rows == count else TILES
+    mask = inputs.get("pixel_attention_mask", inputs.get("pixel_mask"))
+    if mask is not None and mask.shape == (rows, tokens):  # of patches, row by row
+        real = mask.bool().to(layers[0].device)
+        return [[h[k, real[k]] for h in layers] for k in range(count)], RASTER
+    padded = mask is not None and not bool(mask.all())
+    if padded and count > 1:  # to the largest picture of the batch
+        raise OneAtATime
+    span, words = slice(None), RASTER if len(shape) == 4 else UNKNOWN
+    patches = _patches(inputs, config) if len(shape) == 3 and not padded else None
+    if patches is not None and tokens - patches in _others(config):
+        span = slice(patches) if config.model_type in CLASS_LAST else slice(tokens - patches, None)
+        words = RASTER if rows == count else TILES
     if rows == count:
-        return [[h[k, first:] for h in layers] for k in range(count)], words
-    return [[h[:, first:].flatten(0, 1) for h in layers]], words
+        return [[h[k, span] for h in layers] for k in range(count)], words
+    return [[h[:, span].flatten(0, 1) for h in layers]], words
+
+
+def _others(config: Any) -> set[int]:
+    """How many tokens may be no patches: none, a class, one to distil too, all with registers."""
+    classes = {0, 1, 2, getattr(config, "n_cls_tokens", 0) or 0}
+    return classes | {k + (getattr(config, "num_register_tokens", 0) or 0) for k in classes}
 
 
 def _patches(inputs: Mapping[str, Any], config: Any) -> int | None:
@@ -91,5 +107,9 @@ def _packed_order(grid_thw: Any, grids: Sequence[Sequence[int]], config: Any) ->
 
 def _split(layers: Sequence[Any], index: Any, lengths: Sequence[int]) -> list[list[Any]]:
     index = index.to(layers[0].device)
-    sorted_layers = [h[index].split(list(lengths)) for h in layers]
+    sorted_layers = []
+    for h in layers:
+        merged = len(index) // len(h)  # patches that the last layer made one token, in raster order
+        rows = h[index] if merged == 1 else h
+        sorted_layers.append(rows.split([n // merged for n in lengths]))
     return [[h[k] for h in sorted_layers] for k in range(len(lengths))]

@@ -25,11 +25,15 @@ JOURNAL = "collecting.partial"
 
 @dataclass(frozen=True)
 class Plan:
-    """What a folder will hold: groups, the type of each one's values, room for headers."""
+    """What a folder will hold: groups, the type of each one's values, room for headers.
+
+    revision: the commit of a hub's model, by which it was begun.
+    """
 
     groups: tuple[Group, ...]
     dtypes: tuple[str, ...]
     room: int
+    revision: str | None = None
 
 
 class GrowingFolder:
@@ -51,8 +55,8 @@ class GrowingFolder:
         self._pending: list[Branch] = []
         self._journal: IO[bytes] | None = None
         self.finished = False
-        self._made = not path.exists()
         try:
+            self._made = not path.exists()
             path.mkdir(parents=True, exist_ok=True)
             self._open()
         except OSError as error:
@@ -85,7 +89,7 @@ class GrowingFolder:
             first, *lines = [json.loads(line) for line in whole.split(b"\n")]
             self._require_same(first["request"])
             groups = tuple(Group(**g) for g in first["groups"])
-            self.plan = Plan(groups, tuple(first["dtypes"]), first["room"])
+            self.plan = Plan(groups, tuple(first["dtypes"]), first["room"], first["revision"])
             self.branches = [Branch(**row) for line in lines for row in line["sequences"]]
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(

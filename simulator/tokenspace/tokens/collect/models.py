@@ -6,6 +6,7 @@ safetensors, which hold numbers only, unless others are asked for.
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import re
 from collections.abc import Iterable
@@ -19,6 +20,7 @@ from tokenspace.tokens.collect.batches import is_out_of_memory
 NEEDED = {"torch": "torch", "transformers": "transformers", "PIL": "pillow"}
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 UNUSED = ("pooler", "lm_head", "mask_token")  # what no hidden state comes from
+SUFFIXES = (".bin", ".jinja", ".json", ".model", ".safetensors", ".txt")  # of a model's files
 UNBOUNDED = 1 << 40  # tokenizers say 1e30 for "no limit"
 
 
@@ -62,6 +64,15 @@ def require_installed() -> None:
         )
 
 
+def files_of(name: str) -> str | None:
+    """A digest of the sizes and times of a folder's files, by which it is known again."""
+    if not Path(name).is_dir():
+        return None
+    files = [p for p in sorted(Path(name).iterdir()) if p.suffix in SUFFIXES and p.is_file()]
+    sizes = [(p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in files]
+    return hashlib.sha256(repr(sizes).encode()).hexdigest()
+
+
 def load(
     name: str,
     *,
@@ -96,15 +107,22 @@ def load(
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     config = _from(transformers.AutoConfig, name, **where)
+    config._attn_implementation = config._experts_implementation = None  # could name hub code
     if getattr(config, "is_encoder_decoder", False):
         raise InputError(
             f"{name}: is a model with an encoder and a decoder, whose layers are not those of one "
             "sequence; see docs/collect_by_hand.md"
         )
+    if getattr(config, "mask_ratio", 0):
+        raise InputError(
+            f"{name}: hides patches of each picture at random, others in each run; set mask_ratio to "
+            "0 in its config.json"
+        )
     reader = _reader(transformers, name, config, pictures, where)
     numbers = dtype if dtype == "auto" else getattr(torch, dtype)
-    weights = {"dtype": numbers, "use_safetensors": None if any_weights else True}
-    model, about = _from(transformers.AutoModel, name, **where, **weights, output_loading_info=True)
+    how = {"config": config, "dtype": numbers, "output_loading_info": True}
+    how["use_safetensors"] = None if any_weights else True
+    model, about = _from(transformers.AutoModel, name, **where, **how)
     _require_weights(name, about["missing_keys"])
     try:
         model = model.eval().to(place)
@@ -121,11 +139,13 @@ def load(
 
 def _commit(transformers: Any, name: str, revision: str | None) -> str | None:
     """The commit of a hub's model, which names the folder where it is cached."""
+    if Path(name).is_dir():
+        return None
     file = transformers.utils.cached_file(
         name, "config.json", revision=revision, local_files_only=True
     )
     found = re.search(r"/snapshots/([0-9a-f]{40})/", Path(file).as_posix())
-    return found[1] if found and not Path(name).is_dir() else None
+    return found[1] if found else revision
 
 
 def _require_weights(name: str, missing: Iterable[str]) -> None:
@@ -200,7 +220,7 @@ def _from(kind: Any, name: str, **how: Any) -> Any:
     """`kind.from_pretrained`, with what goes wrong in words."""
     try:
         return kind.from_pretrained(name, **how)
-    except (OSError, ValueError, ImportError, KeyError, AttributeError) as error:
+    except Exception as error:  # a damaged folder raises whatever its reader does
         raise _unread(name, error) from None
 
 
@@ -220,4 +240,4 @@ def _unread(name: str, error: Exception) -> InputError:
         )
     if "connect to" in said:
         return InputError(f"{name}: is no folder here, and the hub that has it cannot be reached")
-    return InputError(f"{name}: cannot be loaded: {said[:400]}")
+    return InputError(f"{name}: cannot be loaded ({type(error).__name__}): {said[:400]}")

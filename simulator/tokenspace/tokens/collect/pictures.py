@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tokenspace.errors import InputError
 from tokenspace.ordinary import require_ordinary
 from tokenspace.tokens.collect.texts import read_rows
@@ -30,7 +32,7 @@ def find_pictures(source: Path, prompt: str = PROMPT, limit: int | None = None) 
 
     Args:
         source: the folder, or the file: paths in it are relative to it; prompt and group may be
-            left out.
+            left out. Without a group a picture is its own, however often it is listed.
         prompt: for pictures without one of their own.
         limit: most pictures to take.
 
@@ -49,7 +51,7 @@ def find_pictures(source: Path, prompt: str = PROMPT, limit: int | None = None) 
             name = _text(where, row, "picture", None)
             path = source.parent / name
             own = _text(where, row, "prompt", prompt)
-            label = _text(where, row, "group", str(len(found)))
+            label = _text(where, row, "group", name)
             found.append(Picture(len(found), path, name, own, label))
     if len(found) < 2:
         raise InputError(f"{source}: every two pictures make a pair, and there is 1; give more")
@@ -75,6 +77,19 @@ def open_picture(picture: Picture) -> Any:
 
     try:
         with Image.open(picture.path) as image:
-            return ImageOps.exif_transpose(image).convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            return _eight_bits(ImageOps.exif_transpose(image)).convert("RGB")
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged file raises whatever its reader does
         raise InputError(f"{picture.path}: cannot be read as a picture: {error}") from None
+
+
+def _eight_bits(image: Any) -> Any:
+    """Deep grey values scaled to bytes; Pillow alone would cut them off at 255."""
+    from PIL import Image
+
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise ValueError("its grey values have 32 bits and no known range; save it with 8 or 16")
+    return image

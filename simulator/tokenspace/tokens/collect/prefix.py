@@ -80,6 +80,8 @@ class Encoder:
         if self.parts:
             asked = [m | {"content": [{"type": "text", "text": m["content"]}]} for m in messages]
         text = applied(self.tokenizer, asked)
+        if self.parts and any(str(m["content"]) in text for m in asked):
+            text = applied(self.tokenizer, messages)  # it printed the lists: it knows texts only
         lost = [m["content"] for m in messages if m["content"].strip() not in text]
         if lost:
             raise InputError(

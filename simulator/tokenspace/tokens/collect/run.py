@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from tokenspace.tokens.collect import models, states
 from tokenspace.tokens.collect.batches import in_batches
 from tokenspace.tokens.collect.folder import GrowingFolder
 from tokenspace.tokens.collect.layers import check_layers
-from tokenspace.tokens.collect.pictures import PROMPT, Picture, find_pictures
+from tokenspace.tokens.collect.pictures import PROMPT, Picture, find_pictures, open_picture
 from tokenspace.tokens.collect.prefix import Encoder
 from tokenspace.tokens.collect.storing import plan_of, store
 from tokenspace.tokens.collect.texts import NAMES, read_texts
@@ -108,12 +108,21 @@ def _identity(request: Request, source: Sequence[Any]) -> dict[str, Any]:
     for item in source:
         what: Any = item
         if isinstance(item, Picture):
-            what = (item.name, item.prompt, item.label, item.path.stat().st_size)
+            what = (item.name, item.prompt, item.label, _content(item.path))
         digest.update(f"{what!r}\n".encode())
     names = ("model", "revision", "layers", "dtype", "longest", "template")
     kind = "text" if request.pictures is None else "pictures"
     asked = {name: getattr(request, name) for name in names}
+    asked["model_files"] = models.files_of(request.model)
     return {"kind": kind, **asked, "items": len(source), "source": digest.hexdigest()}
+
+
+def _content(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
 
 
 def _fill(
@@ -124,6 +133,8 @@ def _fill(
     say: Callable[[str], None],
     stop: Callable[[], bool],
 ) -> None:
+    for picture in (item for item in source if isinstance(item, Picture)):
+        open_picture(picture)  # a damaged one is found before hours of work, not after
     loaded = models.load(
         request.model,
         pictures=request.pictures is not None,
@@ -132,6 +143,11 @@ def _fill(
         device=request.device,
         any_weights=request.any_weights,
     )
+    if folder.plan is not None and folder.plan.revision != loaded.revision:
+        raise InputError(
+            f"{request.out}: was begun with commit {folder.plan.revision} of {request.model}, "
+            f"which is at {loaded.revision} now; choose another --out folder"
+        )
     chat = request.template and bool(getattr(loaded.reader, "chat_template", None))
     items, names, skipped = source, [f"{k:06d}" for k in range(len(source))], 0
     if request.texts is not None:
@@ -151,7 +167,8 @@ def _fill(
     last = time.monotonic()
     for found in in_batches(todo, request.batch, work, say, _free):
         if folder.plan is None:
-            folder.begin(plan_of(found[0], request.layers, names))
+            plan = plan_of(found[0], request.layers, names)
+            folder.begin(replace(plan, revision=loaded.revision))
         for one in found:
             store(folder, one)
         done |= {one.branch.id for one in found}
@@ -190,7 +207,7 @@ def _about(
     return {
         "kind": "text" if request.texts is not None else "pictures",
         "model": request.model,
-        "revision": loaded.revision or request.revision,
+        "revision": loaded.revision,
         "architecture": type(loaded.model).__name__,
         "dtype": folder.plan.dtypes[0],
         "layers": sorted({group.layer for group in folder.plan.groups}),

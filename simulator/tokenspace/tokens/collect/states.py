@@ -38,6 +38,8 @@ def of_texts(loaded: Loaded, batch: Sequence[Encoded]) -> list[States]:
 
     most = max(len(text.ids) for text in batch)
     fill = getattr(loaded.reader, "pad_token_id", None) or 0
+    if fill >= loaded.model.get_input_embeddings().num_embeddings:
+        fill = 0  # padding that was added to the tokenizer only
     ids = torch.full((len(batch), most), fill)
     mask = torch.zeros((len(batch), most), dtype=torch.long)
     for row, text in enumerate(batch):
@@ -70,12 +72,16 @@ def of_pictures(loaded: Loaded, batch: Sequence[Picture], chat: bool) -> list[St
         inputs = _asked(loaded, batch, images, chat)
         with _kept(encoder) as outputs:
             language = _layers(loaded, _forward(loaded, inputs))
-    seen = _layers(loaded, outputs[0] if len(outputs) == 1 else None)
-    vision, words = arranged(seen, inputs, encoder.config, len(batch))
+    vision: list[Any] = []
+    if loaded.picture_token is None or encoder is not loaded.model:  # else it has no encoder
+        seen = _layers(loaded, outputs[0] if len(outputs) == 1 else None)
+        vision, words = arranged(seen, inputs, encoder.config, len(batch))
     out = []
     for row, picture in enumerate(batch):
         branch = Branch(f"{picture.number:06d}", 1, picture.label, picture=picture.name)
-        states = States(branch, {"vision": vision[row]}, {"vision": words})
+        states = States(branch)
+        if vision:
+            states.parts["vision"], states.tokens["vision"] = vision[row], words
         if loaded.picture_token is not None:
             here = (inputs["input_ids"][row] == loaded.picture_token).nonzero()[:, 0]
             if not len(here):

@@ -52,6 +52,10 @@ def _object(path: Path, number: int, line: str) -> dict[str, Any]:
         row = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}, line {number}: is no JSON: {error}") from None
+    try:
+        json.dumps(row, ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # half of a surrogate pair, which no tokenizer reads
+        raise InputError(f"{path}, line {number}: holds \\ud800 or the like, no text") from None
     if not isinstance(row, dict):
         raise InputError(f"{path}, line {number}: must be a JSON object, {{...}}")
     return row
