@@ -115,8 +115,8 @@ def load(
         )
     if getattr(config, "mask_ratio", 0):
         raise InputError(
-            f"{name}: hides patches of each picture at random, others in each run; set mask_ratio to "
-            "0 in its config.json"
+            f"{name}: hides patches of each picture at random, others in each run; set mask_ratio "
+            "to 0 in its config.json"
         )
     reader = _reader(transformers, name, config, pictures, where)
     numbers = dtype if dtype == "auto" else getattr(torch, dtype)
