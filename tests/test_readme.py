@@ -88,6 +88,24 @@ def test_counts_of_preferred_laws():
     assert without in said
 
 
+def test_what_is_said_of_forecasts_stands_on_their_page():
+    said = PAPER[PAPER.index("**Forecasts**") : PAPER.index("**One n_balance**")]
+    page = (ROOT / "docs" / "forecasts.md").read_text()
+    paper = page[page.index("<!-- paper -->") : page.index("<!-- end of paper -->")]
+    rows = {
+        cells[0]: cells
+        for line in reversed(paper.splitlines())
+        if len(cells := [c.strip() for c in line.strip("|").split("|")]) == 10
+    }
+    assert f"(median error {rows['no change'][3]})" in said
+    for law, how in (("no change", "by {}, and only"), ("saturating", "(saturating {} nearer")):
+        assert how.format(rows[law][8].split(" (")[0]) in " ".join(said.split())
+    assert f"p {rows['saturating'][8].split(', ')[1].rstrip(')')} over benchmarks" in said
+    first, without, *_ = (x for x in paper.splitlines() if x.startswith("- "))
+    assert f"beyond chance over benchmarks: no change by {rows['no change'][8][:4]}." in first
+    assert "No forecaster is nearer than the power law beyond chance" in without
+
+
 def test_table_of_speeds_is_that_of_the_committed_results():
     made = table.table(ROOT / "benchmarks" / "results")
     assert table.written(SAMPLERS, made) == SAMPLERS, (

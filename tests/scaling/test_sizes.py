@@ -82,8 +82,9 @@ def test_a_perfect_score_is_the_best_there_can_be():
 def test_published_sizes():
     fits = fit_sizes(read_curves("published"))
     assert len(fits) == 2
+    assert sorted(fit.residual_std < 0.01 for fit in fits) == [False, True]  # OCR scatters more
     for fit in fits:
-        assert fit.sizes == (0.5e9, 1.8e9, 4e9, 7e9) and fit.residual_std < 0.1
+        assert fit.sizes == (0.5e9, 1.8e9, 4e9, 7e9) and fit.residual_std < 0.08
         assert (
             fit.parameters["limit"] == pytest.approx(1, rel=1e-3) and "limit" not in fit.intervals
         )
