@@ -153,7 +153,8 @@ def test_cosine_integral_meets_closed_form():
 
     for d in (1, 2, 5, 300):
         closed = theory.expected_cosine(np.array([-0.6, 0.3, 0.9]), ts.Isotropic(d))
-        integral = _cosine_integrals(np.array([-0.6, 0.3, 0.9]), np.array([1.0]), np.array([d]))
+        rho = np.array([-0.6, 0.3, 0.9])[:, None]
+        integral = _cosine_integrals(rho, np.array([1.0]), np.array([d]))
         np.testing.assert_allclose(integral, closed, rtol=1e-7)
 
 
@@ -163,7 +164,7 @@ def test_tabulated_cosine_is_the_integral_between_nodes():
     features = ts.PowerLawSpectrum(5, 1.0)
     values, counts = features.distinct()
     rho = np.array([-0.99, -0.4, 0.07, 0.5, 0.999])
-    exact = _cosine_integrals(np.asarray(rho), values, counts)
+    exact = _cosine_integrals(rho[:, None], values, counts)
     np.testing.assert_allclose(theory.expected_cosine(rho, features), exact, rtol=1e-7)
 
 
