@@ -70,11 +70,10 @@ for name, outcome in found.items():
     print(f"\n{name}:", *outcome.words(), sep="\n  ")
 
 # %% [markdown]
-# So the laws that level off beat the power law only as long as n = 1 counts as a measurement like the
-# others, and no law foretells the last three scores better than "they stay as they are". The
-# crossover, which bends upwards in log-log, is no nearer than the power law. The same for curves of
-# other papers, where the laws that level off are nearer (their numbers are not checked against the
-# papers' tables):
+# With seven forecasters compared, a small p of one of them says little: what is called beyond chance
+# has its p raised by Holm's method. Then no law beats the power law, and "they stay as they are" does
+# so only as long as n = 1 counts as a measurement like the others. No law beats that either. The same
+# for curves of other papers (their numbers are not checked against the papers' tables):
 
 # %%
 figures.draw("forecast_skill", [])

@@ -226,6 +226,17 @@ def test_fit(capfd, write, tmp_path):
     assert status == 0 and curve["laws"]["power"]["parameters"]["alpha"] == pytest.approx(
         -0.5, abs=0.01
     )
+    few = call(capfd, "fit", write("n,score\n1,2\n4,5\n9,7\n", "few.csv"))
+    assert (
+        few[0] == 0 and few[1].count("no curve has enough points") == 3 and "prefer l" not in few[1]
+    )
+    sizes = "".join(
+        f"{m},{b},{n},{k + n},{size}\n"
+        for k, (m, b, size) in enumerate((("s", "x", 1e9), ("l", "y", 7e9)))
+        for n in (1, 4, 16)
+    )
+    csv = write("model,benchmark,n,score,model_size\n" + sizes, "sizes.csv")
+    assert call(capfd, "fit", csv, "--law", "power")[0] == 0  # no benchmark has both sizes
     for text, words in (("a,b\n1,2\n", "needs columns"), ("n,score\n1,x\n", "line 2")):
         status, _, err = call(capfd, "fit", write(text, "bad.csv"))
         assert status == 2 and words in err

@@ -46,7 +46,10 @@ def test_json_holds_every_number(call, csv):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--hold", "5"], "no curve has the 9 points that are needed to forecast 5; the longest"),
+        (
+            ["--hold", "5"],
+            "no curve has the 9 points that are needed to forecast 5 from 4 others at 3 different n; the longest",
+        ),
         (["--chance", "25"], "--chance needs --top"),
         (["--top", "50"], "m / b0: score[2] = 51.5126 is not allowed: on the logit scale"),
         (["--law", "cubic"], "law = 'cubic' is not allowed"),

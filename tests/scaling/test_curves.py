@@ -42,6 +42,13 @@ def test_without_other_columns_there_is_one_curve(tmp_path):
         ("n,score\n1,2\n2,many\n3,few\n", "line 3: score = 'many' is not a number"),
         ("n,score\n,2\n2,3\n", "line 2: n = 'nan' is not a number"),
         ("", "cannot be read as CSV: No columns"),
+        ("m,k,n,score\na / b,c,1,2\na,b / c,1,2\n", "2 curves are named 'a / b / c'"),
+        ("m,n,score\na,1,2,3\na,4,5,6\n", "rows have more cells than its header has columns"),
+        (
+            "n,score,trained_for_n\n1,2,yes\n2,3,True\n",
+            "line 3: trained_for_n = 'True' is not allowed; it must be yes, no, or empty",
+        ),
+        ("n,score,model_size\n1,2,7e9\n2,3,0\n", "line 3: model_size = '0.0' is not allowed"),
         (b"n,score\n1,\xff\n", "it is no UTF-8 text (invalid start byte)"),
     ],
 )

@@ -195,6 +195,13 @@ def test_stacked_weights_are_at_their_maximum():
             assert aim(found + step * np.eye(3)[k]) <= aim(found) + 1e-9
 
 
+def test_what_is_left_needs_three_different_n():
+    with pytest.raises(
+        ts.TokenspaceError, match="leaves points at 2 different n; a forecast needs 3"
+    ):
+        ts.forecast(np.repeat(N[:3], 3), np.arange(1.0, 10), 3)
+
+
 @pytest.mark.parametrize(
     ("points", "hold", "words"),
     [(10, 0, "between 1 and 6"), (10, 7, "between 1 and 6"), (4, 1, "at least 5 points")],

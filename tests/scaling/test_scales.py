@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.special import erf
 
 import tokenspace as ts
 from tokenspace.scaling.curves import read_curves
@@ -82,6 +83,23 @@ def test_hubers_weights_are_at_their_fixed_point():
     clean = -0.2
     plain = ts.fit_scaling(N, score, "power").best.parameters["alpha"]
     assert abs(steeper - clean) < abs(plain - clean)
+
+
+def test_hubers_scale_of_normal_noise_is_small():
+    """0.87 of it, the k at which E[min(z^2, BEND k |z|)] = k^2, within four standard errors."""
+    k = 0.87
+    for _ in range(50):
+        a, density = BEND * k, np.exp(-((BEND * k) ** 2) / 2) / np.sqrt(2 * np.pi)
+        k = np.sqrt(erf(a / np.sqrt(2)) - 2 * a * density + a * 2 * density)
+    assert k == pytest.approx(0.871, abs=5e-4)
+    x = np.linspace(0, 6, 4000)
+    y = 0.2 * x + 0.05 * np.random.default_rng(1).standard_normal(4000)
+    ((_, points),) = grouped([(x, y, np.ones(4000))])
+    law = known_laws()["power"]
+    weight = reweighted(law, points).weight[0, :4000]
+    off = y - np.polyval(np.polyfit(x, y, 1, w=np.sqrt(weight)), x)
+    scale = np.sqrt(np.mean(weight * off**2))
+    assert scale == pytest.approx(k * 0.05, rel=4 / np.sqrt(2 * 4000))
 
 
 def test_deviance_is_that_of_squares_where_no_point_is_far():

@@ -6,7 +6,7 @@ from scipy import optimize
 
 import tokenspace as ts
 from tokenspace.scaling.curves import Curve, read_curves
-from tokenspace.scaling.sizes import fit_sizes
+from tokenspace.scaling.sizes import fit_sizes, in_several_sizes
 
 N = np.array([1, 4, 16, 36, 64, 144, 576.0])
 SIZES = (0.5e9, 1.8e9, 7e9)
@@ -55,6 +55,27 @@ def test_needs_two_sizes():
         fit_sizes(read_curves())
     with pytest.raises(ts.TokenspaceError, match="4 scores do not determine"):
         fit_sizes([c.keep(c.n < 5) for c in made()[:2]])
+
+
+def test_benchmarks_without_two_sizes_or_without_differences_are_left_out():
+    small, large = made()[::2]
+    other = Curve("d", N, large.score, {"model": "d", "benchmark": "other"}, size=7e9)
+    assert in_several_sizes([small, other]) == {}
+    flat = [c.keep(c.n > 0) for c in (small, large)]
+    for curve in flat:
+        curve.score[:] = 1.0
+    assert in_several_sizes(flat) == {}
+
+
+def test_a_perfect_score_is_the_best_there_can_be():
+    """Shares of which one is 1: their limit is 1, not that of percentages."""
+    curves = made()
+    gaps = [c.score / 0.7 for c in curves]
+    gaps[2][-1] = 1.0
+    (fit,) = fit_sizes(
+        [Curve("c", N, s, c.labels, size=c.size) for c, s in zip(curves, gaps, strict=True)]
+    )
+    assert fit.parameters["limit"] == pytest.approx(1) and "limit" not in fit.intervals
 
 
 @pytest.mark.slow

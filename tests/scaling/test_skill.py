@@ -1,14 +1,18 @@
 """Who forecasts best: skill, its test, and what becomes of it without some points."""
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from tokenspace.scaling.curves import Curve, read_curves
 from tokenspace.scaling.fit import chosen_method
-from tokenspace.scaling.outcome import judge
-from tokenspace.scaling.skill import by_curve, flip_test, skill
+from tokenspace.scaling.outcome import Outcome, judge
+from tokenspace.scaling.skill import by_curve, flip_test, holm, skill
 from tokenspace.scaling.subsets import subsets
+
+METHOD = chosen_method("power", 0.95)
 
 
 def made(errors):
@@ -32,6 +36,11 @@ def test_skill_is_one_less_the_geometric_mean_of_ratios():
     assert list(table["best"]) == [2, 0, 0] and table.index[0] == "a"
 
 
+def test_forecasters_that_do_alike_are_all_best():
+    table = skill(made({"a": [0.0, 0.2], "power": [5e-5, 0.1], "no change": [0.3, 0.3]}))
+    assert table.set_index("law")["best"].to_dict() == {"a": 1, "power": 2, "no change": 0}
+
+
 def test_only_shared_cases_are_compared():
     cases = made({"power": [0.1, 0.1], "a": [0.05, np.nan], "no change": [0.1, 0.1]})
     table = skill(cases).set_index("law")
@@ -48,6 +57,15 @@ def test_flips_by_hand():
     assert flip_test(np.ones(30), np.arange(30)) == pytest.approx(1 / 20_000)
 
 
+def test_flips_of_thousands_of_clusters_fit_into_memory():
+    tracemalloc.start()
+    try:
+        assert flip_test(np.ones(2000), np.arange(2000)) == pytest.approx(1 / 20_000)
+        assert tracemalloc.get_traced_memory()[1] < 100e6  # at once they take 640 MB
+    finally:
+        tracemalloc.stop()
+
+
 def test_flips_keep_their_level():
     """5 % of tables without a difference, in clusters that share one; curves alone: far more."""
     rng = np.random.default_rng(1)
@@ -56,6 +74,36 @@ def test_flips_keep_their_level():
     clustered = np.mean([flip_test(d, cluster) < 0.05 for d in runs])
     alone = np.mean([flip_test(d[:12], np.arange(12)) < 0.05 for d in runs])
     assert clustered < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 200) and alone > 0.2
+
+
+def test_holm_by_hand():
+    """0.01, 0.02, 0.04 count 3, 2 and 1 times; 0.03 after 0.04 is 0.04."""
+    given = pd.Series({"a": 0.04, "none": np.nan, "b": 0.01, "c": 0.02})
+    assert holm(given).dropna().to_dict() == pytest.approx({"b": 0.03, "c": 0.04, "a": 0.04})
+    raised = holm(pd.Series([0.02, 0.03, 0.9, 0.5]))
+    assert list(raised) == pytest.approx([0.08, 0.09, 1.0, 1.0])
+
+
+def test_words_count_how_many_were_compared():
+    """One of seven that is better at p = 0.02 is what chance may do; alone it is not."""
+    rng = np.random.default_rng(2)
+    curves = 10
+    off = {f"law {k}": 0.1 * np.exp(0.3 * rng.standard_normal(curves)) for k in range(6)}
+    better = 0.1 * np.exp(np.r_[[-0.2] * 9, 0.2])
+    alone = made({"power": [0.1] * curves, "better": better})
+    table = skill(alone).set_index("law")
+    p = table.loc["better", "p over power by curve"]
+    assert 0.05 / 7 < p < 0.05
+    several = skill(made({"power": [0.1] * curves, "better": better} | off))
+    names = {k: str(k) for k in range(curves)}
+    said = {
+        len(t): " ".join(Outcome(names, alone, by_curve(alone), t, 0, {"curve": curves}).words())
+        for t in (skill(alone), several)
+    }
+    assert "Nearer than the power law" in said[2] and "better by" in said[2]
+    assert "No forecaster is nearer than the power law" in said[8]
+    few = Outcome(names, alone, by_curve(alone), several, 0, {"curve": 8})
+    assert few.words() == ["Clustered by curve there are 8: too few to say so of another curve."]
 
 
 def test_subsets_of_the_papers_curves():
@@ -72,9 +120,18 @@ def test_subsets_by_training():
     assert [len(c.n) for c in found["trained for each n, without smallest n"]] == [3]
 
 
+def test_subsets_of_as_many_curves_at_the_same_n_are_not_the_same():
+    n = np.array([1.0, 4, 16, 64])
+    found = subsets([Curve(k, n, n, trained=t) for k, t in (("a", "yes"), ("b", "no"))])
+    assert [c.name for c in found["trained for each n"]] == ["a"]
+    assert [c.name for c in found["pruned without training"]] == ["b"]
+
+
 def test_short_curves_are_left_out_and_counted():
     n = np.array([1, 4, 16, 64, 256.0])
     curves = [Curve("long", n, n**0.3), Curve("short", n[:4], n[:4])]
     outcome = judge(curves, chosen_method("power,logarithm", 0.95), 1)
     assert outcome.names == {0: "long"} and outcome.left_out == 1
+    assert judge([Curve("twice", np.repeat(n, 3), np.arange(1.0, 16))], METHOD, 3).curves == 1
+    assert judge([Curve("thrice", np.repeat(n[:3], 5), np.arange(1.0, 16))], METHOD, 6) is None
     assert judge(curves[1:], chosen_method("power", 0.95), 1) is None

@@ -11,6 +11,8 @@ from tokenspace.cli.common import Json, app, progress_bar
 from tokenspace.cli.forecasts import Chance, Csv, Loss, Top, read, scale_of
 from tokenspace.cli.present import document, stdout
 
+NONE = "no curve has enough points"
+
 if TYPE_CHECKING:
     from tokenspace.scaling.result import ScalingFit
     from tokenspace.scaling.sizes import SizeFit
@@ -36,8 +38,10 @@ def fit(
     (a percentage of how many), which weigh the points; model_size, which adds a fit over sizes;
     confound and trained_for_n, for `forecast`; source and note. Every other column names a curve.
     """
+    import numpy as np
+
     from tokenspace.scaling.curves import TOGETHER, fit_curves
-    from tokenspace.scaling.sizes import fit_sizes
+    from tokenspace.scaling.sizes import fit_sizes, in_several_sizes
 
     curves, scale = read(csv), scale_of(top, chance)
     with progress_bar(len(curves) > TOGETHER) as bar:
@@ -49,25 +53,25 @@ def fit(
             loss=loss,
             progress=lambda done: bar.update(task, completed=done),
         )
-    sized = len({c.size for c in curves if c.size == c.size}) > 1
-    sizes = fit_sizes(curves) if sized else []
+    sizes = fit_sizes(curves) if in_several_sizes(curves) else []
     if as_json:
         document([{"curve": name, **f.to_dict()} for name, f in fitted])
         return
     _show_fits(fitted)
     if len(fitted[0][1].fits) > 1:
-        names = [f.winner for _, f in fitted]
+        names = [f.winner for _, f in fitted if np.isfinite(f.best.aicc)]
         clear = sum(f.decisive for _, f in fitted)
         counts = ", ".join(f"{names.count(k)} prefer {k}" for k in dict.fromkeys(names))
-        print(f"By AICc {counts}; {clear} of {len(fitted)} decisively.")
+        print(f"By AICc {counts or NONE}; {clear} of {len(fitted)} decisively.")
         other = {
-            "BIC": [min(f.fits, key=lambda k: f.fits[k].bic) for _, f in fitted],
+            "BIC": [_least({k: one.bic for k, one in f.fits.items()}) for _, f in fitted],
             "leaving one point out": [
-                max(f.fits, key=lambda k: _known(f.fits[k].left_out)) for _, f in fitted
+                _least({k: -one.left_out for k, one in f.fits.items()}) for _, f in fitted
             ],
         }
         for yardstick, best in other.items():
-            said = ", ".join(f"{count} {k}" for k, count in Counter(best).most_common())
+            told = Counter(k for k in best if k).most_common()
+            said = ", ".join(f"{count} {k}" for k, count in told) or NONE
             print(f"By {yardstick}: {said}.")
         print("Which law foretells scores that it has not seen: tokenspace forecast.")
     said_why = Counter(f.why for _, f in fitted if len(f.fits) > 1)
@@ -79,9 +83,10 @@ def fit(
         _show_sizes(sizes)
 
 
-def _known(value: float) -> float:
-    """A number to compare: the worst where it is missing."""
-    return value if value == value else float("-inf")
+def _least(values: dict[str, float]) -> str:
+    """The law of the smallest value that is finite, empty where none is."""
+    known = {k: v for k, v in values.items() if abs(v) < float("inf")}
+    return min(known, key=lambda k: known[k]) if known else ""
 
 
 def _show_sizes(sizes: list[SizeFit]) -> None:
@@ -128,5 +133,6 @@ def _show_fits(fitted: list[tuple[str, ScalingFit]]) -> None:
         best = "\n".join(
             f"{k} = {v:.4g} ({f.best.bounds(k)})" for k, v in f.best.parameters.items()
         )
-        table.add_row(escape(name), *line, f.winner, ahead, best)
+        told = len(f.fits) == 1 or np.isfinite(f.best.aicc)
+        table.add_row(escape(name), *line, *((f.winner, ahead, best) if told else "---"))
     stdout().print(table)

@@ -88,7 +88,8 @@ def forecast(
         needed = 5 if rolling else 4 + hold
         raise InputError(
             f"no curve has the {needed} points that are needed to forecast "
-            f"{'any' if rolling else hold}; the longest has {max(len(c.n) for c in every)}"
+            f"{'any' if rolling else hold} from 4 others at 3 different n; the longest has "
+            f"{max(len(c.n) for c in every)}"
         )
     if as_json:
         document({name: outcome.to_dict() for name, outcome in found.items()})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
@@ -26,6 +27,7 @@ ERRORS = ("standard_error", "questions")
 NUMBERS = (*ERRORS, "model_size", "flops")  # numbers that may stand beside a score
 WORDS = ("confound", "trained_for_n", "source", "note")  # words that name no curve
 COLUMNS = (*COUNTS, "score", *NUMBERS, *WORDS)
+TRAINED = ("yes", "no", "")
 SHIPPED = {"paper": "benchmark_scores.csv", "published": "published_scores.csv"}
 
 
@@ -94,6 +96,8 @@ def read_curves(path: Path | str | None = None) -> list[Curve]:
         ) from None
     except (OSError, ValueError, ParserError) as error:
         raise InputError(f"{source}: cannot be read as CSV: {error}") from None
+    if not isinstance(table.index, pd.RangeIndex):  # pandas took the first cells for names of rows
+        raise InputError(f"{source}: its rows have more cells than its header has columns")
     count = next((c for c in COUNTS if c in table), None)
     if count is None or "score" not in table:
         raise InputError(
@@ -104,23 +108,38 @@ def read_curves(path: Path | str | None = None) -> list[Curve]:
         raise InputError(f"{source}: holds no rows below its header")
     if all(c in table for c in ERRORS):
         raise InputError(f"{source}: has both standard_error and questions; leave one of them out")
-    for column in (count, "score", *(c for c in NUMBERS if c in table)):
+    needed = (count, "score")
+    for column in (*needed, *(c for c in NUMBERS if c in table)):
         numbers = table[column].map(_number)
-        missing = numbers.isna() & (table[column].notna() | (column in (count, "score")))
-        if missing.any():
-            row = int(np.argmax(missing))
-            cell = str(table[column].iloc[row])
-            raise InputError(f"{source}: line {row + 2}: {column} = {cell!r} is not a number")
+        missing = numbers.isna() & (table[column].notna() | (column in needed))
+        _refuse(source, table[column], missing, "is not a number")
         table[column] = numbers
+        if column == "model_size":
+            bad = numbers.notna() & ~((numbers > 0) & (numbers < np.inf))
+            _refuse(source, numbers, bad, "is not allowed; it must be finite and > 0")
     for column in (c for c in WORDS if c in table):
         table[column] = table[column].fillna("").astype(str)
+    if "trained_for_n" in table:
+        odd = ~table["trained_for_n"].isin(TRAINED)
+        _refuse(source, table["trained_for_n"], odd, "is not allowed; it must be yes, no, or empty")
     names = [c for c in table.columns if c not in COLUMNS]
     if not names:
         return [_curve({}, table, count)]
-    return [
+    curves = [
         _curve(dict(zip(map(str, names), map(str, key), strict=True)), group, count)
         for key, group in table.groupby(names, sort=False, dropna=False)
     ]
+    for name, times in Counter(c.name for c in curves).items():
+        if times > 1:
+            raise InputError(f"{source}: {times} curves are named {name!r}; name them apart")
+    return curves
+
+
+def _refuse(source: Path, cells: pd.Series, bad: pd.Series, why: str) -> None:
+    """InputError at the first cell that is bad, if any is."""
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise InputError(f"{source}: line {row + 2}: {cells.name} = {str(cells.iloc[row])!r} {why}")
 
 
 def _curve(labels: dict[str, str], rows: pd.DataFrame, count: str) -> Curve:

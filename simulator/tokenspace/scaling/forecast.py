@@ -28,6 +28,7 @@ from tokenspace.scaling.validation import leave_one_out
 
 STACKED, NO_CHANGE = "stacked", "no change"
 FEWEST = 4  # points from which a forecast is made: one more than the power law's numbers
+DIFFERENT = 3  # n among them
 TOGETHER = 100  # curves that are forecast at once
 ROUNDS = 200  # of the weights of a stack
 
@@ -78,6 +79,11 @@ def forecast(
             if size > FEWEST
             else f"a forecast needs at least {FEWEST + 1} points, but there are {size}"
         )
+    if not enough_seen(logs[0][:-hold]):
+        raise InputError(
+            f"hold = {hold} leaves points at {len(np.unique(logs[0][:-hold]))} different n; a "
+            f"forecast needs {DIFFERENT}"
+        )
     table = cases([logs], [Task(0, size - hold, hold)], method)
     rows = []
     for name, group in table.groupby("law", sort=False):
@@ -92,6 +98,11 @@ def forecast(
             }
         )
     return pd.DataFrame(rows).sort_values("rms error", kind="stable", ignore_index=True)
+
+
+def enough_seen(n: np.ndarray) -> bool:
+    """Whether a forecast is made from points at these n: 4 of them, 3 different."""
+    return len(n) >= FEWEST and len(np.unique(n)) >= DIFFERENT
 
 
 def rolling_origins(
@@ -114,9 +125,7 @@ def rolling_origins(
         tasks = []
         for k, (x, _, _) in enumerate(part):
             last = range(FEWEST, len(x)) if hold is None else [len(x) - hold]
-            tasks += [
-                Task(k, m, len(x) - m) for m in last if m >= FEWEST and len(np.unique(x[:m])) > 2
-            ]
+            tasks += [Task(k, m, len(x) - m) for m in last if m > 0 and enough_seen(x[:m])]
         if tasks:
             table = cases(part, tasks, method)
             found.append(table.assign(curve=table["curve"] + first))

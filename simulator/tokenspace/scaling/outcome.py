@@ -11,11 +11,10 @@ import pandas as pd
 
 from tokenspace.scaling.curves import Curve
 from tokenspace.scaling.fit import Method
-from tokenspace.scaling.forecast import NO_CHANGE, rolling_origins
-from tokenspace.scaling.skill import by_curve, skill
+from tokenspace.scaling.forecast import NO_CHANGE, enough_seen, rolling_origins
+from tokenspace.scaling.skill import by_curve, holm, skill
 
 CHANCE = 0.05  # p-value below which a difference is more than chance
-FEWEST = 6  # clusters with which a p-value can lie below that
 CLUSTERS = ("series", "model", "benchmark")  # columns by which curves belong together
 
 
@@ -42,13 +41,15 @@ class Outcome:
     def words(self) -> list[str]:
         """What it says, in a few lines."""
         table = self.skill.set_index("law")
-        enough = [way for way, k in self.clusters.items() if k >= FEWEST]
+        compared = len(table) - 1  # with a reference: their p-values are Holm's
+        least = {way: compared * 2.0 ** (1 - k) for way, k in self.clusters.items()}
+        enough = [way for way in self.clusters if least[way] < CHANCE]
         said = []
         for other in ("power", NO_CHANGE):
             if other not in table.index or not enough:
                 continue
             over = table[f"skill over {other}"]
-            p = table[[f"p over {other} by {way}" for way in enough]].max(axis=1)
+            p = table[[f"p over {other} by {way}" for way in enough]].apply(holm).max(axis=1)
             better = [str(k) for k in table.index if over[k] > 0 and p[k] < CHANCE]
             name = "the power law" if other == "power" else "no change"
             if better:
@@ -61,7 +62,7 @@ class Outcome:
         for way, k in self.clusters.items():
             if k == 1:
                 said.append("One curve says nothing of others: see its forecasts above.")
-            elif k < FEWEST:
+            elif way not in enough:
                 said.append(
                     f"Clustered by {way} there are {k}: too few to say so of another {way}."
                 )
@@ -91,14 +92,13 @@ def judge(curves: Sequence[Curve], method: Method, hold: int | None = 3) -> Outc
     """Forecast curves and compare the forecasters; None where every curve is too short.
 
     Args:
-        curves: at least 4 points must remain of a curve; shorter ones are left out.
+        curves: at least 4 points, at 3 different n, must remain of a curve; shorter ones are left
+            out.
         method: laws, scale, loss and level.
         hold: points that are held back; None: rolling origins.
     """
-    needed = 4 + (1 if hold is None else hold)
-    long = [
-        c for c in curves if len(c.n) >= needed and len(np.unique(c.n[np.argsort(c.n)][:4])) > 2
-    ]
+    held = 1 if hold is None else hold  # rolling, the last origin holds back one point
+    long = [c for c in curves if enough_seen(np.sort(c.n)[:-held])]
     if not long:
         return None
     cases = rolling_origins([c.logs(method.scale) for c in long], method, hold)

@@ -62,18 +62,27 @@ def fit_sizes(curves: Sequence[Curve], level: float = 0.95) -> list[SizeFit]:
     Raises:
         InputError: no benchmark has two sizes.
     """
-    groups: dict[str, list[Curve]] = {}
-    for curve in curves:
-        if np.isfinite(curve.size):
-            labels = [v for k, v in curve.labels.items() if k not in ("model", "series")]
-            groups.setdefault(" / ".join(labels) or "score", []).append(curve)
-    groups = {k: v for k, v in groups.items() if len({c.size for c in v}) > 1}
+    groups = in_several_sizes(curves)
     if not groups:
         raise InputError(
             "no benchmark was measured with two sizes of model: a column model_size must hold the "
             "number of parameters of each model"
         )
     return [_fit(name, part, level) for name, part in groups.items()]
+
+
+def in_several_sizes(curves: Sequence[Curve]) -> dict[str, list[Curve]]:
+    """Curves of each benchmark that was measured with two sizes, if its scores differ at all."""
+    groups: dict[str, list[Curve]] = {}
+    for curve in curves:
+        if np.isfinite(curve.size):
+            labels = [v for k, v in curve.labels.items() if k not in ("model", "series")]
+            groups.setdefault(" / ".join(labels) or "score", []).append(curve)
+    return {
+        name: part
+        for name, part in groups.items()
+        if len({c.size for c in part}) > 1 and np.ptp(np.concatenate([c.score for c in part])) > 0
+    }
 
 
 def _fit(name: str, curves: list[Curve], level: float) -> SizeFit:
@@ -85,7 +94,7 @@ def _fit(name: str, curves: list[Curve], level: float) -> SizeFit:
     sizes = tuple(sorted({float(k) for k in size}))
     log_n, log_size, log_score = np.log(n), np.log(size / sizes[0]), np.log(score)
     most = score.max()
-    room = np.array([most, next((t for t in TOPS if most < t), 100 * most)])
+    room = np.array([most, next((t for t in TOPS if most <= t), 100 * most)])
     starts = np.array(
         [[place, 0.0, b, np.log(g)] for place in (-3, 0) for b in (0.0, 0.3) for g in (0.1, 0.5)]
     )

@@ -34,10 +34,13 @@ def subsets(curves: Sequence[Curve]) -> dict[str, list[Curve]]:
         found[f"{TRAINING[kind]}, without smallest n"] = [c.keep(c.n > c.n.min()) for c in part]
     different: dict[str, list[Curve]] = {}
     for name, part in found.items():  # a name more for the same points says nothing
-        kept = [c.n.tobytes() for c in part]
-        if all(kept != [c.n.tobytes() for c in other] for other in different.values()):
+        if all(_points(part) != _points(other) for other in different.values()):
             different[name] = part
     return different
+
+
+def _points(curves: Sequence[Curve]) -> list[tuple[str, bytes, bytes]]:
+    return [(c.name, c.n.tobytes(), c.score.tobytes()) for c in curves]
 
 
 def _without(curve: Curve, reasons: Sequence[str]) -> Curve:
