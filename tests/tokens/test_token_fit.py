@@ -232,3 +232,10 @@ def test_shipped_tokens_can_be_made_again():
         want = TOKENS[layer][1].astype(float)
         # Equal up to float16 storage and the order of sums in another build of the runtime.
         np.testing.assert_allclose(states[0].astype(float), want, atol=0.01 * abs(want).max())
+
+
+@pytest.mark.parametrize("patches", [("a", "b"), (4.7, 4.2), (np.nan, 4)])
+def test_patches_that_are_no_whole_numbers_are_refused(patches):
+    tokens = np.random.default_rng(0).standard_normal((5, 16, 3))
+    with pytest.raises(InputError, match=r"patches = .* is not allowed"):
+        ts.fit_tokens(tokens, None, "patch_grid", pairs="all", patches=patches)

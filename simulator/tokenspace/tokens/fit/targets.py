@@ -76,9 +76,9 @@ def _picture(tokens: int, patches: tuple[int, int] | None) -> tuple[int, int] | 
     if patches is None:
         side = math.isqrt(tokens)
         return (side, side) if side * side == tokens and side > 1 else None
-    rows, columns = (
-        (int(k) for k in np.asarray(patches).ravel()) if np.size(patches) == 2 else (0, 0)
-    )
+    given = np.asarray(patches).ravel() if np.size(patches) == 2 else np.zeros(2, int)
+    whole = np.issubdtype(given.dtype, np.integer)  # 4.7 is no number of rows
+    rows, columns = (int(k) if whole else 0 for k in given)
     if rows < 2 or columns < 2 or rows * columns != tokens:
         raise InputError(
             f"patches = {patches!r} is not allowed; rows and columns, at least 2 of each, must "
