@@ -239,3 +239,11 @@ def test_splits_leave_nothing_of_the_test_in_the_fit():
             squares = [np.sum((a - b).sum(axis=0) ** 2) for a in h[kept] for b in h[kept]]
             count = kept.sum() * (kept.sum() - 1)
             assert part.prefixes[4, -1] == pytest.approx(np.sum(squares) / count, rel=1e-5)
+
+
+def test_groups_that_no_halving_keeps_apart_are_told_in_words():
+    """Seven groups, of which all pairs but one share the first."""
+    groups = np.array([[0, k] for k in range(1, 7)] + [[1, 4]])
+    a, b = np.random.default_rng(0).standard_normal((2, 7, 9, 3))
+    with pytest.raises(InputError, match="name one family instead"):
+        ts.fit_tokens(a, b, ["constant", "blocks"], groups=groups)

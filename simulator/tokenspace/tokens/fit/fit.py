@@ -166,6 +166,11 @@ class _Fitting:
                 "one family instead"
             )
         splits, everything = Splits.of(cells), cells.of(np.ones(cells.groups, bool))
+        if len(splits.train) < 2:
+            raise InputError(
+                f"families are ranked by halves of the {cells.groups} groups, but most pairs share "
+                "a group, and hardly a halving leaves pairs in both; name one family instead"
+            )
         misses = {key_of(t): splits.errors(t, t.fit(everything).values) for t in self.targets}
         sizes = {t.name: t.family.size for t in self.targets}
         return ranking(misses, sizes, splits.unmodelled(), cells.groups)
