@@ -16,7 +16,7 @@ from tokenspace.provenance import device_name, versions
 from tokenspace_benchmarks.limits import Work
 from tokenspace_benchmarks.machine import Probe, timed
 
-FORMAT = 3  # of a result file; 1 had the speed of our own generator as a limit, 2 that of all shifts
+FORMAT = 3  # of a result file; 1 had our own generator as a limit, 2 all shifts with rotations
 
 
 @dataclass(frozen=True)
