@@ -32,7 +32,7 @@ def test_wheel_installs_and_runs(tmp_path):
         "tokenspace/__init__.pyi",
         "tokenspace/data/demo.toml",
         "tokenspace/data/benchmark_scores.csv",
-        "tokenspace/report/report.html",
+        "tokenspace/report/page/page.html",
         "tokenspace_benchmarks/results/cpu/latest.json",
     } <= inside
     venv.create(tmp_path / "env", with_pip=True)

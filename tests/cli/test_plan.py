@@ -75,6 +75,7 @@ branches = { model = "equicorrelated", psi_equal = 0.1, psi_within = 0.3, psi_cr
 """
 
 
+@pytest.mark.slow
 def test_a_sum_of_models_takes_every_command(call, tmp_path):
     config, folder = tmp_path / "sum.toml", tmp_path / "r"
     config.write_text(SUM)
