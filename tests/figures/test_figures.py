@@ -3,6 +3,7 @@
 import dataclasses
 from types import SimpleNamespace
 
+import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -185,3 +186,18 @@ def test_divergence_shows_medians_where_there_is_no_variance(of_laws):
         (dots,) = [line for line in axes.lines if line.get_marker() == "o"]
         want = found.quantiles[2] if law.tail <= 2 else found.mean
         np.testing.assert_array_equal(dots.get_ydata(), want)
+
+
+def test_drawing_into_a_folder_keeps_the_backend(tmp_path):
+    branches = ts.equicorrelated(psi_equal=0.2, psi_within=0.3, psi_cross=0.1)
+    result = ts.simulate(ts.TokenModel(branches, ts.Isotropic(4)), grid=8, replicates=8)
+    before = matplotlib.get_backend()
+    matplotlib.use("svg")
+    try:
+        figures.draw_all(
+            [(SimpleNamespace(label="one", axes={}), result)], tmp_path, ("png",), ["growth"]
+        )
+        assert matplotlib.get_backend() == "svg"
+    finally:
+        matplotlib.use(before)
+    assert (tmp_path / "growth.png").read_bytes().startswith(b"\x89PNG")

@@ -37,6 +37,13 @@ def test_a_dataset_and_its_parts(folder):
     assert len(ts.plot(data, "phase_diagram", x="psi_cross").axes) == 8
 
 
+def test_figures_of_layers_are_drawn_of_results_that_say_none():
+    a, b = np.random.default_rng(0).normal(size=(2, 5, 32, 8)).astype(np.float32)
+    for name in ("tokens_balance_depth", "tokens_exponent_depth"):
+        (text,) = ts.measure(a, b).plot(name).axes[0].texts
+        assert text.get_text() == "no group says its layer"
+
+
 def test_results_lists_and_dictionaries(folder):
     loaded = ts.load_results(folder)
     results = [r for _, r in loaded[:2]]
@@ -64,6 +71,8 @@ def test_given_tokens_have_no_model_and_are_drawn():
         (lambda f: ts.plot(3), "int cannot be drawn"),
         (lambda f: ts.plot([]), "no results"),
         (lambda f: ts.plot([3]), "3 is no Result"),
+        (lambda f: ts.plot([("a", ts.load_results(f)[0][1])]), "'a' is no point of load_results"),
+        (lambda f: ts.plot(ts.load_results(f)[0][1], "tokens_within"), "no psi_cross_AA"),
         (lambda f: ts.plot(ts.open_results(f), "growht"), "did you mean 'growth'"),
         (lambda f: ts.plot(ts.open_results(f), "growth", x="psi_cross"), "no option 'x'"),
         (lambda f: ts.plot(ts.open_results(f).drop_attrs()), "does not say which results"),

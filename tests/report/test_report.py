@@ -166,6 +166,8 @@ def hold_many(browser, folder, counts):
     loaded = {point.label: result for point, result in ts.load_results(folder)}
     (label,) = (name for name in loaded if f" {name}:" in said)
     assert f"exponent {loaded[label].local_exponent().mean[-1]:.4f}" in said
+    browser.execute_script("window.dispatchEvent(new Event('resize'))")  # a phone that scrolls
+    assert browser.find_element("id", "phase-value").text == said
     browser.find_element("xpath", "//p[@id='phase-value']/button").click()
     marked = browser.find_element("css selector", "tr.marked")
     assert marked.text.startswith(label) and marked.is_displayed()

@@ -76,9 +76,6 @@ def draw_all(
     Raises:
         InputError: the folder cannot be written; or as `draw`.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
     from tokenspace.figures.style import STYLE

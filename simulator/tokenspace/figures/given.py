@@ -120,7 +120,17 @@ def with_errors(axes: Any, n: Any, estimate: Any, label: str, colour: str) -> No
 
 
 def psi_panels(loaded: list[Any], names: dict[str, str], title: str) -> Any:
-    """Panels of psi's against n; names: of the psi's, with their labels."""
+    """Panels of psi's against n; names: of the psi's, with their labels.
+
+    Raises:
+        InputError: a result has not all of them.
+    """
+    for group, result in loaded:
+        if lacking := [name for name in names if name not in (result.correlations or {})]:
+            raise InputError(
+                f"{group.label or 'this result'} has no {lacking[0]}: this figure shows psi's of "
+                "given tokens, see tokenspace measure; the figure 'correlations' is for all results"
+            )
 
     def draw(axes: Any, result: Any) -> None:
         for k, (name, label) in enumerate(names.items()):
@@ -138,7 +148,7 @@ def against_depth(
     """
     lines: dict[str, list[tuple[float, ...]]] = {}
     for group, result in loaded:
-        if group.layer is None:
+        if getattr(group, "layer", None) is None:  # of no folder of tokens: it is in none
             continue
         try:
             row = (group.layer, *take(result))

@@ -71,6 +71,11 @@ def _named(label: str, result: Any) -> tuple[Any, Any]:
 def _checked(pair: tuple[Any, ...]) -> tuple[Any, ...]:
     if len(pair) != 2 or not isinstance(pair[1], Result):
         raise InputError(f"plot: {pair[-1]!r} is no Result, nor a pair of load_results")
+    if not hasattr(pair[0], "label"):
+        raise InputError(
+            f"plot: {pair[0]!r} is no point of load_results; give labels as a dictionary, "
+            "{label: Result}"
+        )
     return pair
 
 

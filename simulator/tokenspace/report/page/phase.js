@@ -35,7 +35,10 @@ function makePhase(data, lead) {
   const choice = (name, options, value) => {
     const select = element("select", {name}, ...options.map(([text, v]) =>
       element("option", {value: v, selected: v === value}, text)));
-    select.addEventListener("change", draw);
+    select.addEventListener("change", () => {
+      pinned = null; // its cell is another point now
+      draw();
+    });
     return element("label", {}, `${name} `, select);
   };
   const names = numeric.map(a => [a.name, a.path]);
@@ -77,7 +80,7 @@ function makePhase(data, lead) {
     const {colour, key} = scale(found, what);
     paint(x, y, k => colour(values[k]));
     document.getElementById("phase-key").replaceChildren(...key);
-    tell(null);
+    tell(pinned); // a phone that scrolls resizes: what was touched stays
   }
 
   function paint(x, y, colour) {
@@ -185,10 +188,8 @@ function makePhase(data, lead) {
   }
 
   function pin(cell) {
-    const kept = cell;
     pinned = cell;
     draw();
-    tell(kept);
   }
 
   canvas.addEventListener("pointermove", event => { if (pinned === null) tell(under(event)); });
@@ -202,7 +203,9 @@ function makePhase(data, lead) {
     if (step === undefined) return;
     event.preventDefault();
     const next = pinned === null ? [...cells.keys()][0] : pinned + step;
-    if (cells.has(next)) pin(next);
+    const turned = Math.abs(step) === 1 && pinned !== null
+      && Math.floor(next / frame.nx) !== Math.floor(pinned / frame.nx); // beyond the end of a row
+    if (cells.has(next) && !turned) pin(next);
   });
   window.addEventListener("resize", draw);
   form.addEventListener("submit", event => event.preventDefault());
