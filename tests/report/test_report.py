@@ -82,6 +82,8 @@ def test_opens_sorts_and_shows_its_figures(browser, page):
 def test_searches_and_filters(browser):
     search(browser, "psi_within>0.25 replicates=6000")
     assert column(browser, "replicates") == ["6,000"] * 2
+    search(browser, "theory>0.9 seconds<1e9")
+    assert all(float(x) > 0.9 for x in column(browser, "theory"))
     search(browser, "psi_wthin>0.25")
     assert rows(browser) == [] and "no axis or column is called psi_wthin" in wait(
         browser, "return document.getElementById('query-help').textContent"

@@ -202,13 +202,13 @@ class Sheet:
         """The figure, with its words and its colour bar or legends."""
         if self.axis is None:
             for panel, said in zip(self.panels, self.titles, strict=True):
-                panel.axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), title=said)
+                if panel.axes.get_legend_handles_labels()[0]:
+                    panel.axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), title=said)
         else:
             self.figure.colorbar(
                 self.scale, ax=[p.axes for p in self.panels], label=self.name, aspect=35
             )
-            handles, _ = self.panels[0].axes.get_legend_handles_labels()
-            if handles:
+            if self.panels[0].axes.get_legend_handles_labels()[0]:
                 self.panels[0].axes.legend()
         words = f"{title}; shown: {self.cut}" if self.cut else title
         if len(self.panels) > 1:

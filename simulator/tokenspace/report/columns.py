@@ -98,7 +98,7 @@ def _axes(points: Sequence[Any]) -> list[dict[str, Any]]:
         if values.dtype.kind == "U":
             out.append({"name": name, "path": path, "words": _coded(values.tolist())})
         else:
-            exact = [None if math.isnan(v) else v for v in values.astype(float).tolist()]
+            exact = [v if math.isfinite(v) else None for v in values.astype(float).tolist()]
             out.append({"name": name, "path": path, "values": exact})  # not rounded: = asks
     return out
 

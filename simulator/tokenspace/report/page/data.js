@@ -89,3 +89,4 @@ const shown = (x, digits) => Number.isNaN(x) ? "-" : Number.isFinite(x) ? x.toFi
   : x > 0 ? "∞" : "-∞";
 const brief = x => x === null || Number.isNaN(x) ? "-" : Number.isFinite(x)
   ? String(Number(x.toPrecision(4))) : x > 0 ? "∞" : "-∞";
+const percent = x => shown(100 * x, 2) + (Number.isFinite(x) ? "%" : "");

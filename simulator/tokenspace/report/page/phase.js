@@ -174,7 +174,7 @@ function makePhase(data, lead) {
       ` ${points.label[k]}: exponent ${shown(points.exponent[k], 4)}`
       + (Number.isNaN(points.error[k]) ? "" : ` ± ${brief(Number(points.error[k].toPrecision(1)))}`)
       + ` (theory ${shown(points.theory[k], 4)}), n_balance ${brief(points.balance[k])}, largest `
-      + `deviation ${(100 * points.deviation[k]).toFixed(2)}%. `,
+      + `deviation ${percent(points.deviation[k])}. `,
       element("button", {type: "button", class: "link", onclick: () => lead(k)}, "Its row"), " ",
       element("a", {href: `#point-${k}`}, "all of it"));
   }

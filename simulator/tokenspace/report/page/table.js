@@ -11,8 +11,7 @@ const COLUMNS = [ // name, value to sort by, what is shown, text or number
   ["theory", "theory", (p, k) => shown(p.theory[k], 4)],
   ["regime", "regime", (p, k) => p.regime[k], true],
   ["n_balance", "balance", (p, k) => brief(p.balance[k])],
-  ["largest deviation", "deviation", (p, k) => Number.isNaN(p.deviation[k])
-    ? "-" : `${(100 * p.deviation[k]).toFixed(2)}%`],
+  ["largest deviation", "deviation", (p, k) => percent(p.deviation[k])],
   ["max |z|", "z", (p, k) => shown(p.z[k], 2)],
 ];
 const COMPARED = /^(.+?)(>=|<=|=|>|<)(.*)$/;
@@ -41,7 +40,8 @@ function asks(query, data) {
 function named(word, data) {
   const axis = data.axes.find(a => [a.name, a.path].some(x => x.toLowerCase() === word));
   if (axis) return axis.at;
-  const numbers = {exponent: "exponent", gamma: "exponent", n_balance: "balance", z: "z",
+  const numbers = {exponent: "exponent", gamma: "exponent", theory: "theory",
+    n_balance: "balance", seconds: "seconds", z: "z",
     deviation: "deviation", replicates: "replicates", verdict: "verdict", regime: "regime",
     sampler: "sampler"};
   return word in numbers ? data.points[numbers[word]] : undefined;
