@@ -127,3 +127,11 @@ def test_intervals_hold_the_truth(name, noise):
     least = stats.binom.ppf(0.01, runs, 0.93)
     assert sum(p.low <= n <= p.high for p in plans) >= least
     assert sum(p.by_law[name][1] <= n <= p.by_law[name][2] for p in plans) >= least
+
+
+def test_a_score_that_falls_is_told():
+    falling = ts.plan_tokens([1, 2, 4, 8, 16, 32], [50, 45, 40, 35, 30, 28])
+    assert falling.n == falling.smallest == 1 and "the score hardly grows with n" in repr(falling)
+    rising = ts.plan_tokens([1, 2, 4, 8, 16], [10, 20, 30, 35, 37])
+    assert rising.n > 1 and "hardly grows" not in repr(rising)
+    assert sum(rising.weights.values()) == pytest.approx(1)

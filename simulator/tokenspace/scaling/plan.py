@@ -52,6 +52,8 @@ class TokenPlan:
             f"TokenPlan: n = {self.n:.4g} ({self.level:.0%} interval {self.low:.4g} to "
             f"{self.high:.4g}) keeps {self.keep:.0%} of the score at n = {self.largest:g}"
         )
+        if self.n <= self.smallest:
+            said += "; that is the fewest measured: the score hardly grows with n, or falls"
         if self.flops is not None:
             said += f", for {self.flops[0] / self.flops[1]:.0%} of its {self.flops[1]:.3g} FLOPs"
         return said
@@ -124,6 +126,8 @@ def plan_curves(
         )
         for k, drawn, weights in zip(which, _drawn(points, keep, seed), shares, strict=True):
             known = {law: float(w) for law, w in zip(laws, weights, strict=True) if law in drawn}
+            total = sum(known.values())  # laws of too many parameters are left out
+            known = {law: w / total for law, w in known.items()}
             plans[k] = _plan(drawn, known, np.exp(logs[k][0][[0, -1]]), keep, level, cost)
     return [(curve.name, plans[k]) for k, curve in enumerate(curves)]
 
