@@ -217,8 +217,8 @@ def test_old_files_keep_their_times_and_lose_their_shares(tmp_path):
     read = harness.load(path)
     assert read["timings"] == [vars(timing) | {"floor": None, "floor_by": None}]
     assert read["limits"] == {} and "left out" in read["skipped"][0]
-    path.write_text(json.dumps(old | {"format": 2}))
+    path.write_text(json.dumps(old | {"format": harness.FORMAT}))
     assert harness.load(path)["limits"] == old["limits"]
-    path.write_text(json.dumps(old | {"format": 3}))
-    with pytest.raises(InputError, match=r"old\.json: a benchmark result of format 3"):
+    path.write_text(json.dumps(old | {"format": harness.FORMAT + 1}))
+    with pytest.raises(InputError, match=r"old\.json: a benchmark result of format 4"):
         harness.load(path)

@@ -7,6 +7,7 @@ import tokenspace as ts
 from oracles import sample_pairs
 from tokenspace.errors import InputError
 from tokenspace.tokens.families import known_families, place_of
+from tokenspace.tokens.fit import search
 from tokenspace.tokens.fit.cells import cells_of
 from tokenspace.tokens.fit.held_out import (
     NO_MODEL,
@@ -247,3 +248,19 @@ def test_groups_that_no_halving_keeps_apart_are_told_in_words():
     a, b = np.random.default_rng(0).standard_normal((2, 7, 9, 3))
     with pytest.raises(InputError, match="name one family instead"):
         ts.fit_tokens(a, b, ["constant", "blocks"], groups=groups)
+
+
+def test_weights_are_found_where_active_sets_go_round(monkeypatch):
+    """As of SciPy 1.13, whose `nnls` may give up."""
+    rng = np.random.default_rng(0)
+    design, scale = rng.uniform(0.1, 1, (30, 3)), rng.uniform(0.5, 2, 30)
+    values = design @ np.array([0.2, 0.0, 0.8]) + 0.01 * rng.standard_normal(30)
+    want, cost = search._weights(design, values, scale)
+
+    def gives_up(*_, **__):
+        raise RuntimeError("Maximum number of iterations reached.")
+
+    monkeypatch.setattr(search, "nnls", gives_up)
+    weights, other = search._weights(design, values, scale)
+    np.testing.assert_allclose(weights, want, atol=1e-6)
+    assert other == pytest.approx(cost, rel=1e-6)

@@ -105,7 +105,9 @@ def progress_bar(shown: bool = True) -> Progress:
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        console=messages,
+        console=messages
+        if shown
+        else Console(quiet=True),  # an old rich ends even then with a line
         transient=True,
         disable=not shown,
     )

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import least_squares, nnls
+from scipy.optimize import least_squares, lsq_linear, nnls
 
 from tokenspace.tokens.families import Place, TokenFamily
 from tokenspace.tokens.fit.cells import Moments
@@ -122,8 +122,12 @@ def _weights(design: np.ndarray, values: np.ndarray, scale: np.ndarray) -> tuple
     relative = design / scale[:, None]
     one = SUM_TO_ONE * relative.max()
     rows = np.vstack([relative, np.full(parts, one)])
-    found, norm = nnls(rows, np.append(values / scale, one), maxiter=100 * parts)
-    return found / found.sum(), norm**2
+    wanted = np.append(values / scale, one)
+    try:
+        found, _ = nnls(rows, wanted, maxiter=100 * parts)
+    except RuntimeError:  # its active sets went round in a circle, as those of SciPy 1.13 may
+        found = lsq_linear(rows, wanted, (0, np.inf), tol=1e-14).x
+    return found / found.sum(), float(np.sum((rows @ found - wanted) ** 2))
 
 
 def _shape(values: np.ndarray, weights: np.ndarray, cost: float) -> Shape:
