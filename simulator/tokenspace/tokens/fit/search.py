@@ -125,7 +125,7 @@ def _weights(design: np.ndarray, values: np.ndarray, scale: np.ndarray) -> tuple
     wanted = np.append(values / scale, one)
     try:
         found, _ = nnls(rows, wanted, maxiter=100 * parts)
-    except RuntimeError:  # its active sets went round in a circle, as those of SciPy 1.13 may
+    except (RuntimeError, np.linalg.LinAlgError):  # as of SciPy 1.13 where rows are alike
         found = lsq_linear(rows, wanted, (0, np.inf), tol=1e-14).x
     return found / found.sum(), float(np.sum((rows @ found - wanted) ** 2))
 
