@@ -43,6 +43,18 @@ def collected(folder, kind, **changes):
     return folder
 
 
+def test_pairs_of_one_prompt_are_not_taken_for_independent(tmp_path):
+    folder = collected(tmp_path / "x", "text")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    for sequence in manifest["sequences"]:
+        sequence["group_label"] = "one"
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    for found in measure_groups(token_groups(folder)):
+        assert "errors unknown: one prompt is in every pair" in found.result.reason
+        assert np.isfinite(found.result.mean).all()
+        assert np.isnan(found.result.standard_error).all()
+
+
 def test_texts_are_pairs_with_their_prompts(tmp_path):
     groups = token_groups(collected(tmp_path / "x", "text"))
     assert [(g.label, g.layer, g.part) for g in groups] == [

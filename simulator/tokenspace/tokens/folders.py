@@ -6,7 +6,7 @@ A group is one layer of one part of a model.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from tokenspace.tokens.collected import Collected, is_collected, read_collected
 from tokenspace.tokens.manifest import Group
 from tokenspace.tokens.mapped import map_safetensors
 from tokenspace.tokens.measure import measure_pairs
+from tokenspace.tokens.pairs import said_of_errors
 from tokenspace.tokens.unequal import UnequalPairs, unequal_pairs_of
 
 POINTS = 17  # token counts to report
@@ -153,20 +154,21 @@ def _of_collected(found: Collected, group: Group) -> UnequalPairs:
             names=[str(s.picture) for s in found.sequences],
         )
     pairs = list(found.pairs())
-    return unequal_pairs_of(
+    labels = [a.group_label for a, _ in pairs]
+    shared = len(set(labels)) == 1 < len(pairs)
+    given = unequal_pairs_of(
         [arrays[a.id] for a, _ in pairs],
         [arrays[b.id] for _, b in pairs],
         None,
-        _labels([a.group_label for a, _ in pairs]),
+        None if len(set(labels)) == 1 else labels,
         names=[
             f"prompt {s.pair}, answer {s.branch}" for side in zip(*pairs, strict=True) for s in side
         ],
     )
-
-
-def _labels(labels: list[str]) -> list[str] | None:
-    """What pairs share, if anything is left when one of them is left out."""
-    return labels if len(set(labels)) > 1 else None
+    if not shared:
+        return given
+    one = np.zeros((len(pairs), 1), np.int64)  # nothing is left when the one prompt is left out
+    return replace(given, members=one, said=said_of_errors(f"{len(pairs):,} pairs", "prompt", one))
 
 
 def _of_arrays(paths: Sequence[Path]) -> UnequalPairs:
