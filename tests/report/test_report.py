@@ -229,7 +229,7 @@ def test_of_too_many_curves_the_worst_are_kept(page):
     whole = curves.curves(checks)
     assert whole.held == list(range(6))
     size = len(gzip.decompress(whole.packed))
-    assert size == curves.BYTES_A_NUMBER * sum(2 * len(c.amplitude.n) - 1 for c in checks)
+    assert size == sum(curves.KEPT.values()) * sum(2 * len(c.amplitude.n) - 1 for c in checks)
     some = curves.curves(checks, most=len(whole.packed) // 2)
     assert 0 < len(some.held) < 6 and len(some.packed) <= len(whole.packed) // 2
     left = [checks[k].verdict for k in range(6) if k not in some.held]

@@ -119,3 +119,26 @@ def test_intervals_hold_new_scores(pairs, few):
         held[3] += found.beta_low <= BETA <= found.beta_high
     low, high = (stats.binom.ppf(q, runs, p) for q, p in ((0.01, 0.93), (0.99, 0.97)))
     assert np.all((low <= held) & (held <= high)), held / runs
+
+
+def test_of_tokens_that_differ_in_length_those_n_count_that_half_of_the_pairs_reach():
+    rng = np.random.default_rng(0)
+    lengths = [40] + [20] * 29
+    shared = rng.standard_normal((2, 30, 1, 8))
+    a, b = ([s + rng.standard_normal((n, 8)) for n, s in zip(lengths, x)] for x in shared)  # noqa: B905
+    whole = ts.measure(a, b)
+    assert whole.n[-1] == 40 and np.isnan(whole.standard_error[-1])
+    given = {2: 10.0, 4: 12.0, 8: 15.0}
+    found = ts.predict_scores(whole, given, AT, noise=0.01)
+    same = ts.predict_scores(whole.reached(), given, AT, noise=0.01)
+    np.testing.assert_array_equal(found.low, same.low)
+    assert np.isfinite(found.n_balance.standard_error)
+
+
+def test_tokens_without_errors_are_refused():
+    """One group is in every pair: nothing is left when it is left out."""
+    rng = np.random.default_rng(0)
+    pictures = [rng.standard_normal((9 + k, 4)) for k in range(3)]
+    whole = ts.measure(pictures, pairs="all", groups=[0, 0, 1])
+    with pytest.raises(ts.TokenspaceError, match="errors of the psi's are not known"):
+        ts.predict_scores(whole, {2: 1.0, 4: 2.0, 8: 3.0})

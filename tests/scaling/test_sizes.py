@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy import optimize
+from scipy import optimize, stats
 
 import tokenspace as ts
 from tokenspace.scaling.curves import Curve, read_curves
@@ -89,3 +89,28 @@ def test_published_sizes():
             fit.parameters["limit"] == pytest.approx(1, rel=1e-3) and "limit" not in fit.intervals
         )
         assert fit.parameters["b"] > 0 and fit.parameters["g"] > 0
+
+
+def test_with_a_limit_at_the_top_intervals_are_those_of_scipy_without_it():
+    rng = np.random.default_rng(3)
+    curves = []
+    for size in SIZES:
+        score = 1.05 - 0.6 * (size / SIZES[0]) ** -0.2 * N**-0.15
+        score = np.minimum(score * np.exp(0.01 * rng.standard_normal(len(N))), 1.0)
+        curves.append(Curve("c", N, score, {"model": f"{size:g}", "benchmark": "b"}, size=size))
+    (fit,) = fit_sizes(curves)
+    assert fit.parameters["limit"] == pytest.approx(1, rel=1e-6) and "limit" not in fit.intervals
+
+    def off(p):
+        parts = [
+            np.log(1 - p[0] * (c.size / SIZES[0]) ** -p[1] * c.n ** -p[2]) - np.log(c.score)
+            for c in curves
+        ]
+        return np.concatenate(parts)
+
+    found = optimize.least_squares(off, [0.5, 0.2, 0.15], xtol=1e-14, ftol=1e-14, gtol=1e-14)
+    freedom = len(found.fun) - 3
+    error = np.sqrt(2 * found.cost / freedom * np.diag(np.linalg.inv(found.jac.T @ found.jac)))
+    low, high = fit.intervals["b"]
+    assert (high - low) / 2 == pytest.approx(stats.t.ppf(0.975, freedom) * error[1], rel=1e-3)
+    assert fit.residual_std == pytest.approx(np.sqrt(2 * found.cost / freedom), rel=1e-5)

@@ -135,3 +135,14 @@ def test_short_curves_are_left_out_and_counted():
     assert judge([Curve("twice", np.repeat(n, 3), np.arange(1.0, 16))], METHOD, 3).curves == 1
     assert judge([Curve("thrice", np.repeat(n[:3], 5), np.arange(1.0, 16))], METHOD, 6) is None
     assert judge(curves[1:], chosen_method("power", 0.95), 1) is None
+
+
+def test_cases_that_a_forecaster_lacks_count_for_nobody():
+    """Of an early, hard origin the second law has no forecast: it is not better for that."""
+    late = made({"power": [0.1], "a": [0.2], "no change": [0.3]})
+    early = made({"power": [0.9], "no change": [0.9]}).assign(origin=5)
+    table = by_curve(pd.concat([late, early]))
+    assert table.loc[0].to_dict() == pytest.approx({"power": 0.1, "a": 0.2, "no change": 0.3})
+    other = made({"power": [np.nan, 0.5], "no change": [np.nan, 0.6]})  # none of a at all
+    table = by_curve(pd.concat([late, other]))
+    assert table.loc[1, "power"] == 0.5 and np.isnan(table.loc[1, "a"])

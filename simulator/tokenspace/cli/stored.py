@@ -16,11 +16,11 @@ from tokenspace.errors import InputError
 POINTS_OF_FIGURES = 33  # token counts
 SHOWN = 5  # labels of a list
 MOST_ROWS = 100  # of a table that a person reads in a terminal
-WORST_FIRST = ("FAIL", "UNDECIDED", "PASS")
 
 
 def _show_checks(rows: list[tuple[str, Any, Any]], evidence: Any, as_json: bool) -> None:
     from tokenspace.report.evidence import statement
+    from tokenspace.report.verdicts import WORST_FIRST
 
     said = statement(evidence)
     if as_json:

@@ -15,10 +15,9 @@ import numpy as np
 from tokenspace.errors import InputError
 from tokenspace.experiments.axes import short_names
 from tokenspace.experiments.layout import axis_values
-from tokenspace.report.verdicts import Row
+from tokenspace.report.verdicts import WORST_FIRST, Row
 
 DIGITS = 6  # significant ones
-WORST_FIRST = ("FAIL", "UNDECIDED", "PASS")
 
 
 def columns(loaded: Sequence[tuple[Any, Any]], checks: Sequence[Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tokenspace.report.columns import WORST_FIRST
+from tokenspace.report.verdicts import WORST_FIRST
 
 KEPT = {  # which numbers of a comparison -> bytes of each
     "empirical": 3,
@@ -20,7 +20,6 @@ KEPT = {  # which numbers of a comparison -> bytes of each
     "deviation": 2,
 }
 KINDS = ("amplitude", "exponent")
-BYTES_A_NUMBER = sum(KEPT.values())
 MOST_BYTES = 3_800_000  # packed: with pictures and columns, as text, less than 8 MB
 
 

@@ -26,10 +26,10 @@ from tokenspace.experiments.status import Status, status_of
 from tokenspace.experiments.store import read_config
 from tokenspace.figures import draw_all, meaning
 from tokenspace.provenance import versions
-from tokenspace.report.columns import WORST_FIRST, columns
+from tokenspace.report.columns import columns
 from tokenspace.report.curves import KEPT, KINDS, curves
 from tokenspace.report.evidence import evidence_of, statement
-from tokenspace.report.verdicts import checks_of
+from tokenspace.report.verdicts import WORST_FIRST, checks_of
 
 SCRIPTS = ("data.js", "chart.js", "table.js", "phase.js", "point.js", "start.js")
 

@@ -21,6 +21,7 @@ VERDICT_COLUMNS = (  # name, alignment
     ("max |z|", "right"),
     ("verdict", "left"),
 )
+WORST_FIRST = ("FAIL", "UNDECIDED", "PASS")
 
 
 def checks_of(loaded: Sequence[tuple[Any, Any]], tolerance: float) -> list[Any]:

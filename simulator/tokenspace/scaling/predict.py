@@ -89,7 +89,8 @@ def predict_scores(
     Args:
         tokens: from `measure` or `simulate`, with psi's, at 3 token counts at least.
         scores: n -> score > 0, at 2 different n at least.
-        at: token counts to predict, > 0; those of `tokens` by default.
+        at: token counts to predict, > 0; by default those of `tokens` that half of its pairs reach,
+            which are also those that n_balance is taken from.
         noise: standard deviation of log S, where it is known; from the scores' own residuals by
             default, which needs 3 of them.
         level: of the intervals, in (0, 1).
@@ -105,6 +106,7 @@ def predict_scores(
     log_n, log_score = _few(scores, noise)
     if not 0 < level < 1:
         raise InputError(f"level = {level!r} is not allowed; it must lie between 0 and 1")
+    tokens = tokens.reached()
     n = np.atleast_1d(np.asarray(tokens.n if at is None else at, np.float64))
     if n.ndim != 1 or not (np.isfinite(n) & (n > 0)).all():
         raise InputError("at must be a list of token counts, finite and > 0")
@@ -229,6 +231,11 @@ def _amplitude(tokens: Result) -> Moments:
         raise InputError(f"Upsilon(n) is not > 0 at n = {n}: the branches do not differ there")
     root = np.sqrt(upsilon.mean)
     covariance = upsilon.covariance / (4 * np.outer(root, root))
+    if not np.isfinite(covariance).all():
+        raise InputError(
+            f"the errors of the psi's are not known ({tokens.reason}), and with them nothing is "
+            "known of n_balance: measure more independent pairs"
+        )
     return Moments(root, covariance, upsilon.count, upsilon.degrees_of_freedom)
 
 

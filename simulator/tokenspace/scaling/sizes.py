@@ -107,12 +107,16 @@ def _fit(name: str, curves: list[Curve], level: float) -> SizeFit:
         slopes = np.asarray(jax.jacfwd(_log_score)(jnp.asarray(best), *at))
         rss = float(np.sum((np.asarray(_log_score(jnp.asarray(best), *at)) - log_score) ** 2))
     values = _values(best, room)
-    freedom = points - len(PARAMETERS)
+    at_top = values[0] > AT_TOP * room[1]
+    fitted = slice(int(at_top), None)  # a limit at the top is given, not fitted
+    freedom = points - len(PARAMETERS[fitted])
+    slopes = slopes[:, fitted]
+    half = np.zeros(len(PARAMETERS))
     covariance = rss / freedom * np.linalg.pinv(slopes.T @ slopes, hermitian=True)
-    half = stats.t.ppf((1 + level) / 2, freedom) * np.sqrt(np.diag(covariance))
+    half[fitted] = stats.t.ppf((1 + level) / 2, freedom) * np.sqrt(np.diag(covariance))
     ends = np.stack([_values(best - half, room), _values(best + half, room)], axis=1)
     intervals = {k: (float(a), float(b)) for k, (a, b) in zip(PARAMETERS, ends, strict=True)}
-    if values[0] > AT_TOP * room[1]:
+    if at_top:
         del intervals["limit"]
     return SizeFit(
         name,

@@ -30,10 +30,13 @@ PARTS = 20  # in which they are drawn, as thousands of clusters would fill the m
 def by_curve(cases: pd.DataFrame) -> pd.DataFrame:
     """Rms error of log S, a row a curve, a column a forecaster; all on the cases they share.
 
-    A forecaster without a forecast where others have one (too few points for its parameters) is
-    compared where it has them, so rows may hold numbers that are missing.
+    Forecasters with many parameters have none from few points, which are the hard ones, so those
+    cases count for nobody. One without any forecast of a curve has no number there.
     """
-    squares = cases.assign(squares=cases["error"] ** 2)
+    forecasters = cases.groupby("curve")["law"].transform("nunique")
+    here = cases.groupby(["curve", "origin", "step"])["law"].transform("size")
+    shared = cases[here == forecasters]
+    squares = shared.assign(squares=shared["error"] ** 2)
     mean = squares.groupby(["curve", "law"], sort=False)["squares"].mean().unstack()
     return pd.DataFrame(np.sqrt(mean))[list(dict.fromkeys(cases["law"]))]
 
