@@ -13,7 +13,7 @@ from typing import Any
 FORMAT = 1
 MANIFEST = "manifest.json"
 KINDS = ("text", "pictures")
-PARTS = ("language", "vision")
+PARTS = ("language", "projected", "vision")
 FILE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}\.safetensors")
 
 
@@ -31,7 +31,11 @@ class Group:
 
 @dataclass(frozen=True)
 class Branch:
-    """One sequence of tokens. `pair` and `branch` belong to texts, `picture` to pictures."""
+    """One sequence of tokens. `pair` and `branch` belong to texts, `picture` to pictures.
+
+    length: of the language part where there is one. lengths: of a part, or of a group where the
+    layers of a part differ.
+    """
 
     id: str
     length: int
@@ -42,9 +46,9 @@ class Branch:
     prefix: int = 0
     lengths: dict[str, int] = field(default_factory=dict)
 
-    def length_in(self, part: str) -> int:
-        """How many tokens it has in a part of the model."""
-        return self.lengths.get(part, self.length)
+    def length_in(self, group: Group) -> int:
+        """How many tokens it has in a group."""
+        return self.lengths.get(group.name, self.lengths.get(group.part, self.length))
 
 
 def understood(data: Any) -> tuple[tuple[Group, ...], tuple[Branch, ...]]:
@@ -108,7 +112,7 @@ def _branch(row: dict[str, Any], kind: str) -> Branch:
         row["branch"] if text else None,
         None if text else _text(row, "picture"),
         _count(row, "prefix", 0) if "prefix" in row else 0,
-        {part: _count(lengths, part, 1) for part in lengths},
+        {name: _count(lengths, name, 1) for name in lengths},
     )
 
 

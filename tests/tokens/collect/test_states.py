@@ -135,7 +135,7 @@ def test_pictures_through_llava(tiny, pictures, tmp_path, batch):
         ]
         seen = hooked(lambda model=model, inputs=inputs: model(**inputs), modules)
         here = (inputs["input_ids"][0] == model.config.image_token_id).numpy()
-        assert here.sum() == 16 == branch.length_in("language") == branch.length_in("vision")
+        assert here.sum() == 16 == branch.lengths["language"] == branch.lengths["vision"]
         expected = [layer[0, here] for layer in seen[:4]] + [layer[0, 1:] for layer in seen[4:]]
         for group, tokens in zip(collected.groups[1:], expected, strict=True):
             np.testing.assert_allclose(stored[group.name, branch.id], tokens, **CLOSE)
@@ -156,7 +156,7 @@ def test_pictures_through_qwen(tiny, pictures, tmp_path, batch, generation):
         seen = hooked(lambda model=model, inputs=inputs: model(**inputs), modules)
         here = (inputs["input_ids"][0] == model.config.image_token_id).numpy()
         patches = inputs["image_grid_thw"].prod().item()
-        assert branch.length_in("vision") == patches == 4 * here.sum() == 4 * branch.length
+        assert branch.lengths["vision"] == patches == 4 * here.sum() == 4 * branch.length
         for group in collected.groups:
             tokens = stored[group.name, branch.id]
             if group.part == "language" and group.layer:

@@ -119,7 +119,7 @@ class GrowingFolder:
     def _open_shards(self) -> None:
         assert self.plan is not None
         for group, dtype in zip(self.plan.groups, self.plan.dtypes, strict=True):
-            lengths = {b.id: b.length_in(group.part) for b in self.branches}
+            lengths = {b.id: b.length_in(group) for b in self.branches}
             path = self.path / group.file
             self._shards.append(GrowingShard(path, dtype, group.features, self.plan.room, lengths))
 

@@ -16,11 +16,13 @@ from typing import Any
 
 from tokenspace.errors import InputError
 from tokenspace.tokens.collect.batches import is_out_of_memory
+from tokenspace.tokens.collect.cross_attention import crosses
 
 NEEDED = {"torch": "torch", "transformers": "transformers", "PIL": "pillow"}
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 UNUSED = ("pooler", "lm_head", "mask_token")  # what no hidden state comes from
 SUFFIXES = (".bin", ".jinja", ".json", ".model", ".safetensors", ".txt")  # of a model's files
+UNMASKED = ("hiera",)  # whose mask_ratio is for training only
 UNBOUNDED = 1 << 40  # tokenizers say 1e30 for "no limit"
 
 
@@ -113,7 +115,7 @@ def load(
             f"{name}: is a model with an encoder and a decoder, whose layers are not those of one "
             "sequence; see docs/collect_by_hand.md"
         )
-    if getattr(config, "mask_ratio", 0):
+    if getattr(config, "mask_ratio", 0) and config.model_type not in UNMASKED:
         raise InputError(
             f"{name}: hides patches of each picture at random, others in each run; set mask_ratio "
             "to 0 in its config.json"
@@ -133,7 +135,7 @@ def load(
             f"{name}: does not fit into the memory of {place}; use --dtype bfloat16, or another "
             "--device"
         ) from None
-    token = _picture_token(config, reader) if pictures else None
+    token = _picture_token(config, reader) if pictures and not crosses(config) else None
     return Loaded(name, model, reader, token, _commit(transformers, name, revision))
 
 
@@ -163,7 +165,7 @@ def _reader(transformers: Any, name: str, config: Any, pictures: bool, where: di
     if not pictures:
         return _from(transformers.AutoTokenizer, name, **where)
     speaks = getattr(config, "text_config", None) is not None
-    if speaks and _picture_token(config, None) is not None:
+    if speaks and _picture_token(config, None) is not None and not crosses(config):
         try:
             return transformers.AutoProcessor.from_pretrained(name, **where)
         except ImportError:  # a processor of videos may need more packages; pictures do not

@@ -10,6 +10,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tokenspace.errors import InputError, Interrupted
 from tokenspace.tokens.collect import models, states
 from tokenspace.tokens.collect.batches import in_batches
@@ -17,9 +19,10 @@ from tokenspace.tokens.collect.folder import GrowingFolder
 from tokenspace.tokens.collect.layers import check_layers
 from tokenspace.tokens.collect.pictures import PROMPT, Picture, find_pictures, open_picture
 from tokenspace.tokens.collect.prefix import Encoder
-from tokenspace.tokens.collect.storing import plan_of, store
+from tokenspace.tokens.collect.storing import plan_of, stored
 from tokenspace.tokens.collect.texts import NAMES, read_texts
 from tokenspace.tokens.collected import Collected, read_collected
+from tokenspace.tokens.manifest import Branch
 
 BETWEEN_COMMITS = 2.0  # seconds of work that a kill may cost
 PACKAGES = ("tokenspace", "torch", "transformers", "tokenizers", "pillow", "safetensors", "numpy")
@@ -158,20 +161,24 @@ def _fill(
     if done:
         say(f"{len(done):,} of {len(names):,} sequences were there already")
 
-    def work(batch: Sequence[Any]) -> list[states.States]:
+    def work(batch: Sequence[Any]) -> list[tuple[Branch, list[np.ndarray]]]:
+        """Tokens that left the device: nothing of a batch stays there when the next one runs."""
         if request.texts is not None:
-            return states.of_texts(loaded, batch)
-        return states.of_pictures(loaded, batch, chat)
+            found = states.of_texts(loaded, batch)
+        else:
+            found = states.of_pictures(loaded, batch, chat)
+        if folder.plan is None:
+            plan = plan_of(found[0], request.layers, names)
+            folder.begin(replace(plan, revision=loaded.revision))
+        assert folder.plan is not None
+        return [stored(folder.plan, one) for one in found]
 
     progress(len(done), len(names))
     last = time.monotonic()
     for found in in_batches(todo, request.batch, work, say, _free):
-        if folder.plan is None:
-            plan = plan_of(found[0], request.layers, names)
-            folder.begin(replace(plan, revision=loaded.revision))
-        for one in found:
-            store(folder, one)
-        done |= {one.branch.id for one in found}
+        for branch, tokens in found:
+            folder.add(branch, tokens)
+        done |= {branch.id for branch, _ in found}
         stopped = stop() and len(done) < len(names)
         if stopped or time.monotonic() - last > BETWEEN_COMMITS:
             folder.commit()
