@@ -63,8 +63,8 @@ def understood(data: Any) -> tuple[tuple[Group, ...], tuple[Branch, ...]]:
         raise ValueError(f"format {data['format']!r} is unknown; {FORMAT} is read")
     if data["kind"] not in KINDS:
         raise ValueError(f"kind {data['kind']!r} is unknown; it is one of {KINDS}")
-    groups = tuple(_group(row) for row in _rows(data, "groups"))
-    sequences = tuple(_branch(row, data["kind"]) for row in _rows(data, "sequences"))
+    groups = tuple(group_of(row) for row in _rows(data, "groups"))
+    sequences = tuple(branch_of(row, data["kind"]) for row in _rows(data, "sequences"))
     _require_different("groups", [g.name for g in groups])
     _require_different("sequences", [s.id for s in sequences])
     if data["kind"] == "text":
@@ -81,7 +81,12 @@ def _rows(data: dict[str, Any], name: str) -> list[dict[str, Any]]:
     return rows
 
 
-def _group(row: dict[str, Any]) -> Group:
+def group_of(row: dict[str, Any]) -> Group:
+    """A group of a manifest or journal.
+
+    Raises:
+        KeyError, TypeError, ValueError: as `understood`.
+    """
     group = Group(
         _text(row, "name"),
         _count(row, "layer", 0),
@@ -97,7 +102,12 @@ def _group(row: dict[str, Any]) -> Group:
     return group
 
 
-def _branch(row: dict[str, Any], kind: str) -> Branch:
+def branch_of(row: dict[str, Any], kind: str) -> Branch:
+    """A sequence of a manifest or journal, of that kind.
+
+    Raises:
+        KeyError, TypeError, ValueError: as `understood`.
+    """
     text = kind == "text"
     if text and row["branch"] not in ("A", "B"):
         raise ValueError(f"branch {row['branch']!r} is neither A nor B")

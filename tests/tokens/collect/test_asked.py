@@ -149,7 +149,7 @@ class Letters:
         ids = [ord(c) for c in text]
         return {"input_ids": [0, *ids, 9] if add_special_tokens else ids}
 
-    def apply_chat_template(self, messages, add_generation_prompt, tokenize):
+    def apply_chat_template(self, messages, **how):
         return "".join(f"<{m['content']}>" for m in messages)
 
 

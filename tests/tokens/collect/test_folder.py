@@ -25,6 +25,7 @@ GROUPS = (
 DTYPES = ("float32", "bfloat16")
 COUNT = 40
 NAMES = [f"{k:06d}" for k in range(COUNT)]
+REQUEST = {"kind": "pictures", "model": "m", "layers": "all"}
 ABOUT = {"kind": "pictures", "model": "m", "revision": None}
 
 
@@ -42,7 +43,7 @@ def sequence(k):
 
 def grow(path, stop=COUNT, request=None, pause=0.0):
     """Fill a folder as `run` does, with a commit after every third sequence."""
-    folder = GrowingFolder(path, request or {"model": "m", "layers": "all"})
+    folder = GrowingFolder(path, request or REQUEST)
     if folder.finished:
         return folder
     if folder.plan is None:
@@ -91,7 +92,7 @@ def test_what_was_not_committed_is_done_again(tmp_path, stop):
     folder.close()
     with pytest.raises(InputError, match="not finished; run the same"):
         read_collected(tmp_path / "a")
-    again = GrowingFolder(tmp_path / "a", {"model": "m", "layers": "all"})
+    again = GrowingFolder(tmp_path / "a", REQUEST)
     assert len(again.branches) == stop // 3 * 3
     again.close()
     grow(tmp_path / "a")
@@ -181,7 +182,7 @@ def test_another_collection_is_not_overwritten(tmp_path):
     grow(tmp_path / "b", 5).close()
     for name in "ab":
         with pytest.raises(InputError, match=r"layers = 'all', not 'last'; choose another --out"):
-            GrowingFolder(tmp_path / name, {"model": "m", "layers": "last"})
+            GrowingFolder(tmp_path / name, REQUEST | {"layers": "last"})
     (tmp_path / "c").mkdir()
     (tmp_path / "c" / "thesis.tex").touch()
     with pytest.raises(InputError, match=r"not empty and holds no collection \(thesis.tex"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import inspect
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -168,9 +169,12 @@ def _reader(transformers: Any, name: str, config: Any, pictures: bool, where: di
     if speaks and _picture_token(config, None) is not None and not crosses(config):
         try:
             return transformers.AutoProcessor.from_pretrained(name, **where)
-        except ImportError:  # a processor of videos may need more packages; pictures do not
-            return _without_video(transformers, name, config, where)
         except Exception as error:
+            if not isinstance(error, ImportError) and "torchvision" not in str(error):
+                raise _unread(name, error) from None
+        try:  # what reads videos may need more packages; pictures do not
+            return _without_video(transformers, name, config, where)
+        except ImportError as error:
             raise _unread(name, error) from None
     return _from(transformers.AutoImageProcessor, name, **where)
 
@@ -180,6 +184,8 @@ def _without_video(transformers: Any, name: str, config: Any, where: dict) -> An
     from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 
     kind = PROCESSOR_MAPPING[type(config)]
+    takes = inspect.signature(kind.__init__).parameters
+    found, _ = kind.get_processor_dict(name, **where)
 
     class OfPictures(kind):  # type: ignore[valid-type,misc]
         def check_argument_for_proper_class(self, name: str, argument: Any) -> Any:
@@ -190,8 +196,9 @@ def _without_video(transformers: Any, name: str, config: Any, where: dict) -> An
     OfPictures.__name__ = kind.__name__
     tokenizer = _from(transformers.AutoTokenizer, name, **where)
     images = _from(transformers.AutoImageProcessor, name, **where)
-    template = tokenizer.chat_template
-    return OfPictures(image_processor=images, tokenizer=tokenizer, chat_template=template)
+    parts = {"image_processor": images, "tokenizer": tokenizer, "video_processor": None}
+    parts["chat_template"] = found.pop("chat_template", None) or tokenizer.chat_template
+    return OfPictures(**{k: v for k, v in (found | parts).items() if k in takes})
 
 
 def _picture_token(config: Any, reader: Any) -> int | None:

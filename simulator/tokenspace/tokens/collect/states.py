@@ -138,7 +138,8 @@ def _asked(loaded: Loaded, batch: Sequence[Picture], images: list[Any], chat: bo
     for picture in batch:
         if chat:
             content = [{"type": "image"}, {"type": "text", "text": picture.prompt}]
-            texts.append(applied(reader, [{"role": "user", "content": content}]))
+            asked = [{"role": "user", "content": content}]
+            texts.append(applied(reader.tokenizer, asked, _template(reader)))
         else:
             token = getattr(reader, "image_token", None) or reader.tokenizer.convert_ids_to_tokens(
                 loaded.picture_token
@@ -161,6 +162,12 @@ def _asked(loaded: Loaded, batch: Sequence[Picture], images: list[Any], chat: bo
     return dict(found)
 
 
+def _template(reader: Any) -> Any:
+    """A processor's chat template; where it has several, the usual one."""
+    found = reader.chat_template
+    return found.get("default", found) if isinstance(found, dict) else found
+
+
 def _forward(loaded: Loaded, inputs: dict[str, Any], module: Any = None) -> Any:
     """The model's, or a part's, outputs with the hidden states of every layer."""
     import torch
@@ -175,7 +182,7 @@ def _forward(loaded: Loaded, inputs: dict[str, Any], module: Any = None) -> Any:
     if getattr(module.config.get_text_config(), "use_cache", False):
         given["use_cache"] = False  # nothing is generated
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(), _exact_convolutions(torch):
             return module(**given, output_hidden_states=True, return_dict=True)
     except Exception as error:  # whatever a model may raise
         if is_out_of_memory(error):
@@ -184,6 +191,11 @@ def _forward(loaded: Loaded, inputs: dict[str, Any], module: Any = None) -> Any:
             f"{loaded.name}: cannot run on what it is given ({type(error).__name__}: {error}); "
             "collect by hand, see docs/collect_by_hand.md"
         ) from error
+
+
+def _exact_convolutions(torch: Any) -> Any:
+    """Within the context, a GPU's convolutions in float32 are not rounded to 10 bits."""
+    return torch.backends.cudnn.flags(enabled=torch.backends.cudnn.enabled, allow_tf32=False)
 
 
 def _layers(loaded: Loaded, output: Any) -> Any:

@@ -55,7 +55,7 @@ def stored(plan: Plan, one: States) -> tuple[Branch, list[np.ndarray]]:
 
 def _lengths(plan: Plan, found: list[int]) -> dict[str, int]:
     """The length in each part; in each group where the layers of a part differ."""
-    lengths = {}
+    lengths: dict[str, int] = {}
     for part in {group.part for group in plan.groups}:
         own = {g.name: n for g, n in zip(plan.groups, found, strict=True) if g.part == part}
         alike = len(set(own.values())) == 1
