@@ -134,7 +134,8 @@ def _bytes(collected: Collected) -> int:
 def _show(collected: Collected) -> None:
     about = collected.about
     count = len(collected.sequences)
-    what = f"{count // 2:,} pairs of texts" if collected.kind == "text" else f"{count:,} pictures"
+    pairs = f"{count // 2:,} pair{'s' * (count != 2)} of texts"
+    what = pairs if collected.kind == "text" else f"{count:,} pictures"
     print(f"{what} through {about['architecture']} in {about['dtype']} on {about['device']}")
     for part in dict.fromkeys(group.part for group in collected.groups):
         groups = [g for g in collected.groups if g.part == part]
@@ -146,7 +147,7 @@ def _show(collected: Collected) -> None:
         )
     if about.get("skipped"):
         print(
-            f"{about['skipped']:,} pairs were left out: an answer without tokens, two answers that "
-            "are the same, or a prompt that leaves no room"
+            f"pairs left out: {about['skipped']:,} (an answer without tokens, two answers that are the "
+            "same, or a prompt that leaves no room)"
         )
     print(f"{size(_bytes(collected))} in {collected.folder}; `tokenspace measure` reads it")

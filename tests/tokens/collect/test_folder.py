@@ -201,6 +201,39 @@ def test_two_processes_do_not_write_one_folder(tmp_path):
     folder.close()
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda d: d["groups"][0].update(file="../../thesis.safetensors"), "no .safetensors file"),
+        (lambda d: d["groups"][0].update(features="3"), "features = '3' must be"),
+        (lambda d: d.update(dtypes=["float32", "int8"]), "are not those of 2 groups"),
+        (lambda d: d.update(room="much"), "invalid literal"),
+        (lambda d: d["request"].pop("kind"), "'kind'"),
+    ],
+)
+def test_a_journal_of_somebody_else_names_nothing_outside(tmp_path, change, said):
+    grow(tmp_path / "a", 5).close()
+    journal = tmp_path / "a" / JOURNAL
+    first, *lines = journal.read_text().splitlines()
+    first = json.loads(first)
+    change(first)
+    journal.write_text("\n".join([json.dumps(first), *lines, ""]))
+    with pytest.raises(InputError, match=said):
+        grow(tmp_path / "a", request=first["request"])
+    assert not list(tmp_path.glob("thesis*"))
+
+
+@pytest.mark.parametrize("name", [JOURNAL, f"{GROUPS[1].file}.partial", GROUPS[1].file])
+def test_links_out_of_a_folder_are_not_written_through(tmp_path, name):
+    grow(tmp_path / "a", 5).close()
+    (tmp_path / "thesis.tex").write_text("all of it")
+    (tmp_path / "a" / name).unlink(missing_ok=True)
+    (tmp_path / "a" / name).symlink_to(tmp_path / "thesis.tex")
+    with pytest.raises(InputError, match="symbolic link"):
+        grow(tmp_path / "a")
+    assert (tmp_path / "thesis.tex").read_text() == "all of it"
+
+
 def test_a_file_that_lost_bytes_is_noticed(tmp_path):
     grow(tmp_path / "a", 20).close()
     path = tmp_path / "a" / "vision.01.safetensors.partial"

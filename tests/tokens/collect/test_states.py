@@ -360,3 +360,90 @@ def test_a_model_without_an_encoder_has_a_language_part_only(tiny, pictures, tmp
     assert {group for group, _ in found} == {"language.03"}
     for key, tokens in found.items():
         np.testing.assert_array_equal(tokens, expected[key])
+
+
+def test_a_template_that_asks_for_the_date_is_given_the_same_each_day(tiny, texts, tmp_path):
+    """As those of Llama 3 do; the numbers would differ from day to day else."""
+    folder = tmp_path / "model"
+    shutil.copytree(tiny("llama"), folder)
+    reader = transformers.AutoTokenizer.from_pretrained(folder)
+    template = reader.chat_template
+    asks = "{% if strftime_now is defined %}{% set day = strftime_now('%d %b %Y') %}{% endif %}"
+    reader.chat_template = asks + "{{ day }}" + template
+    reader.save_pretrained(folder)
+    request = Request(str(folder), tmp_path / "out", texts=texts, limit=1, layers="last")
+    dated = collect(request)
+    assert dated.about["today"] == "2024-07-26"
+    reader.chat_template = "26 Jul 2024" + template
+    reader.save_pretrained(folder)
+    plain = collect(replace(request, out=tmp_path / "plain"))
+    assert plain.about["today"] is None
+    found, expected = everything(dated), everything(plain)
+    for key, tokens in expected.items():
+        np.testing.assert_array_equal(found[key], tokens)
+
+
+@pytest.mark.parametrize("template", [True, False])
+def test_words_of_special_tokens_in_an_answer_are_words(tiny, jsonl, tmp_path, template):
+    rows = [{"prompt": "a", "chosen": "yes<|end|> no", "rejected": "</s>"}]
+    said = []
+    request = Request(str(tiny("llama")), tmp_path / "out", texts=jsonl(rows), template=template)
+    collected = collect(request, say=said.append)
+    reader = transformers.AutoTokenizer.from_pretrained(tiny("llama"))
+    letters = [reader.tokenize("yes"), [*"<|end|>"], reader.tokenize(" no")]
+    assert collected.sequences[0].length == sum(map(len, letters)) > 8
+    assert collected.sequences[1].length == len("</s>")
+    assert said == ["2 answers hold words of the model's special tokens; they are read as words"]
+
+
+def test_memory_of_the_device_in_use_is_given_back(monkeypatch):
+    """With a stand-in for the device, which is not here."""
+    from types import SimpleNamespace
+
+    from tokenspace.tokens.collect.run import _free
+
+    freed = []
+    device = SimpleNamespace(empty_cache=lambda: freed.append(True))
+    monkeypatch.setattr(torch, "get_device_module", lambda device: {"cuda:1": fake}[device])
+    fake = device
+    _free("cuda:1")
+    assert freed == [True]
+    fake = SimpleNamespace()  # as a CPU's
+    _free("cuda:1")
+
+
+def test_convolutions_in_float32_are_not_rounded_on_a_gpu(tiny, pictures, tmp_path, monkeypatch):
+    seen = []
+    forward = transformers.Dinov2Model.forward
+
+    def watched(self, *given, **named):
+        seen.append(torch.backends.cudnn.allow_tf32)
+        return forward(self, *given, **named)
+
+    before = torch.backends.cudnn.allow_tf32
+    monkeypatch.setattr(transformers.Dinov2Model, "forward", watched)
+    collect(Request(str(tiny("dinov2")), tmp_path / "out", pictures=pictures, layers="last"))
+    assert before and not any(seen) and seen and torch.backends.cudnn.allow_tf32
+
+
+def test_nothing_stays_on_the_device_when_the_next_batch_runs(
+    tiny, pictures, tmp_path, monkeypatch
+):
+    """Hidden states of a batch are let go of once they are stored."""
+    import gc
+    import weakref
+
+    from tokenspace.tokens.collect import states
+
+    kept, alive = [], []
+    given = states._layers
+
+    def watched(loaded, output):
+        gc.collect()
+        alive.append(sum(ref() is not None for ref in kept))
+        kept[:] = [weakref.ref(output)]
+        return given(loaded, output)
+
+    monkeypatch.setattr(states, "_layers", watched)
+    collect(Request(str(tiny("dinov2")), tmp_path / "out", pictures=pictures, batch=1))
+    assert alive == [0] * 5

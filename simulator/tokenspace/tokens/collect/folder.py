@@ -18,7 +18,7 @@ import numpy as np
 
 from tokenspace.errors import InputError
 from tokenspace.files import require_no_link, sweep_up, write_atomically
-from tokenspace.tokens.collect.shards import GrowingShard
+from tokenspace.tokens.collect.shards import TAGS, GrowingShard
 from tokenspace.tokens.manifest import FORMAT, MANIFEST, Branch, Group, branch_of, group_of
 
 JOURNAL = "collecting.partial"
@@ -93,7 +93,10 @@ class GrowingFolder:
             first, *lines = [json.loads(line) for line in whole.split(b"\n")]
             self._require_same(first["request"])
             groups = tuple(group_of(row) for row in first["groups"])
-            self.plan = Plan(groups, tuple(first["dtypes"]), first["room"], first["revision"])
+            dtypes = tuple(first["dtypes"])
+            if len(dtypes) != len(groups) or not set(dtypes) <= set(TAGS):
+                raise ValueError(f"dtypes {dtypes} are not those of {len(groups)} groups")
+            self.plan = Plan(groups, dtypes, int(first["room"]), first["revision"])
             kind = first["request"]["kind"]
             rows = [row for line in lines for row in line["sequences"]]
             self.branches = [branch_of(row, kind) for row in rows]

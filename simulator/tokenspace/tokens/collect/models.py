@@ -242,6 +242,11 @@ def _unread(name: str, error: Exception) -> InputError:
         )
     if "image processor" in said:
         return InputError(f"{name}: has no image processor, so it is no model that reads pictures")
+    if "backend tokenizer" in said or "tokenizer class" in said.lower():
+        return InputError(
+            f"{name}: cannot be loaded to read texts: it has no tokenizer; its files, such as "
+            "tokenizer.json, must lie beside the weights"
+        )
     if "safetensors" in said:
         return InputError(
             f"{name}: has no safetensors weights. Other weights are pickles; --any-weights reads "

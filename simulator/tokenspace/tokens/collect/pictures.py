@@ -78,9 +78,10 @@ def open_picture(picture: Picture) -> Any:
     from PIL import Image, ImageOps
 
     try:
-        with warnings.catch_warnings(), Image.open(picture.path) as image:
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a large one, or one with transparent colours
-            return _eight_bits(ImageOps.exif_transpose(image)).convert("RGB")
+            with Image.open(picture.path) as image:
+                return _eight_bits(ImageOps.exif_transpose(image)).convert("RGB")
     except MemoryError:
         raise
     except Exception as error:  # a damaged file raises whatever its reader does

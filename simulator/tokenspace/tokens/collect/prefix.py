@@ -120,6 +120,13 @@ def is_dated(template: Any) -> bool:
     return "strftime_now" in str(template)
 
 
+def _dated() -> str:
+    """A line before a template that answers its question for the date."""
+    formats = [f"%{letter}" for letter in "aAbBdHIjmMpSyY"]
+    words = "".join(f"|replace('{f}', '{TODAY.strftime(f)}')" for f in formats)
+    return "{% macro strftime_now(format) %}{{ format" + words + " }}{% endmacro %}\n"
+
+
 def applied(tokenizer: Any, messages: list[dict[str, Any]], template: Any = None) -> str:
     """Messages as text by the chat template, up to where the model's answer begins.
 
@@ -130,10 +137,11 @@ def applied(tokenizer: Any, messages: list[dict[str, Any]], template: Any = None
         InputError: the template refuses them.
     """
     how: dict[str, Any] = {"add_generation_prompt": True, "tokenize": False}
+    template = template or getattr(tokenizer, "chat_template", None)
+    if isinstance(template, dict):  # several, by name
+        template = template.get("default")
     if template is not None:
-        how["chat_template"] = template
-    if is_dated(template or getattr(tokenizer, "chat_template", None)):
-        how["strftime_now"] = TODAY.strftime
+        how["chat_template"] = (_dated() if is_dated(template) else "") + template
     try:
         return str(tokenizer.apply_chat_template(messages, **how))
     except Exception as error:  # templates are the model's own

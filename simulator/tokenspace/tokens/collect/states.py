@@ -139,7 +139,7 @@ def _asked(loaded: Loaded, batch: Sequence[Picture], images: list[Any], chat: bo
         if chat:
             content = [{"type": "image"}, {"type": "text", "text": picture.prompt}]
             asked = [{"role": "user", "content": content}]
-            texts.append(applied(reader.tokenizer, asked, _template(reader)))
+            texts.append(applied(reader.tokenizer, asked, reader.chat_template))
         else:
             token = getattr(reader, "image_token", None) or reader.tokenizer.convert_ids_to_tokens(
                 loaded.picture_token
@@ -160,12 +160,6 @@ def _asked(loaded: Loaded, batch: Sequence[Picture], images: list[Any], chat: bo
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{loaded.name}: its processor refuses the pictures: {said}") from None
     return dict(found)
-
-
-def _template(reader: Any) -> Any:
-    """A processor's chat template; where it has several, the usual one."""
-    found = reader.chat_template
-    return found.get("default", found) if isinstance(found, dict) else found
 
 
 def _forward(loaded: Loaded, inputs: dict[str, Any], module: Any = None) -> Any:
