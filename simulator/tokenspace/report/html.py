@@ -31,7 +31,17 @@ from tokenspace.report.curves import KEPT, KINDS, curves
 from tokenspace.report.evidence import evidence_of, statement
 from tokenspace.report.verdicts import WORST_FIRST, checks_of
 
-SCRIPTS = ("data.js", "chart.js", "table.js", "phase.js", "point.js", "start.js")
+SCRIPTS = (
+    "data.js",
+    "chart.js",
+    "table.js",
+    "colours.js",
+    "lattice.js",
+    "paint.js",
+    "phase.js",
+    "point.js",
+    "start.js",
+)
 
 
 def write_report(
