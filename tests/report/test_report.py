@@ -48,10 +48,19 @@ def page(tmp_path_factory):
     return write_report(folder)
 
 
-@pytest.fixture(params=["desk", "phone"])
-def browser(request, page, tmp_path):
-    with opened(page, request.param, tmp_path) as driver:
+@pytest.fixture(scope="module", params=["desk", "phone"])
+def window(request, page, tmp_path_factory):
+    with opened(page, request.param, tmp_path_factory.mktemp("profile")) as driver:
         yield driver
+
+
+@pytest.fixture
+def browser(window, page):
+    """The page as it opens."""
+    window.get(page.as_uri())
+    window.refresh()
+    wait(window, "return document.body.dataset.ready")
+    return window
 
 
 def test_opens_sorts_and_shows_its_figures(browser, page):

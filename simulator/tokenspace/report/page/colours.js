@@ -1,10 +1,10 @@
 // Colours of values, and what they mean in words.
 
 const COLOURED = {
-  "exponent at N": {of: p => p.exponent, log: false},
+  "exponent at N": {of: p => p.exponent, least: 0} /* few fall far below */,
   "n_balance": {of: p => p.balance, log: true},
   "largest deviation": {of: p => p.deviation, log: true},
-  "max |z|": {of: p => p.z, log: false},
+  "max |z|": {of: p => p.z},
   verdict: {of: p => p.verdict, words: true},
   regime: {of: p => p.regime, words: true},
 };
@@ -21,7 +21,7 @@ function ramp(share) {
 }
 
 // values -> {colour: value -> colour, key: elements that explain the colours}
-function scale(values, {words, log}) {
+function scale(values, {words, log, least = -Infinity}) {
   const patch = (colour, text) => element("div", {},
     element("span", {class: "patch", style: `background: ${colour}`}), text);
   if (words) {
@@ -33,8 +33,8 @@ function scale(values, {words, log}) {
   const wide = log && known.length && known.at(-1) > 3 * known[0];
   const middle = known[Math.floor(known.length / 2)];
   // n_balance is infinite, or noise, where few cells would hide all others
-  const low = wide ? Math.max(known[0], middle / 1000) : known[0];
-  const high = wide ? Math.min(known.at(-1), middle * 1000) : known.at(-1);
+  const low = wide ? Math.max(known[0], middle / 1000) : Math.max(known[0], least);
+  const high = wide ? Math.min(known.at(-1), middle * 1000) : Math.max(known.at(-1), low);
   const share = v => high === low ? 0.5
     : wide ? Math.log(v / low) / Math.log(high / low) : (v - low) / (high - low);
   const colour = v => Number.isNaN(v) || (wide && v <= 0) ? UNKNOWN : ramp(share(v));

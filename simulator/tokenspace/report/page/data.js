@@ -90,6 +90,7 @@ const shown = (x, digits) => Number.isNaN(x) ? "-" : Number.isFinite(x) ? x.toFi
 const brief = x => x === null || Number.isNaN(x) ? "-" : Number.isFinite(x)
   ? String(Number(x.toPrecision(4))) : x > 0 ? "∞" : "-∞";
 // A name as a table has room for it: six digits of its numbers, lines that end between axes.
-const short = name => name.replaceAll(" = ", "\u00a0=\u00a0").replace(/\d+\.\d{6,}(?![\d.])/g,
+const short = name => (name.length > 160 ? `${name.slice(0, 160)}…` : name).
+  replaceAll(" = ", "\u00a0=\u00a0").replace(/\d+\.\d{6,}(?![\d.])/g,
   digits => String(Number(Number(digits).toPrecision(6))));
 const percent = x => shown(100 * x, 2) + (Number.isFinite(x) ? "%" : "");

@@ -6,16 +6,16 @@ const FULL = 0.25; // share of places with a point from which they are drawn as 
 
 // points: numbers of those that are shown; worse(k, other): which of two in one place is kept.
 function lattice(points, x, y, worse) {
-  const nx = x.distinct.length, ny = y.distinct.length;
-  const column = new Map(x.distinct.map((v, k) => [v, k]));
-  const row = new Map(y.distinct.map((v, k) => [v, k]));
+  const [across, up] = [x, y].map(axis => axis.distinct.filter(v => v !== null));
+  const nx = across.length, ny = up.length;
+  const column = new Map(across.map((v, k) => [v, k])), row = new Map(up.map((v, k) => [v, k]));
   const cells = new Map();
   for (const k of points) {
     const cell = row.get(y.at[k]) * nx + column.get(x.at[k]);
     if (!cells.has(cell) || worse(k, cells.get(cell))) cells.set(cell, k);
   }
   const places = [...cells.keys()].map(cell => [cell % nx, Math.floor(cell / nx)]);
-  return {cells, nx, ny, x, y, places, dots: cells.size < FULL * nx * ny};
+  return {cells, nx, ny, across, up, places, dots: cells.size < FULL * nx * ny};
 }
 
 // The cell that an arrow key leads to: the next one on the line, else the nearest beyond.

@@ -5,8 +5,8 @@ const FONT = "11px system-ui, sans-serif";
 const ON_PAPER = {ink: "#000", ratio: 3}; // whatever the screen's colours and pixels are
 
 // Returns where cells lie and whether the boundary is crossed.
-function paint(canvas, grid, {colour, gamma, chosen, paper}) {
-  const {cells, nx, ny, places, dots, x, y} = grid;
+function paint(canvas, grid, {x, y, colour, gamma, chosen, paper}) {
+  const {cells, nx, ny, places, dots} = grid;
   const room = document.querySelector("main").clientWidth || document.body.clientWidth; // 0: hidden
   const width = Math.min(640, Math.max(room - 8, 200));
   const height = Math.round(width * 0.72);
@@ -46,10 +46,10 @@ function paint(canvas, grid, {colour, gamma, chosen, paper}) {
     k % Math.ceil(count / most) === 0);
   to.textAlign = "center";
   for (const i of some(nx, width < 450 ? 4 : 8))
-    to.fillText(brief(x.distinct[i]), place(i, 0)[0], top + ny * h + 14);
+    to.fillText(brief(grid.across[i]), place(i, 0)[0], top + ny * h + 14);
   to.fillText(x.name, left + nx * w / 2, top + ny * h + 30);
   to.textAlign = "right";
-  for (const j of some(ny, 8)) to.fillText(brief(y.distinct[j]), left - 4, place(0, j)[1] + 4);
+  for (const j of some(ny, 8)) to.fillText(brief(grid.up[j]), left - 4, place(0, j)[1] + 4);
   to.translate(12, top + ny * h / 2);
   to.rotate(-Math.PI / 2);
   to.textAlign = "center";

@@ -5,7 +5,8 @@ const ARROWS = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDo
 function makePhase(data, lead) {
   const points = data.points;
   for (const a of data.axes) a.distinct = distinct(a);
-  const axes = data.axes.filter(a => a.distinct.length > 1), numeric = axes.filter(a => a.numeric);
+  const axes = data.axes.filter(a => a.distinct.length > 1);
+  const numeric = axes.filter(a => a.numeric && a.distinct.filter(v => v !== null).length > 1);
   if (numeric.length < 2) return;
   document.getElementById("phase").hidden = false;
   numeric.sort((a, b) => b.distinct.length - a.distinct.length);
@@ -57,13 +58,14 @@ function makePhase(data, lead) {
     grid = lattice(shownHere, x, y, (k, other) => rank[k] < rank[other]);
     const {colour, key} = scale([...grid.cells.values()].map(k => values[k]), what);
     ({frame, crossed} = paint(canvas, grid,
-      {colour: k => colour(values[k]), gamma: points.theory, chosen: pinned, paper}));
+      {x, y, colour: k => colour(values[k]), gamma: points.theory, chosen: pinned, paper}));
     document.getElementById("phase-key").replaceChildren(...key);
     const where = fixed.map(([a, v]) => `, at ${a.name} = ${said(v)}`).join("");
     document.getElementById("phase-title").textContent =
       `${chosen("colour")} over ${x.name} and ${y.name}${where}. ` + (crossed
         ? "Line: n = n_balance (gamma = 3/4), exact at the points."
-        : "n = n_balance is not crossed here.");
+        : [...grid.cells.values()].some(k => !Number.isNaN(points.theory[k]))
+          ? "n = n_balance is not crossed here." : "No theory is known here.");
     tell(pinned); // a phone that scrolls resizes: what was touched stays
   }
 
@@ -115,7 +117,8 @@ function makePhase(data, lead) {
   window.addEventListener("beforeprint", () => print(true));
   window.addEventListener("afterprint", () => print(false));
   window.addEventListener("resize", draw);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+  for (const other of ["(prefers-color-scheme: dark)", "print"]) // other colours of words
+    matchMedia(other).addEventListener("change", draw);
   form.addEventListener("submit", event => event.preventDefault());
   draw();
 }
