@@ -62,8 +62,8 @@ class ScalingLaw(ABC):
 
     def log_scores(self, raw: np.ndarray, log_n: np.ndarray) -> np.ndarray:
         """log S of many curves, each with raw parameters (curves, p), at log n (curves, points)."""
-        # Copied: of numbers that lie apart in memory NumPy 2.0 rounds expm1 and sinh by chance, that
-        # is by where the result is put, and the same fit came out anew each time.
+        # Copied: NumPy 2.0 rounds expm1 and sinh of numbers that lie apart in memory by where their
+        # result is put, so that the same fit came out anew each time.
         by_parameter = np.ascontiguousarray(raw.T)
         return np.asarray(self.log_score(by_parameter[:, :, None], log_n))
 
