@@ -10,8 +10,9 @@ import typer
 from rich.markup import escape
 
 from tokenspace.cli.common import Json, app, messages, progress_bar
-from tokenspace.cli.present import document, shown, size
+from tokenspace.cli.present import document, size
 from tokenspace.errors import InputError, Interrupted
+from tokenspace.printable import shown
 
 if TYPE_CHECKING:
     from tokenspace.tokens.collected import Collected
@@ -147,7 +148,7 @@ def _show(collected: Collected) -> None:
         )
     if about.get("skipped"):
         print(
-            f"pairs left out: {about['skipped']:,} (an answer without tokens, two answers that are the "
-            "same, or a prompt that leaves no room)"
+            f"left out: {about['skipped']:,} pairs (an answer without tokens, two answers that are "
+            "the same, or a prompt that leaves no room)"
         )
     print(f"{size(_bytes(collected))} in {collected.folder}; `tokenspace measure` reads it")
