@@ -429,21 +429,20 @@ def test_convolutions_in_float32_are_not_rounded_on_a_gpu(tiny, pictures, tmp_pa
 def test_nothing_stays_on_the_device_when_the_next_batch_runs(
     tiny, pictures, tmp_path, monkeypatch
 ):
-    """Hidden states of a batch are let go of once they are stored."""
-    import gc
+    """Hidden states of a batch are let go of once they are copied into what is stored."""
     import weakref
 
     from tokenspace.tokens.collect import states
 
     kept, alive = [], []
-    given = states._layers
+    given = states.of_pictures
 
-    def watched(loaded, output):
-        gc.collect()
-        alive.append(sum(ref() is not None for ref in kept))
-        kept[:] = [weakref.ref(output)]
-        return given(loaded, output)
+    def watched(*arguments):
+        alive.append(sum(tensor() is not None for tensor in kept))
+        found = given(*arguments)
+        kept[:] = [weakref.ref(h) for one in found for part in one.parts.values() for h in part]
+        return found
 
-    monkeypatch.setattr(states, "_layers", watched)
-    collect(Request(str(tiny("dinov2")), tmp_path / "out", pictures=pictures, batch=1))
-    assert alive == [0] * 5
+    monkeypatch.setattr(states, "of_pictures", watched)
+    collect(Request(str(tiny("llava")), tmp_path / "out", pictures=pictures, batch=2))
+    assert alive == [0, 0, 0] and len(kept) == 9
