@@ -16,7 +16,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, LogNorm, Normalize
 
 from tokenspace.experiments.axes import short_names
-from tokenspace.figures.style import distinct, shades, some_labels
+from tokenspace.figures.style import distinct, shades, some_labels, spread
 
 MOST_PANELS = 12
 MOST_CURVES = 40  # of a panel that is alone
@@ -49,13 +49,6 @@ def numeric_axes(loaded: Sequence[Any]) -> list[str]:
         if all(type(v) in (int, float) and abs(v) < LARGEST_DRAWN for v in column)
     ]
     return sorted(drawable, key=lambda a: -len(set(columns[a])))
-
-
-def spread(items: Sequence[Any], most: int) -> list[Any]:
-    """At most that many of a sequence, evenly spread, with both ends."""
-    if len(items) <= most:
-        return list(items)
-    return [items[k] for k in np.linspace(0, len(items) - 1, most).round().astype(int)]
 
 
 def groups_beside(loaded: Sequence[Any], along: Sequence[str]) -> tuple[list[Group], str]:

@@ -43,6 +43,13 @@ def distinct(count: int) -> list[Any]:
     return [plt.get_cmap("tab20")(k % 20) for k in (*range(0, 20, 2), *range(1, 20, 2))][:count]
 
 
+def spread(items: Sequence[Any], most: int) -> list[Any]:
+    """At most that many of a sequence, evenly spread, with both ends."""
+    if len(items) <= most:
+        return list(items)
+    return [items[k] for k in np.linspace(0, len(items) - 1, most).round().astype(int)]
+
+
 def some_labels(labels: Sequence[str]) -> tuple[list[str], str | None]:
     """Labels that a legend has room for, and a title for it that says how many it leaves out.
 
@@ -52,6 +59,6 @@ def some_labels(labels: Sequence[str]) -> tuple[list[str], str | None]:
     count = len(labels)
     if count <= MOST_LABELS:
         return list(labels), None
-    kept = set(np.linspace(0, count - 1, MOST_LABELS).round().astype(int).tolist())
+    kept = set(spread(range(count), MOST_LABELS))
     shown = [label if k in kept else HIDDEN for k, label in enumerate(labels)]
     return shown, f"{count - len(kept)} of {count} points are not labelled"

@@ -20,7 +20,7 @@ from typing import Any
 
 from tokenspace.collector import collector_paused
 from tokenspace.errors import InputError
-from tokenspace.experiments.files import require_ordinary
+from tokenspace.experiments.files import require_replaceable
 from tokenspace.experiments.results import load_results
 from tokenspace.experiments.status import Status, status_of
 from tokenspace.experiments.store import read_config
@@ -63,7 +63,7 @@ def write_report(
     folder = Path(folder)
     if out is None:
         out = folder / "report.html"
-        require_ordinary(out)  # of a folder that came from elsewhere
+        require_replaceable(out)  # of a folder that came from elsewhere
     out = Path(out)
     loaded = load_results(folder)
     with collector_paused():
