@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from tokenspace.errors import InputError
 from tokenspace.figures.base import Figure
 from tokenspace.figures.sheet import MOST_PANELS, panels_of
-from tokenspace.figures.style import distinct, spread
+from tokenspace.figures.style import distinct, spread, words
 from tokenspace.registry import ROOMS
 
 COLUMNS = 4
@@ -60,8 +60,10 @@ def panels(
         axes.set(**axis)
         axes.set_title(group.label, fontsize=10)
         _plain_numbers(axes)
-    figure.supylabel(ylabel)
-    figure.supxlabel("number of tokens $n$")
+    for axes in used[::COLUMNS]:
+        axes.set_ylabel(ylabel)
+    for axes in used[-COLUMNS:]:
+        axes.set_xlabel("number of tokens $n$")
     left_out = len(loaded) - len(shown)
     figure.suptitle(title + (f" ({left_out} more are not shown)" if left_out else ""), fontsize=12)
     entries: dict[str, Any] = {}
@@ -142,7 +144,7 @@ def against_depth(
             row = (group.layer, *take(result))
         except InputError:
             row = (group.layer, math.nan, math.nan, math.nan)
-        lines.setdefault(f"{group.model}, {group.part}", []).append(row)
+        lines.setdefault(words(f"{group.model}, {group.part}"), []).append(row)
     figure, axes = plt.subplots(figsize=(8.5, 5.0))
     if not lines:
         axes.text(0.5, 0.5, "no group says its layer", ha="center", transform=axes.transAxes)

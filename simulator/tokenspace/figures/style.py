@@ -8,6 +8,8 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 
+from tokenspace.printable import shown
+
 STYLE: Any = {
     "figure.figsize": (7.5, 5.0),
     "figure.dpi": 120,
@@ -28,7 +30,16 @@ STYLE: Any = {
 
 MOST_COLOURS = 20  # of the family tab20
 MOST_LABELS = 12
+LONGEST_NAME = 80
 HIDDEN = "_nolegend_"
+
+
+def words(text: object) -> str:
+    """A name from anybody as figures can show it: no formula, no line without end, never hidden."""
+    said = shown(text).replace("\n", " ").replace("\\$", "\\ $").replace("$", r"\$")
+    if len(said) > LONGEST_NAME:
+        said = f"{said[:LONGEST_NAME].rstrip(chr(92))}..."
+    return f" {said}" if said.startswith("_") else said  # which legends leave out
 
 
 def shades(count: int) -> list[Any]:

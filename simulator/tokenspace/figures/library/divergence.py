@@ -51,7 +51,8 @@ class Divergence(Figure):
                 scale, root = law
                 label = rf"$\lambda\sqrt{{\Upsilon(n)}}$, $\lambda$ = {scale:.4f}"
                 panel.plot(result.n, scale * root, "k-", linewidth=1, label=label)
-            panel.set(xscale="log", yscale="log", title=point.label, xlabel="$n$ (tokens)")
+            panel.set(xscale="log", yscale="log", xlabel="$n$ (tokens)")
+            panel.set_title(point.label, fontsize=9)
             panel.minorticks_off()
             panel.legend(fontsize=8)
         for panel in panels[::3]:
