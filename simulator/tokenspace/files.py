@@ -57,7 +57,7 @@ def require_no_link(path: Path) -> None:
         )
 
 
-def require_ordinary(path: Path) -> None:
+def require_replaceable(path: Path) -> None:
     """Raise `InputError` for a file to be written that is a link, a folder, a pipe or a device."""
     require_no_link(path)
     if path.exists() and not path.is_file():
