@@ -94,7 +94,9 @@ def _sum_piece(
     steps = lax.div(end - begin + (rows - 1), rows)
     _, (*vectors, equal) = lax.fori_loop(0, steps, step, (read(0), begun))
     for k, x in enumerate(vectors[: 3 if psi else 1]):
-        sums[pair, k, piece, lax.broadcasted_iota(jnp.int32, (tile,), 0)] = jnp.sum(x, axis=0) if apart else x
+        sums[pair, k, piece, lax.broadcasted_iota(jnp.int32, (tile,), 0)] = (
+            jnp.sum(x, axis=0) if apart else x
+        )
     cosines[pair, piece] = jnp.sum(equal)
 
 

@@ -28,15 +28,11 @@ from tokenspace_kernels.given_tokens import (
 )
 from tokenspace_kernels.sample_divergence_tpu import LANES, SUBLANES, up
 
-ROWS = 32  # tokens that are summed at once: their sums are read and written once
+ROWS = 16  # tokens that are summed at once: their sums are read and written once
+TOGETHER = 8  # vectors of features that are in registers together
 CHUNK_BYTES = 1 << 21  # of a branch in vector memory; as many are on their way
 LONGEST_CHUNK = 1024  # tokens: their float32 sums round by about 1e-6
 LARGEST_DIM = 16_384  # features of a token: their sums lie in vector memory too
-
-
-def _over_rows(x: jax.Array) -> jax.Array:
-    """Sums (8, lanes) over the vectors of an array (rows, lanes)."""
-    return jnp.sum(x.reshape(-1, SUBLANES, x.shape[1]), axis=0)
 
 
 def _kernel(
@@ -48,14 +44,14 @@ def _kernel(
     sums: Any,
     value: Any,
     lost: Any,
+    cosines: Any,
     *,
     psi: bool,
 ) -> None:
     piece = pl.program_id(1)
-    chunk, dim = a.shape
+    _, chunk, dim = a.shape
     begin = lax.rem(first[piece], chunk)
     end = begin + length[piece]
-    slices = [pl.ds(k, min(LANES, dim - k)) for k in range(0, dim, LANES)]
 
     @pl.when(piece == 0)
     def _() -> None:
@@ -63,57 +59,77 @@ def _kernel(
         lost[...] = jnp.zeros_like(lost)
 
     sums[...] = jnp.zeros_like(sums)
+    cosines[...] = jnp.zeros_like(cosines)
 
-    def step(k: Any, equal: jax.Array) -> jax.Array:
+    def step(k: Any, nothing: None) -> None:
         rows = pl.ds(pl.multiple_of(k * ROWS, ROWS), ROWS)
         row = k * ROWS + lax.broadcasted_iota(jnp.int32, (ROWS, 1), 0)
         counts = (row >= begin) & (row < end)
 
-        def read(of: Any) -> tuple[jax.Array, jax.Array]:
-            return tuple(h[rows, of].astype(jnp.float32) for h in (a, b))
+        def read(of: Any) -> tuple[jax.Array, ...]:
+            return tuple(h[0, rows, of].astype(jnp.float32) for h in (a, b))
 
+        def multiply(vector: Any, of: Any, sums: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+            x, y = read(of)
+            return tuple(map(_add_lanes, sums, (x * x, y * y, x * y)))
+
+        scale: list[jax.Array] = []
         if psi:
-            xx, yy, xy = _over_features(read, slices)
-            p, q = (jnp.where(counts, inverse_norm(s), 0.0) for s in (xx, yy))
-            equal += jnp.where(counts, xy * p * q, 0.0)
-        for of in slices:
-            x, y = (jnp.where(counts, h, 0.0) for h in read(of))
-            sums[0, :, of] += _over_rows(x - y)
-            if psi:
-                sums[1, :, of] += _over_rows(x * p)
-                sums[2, :, of] += _over_rows(y * q)
-        return equal
+            zero = jnp.zeros((ROWS, LANES), jnp.float32)
+            products = _over_slices(dim, multiply, (zero, zero, zero))
+            xx, yy, xy = (jnp.sum(s, axis=1, keepdims=True) for s in products)
+            scale = [jnp.where(counts, inverse_norm(s), 0.0) for s in (xx, yy)]
+            cosines[...] += jnp.where(counts, xy * scale[0] * scale[1], 0.0)
+
+        def add_up(vector: Any, of: Any, nothing: None) -> None:
+            x, y = read(of)
+            terms = [x - y, *(h * s for h, s in zip((x, y), scale, strict=False))]
+            for row, t in enumerate(terms):
+                t = jnp.where(counts, t, 0.0)
+                over_rows = jnp.sum(t.reshape(-1, SUBLANES, of.size), axis=0)
+                sums[row, vector, :, : of.size] += over_rows
+
+        _over_slices(dim, add_up, None)
 
     steps = lax.div(begin, ROWS), lax.div(end + (ROWS - 1), ROWS)
-    equal = lax.fori_loop(*steps, step, jnp.zeros((ROWS, 1), jnp.float32))
+    lax.fori_loop(*steps, step, None)
 
-    squares, product = 0.0, 0.0
-    for of in slices:
-        total = Running(value[:, of], lost[:, of])
-        total = add(total, jnp.sum(sums[:, :, of], axis=1))
-        value[:, of], lost[:, of] = total
-        after = total.value + total.lost
-        squares += jnp.sum(after * after, axis=1, keepdims=True)
-        if psi:
-            product += jnp.sum(after[1:2] * after[2:3], axis=1, keepdims=True)
-    found = [squares[k : k + 1] for k in range(len(squares))]
+    total = add(Running(value[...], lost[...]), jnp.sum(sums[...], axis=2))
+    value[...], lost[...] = total
+    after = total.value + total.lost
+    pairs = [(x, x) for x in after] + ([(after[1], after[2])] if psi else [])
+    found = [jnp.sum(x * y, keepdims=True) for x, y in pairs]
     if psi:
-        found += [product, jnp.sum(equal, axis=0, keepdims=True)]
+        found.append(jnp.sum(cosines[...], axis=0, keepdims=True))
     place = lax.broadcasted_iota(jnp.int32, (1, out.shape[1]), 1)
-    for k, x in enumerate(found):
-        out[k : k + 1] = jnp.where(place == piece, x, out[k : k + 1])
+    for row, x in enumerate(found):
+        out[row : row + 1] = jnp.where(place == piece, x, out[row : row + 1])
 
 
-def _over_features(read: Any, slices: list[Any]) -> tuple[jax.Array, ...]:
-    """Squared norms of both tokens of each row, and their product, (rows, 1)."""
-    sums: dict[int, tuple[jax.Array, ...]] = {}  # by width: the last slice may be narrow
-    for of in slices:
-        x, y = read(of)
-        terms = x * x, y * y, x * y
-        before = sums.get(of.size)
-        sums[of.size] = tuple(map(jnp.add, before, terms)) if before else terms
-    parts = [[jnp.sum(t, axis=1, keepdims=True) for t in of_width] for of_width in sums.values()]
-    return tuple(sum(t[1:], t[0]) for t in zip(*parts, strict=True))
+def _over_slices(dim: int, body: Any, carry: Any) -> Any:
+    """body(number, lanes, carry) for the features 128 at a time, the last ones of which may be few.
+
+    In a loop, so that only a few are in registers together.
+    """
+    loops = dim // (LANES * TOGETHER)
+
+    def some(k: Any, carry: Any) -> Any:
+        for vector in range(TOGETHER):
+            number = k * TOGETHER + vector
+            carry = body(number, pl.ds(pl.multiple_of(number * LANES, LANES), LANES), carry)
+        return carry
+
+    if loops:
+        carry = lax.fori_loop(0, loops, some, carry)
+    for first in range(loops * TOGETHER * LANES, dim, LANES):
+        carry = body(first // LANES, pl.ds(first, min(LANES, dim - first)), carry)
+    return carry
+
+
+def _add_lanes(sums: jax.Array, x: jax.Array) -> jax.Array:
+    """sums (rows, 128) + x, whose lanes may be fewer."""
+    rest = sums.shape[1] - x.shape[1]
+    return sums + (jnp.pad(x, ((0, 0), (0, rest))) if rest else x)
 
 
 def chunk_of(tokens: int, dim: int, itemsize: int) -> int:
@@ -137,10 +153,10 @@ def _measure(
     pairs, tokens, dim = a.shape
     if tokens < ROWS:
         a, b = (jnp.pad(h, ((0, 0), (0, ROWS - tokens), (0, 0))) for h in (a, b))
-    number, rows = len(pieces.length), 3 if psi else 1
-    values = 5 if psi else 1
+    number, vectors = len(pieces.length), pl.cdiv(dim, LANES)
+    rows, values = (3, 5) if psi else (1, 1)
     of_chunk = pl.BlockSpec(
-        (None, chunk, dim), lambda p, k, first, length: (p, lax.div(first[k], chunk), 0)
+        (1, chunk, dim), lambda p, k, first, length: (p, lax.div(first[k], chunk), 0)
     )
     out = pl.pallas_call(
         partial(_kernel, psi=psi),
@@ -151,9 +167,10 @@ def _measure(
             in_specs=[of_chunk, of_chunk],
             out_specs=pl.BlockSpec((None, values, number), lambda p, k, *scalars: (p, 0, 0)),
             scratch_shapes=[
-                pltpu.VMEM((rows, SUBLANES, dim), jnp.float32),
-                pltpu.VMEM((rows, dim), jnp.float32),
-                pltpu.VMEM((rows, dim), jnp.float32),
+                pltpu.VMEM((rows, vectors, SUBLANES, LANES), jnp.float32),
+                pltpu.VMEM((rows, vectors, LANES), jnp.float32),
+                pltpu.VMEM((rows, vectors, LANES), jnp.float32),
+                pltpu.VMEM((ROWS, 1), jnp.float32),
             ],
         ),
         compiler_params=pltpu.CompilerParams(dimension_semantics=("parallel", "arbitrary")),
@@ -171,10 +188,13 @@ def _measure(
 def measure(
     a: Any, b: Any, grid: np.ndarray, psi: bool = True, interpret: bool = False
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """As `given_tokens.measure`, which runs where a token is too large."""
+    """As `given_tokens.measure`, which runs where a token is too large, and for float16.
+
+    Kernels here take no float16, and a copy in another format is read and written once more.
+    """
     grid = np.asarray(grid)
     lead, dim = a.shape[:-2], a.shape[-1]
-    if dim > LARGEST_DIM:
+    if dim > LARGEST_DIM or a.dtype == jnp.float16:
         return given_tokens.measure(a, b, grid, psi)
     a, b = (jnp.asarray(h).reshape(-1, *h.shape[-2:]) for h in (a, b))
     chunk = chunk_of(a.shape[1], dim, a.dtype.itemsize)
