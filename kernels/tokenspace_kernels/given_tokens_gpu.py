@@ -161,7 +161,8 @@ def _measure(
     at_grid = jnp.moveaxis(jnp.sum(products[..., where], axis=1), 1, 0)
     if not psi:
         return jnp.sqrt(at_grid[0]), {}
-    reports = Reports(*at_grid, jnp.cumsum(cosines, axis=1)[:, where])
+    found = [*at_grid, jnp.cumsum(cosines, axis=1)[:, where]]
+    reports = Reports(*found)
     return jnp.sqrt(reports.squared_divergence), psi_from_reports(reports, grid)
 
 

@@ -49,7 +49,7 @@ def _kernel(
     psi: bool,
 ) -> None:
     piece = pl.program_id(1)
-    _, chunk, dim = a.shape
+    chunk, dim = a.shape[1:]
     begin = lax.rem(first[piece], chunk)
     end = begin + length[piece]
 
@@ -181,7 +181,8 @@ def _measure(
     if not psi:
         return jnp.sqrt(at_grid[0][:, where]), {}
     *products, cosines = at_grid
-    reports = Reports(*(x[:, where] for x in products), jnp.cumsum(cosines, axis=1)[:, where])
+    found = [x[:, where] for x in (*products, jnp.cumsum(cosines, axis=1))]
+    reports = Reports(*found)
     return jnp.sqrt(reports.squared_divergence), psi_from_reports(reports, grid)
 
 
