@@ -83,7 +83,7 @@ def report(sums: TokenSums) -> Reports:
     )
 
 
-def _inverse(square: jax.Array) -> jax.Array:
+def inverse_norm(square: jax.Array) -> jax.Array:
     """One over the root; NaN where the square overflowed, so that nothing goes wrong in silence."""
     return jnp.where(square < jnp.inf, jax.lax.rsqrt(square), jnp.nan)
 
@@ -93,7 +93,7 @@ def masked_sums(mask: jax.Array, a: jax.Array, b: jax.Array) -> TokenSums:
 
     Unit vectors are never formed: their sum is a product of the tokens with inverse norms.
     """
-    inverse_a, inverse_b = (_inverse(jnp.sum(h * h, axis=1)) for h in (a, b))
+    inverse_a, inverse_b = (inverse_norm(jnp.sum(h * h, axis=1)) for h in (a, b))
     cosine = jnp.sum(a * b, axis=1) * inverse_a * inverse_b
     rows, ones = len(mask), mask.astype(jnp.float32)
 
