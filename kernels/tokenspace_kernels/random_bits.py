@@ -181,13 +181,12 @@ def normals(key: jax.Array, first_token: int | jax.Array, tokens: int, dim: int)
     """
     pairs = -(-tokens // 2)
     first_pair = jnp.asarray(first_token, jnp.uint32) // 2
-    shape = {"pairs": pairs, "dim": dim}
     drawn = lax.platform_dependent(
         key,
         first_pair,
-        cpu=partial(_side_by_side, **shape),
-        tpu=partial(_chosen, **shape),
-        default=partial(_stacked, **shape),
+        cpu=partial(_side_by_side, pairs=pairs, dim=dim),
+        tpu=partial(_chosen, pairs=pairs, dim=dim),
+        default=partial(_stacked, pairs=pairs, dim=dim),
     )
     return drawn[:tokens]
 

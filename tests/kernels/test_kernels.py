@@ -77,10 +77,9 @@ def test_every_platform_interleaves_the_same_normals(interleave):
     key = kernels.replicate_keys(3, 0, 1)[0]
     draw = partial(getattr(random_bits, interleave), pairs=6, dim=5)
     got = jax.jit(draw)(key, jnp.uint32(2**31 - 3))  # pairs are counted past 2^31
-    even, odd = random_bits.threefry2x32(
-        (key[0], key[1]),
-        (np.arange(6, dtype="u4")[:, None] + np.uint32(2**31 - 3), np.arange(5, dtype="u4")),
-    )
+    pair, feature = np.indices((6, 5), np.uint32)
+    counter = (jnp.asarray(pair + np.uint32(2**31 - 3)), jnp.asarray(feature))
+    even, odd = random_bits.threefry2x32((key[0], key[1]), counter)
     bits = np.stack([even, odd], axis=1).reshape(12, 5)
     np.testing.assert_allclose(got, random_bits.bits_to_normal(jnp.asarray(bits)), rtol=1e-6)
 
