@@ -15,7 +15,7 @@ from tokenspace.tokens.unequal import UnequalPairs
 
 def usual_length(given: UnequalPairs) -> int:
     """The longest that at least half of the pairs reach."""
-    return int(np.sort(given.lengths)[(len(given) - 1) // 2 if len(given) > 1 else 0])
+    return int(np.sort(given.lengths)[len(given) // 2])
 
 
 def of_one_length(given: UnequalPairs, tokens: int | None = None) -> Pairs:
