@@ -11,8 +11,8 @@ def test_the_variance_is_that_of_nadeau_and_bengio(splits, groups):
     values = np.random.default_rng(splits).standard_normal(splits)
     found = _over_splits(values, groups)
     spread = sum((v - sum(values) / splits) ** 2 for v in values) / (splits - 1)
-    assert found.standard_error**2 == pytest.approx(spread / splits + spread)  # halves: test = train
-    assert found.degrees_of_freedom == {(6, 4): 3, (6, 20): 5, (12, 20): 11, (2, 2): 1}[
+    assert found.standard_error**2 == pytest.approx(spread / splits + spread)
+    assert found.degrees_of_freedom == {(6, 4): 3, (6, 20): 3, (12, 20): 6, (2, 2): 1}[
         splits, groups
     ]
     assert found.count == splits and found.mean == pytest.approx(sum(values) / splits)
@@ -25,15 +25,15 @@ def test_one_split_has_no_error():
 
 def test_every_column_of_a_ranking_knows_its_freedom():
     none = np.random.default_rng(3).uniform(0.5, 2.0, (6, 3))
-    rows = ranking({("one", "", "sums"): none**1.2}, {"one": 1}, none, 5)
+    rows = ranking({("one", "", "sums"): none**1.2}, {"one": 1}, none, 3)
     for row in rows:
         for name in ("divergence", "gamma", "psi", "score", "behind"):
-            assert getattr(row, name).degrees_of_freedom == 4
+            assert getattr(row, name).degrees_of_freedom == 2
 
 
 @pytest.mark.parametrize("groups", [4, 6, 8, 20])
 def test_intervals_of_what_groups_add_hold(groups):
-    """A loss that is a mean over the held-out groups, each with its own: the mean is known to be 0.
+    """A loss that is a mean over the held-out groups, each with its own: of mean 0.
 
     4000 runs: 95 % intervals hold in 93.5 to 98 %, and the squared error is 1 to 1.4 times that
     of the mean over all groups.
