@@ -12,9 +12,9 @@ def test_the_variance_is_that_of_nadeau_and_bengio(splits, groups):
     found = _over_splits(values, groups)
     spread = sum((v - sum(values) / splits) ** 2 for v in values) / (splits - 1)
     assert found.standard_error**2 == pytest.approx(spread / splits + spread)
-    assert found.degrees_of_freedom == {(6, 4): 3, (6, 20): 3, (12, 20): 6, (2, 2): 1}[
-        splits, groups
-    ]
+    assert (
+        found.degrees_of_freedom == {(6, 4): 3, (6, 20): 3, (12, 20): 6, (2, 2): 1}[splits, groups]
+    )
     assert found.count == splits and found.mean == pytest.approx(sum(values) / splits)
 
 

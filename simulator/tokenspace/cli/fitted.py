@@ -86,15 +86,15 @@ def fit_tokens(
     }
     if a.is_dir():
         arrays = {"B": b, "--pairs": pairs, "--groups": groups, "--key": key}
-        for name, value in arrays.items():
-            if value is not None:
+        for name, given_too in arrays.items():
+            if given_too is not None:
                 raise InputError(
                     f"{name} is not allowed: the folder {a} says itself what is paired"
                 )
         _fit_folder(a, only or [], tokens, how, config, as_json)
         return
-    for name, value in {"--only": only, "--tokens": tokens}.items():
-        if value:
+    for name, given_too in (("--only", bool(only)), ("--tokens", tokens is not None)):
+        if given_too:
             raise InputError(f"{name} is for folders, but {a} is no folder")
     given = _arrays(a, b, pairs, groups, key)
     found, said = _fitted(given, how)

@@ -75,14 +75,15 @@ def describe_tokens(
     spectrum from 5 halvings of the pictures (or pairs). Its directions are found on one half and
     their variances on the other, and tr S^2 is the product of two halves, since eigenvalues of few
     pictures lie too far apart. Their errors are too small: of 60 sets of Gaussian pictures, 95 %
-    intervals of the spectrum held in 70 to 73 % with 4 pictures, and 83 to 92 % with 8. The law is judged by the variance of ||h||^2 over all tokens against
-    that of Gaussian tokens of the same mean m and covariance C, 4 m' C m + 2 tr C^2: Gaussian where
-    they agree, UnitNorm where almost nothing is left, StudentT with one scale a token where there
-    is more, its degrees of freedom by E w^4 / (E w^2)^2 = (df - 2) / (df - 4).
+    intervals of the spectrum held in 70 to 73 % with 4 pictures, and 83 to 92 % with 8. The law is
+    judged by the variance of ||h||^2 over all tokens against that of Gaussian tokens of the same
+    mean m and covariance C, 4 m' C m + 2 tr C^2: Gaussian where they agree, UnitNorm where almost
+    nothing is left, StudentT with one scale a token where there is more, its degrees of freedom by
+    E w^4 / (E w^2)^2 = (df - 2) / (df - 4).
 
     Args:
-        a, b, pairs, groups, only, tokens: as in `fit_tokens`; at least 4 pictures, pairs or groups, one group a
-            pair.
+        a, b, pairs, groups, only, tokens: as in `fit_tokens`; at least 4 pictures, pairs or groups,
+            one group a pair.
         seed: of the halvings.
 
     Raises:

@@ -57,8 +57,8 @@ def of_one_length(given: UnequalPairs, tokens: int | None = None) -> Pairs:
                 "all pairs share one prompt, so that nothing is known of errors; collect answers "
                 "to several prompts"
             )
-    sides = (_stacked(given, side[kept], tokens) for side in (given.first, given.second))
-    return pairs_of(*sides, None, labels)
+    a, b = (_stacked(given, side[kept], tokens) for side in (given.first, given.second))
+    return pairs_of(a, b, None, labels)
 
 
 def _stacked(given: UnequalPairs, which: Any, tokens: int) -> np.ndarray:
