@@ -93,8 +93,8 @@ def fit_tokens(
                 )
         _fit_folder(a, only or [], tokens, how, config, as_json)
         return
-    for name, given_too in (("--only", bool(only)), ("--tokens", tokens is not None)):
-        if given_too:
+    for name, of_folder in (("--only", only), ("--tokens", tokens)):
+        if of_folder is not None:
             raise InputError(f"{name} is for folders, but {a} is no folder")
     given = _arrays(a, b, pairs, groups, key)
     found, said = _fitted(given, how)
