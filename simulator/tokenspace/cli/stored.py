@@ -200,18 +200,43 @@ def _figures_of_tokens(
 
 @app.command()
 def report(
-    folder: Annotated[Path, typer.Argument(help="Folder of a finished sweep.")],
+    folder: Annotated[
+        Path | None, typer.Argument(help="Folder of a finished sweep; none with --tokens.")
+    ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="The HTML file; FOLDER/report.html when left out.")
+        Path | None,
+        typer.Option(
+            help="The HTML file; FOLDER/report.html when left out, tokens.html here of --tokens."
+        ),
     ] = None,
     tolerance: Tolerance = 0.02,
+    tokens: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Folder of tokens, such as `tokenspace collect` writes, to measure and report; "
+            "may be repeated, once a model."
+        ),
+    ] = None,
     plugin: Plugin = None,
     as_json: Json = False,
 ) -> None:
-    """Write one self-contained HTML file: verdicts, figures, configuration, provenance."""
+    """Write one self-contained HTML file: verdicts, figures, configuration, provenance.
+
+    Of your own tokens, with --tokens DIR: their figures, what was measured and what they are like.
+    """
     from tokenspace.report.html import write_report
 
-    written = write_report(folder, out, tolerance)
+    if (folder is None) != bool(tokens):
+        raise InputError(
+            "a report is of the folder of a sweep, or of tokens: tokenspace report FOLDER, or "
+            "tokenspace report --tokens DIR"
+        )
+    if folder is None:
+        from tokenspace.cli.token_report import report_tokens
+
+        written = report_tokens(tokens or [], out or Path("tokens.html"))
+    else:
+        written = write_report(folder, out, tolerance)
     if as_json:
         document({"report": str(written)})
     else:

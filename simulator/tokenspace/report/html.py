@@ -14,6 +14,7 @@ import hashlib
 import json
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,7 @@ def write_report(
         unfinished=_unfinished(status_of(folder)),
         tolerance=tolerance,
         statement=said,
-        figures=_figures(loaded),
+        figures=figures_of(loaded),
         configuration=shown(json.dumps(read_config(folder), indent=1, ensure_ascii=False)),
         written_by=f"tokenspace {versions()['tokenspace']}",
     )
@@ -115,10 +116,10 @@ def _unfinished(found: Status) -> str:
     )
 
 
-def _figures(loaded: list[Any]) -> list[dict[str, str]]:
-    """Name, meaning and data URL of every figure that suits the results."""
+def figures_of(loaded: list[Any], only: Sequence[str] = ()) -> list[dict[str, str]]:
+    """Name, meaning and data URL of these figures, or of every one that suits the results."""
     with tempfile.TemporaryDirectory() as folder:
-        drawn = draw_all(loaded, folder, suffixes=("png",))
+        drawn = draw_all(loaded, folder, suffixes=("png",), only=only)
         return [
             {
                 "name": path.stem.replace("_", " "),
