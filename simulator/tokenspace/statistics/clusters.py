@@ -58,7 +58,7 @@ def update_clusters(state: Clusters, samples: Samples, members: np.ndarray) -> C
     """The state after more pairs.
 
     Args:
-        state: what was seen before.
+        state: what was seen before; its sums of groups, which may be large, are added to in place.
         samples: name -> (R, m), D and the kernels' four psi's; D is NaN where a pair has ended.
         members: numbers of their groups, (R, w); one that a pair names twice has it once.
     """
@@ -69,7 +69,7 @@ def update_clusters(state: Clusters, samples: Samples, members: np.ndarray) -> C
         raise ValueError("psi's are needed")
     values = np.hstack([joint, unit_divergence(joint[:, 2 * m :]), psi]).reshape(len(reach), -1, m)
     values = np.where(reach[:, None], values, 0.0)
-    sizes, sums = state.sizes.copy(), state.sums.copy()
+    sizes, sums = state.sizes, state.sums
     for k, column in enumerate(members.T):
         new = ~np.any(members[:, :k] == column[:, None], axis=1)
         np.add.at(sizes, column[new], reach[new])
