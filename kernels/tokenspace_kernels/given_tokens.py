@@ -86,7 +86,7 @@ def report(sums: TokenSums) -> Reports:
 
 
 def _inverse(square: jax.Array) -> jax.Array:
-    """One over the root; NaN where the square left its range, so that nothing is wrong in silence."""
+    """One over the root; NaN where the square left its range: nothing is wrong in silence."""
     inside = (square >= LEAST_SQUARE) & (square < jnp.inf)
     return jnp.where(inside, jax.lax.rsqrt(square), jnp.nan)
 

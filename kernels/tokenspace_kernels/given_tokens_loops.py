@@ -133,7 +133,7 @@ def add_differences(a: Any, b: Any, rows: Any, total: Any) -> None:
 
 @compiled
 def inverse(square: Any) -> Any:
-    """One over the root; NaN where the square left its range, so that nothing is wrong in silence."""
+    """One over the root; NaN where the square left its range: nothing is wrong in silence."""
     return 1 / np.sqrt(square) if LEAST_SQUARE <= square < np.inf else np.nan
 
 

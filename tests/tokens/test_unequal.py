@@ -124,7 +124,6 @@ def test_mapped_arrays_have_the_numbers_of_arrays_in_memory(
     for size in (2 * a[0].nbytes, 1 << 20):
         for module, name in (
             (pairs, "BLOCK_BYTES"),
-            
             (unequal, "TILE_BYTES"),
             (unequal, "GATHERED_BYTES"),
         ):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -22,7 +21,6 @@ from tokenspace.statistics.clusters import (
 )
 from tokenspace.statistics.result import Result, summarise
 from tokenspace.statistics.streaming import Summary, begin, psi_of, summary, update
-from tokenspace.statistics.unit import begin_unit, moments_of_unit, update_unit
 from tokenspace.tokens.given import Array, both_branches, readable, require_sound
 from tokenspace.tokens.mapped import forget, is_mapped
 from tokenspace.tokens.pairs import Pairs, gathered, pairs_of
@@ -168,7 +166,7 @@ def _summary(
     clusters = None
     if given.members is not None:
         clusters = begin_clusters(n, int(given.members.max()) + 1)
-    state, unit = begin(n, psi=True), begin_unit(n)
+    state = begin(n, psi=True, unit=True)
     done, waiting, held = 0, [], 0
     for a, b, orders, now in given.blocks(order, seed):
         done += len(a)
@@ -177,7 +175,7 @@ def _summary(
             continue
         measured = _measured(kernel_used, a, b, reached, psi=True, explain=explain, orders=orders)
         if clusters is None:
-            state, unit = update(state, measured), update_unit(unit, n, measured)
+            state = update(state, measured)
         else:
             waiting.append((padded(measured, len(n)), now))
             held += len(a)
@@ -185,7 +183,7 @@ def _summary(
                 clusters, waiting, held = _counted(clusters, waiting, given.members), [], 0
         progress(done)
     if clusters is None:
-        return replace(summary(state), unit=moments_of_unit(unit))
+        return summary(state)
     if waiting:
         clusters = _counted(clusters, waiting, given.members)
     return summary_of_clusters(clusters)
@@ -233,7 +231,7 @@ def _measured(
         )
         raise InputError(
             f"norms of tokens lie between {smallest:.3g} and {largest:.3g}; their squares, summed, "
-            f"must lie between {LEAST_SQUARE:.0e} and 3e38, or digits are lost in float32: multiply "
+            f"must lie between {LEAST_SQUARE:.0e} and 3e38, or float32 loses digits: multiply "
             "the tokens by a constant first; a power of 2 changes no digit"
         )
     return out

@@ -89,9 +89,7 @@ class UnequalPairs:
             touched = np.unique(np.concatenate([self.first[tile], self.second[tile]]))
             forget(*(self.sequences[k] for k in touched))
 
-    def _read(
-        self, now: np.ndarray, length: int, buffers: list[Any]
-    ) -> tuple[Array, Array]:
+    def _read(self, now: np.ndarray, length: int, buffers: list[Any]) -> tuple[Array, Array]:
         """Both branches (pairs, n, d); what is copied goes to buffers that are used again."""
         a, b = (
             [self.sequences[k][:length] for k in side[now]] for side in (self.first, self.second)
