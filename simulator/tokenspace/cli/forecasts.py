@@ -25,8 +25,8 @@ Loss = Annotated[str, typer.Option(help="squares, or huber for curves with outli
 Csv = Annotated[
     str | None,
     typer.Argument(
-        help="CSV of measured curves, or `published`: those of other papers; the paper's 36 when "
-        "left out."
+        help="CSV of measured curves; `published` or `later`: those of other papers; the paper's "
+        "36 when left out."
     ),
 ]
 SHORT = {"power": "power law", "no change": "no change"}

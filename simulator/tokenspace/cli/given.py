@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tokenspace.cli.common import Json, app, progress_bar
-from tokenspace.cli.present import document, on_grid, shown, stdout, summary, with_errors
+from tokenspace.cli.present import document, on_grid, stdout, summary, with_errors
 from tokenspace.errors import InputError
+from tokenspace.printable import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,8 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from tokenspace.cli.common import Json, Plugin, Tolerance, app, messages
-from tokenspace.cli.present import document, duration, shown, stdout, summary, verdict_table
+from tokenspace.cli.present import document, duration, stdout, summary, verdict_table
 from tokenspace.errors import InputError
+from tokenspace.printable import shown
 
 POINTS_OF_FIGURES = 33  # token counts
 SHOWN = 5  # labels of a list
@@ -153,7 +154,25 @@ def figures(
     options = {k: v for k, v in (("x", x), ("y", y)) if v is not None}
     if options and not figure:
         figure = ["phase_diagram"]
-    _written(draw_all(load_results(results), out, only=figure or (), options=options), as_json)
+    loaded = load_results(results)
+    _say_unknown(loaded)
+    _written(draw_all(loaded, out, only=figure or (), options=options), as_json)
+
+
+def _say_unknown(loaded: list[Any]) -> None:
+    """Why some points are drawn without their theory."""
+    from rich.markup import escape
+
+    reasons = []
+    for _, result in loaded:
+        try:
+            _ = result.model
+        except InputError as error:
+            reasons.append(str(error))
+    if reasons:
+        count = f"{len(reasons):,} of {len(loaded):,} points"
+        said = shown(f"{count} are drawn without theory: {reasons[0]}")
+        messages.print(escape(said), soft_wrap=True, highlight=False)
 
 
 def _written(paths: list[Path], as_json: bool) -> None:

@@ -25,13 +25,24 @@ from tokenspace.experiments.results import load_results
 from tokenspace.experiments.status import Status, status_of
 from tokenspace.experiments.store import read_config
 from tokenspace.figures import draw_all, meaning
+from tokenspace.printable import shown
 from tokenspace.provenance import versions
 from tokenspace.report.columns import columns
 from tokenspace.report.curves import KEPT, KINDS, curves
 from tokenspace.report.evidence import evidence_of, statement
 from tokenspace.report.verdicts import WORST_FIRST, checks_of
 
-SCRIPTS = ("data.js", "chart.js", "table.js", "phase.js", "point.js", "start.js")
+SCRIPTS = (
+    "data.js",
+    "chart.js",
+    "table.js",
+    "colours.js",
+    "lattice.js",
+    "paint.js",
+    "phase.js",
+    "point.js",
+    "start.js",
+)
 
 
 def write_report(
@@ -67,7 +78,7 @@ def write_report(
     script = "\n".join(['"use strict";', *(read[name] for name in SCRIPTS)])
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     page = environment.from_string(read["page.html"]).render(
-        name=folder.resolve().name,
+        name=shown(folder.resolve().name),
         style=read["page.css"],
         script=script,
         digest=_text(hashlib.sha256(script.encode()).digest()),  # no other script may run
@@ -79,7 +90,7 @@ def write_report(
         tolerance=tolerance,
         statement=said,
         figures=_figures(loaded),
-        configuration=json.dumps(read_config(folder), indent=1),
+        configuration=shown(json.dumps(read_config(folder), indent=1, ensure_ascii=False)),
         written_by=f"tokenspace {versions()['tokenspace']}",
     )
     try:
@@ -105,12 +116,9 @@ def _unfinished(found: Status) -> str:
 
 
 def _figures(loaded: list[Any]) -> list[dict[str, str]]:
-    """Name, meaning and data URL of every theory figure, of the points whose models are here."""
-    known = [(point, result) for point, result in loaded if _has_model(result)]
-    if not known:
-        return []
+    """Name, meaning and data URL of every figure that suits the results."""
     with tempfile.TemporaryDirectory() as folder:
-        drawn = draw_all(known, folder, suffixes=("png",))
+        drawn = draw_all(loaded, folder, suffixes=("png",))
         return [
             {
                 "name": path.stem.replace("_", " "),
@@ -119,10 +127,3 @@ def _figures(loaded: list[Any]) -> list[dict[str, str]]:
             }
             for path in drawn
         ]
-
-
-def _has_model(result: Any) -> bool:
-    try:
-        return result.model is not None
-    except InputError:
-        return False

@@ -29,7 +29,7 @@ class Divergence(Figure):
         """
         if not loaded:
             raise InputError("the figure divergence shows results, but none are given")
-        width = [_effective_dimension(result.model) for _, result in loaded]
+        width = [_effective_dimension(result.known_model) for _, result in loaded]
         most = sorted(width)[min(MOST_PANELS, len(loaded)) - 1]
         few = [pair for pair, w in zip(loaded, width, strict=True) if w <= most]
         chosen = spread(few, MOST_PANELS)
@@ -43,7 +43,7 @@ class Divergence(Figure):
                 result.n, low1, high1, color="C0", alpha=0.38, label=r"$1\sigma$ of $D$"
             )
             middle, name = result.mean, "$E[D(n)]$"
-            if amplitude_of(result.model) == MEDIAN:  # means of such D settle on no value
+            if amplitude_of(result.known_model) == MEDIAN:  # means of such D settle on no value
                 middle, name = median, "median of $D(n)$"
             panel.plot(result.n, middle, "o", color="C0", markersize=3.5, label=f"{name} simulated")
             root = _root_upsilon(result)
@@ -70,9 +70,9 @@ def _effective_dimension(model: Any) -> float:
 
 def _root_upsilon(result: Any) -> np.ndarray | None:
     """sqrt(Upsilon(n)), of given tokens from their psi's; None where there are no correlations."""
-    if result.model is not None:
-        if not result.model.law.has_correlations:
+    if result.known_model is not None:
+        if not result.known_model.law.has_correlations:
             return None
-        return np.sqrt(theory.upsilon(result.model, result.n))
+        return np.sqrt(theory.upsilon(result.known_model, result.n))
     found = None if result.joint is None else result.cosine_upsilon().mean
     return np.sqrt(found) if found is not None and np.all(found > 0) else None
