@@ -10,7 +10,8 @@ import pytest
 import tokenspace as ts
 from tokenspace import figures
 from tokenspace.figures.library.exponent_diagram import exact_slopes, swings
-from tokenspace.figures.sheet import groups_beside, numeric_axes, spread
+from tokenspace.figures.sheet import groups_beside, numeric_axes
+from tokenspace.figures.style import spread
 
 
 @pytest.fixture(scope="module")

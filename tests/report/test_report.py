@@ -9,6 +9,7 @@ import folders
 import numpy as np
 import pytest
 from browser import column, opened, rows, search, sideways, wait
+from commands import call
 
 import tokenspace as ts
 from tokenspace.errors import InputError
@@ -265,6 +266,27 @@ def test_what_is_missing_is_said(tmp_path, page, monkeypatch):
     (check,) = checks_of(ts.load_results(one), 0.02)
     assert check.verdict == "UNDECIDED" and "of_somebody_else" in check.reason
     assert "1 UNDECIDED" in write_report(one).read_text()
+
+
+def test_without_the_class_of_its_model_a_point_shows_what_was_measured(tmp_path, capfd):
+    """In tables, figures and JSON: D, exponents and n_balance; theory alone is hidden, with why."""
+    one = tmp_path / "stranger"
+    ts.run_sweep(folders.CONFIG, one)
+    ((_, known),) = ts.load_results(one)
+    found = known.local_exponent()
+    balance = known.n_balance().mean
+    folders.with_branches(one, {"model": "of_somebody_else"})
+    loaded = ts.load_results(one)
+    (check,) = checks_of(loaded, 0.02)
+    np.testing.assert_array_equal(check.exponent.empirical, found.mean)
+    assert np.isnan(check.exponent.theoretical).all() and "of_somebody_else" in check.reason
+    points = columns(loaded, [check])["points"]
+    assert points["balance"] == [pytest.approx(balance, rel=1e-5)] and points["theory"] == [None]
+    status, out, _ = call(capfd, "check", one, "--json")
+    assert status == 0 and json.loads(out)["points"][0]["n_balance"]["mean"] == balance
+    status, out, err = call(capfd, "figures", "--results", one, "--out", tmp_path / "f")
+    assert status == 0 and "exponent_diagram.png" in out
+    assert "1 of 1 points are drawn without theory" in err and "of_somebody_else" in err
 
 
 def test_errors(tmp_path, page, monkeypatch):

@@ -43,6 +43,17 @@ def document(value: Any) -> None:
     print(json.dumps(plain(value), indent=1))
 
 
+def dense_table(title: str, names: Sequence[str], left: int = 0) -> Table:
+    """A table of numbers after `left` columns of words; without lines, for 120 characters."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(title=title, header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    for k, name in enumerate(names):
+        table.add_column(name, justify="left" if k < left else "right")
+    return table
+
+
 def summary(label: str, result: Any, check: Any) -> dict[str, Any]:
     balance = None
     if result.enough_for_balance and result.mean.all():

@@ -20,11 +20,11 @@ from typing import Any
 
 from tokenspace.collector import collector_paused
 from tokenspace.errors import InputError
-from tokenspace.experiments.files import require_ordinary
 from tokenspace.experiments.results import load_results
 from tokenspace.experiments.status import Status, status_of
 from tokenspace.experiments.store import read_config
 from tokenspace.figures import draw_all, meaning
+from tokenspace.files import require_replaceable
 from tokenspace.printable import shown
 from tokenspace.provenance import versions
 from tokenspace.report.columns import columns
@@ -63,7 +63,7 @@ def write_report(
     folder = Path(folder)
     if out is None:
         out = folder / "report.html"
-        require_ordinary(out)  # of a folder that came from elsewhere
+        require_replaceable(out)  # of a folder that came from elsewhere
     out = Path(out)
     loaded = load_results(folder)
     with collector_paused():

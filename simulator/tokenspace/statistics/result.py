@@ -306,6 +306,7 @@ class Result:
         Raises:
             InputError: no figure has that name, or it has no such option.
         """
+        # by name from the registry, as laws and samplers are: no room below knows the figures
         point = SimpleNamespace(label=f"{self.replicates:,} replicates", axes={})
         return ROOMS["figure"].find(figure).of([(point, self)], **options)
 

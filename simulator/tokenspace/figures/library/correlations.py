@@ -11,7 +11,7 @@ import numpy as np
 from tokenspace import theory
 from tokenspace.errors import NoExactResult
 from tokenspace.figures.base import Figure
-from tokenspace.figures.sheet import spread
+from tokenspace.figures.style import spread
 from tokenspace.grids import log_grid
 from tokenspace.registry import register
 
