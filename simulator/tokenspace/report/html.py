@@ -94,6 +94,11 @@ def write_report(
         configuration=shown(json.dumps(read_config(folder), indent=1, ensure_ascii=False)),
         written_by=f"tokenspace {versions()['tokenspace']}",
     )
+    return written(out, page)
+
+
+def written(out: Path, page: str) -> Path:
+    """The file, with that page in it; InputError where it cannot be written."""
     try:
         out.write_text(page, encoding="utf-8")
     except OSError as error:

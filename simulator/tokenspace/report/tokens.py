@@ -21,7 +21,7 @@ from tokenspace.errors import InputError
 from tokenspace.figures.given import of_tokens
 from tokenspace.printable import shown
 from tokenspace.provenance import versions
-from tokenspace.report.html import figures_of
+from tokenspace.report.html import figures_of, written
 from tokenspace.statistics.result import Result
 from tokenspace.tokens.collected import is_collected, read_collected
 from tokenspace.tokens.describe import TokenDescription
@@ -57,7 +57,6 @@ def write_tokens_report(
 
     if not found:
         raise InputError("a report of tokens needs at least one group of them")
-    out = Path(out)
     page = files("tokenspace.report") / "page"
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     text = environment.from_string((page / "tokens.html").read_text(encoding="utf-8")).render(
@@ -70,11 +69,7 @@ def write_tokens_report(
         folders=[provenance(folder) for folder in folders],
         written_by=f"tokenspace {versions()['tokenspace']}",
     )
-    try:
-        out.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{out}: cannot be written ({error.strerror or error})") from None
-    return out
+    return written(Path(out), text)
 
 
 def provenance(folder: str | Path) -> dict[str, str]:
