@@ -70,11 +70,49 @@ def pair_moments(given: Pairs, n: np.ndarray) -> PairMoments:
     return PairMoments(n, np.column_stack(columns), np.stack([first, second], axis=1))
 
 
-def difference_moment(given: Pairs) -> np.ndarray:
-    """Sum over pairs and tokens of (a_i - b_i)(a_i - b_i)', (d, d)."""
-    a = np.asarray(given.a, np.float64)
+@dataclass(frozen=True)
+class TokenSums:
+    """Sums over the sequences of a set, of which parts can be taken out again.
+
+    sequences: how many; second: of h h' over all tokens (d, d); total: of h at each position
+    (N, d); pairs: of (a - b)(a - b)' over given pairs (d, d), None where all pairs are meant.
+    """
+
+    sequences: int
+    second: np.ndarray
+    total: np.ndarray
+    pairs: np.ndarray | None
+
+    def __sub__(self, part: TokenSums) -> TokenSums:
+        pairs = None if self.pairs is None or part.pairs is None else self.pairs - part.pairs
+        return TokenSums(
+            self.sequences - part.sequences,
+            self.second - part.second,
+            self.total - part.total,
+            pairs,
+        )
+
+    @property
+    def difference(self) -> np.ndarray:
+        """Sum over pairs and tokens of (a_i - b_i)(a_i - b_i)', (d, d)."""
+        if self.pairs is not None:
+            return self.pairs
+        return self.sequences * self.second - self.total.T @ self.total
+
+
+def token_sums(given: Pairs) -> TokenSums:
+    """Of all sequences, one after the other in float64."""
+    tokens, features = given.a.shape[1:]
+    second, total = np.zeros((features, features)), np.zeros((tokens, features))
+    for branch in (given.a,) if given.every else (given.a, given.b):
+        for h in np.asarray(branch):
+            x = h.astype(np.float64)
+            second += x.T @ x
+            total += x
     if given.every:
-        total = a.sum(axis=0)
-        return len(a) * np.tensordot(a, a, ((0, 1), (0, 1))) - total.T @ total
-    difference = a - np.asarray(given.b, np.float64)
-    return np.tensordot(difference, difference, ((0, 1), (0, 1)))
+        return TokenSums(len(given.a), second, total, None)
+    pairs = np.zeros((features, features))
+    for a, b in zip(np.asarray(given.a), np.asarray(given.b), strict=True):
+        x = a.astype(np.float64) - b
+        pairs += x.T @ x
+    return TokenSums(2 * len(given.a), second, total, pairs)

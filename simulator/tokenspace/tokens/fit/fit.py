@@ -20,7 +20,7 @@ from tokenspace.tokens.fit.model import branches_of, spectrum_of
 from tokenspace.tokens.fit.result import Positive, TokenFit
 from tokenspace.tokens.fit.search import AIMS, Shape, Target
 from tokenspace.tokens.fit.targets import families_named, groups_of, key_of, targets_of
-from tokenspace.tokens.moments import PairMoments, difference_moment, pair_moments
+from tokenspace.tokens.moments import PairMoments, pair_moments, token_sums
 from tokenspace.tokens.one_length import given_of
 from tokenspace.tokens.pairs import Pairs
 
@@ -117,7 +117,7 @@ class _Fitting:
     def of(given: Pairs, targets: list[Target]) -> _Fitting:
         n = log_grid(given.a.shape[1], POINTS)
         moments = pair_moments(given, n)
-        second = difference_moment(given)
+        second = token_sums(given).difference
         if np.trace(second) <= ROUNDING * moments.values[:, 0].sum():
             raise InputError("both branches are the same, so D(n) = 0 and there is nothing to fit")
         if not targets[0].aim:
