@@ -140,8 +140,25 @@ def test_what_is_refused(call, folder, tmp_path):
         ts.fit_tokens(h, pairs="all", tokens=2)
     for arguments, said in (
         (("layers", "--config", "m.toml"), "--only: even, odd"),
-        (("layers", "--only", "odd"), "see --tokens"),
+        (("layers", "--only", "odd"), "a fit needs one length (tokens=, or --tokens N)"),
         (("layers", "--pairs", "all"), "--pairs is not allowed"),
     ):
         status, _, err = call("fit-tokens", *arguments)
         assert status == 2 and said in " ".join(err.split())
+
+
+def test_a_group_that_cannot_be_fitted_costs_no_other(call, folder):
+    status, out, err = call("fit-tokens", "layers", "--json")
+    (row,) = json.loads(out)
+    assert status == 2 and row["name"] == "even" and row["description"]["law"]
+    assert "1 of 2 groups are not fitted: layers odd: pairs have 9 to 12 tokens" in err
+
+
+def test_tokens_that_cannot_be_described_are_fitted(call, folder, tmp_path):
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "a.npy", rng.standard_normal((3, 12, 5)).astype("f4"))
+    asked = ("a.npy", "--pairs", "all", "--family", "constant")
+    status, out, _ = call("fit-tokens", *asked)
+    assert status == 0 and "Parameters of" in out and "not described: " in out
+    status, out, _ = call("fit-tokens", *asked, "--json")
+    assert "at least 4 pictures" in json.loads(out)["description"]["why"]

@@ -96,6 +96,17 @@ def test_depth_shows_n_balance_of_every_layer(loaded):
     np.testing.assert_allclose(line.get_ydata(), want)
 
 
+def test_depth_tells_parts_of_a_model_of_a_long_name_apart(loaded):
+    parts = [
+        (SimpleNamespace(label="x", model="m" * 100, part=part, layer=k), result)
+        for part in ("vision", "language")
+        for k, (_, result) in enumerate(loaded)
+    ]
+    (axes,) = figures.draw("tokens_exponent_depth", parts).axes
+    said = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert [text.rsplit(", ")[1] for text in said] == ["vision", "language"]
+
+
 def test_the_papers_upsilon_is_the_formula_and_most_of_its_curves_belong_to_no_model():
     """1 - 0.7 < 0.9 - psi_cross up to 0.5; and 1 + 0.7 < 0.9 + psi_cross at 0.9."""
     valid = [upsilon_paper.belongs_to_a_model(c) for c in upsilon_paper.PSI_CROSS]

@@ -8,6 +8,7 @@ import tokenspace as ts
 from models import BRANCHES, N
 from oracles import assert_agrees, divergences, sample_pairs
 from tokenspace import theory
+from tokenspace.covariance.features.base import SMALLEST
 from tokenspace.experiments.placement import place
 from tokenspace.sampling import plan
 
@@ -132,6 +133,19 @@ def check_psi(model, out):
 def test_realised_psi(name):
     model = ts.TokenModel(BRANCHES[name], ISO)
     check_psi(model, draw(model, "tokens", ("correlations",)))
+
+
+@pytest.mark.parametrize("implementation", ["xla", None])
+def test_psi_of_the_smallest_tokens_are_those_of_others(monkeypatch, implementation):
+    """Cosines know no scale: the squared norms of these tokens reach far below the variance."""
+    if implementation:
+        monkeypatch.setenv("TOKENSPACE_KERNELS", implementation)
+    smallest = ts.TokenModel(BRANCHES["equicorrelated"], ts.Spectrum([SMALLEST / 2] * 2))
+    other = ts.TokenModel(BRANCHES["equicorrelated"], ts.Isotropic(2))
+    drawn, want = (draw(m, "tokens", ("correlations",)) for m in (smallest, other))
+    for name, values in want.items():
+        if name.startswith("psi"):
+            np.testing.assert_allclose(drawn[name], values, atol=64 * np.finfo("f4").eps)
 
 
 def test_statistics_path_draws_the_same_divergence():

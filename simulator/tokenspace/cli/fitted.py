@@ -115,11 +115,16 @@ def _arrays(a: Path, b: Path | None, pairs: str | None, groups: Path | None, key
     return pairs_of(load_array(a, key), second, pairs, labels)
 
 
-def _fitted(given: Pairs, how: dict[str, Any]) -> tuple[TokenFit, TokenDescription]:
+def _fitted(given: Pairs, how: dict[str, Any]) -> tuple[TokenFit, TokenDescription | str]:
+    """The fit, and what tokens are like or why that is not known."""
     from tokenspace.tokens.describe import describe_tokens
     from tokenspace.tokens.fit import fit_tokens as fit
 
-    return fit(given, **how), describe_tokens(given)
+    found = fit(given, **how)
+    try:
+        return found, describe_tokens(given)
+    except InputError as error:
+        return found, f"not described: {error}"
 
 
 def _fit_folder(
@@ -130,7 +135,7 @@ def _fit_folder(
     config: Path | None,
     as_json: bool,
 ) -> None:
-    """Each group of a folder, one after the other."""
+    """Each group of a folder, one after the other; which cannot be fitted is said at the end."""
     from tokenspace.tokens.folders import token_groups
     from tokenspace.tokens.one_length import of_one_length
 
@@ -138,14 +143,14 @@ def _fit_folder(
     if config is not None and len(groups) > 1:
         names = ", ".join(g.name for g in groups)
         raise InputError(f"--config takes one model; name its group with --only: {names}")
-    rows = []
+    rows, failed = [], []
     for group in groups:
         try:
             given = of_one_length(group.open(), tokens)
             found, said = _fitted(given, how)
         except InputError as error:
-            more = "; see --tokens" if "a fit needs one length" in str(error) else ""
-            raise InputError(f"{group.label}: {error}{more}") from None
+            failed.append(f"{group.label}: {error}")
+            continue
         if config is not None:
             _write(config, found, given.longest)
         if as_json:
@@ -154,13 +159,19 @@ def _fit_folder(
         else:
             print(shown(group.label))
             _show_all(found, said, config)
-    if as_json:
+    if as_json and rows:
         document(rows)
+    if failed:
+        count = f"{len(failed)} of {len(groups)} groups are not fitted: " if groups[1:] else ""
+        raise InputError(f"{count}{failed[0]}")
 
 
-def _show_all(found: TokenFit, said: TokenDescription, config: Path | None) -> None:
+def _show_all(found: TokenFit, said: TokenDescription | str, config: Path | None) -> None:
     _show(found)
-    _describe(said)
+    if isinstance(said, str):
+        print(shown(said))
+    else:
+        _describe(said)
     for note in found.notes:
         print(note)
     if config is not None:
@@ -254,7 +265,7 @@ def _estimates(values: dict[str, Estimate]) -> dict[str, Any]:
     }
 
 
-def _as_data(found: TokenFit, said: TokenDescription) -> dict[str, Any]:
+def _as_data(found: TokenFit, said: TokenDescription | str) -> dict[str, Any]:
     from tokenspace.experiments.canonical import model_tables
 
     ranking = [
@@ -270,16 +281,20 @@ def _as_data(found: TokenFit, said: TokenDescription) -> dict[str, Any]:
         "ranking": ranking,
         "notes": list(found.notes),
         "model": model_tables(found.model),
-        "description": {
-            "tokens": _estimates(said.found),
-            "gaussian": _estimates(said.gaussian),
-            "eigenvalues": said.eigenvalues,
-            "raw": _estimates(said.raw),
-            "unit": _estimates(said.unit),
-            "change": _estimates(said.change),
-            "law": repr(said.law),
-            "why": said.why,
-        },
+        "description": {"why": said} if isinstance(said, str) else _description(said),
+    }
+
+
+def _description(said: TokenDescription) -> dict[str, Any]:
+    return {
+        "tokens": _estimates(said.found),
+        "gaussian": _estimates(said.gaussian),
+        "eigenvalues": said.eigenvalues,
+        "raw": _estimates(said.raw),
+        "unit": _estimates(said.unit),
+        "change": _estimates(said.change),
+        "law": repr(said.law),
+        "why": said.why,
     }
 
 

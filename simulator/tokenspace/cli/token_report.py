@@ -9,14 +9,12 @@ from tokenspace.cli.given import measured_groups
 from tokenspace.errors import InputError
 from tokenspace.printable import shown
 
-POINTS = 17  # token counts
-
 
 def report_tokens(folders: list[Path], out: Path) -> Path:
     """The file that was written."""
     from tokenspace.report.tokens import Described, write_tokens_report
     from tokenspace.tokens.describe import describe_tokens
-    from tokenspace.tokens.folders import token_groups
+    from tokenspace.tokens.folders import POINTS, token_groups
     from tokenspace.tokens.one_length import of_one_length, usual_length
 
     groups = [g for folder in folders for g in token_groups(folder)]

@@ -136,7 +136,7 @@ def against_depth(
 
     take: (value, low, high) of a result; raises InputError where there is none.
     """
-    lines: dict[str, list[tuple[float, ...]]] = {}
+    lines: dict[tuple[str, str], list[tuple[float, ...]]] = {}
     for group, result in loaded:
         if getattr(group, "layer", None) is None:  # of no folder of tokens: it is in none
             continue
@@ -144,12 +144,12 @@ def against_depth(
             row = (group.layer, *take(result))
         except InputError:
             row = (group.layer, math.nan, math.nan, math.nan)
-        lines.setdefault(words(f"{group.model}, {group.part}"), []).append(row)
+        lines.setdefault((group.model, group.part), []).append(row)
     figure, axes = plt.subplots(figsize=(8.5, 5.0))
     if not lines:
         axes.text(0.5, 0.5, "no group says its layer", ha="center", transform=axes.transAxes)
     width = 0.12
-    for k, ((label, rows), colour) in enumerate(
+    for k, (((model, part), rows), colour) in enumerate(
         zip(lines.items(), distinct(len(lines)), strict=True)
     ):
         layer, value, low, high = np.array(sorted(rows)).T
@@ -165,7 +165,7 @@ def against_depth(
             markersize=4,
             linewidth=1.2,
             capsize=3,
-            label=label,
+            label=f"{words(model)}, {words(part)}",
         )
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel="layer (0: what enters the first)", ylabel=ylabel, title=title)

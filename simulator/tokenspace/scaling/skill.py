@@ -54,7 +54,8 @@ def skill(cases: pd.DataFrame, labels: Mapping[str, Sequence[str]] | None = None
         over curves; bias; "log score"; held (share of intervals); best (curves on which no other
         forecaster's error is smaller; several may be, below 0.01 %); and for each of the power law
         and "no change" "skill over" and, for each way to cluster, "p over .. by ..", on the cases
-        that both have.
+        that both have. Errors and best are of the cases that all forecast; cases, bias, log score
+        and held of each one's own, which may be more.
     """
     errors = by_curve(cases)
     alike = errors.clip(lower=LEAST)

@@ -35,7 +35,8 @@ def of_one_length(given: UnequalPairs, tokens: int | None = None) -> Pairs:
             usual = usual_length(given)
             raise InputError(
                 f"pairs have {lengths.min()} to {lengths.max()} tokens, but a fit needs one "
-                f"length; {usual} tokens keep {np.sum(lengths >= usual):,} of {len(given):,} pairs"
+                f"length (tokens=, or --tokens N); {usual} tokens keep "
+                f"{np.sum(lengths >= usual):,} of {len(given):,} pairs"
             )
     if not 1 <= tokens <= lengths.max():
         raise InputError(
