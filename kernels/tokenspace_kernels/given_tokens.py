@@ -19,7 +19,7 @@ import numpy as np
 WINDOWS = {"cpu": (32, 128, 512)}
 ACCELERATOR_WINDOWS = (64, 512, 4096)
 
-LEAST_SQUARE = 1e-30  # of a norm: numbers whose squares sum to less lose digits in float32
+LEAST_SQUARE = 1e-30  # of a norm of given tokens: squares that sum to less lose digits in float32
 
 matmul = partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
 
@@ -85,18 +85,19 @@ def report(sums: TokenSums) -> Reports:
     )
 
 
-def inverse_norm(square: jax.Array) -> jax.Array:
+def inverse_norm(square: jax.Array, least: float = 0.0) -> jax.Array:
     """One over the root; NaN where the square left its range: nothing is wrong in silence."""
-    inside = (square >= LEAST_SQUARE) & (square < jnp.inf)
+    inside = (square >= least) & (square < jnp.inf)
     return jnp.where(inside, jax.lax.rsqrt(square), jnp.nan)
 
 
-def masked_sums(mask: jax.Array, a: jax.Array, b: jax.Array) -> TokenSums:
+def masked_sums(mask: jax.Array, a: jax.Array, b: jax.Array, least: float = 0.0) -> TokenSums:
     """Sums over the tokens (size, d) that each row of a mask (rows, size) of booleans lets through.
 
-    Unit vectors are never formed: their sum is a product of the tokens with inverse norms.
+    Unit vectors are never formed: their sum is a product of the tokens with inverse norms. least:
+    squared norm below which a token has none.
     """
-    inverse_a, inverse_b = (inverse_norm(jnp.sum(h * h, axis=1)) for h in (a, b))
+    inverse_a, inverse_b = (inverse_norm(jnp.sum(h * h, axis=1), least) for h in (a, b))
     cosine = jnp.sum(a * b, axis=1) * inverse_a * inverse_b
     rows, ones = len(mask), mask.astype(jnp.float32)
 
@@ -194,7 +195,7 @@ def _measure(
             for h in (rows_a, rows_b)
         )
         if psi:
-            return jax.tree.map(lambda s: s[0], masked_sums(inside[None, :], x, y))
+            return jax.tree.map(lambda s: s[0], masked_sums(inside[None, :], x, y, LEAST_SQUARE))
         none = jnp.zeros(0, jnp.float32)
         return TokenSums(matmul(inside.astype(jnp.float32), x - y), none, none, jnp.float32(0))
 

@@ -18,6 +18,7 @@ from jax.experimental import pallas as pl
 
 from tokenspace_kernels import given_tokens
 from tokenspace_kernels.given_tokens import (
+    LEAST_SQUARE,
     Pieces,
     Reports,
     Running,
@@ -83,7 +84,7 @@ def _sum_piece(
         difference += kept(x - y)
         if psi:
             squares = (jnp.sum(h * h, axis=1, keepdims=True) for h in (x, y))
-            p, q = (jnp.where(counts, inverse_norm(s), 0.0) for s in squares)
+            p, q = (jnp.where(counts, inverse_norm(s, LEAST_SQUARE), 0.0) for s in squares)
             unit_a += kept(x * p)
             unit_b += kept(y * q)
             equal += jnp.sum(x * y, axis=1, keepdims=True) * p * q

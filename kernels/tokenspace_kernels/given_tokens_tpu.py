@@ -18,6 +18,7 @@ from jax.experimental.pallas import tpu as pltpu
 
 from tokenspace_kernels import given_tokens
 from tokenspace_kernels.given_tokens import (
+    LEAST_SQUARE,
     Pieces,
     Reports,
     Running,
@@ -78,7 +79,7 @@ def _kernel(
             zero = jnp.zeros((ROWS, LANES), jnp.float32)
             products = _over_slices(dim, multiply, (zero, zero, zero))
             xx, yy, xy = (jnp.sum(s, axis=1, keepdims=True) for s in products)
-            scale = [jnp.where(counts, inverse_norm(s), 0.0) for s in (xx, yy)]
+            scale = [jnp.where(counts, inverse_norm(s, LEAST_SQUARE), 0.0) for s in (xx, yy)]
             cosines[...] += jnp.where(counts, xy * scale[0] * scale[1], 0.0)
 
         def add_up(vector: Any, of: Any, nothing: None) -> None:
