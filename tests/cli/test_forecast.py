@@ -59,3 +59,14 @@ def test_json_holds_every_number(call, csv):
 def test_refuses_in_words(call, csv, options, words):
     status, out, err = call("forecast", csv, *options)
     assert status == 2 and out == "" and words in " ".join(err.split())
+
+
+@pytest.mark.parametrize("command", ["fit", "plan-tokens", "forecast", "joint"])
+def test_names_of_curves_turn_no_line_round_and_short_curves_cost_no_other(call, tmp_path, command):
+    scores = zip((1, 8, 16, 64, 128), (5, 6, 6.5, 7, 7.2), strict=True)
+    rows = ["model,n,score", *(f"a\u202ex,{n},{s}" for n, s in scores), "b,1,2", "b,8,3"]
+    (tmp_path / "c.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    more = ("--hold", 1) if command == "forecast" else ()
+    status, out, err = call(command, tmp_path / "c.csv", *more)
+    assert status == 0 and "\u202e" not in out + err
+    assert "left out" in out + err

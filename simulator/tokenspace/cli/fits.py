@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tokenspace.cli.common import Json, app, progress_bar
-from tokenspace.cli.forecasts import Chance, Csv, Loss, Top, read, scale_of
+from tokenspace.cli.forecasts import Chance, Csv, Loss, Top, long_enough, read, scale_of
 from tokenspace.cli.present import document, stdout
+from tokenspace.printable import shown
 
 NONE = "no curve has enough points"
 
@@ -41,9 +42,10 @@ def fit(
     import numpy as np
 
     from tokenspace.scaling.curves import TOGETHER, fit_curves
+    from tokenspace.scaling.fit import LEAST
     from tokenspace.scaling.sizes import fit_sizes, in_several_sizes
 
-    curves, scale = read(csv), scale_of(top, chance)
+    curves, scale = long_enough(read(csv), LEAST), scale_of(top, chance)
     with progress_bar(len(curves) > TOGETHER) as bar:
         task = bar.add_task("curves", total=len(curves))
         fitted = fit_curves(
@@ -107,7 +109,7 @@ def _show_sizes(sizes: list[SizeFit]) -> None:
             for k, v in one.parameters.items()
         ]
         scatter = f"{100 * one.residual_std:.1f} %"
-        table.add_row(escape(one.benchmark), str(one.points), *cells, scatter)
+        table.add_row(escape(shown(one.benchmark)), str(one.points), *cells, scatter)
     stdout().print(table)
 
 
@@ -134,5 +136,5 @@ def _show_fits(fitted: list[tuple[str, ScalingFit]]) -> None:
             f"{k} = {v:.4g} ({f.best.bounds(k)})" for k, v in f.best.parameters.items()
         )
         told = len(f.fits) == 1 or np.isfinite(f.best.aicc)
-        table.add_row(escape(name), *line, *((f.winner, ahead, best) if told else "---"))
+        table.add_row(escape(shown(name)), *line, *((f.winner, ahead, best) if told else "---"))
     stdout().print(table)

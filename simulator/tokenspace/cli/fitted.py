@@ -77,8 +77,9 @@ def fit_tokens(
     """
     from tokenspace.tokens.arrays import load_order
 
+    named = list(family or ["auto"])
     how: dict[str, Any] = {
-        "family": "auto" if family in (None, ["auto"]) else list(family or ()),
+        "family": named if len(named) > 1 else named[0],
         "aim": aim,
         "patches": _patches(patches),
         "order": load_order(order),

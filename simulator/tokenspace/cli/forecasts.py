@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tokenspace.cli.common import Json, app, progress_bar
+from tokenspace.cli.common import Json, app, messages, progress_bar
 from tokenspace.cli.present import dense_table, document, stdout
 from tokenspace.errors import InputError
+from tokenspace.printable import shown
 
 if TYPE_CHECKING:
     from tokenspace.scaling.curves import Curve
@@ -37,6 +38,21 @@ def read(csv: str | None) -> list[Curve]:
     from tokenspace.scaling.curves import SHIPPED, read_curves
 
     return read_curves(csv if csv is None or csv in SHIPPED else Path(csv))
+
+
+def long_enough(curves: list[Curve], least: int) -> list[Curve]:
+    """Those with at least so many different n; which are left out is said.
+
+    All of them where none has: whoever takes them says why it cannot.
+    """
+    from rich.markup import escape
+
+    enough = [c for c in curves if len(set(c.n)) >= least] or curves
+    if short := [c.name for c in curves if len(set(c.n)) < least and len(enough) < len(curves)]:
+        rest = f" and {len(short) - 1} more" if len(short) > 1 else ""
+        said = f"left out, fewer than {least} different n: {short[0]}{rest}"
+        messages.print(escape(shown(said)), soft_wrap=True, highlight=False)
+    return enough
 
 
 def scale_of(top: float | None, chance: float) -> Scale:
@@ -97,6 +113,7 @@ def forecast(
     first = found["all points"]
     asked = "all later scores, from every origin" if rolling else f"the last {hold} scores"
     _show_skill(first, f"{first.curves} curves: forecasts of {asked}")
+    print("skill: 1 less the ratio of rms errors of a curve, its geometric mean over curves.")
     _show_subsets(found)
     if curves:
         _show_curves(first)
@@ -174,5 +191,5 @@ def _print_table(title: str, names: list[str], rows: list[list[str]]) -> None:
 
     table = dense_table(title, names, left=1)
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*(escape(shown(cell)) for cell in row))
     stdout().print(table)

@@ -9,6 +9,7 @@ import typer
 
 from tokenspace.cli.common import Json, app, progress_bar
 from tokenspace.cli.present import document, stdout
+from tokenspace.printable import shown
 
 ALL = "all points"  # the first subset of every model
 
@@ -92,7 +93,7 @@ def _show_fits(rows: list[Row]) -> None:
     for row in rows:
         fit = row.fit
         table.add_row(
-            escape(row.model),
+            escape(shown(row.model)),
             escape(row.points),
             str(row.curves),
             f"{fit.n_balance:.4g}" if fit.crossover else "none",
@@ -110,7 +111,7 @@ def _show_fits(rows: list[Row]) -> None:
     against = ", ".join(
         f"{r.fit.against} of {r.curves} ({r.model})" for r in rows if r.points == ALL
     )
-    print(f"Curves that bend the way no n_balance can: {against}.")
+    print(shown(f"Curves that bend the way no n_balance can: {against}."))
     if short := max(row.short for row in rows):
         print(f"Up to {short} curves of a row have too few points for a joint fit: left out.")
 
@@ -135,7 +136,7 @@ def _show_forecasts(rows: list[Row], hold: int) -> None:
     for row, errors in known:
         found = skill(errors)
         cells = (f"{found.at[k, 'median error']:.3f} ({found.at[k, 'best on']:.0f})" for k in names)
-        table.add_row(escape(row.model), escape(row.points), *cells)
+        table.add_row(escape(shown(row.model)), escape(row.points), *cells)
     stdout().print(table)
 
 
@@ -143,7 +144,7 @@ def _show_power(model: str, found: pd.DataFrame) -> None:
     from rich.markup import escape
 
     table = _table(
-        f"Power at 5 %, {escape(model)}: share of data sets that reject", "test", "truth"
+        f"Power at 5 %, {escape(shown(model))}: share of data sets that reject", "test", "truth"
     )
     settings = list(dict.fromkeys(zip(found["noise"], found["counts"], strict=True)))
     for noise, counts in settings:

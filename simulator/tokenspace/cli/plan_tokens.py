@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tokenspace.cli.common import Json, app, messages, progress_bar
+from tokenspace.cli.common import Json, app, progress_bar
+from tokenspace.cli.forecasts import long_enough
 from tokenspace.cli.present import document, stdout
 from tokenspace.errors import InputError
 from tokenspace.printable import shown
@@ -61,16 +62,9 @@ def _planned(
     curves: list[Curve], keep: float, cost: TransformerCost | None, seed: int
 ) -> list[tuple[str, TokenPlan]]:
     """The plans of all curves that are long enough; which are not is said."""
-    from rich.markup import escape
-
     from tokenspace.scaling.plan import LEAST, plan_curves
 
-    enough = [c for c in curves if len(set(c.n)) >= LEAST] or curves  # of none, the error says why
-    if short := [c.name for c in curves if len(set(c.n)) < LEAST and len(enough) < len(curves)]:
-        rest = f" and {len(short) - 1} more" if len(short) > 1 else ""
-        said = f"left out, fewer than {LEAST} different n: {short[0]}{rest}"
-        messages.print(escape(shown(said)), soft_wrap=True, highlight=False)
-    plans = []
+    enough, plans = long_enough(curves, LEAST), []
     with progress_bar(len(enough) > TOGETHER) as bar:
         task = bar.add_task("curves", total=len(enough))
         for k in range(0, len(enough), TOGETHER):
@@ -103,7 +97,7 @@ def _show(plans: list[tuple[str, TokenPlan]], cost: TransformerCost | None) -> N
             )
             saved = [f"{now} ({low} to {high})"]
         table.add_row(
-            escape(name),
+            escape(shown(name)),
             f"{plan.largest:g}",
             f"{plan.n:.3g}",
             f"{plan.low:.3g} to {plan.high:.3g}",

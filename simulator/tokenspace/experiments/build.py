@@ -105,8 +105,8 @@ def rebuild_model(
         raise InputError(
             f"{source}: its numbers are sound, but its model cannot be built: "
             + "; ".join(problems)
-            + ". A model of your own is known once its module is named, by --plugin MODULE on the "
-            "command line, or imported in Python"
+            + ". The module of a model of your own is named on the command line, or imported in "
+            "Python"
         )
     return model
 

@@ -23,6 +23,7 @@ from tokenspace.scaling.scales import Log, Scale
 from tokenspace.scaling.validation import leave_one_out
 
 LOSSES = ("squares", "huber")
+LEAST = 3  # different counts
 
 
 @dataclass(frozen=True)
@@ -183,7 +184,7 @@ def checked(n: Any, score: Any, error: Any = None, scale: Scale | None = None) -
             raise InputError(f"n has {len(arrays[0])} values but {name} has {len(array)}")
         arrays.append(array)
     if len(np.unique(arrays[0])) < 3:
-        raise InputError("a fit needs at least 3 different token counts")
+        raise InputError(f"a fit needs at least {LEAST} different token counts")
     order = np.argsort(arrays[0], kind="stable")
     x, s = np.log(arrays[0][order]), arrays[1][order]
     weight = np.ones(len(x))

@@ -62,8 +62,9 @@ class Check:
     verdict: "PASS", "FAIL" or "UNDECIDED"; reason: in words; amplitude, exponent: the comparisons;
     regimes_empirical, regimes_theoretical: names at each mid-point of the grid (an undecided
     empirical regime lists what it may be, joined by "/"); p_value: smallest two-sided p-value
-    over all tests, Bonferroni-corrected; replicates_needed: how many would decide, or None;
-    judged: False where there was nothing to compare, and only what was measured is shown.
+    over all tests, Bonferroni-corrected, NaN where none was made; replicates_needed: how many
+    would decide, or None; judged: False where there was nothing to compare, and only what was
+    measured is shown.
     """
 
     verdict: str
@@ -247,7 +248,7 @@ def unjudged(result: Any, tolerance: float, reason: str) -> Check:
         exponents,
         regimes,
         none,
-        1.0,
+        math.nan,
         judged=False,
     )
 
