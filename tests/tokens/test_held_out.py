@@ -1,5 +1,7 @@
 """Ranking on held-out halves: what is compared, its errors, and which family is chosen."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -264,3 +266,12 @@ def test_weights_are_found_where_active_sets_go_round(monkeypatch):
     weights, other = search._weights(design, values, scale)
     np.testing.assert_allclose(weights, want, atol=1e-6)
     assert other == pytest.approx(cost, rel=1e-6)
+
+
+@pytest.mark.parametrize(("layer", "helps"), [("layer_3", True), ("layer_9", False)])
+def test_it_is_said_where_no_family_does_better_than_no_model(layer, helps):
+    tokens = np.load(Path(__file__).parents[1] / "data" / "picture_tokens.npz")[layer]
+    fit = ts.fit_tokens(tokens.astype("f4"), pairs="all", family=["constant", "exponential"])
+    assert (fit.ranking[0].family != NO_MODEL) == helps
+    said = "on held-out pictures no family did better than no model at all"
+    assert (said in fit.notes) == (not helps) and (said in repr(fit)) == (not helps)

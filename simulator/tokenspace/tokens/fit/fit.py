@@ -15,7 +15,7 @@ from tokenspace.statistics.estimate import Estimate
 from tokenspace.statistics.jackknife import deviations, freedom_of
 from tokenspace.tokens.families.place import POINTS
 from tokenspace.tokens.fit.cells import Cells, cells_of
-from tokenspace.tokens.fit.held_out import LEAST_GROUPS, Ranked, Splits, chosen, ranking
+from tokenspace.tokens.fit.held_out import LEAST_GROUPS, NO_MODEL, Ranked, Splits, chosen, ranking
 from tokenspace.tokens.fit.model import branches_of, spectrum_of
 from tokenspace.tokens.fit.result import Positive, TokenFit
 from tokenspace.tokens.fit.search import AIMS, Shape, Target
@@ -153,6 +153,8 @@ class _Fitting:
             found |= more
         plain = {k: float(v[0]) for k, v in found.items()}
         branches, notes = branches_of(target, fit, plain)
+        if rows and rows[0].family == NO_MODEL:
+            notes = (*notes, "on held-out pictures no family did better than no model at all")
         features = spectrum_of(self.second, plain["mean_square"])
         count, freedom = len(self.moments.values), freedom_of(self.moments.members)
         parameters = {name: _estimate(values, count, freedom) for name, values in found.items()}

@@ -42,7 +42,8 @@ class TokenFit:
     without rows and columns; aim: "sums" or "lags", what it was fitted to. ranking: all families
     that were tried, and what no model at all misses, the least error on held-out pictures first;
     empty where one family was asked for. The family of the model has the fewest parameters of those
-    within one standard error of the best. notes: what had to be changed.
+    within one standard error of the best. notes: what had to be changed, and
+    whether no family did better than no model.
     """
 
     model: TokenModel
