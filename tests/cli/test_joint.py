@@ -5,6 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from tokenspace.cli.joint import p_words
+
 N = [1, 8, 16, 64, 128, 256, 512]
 
 
@@ -98,3 +100,13 @@ def test_plan_tokens_leaves_out_what_is_too_short(call, csv):
 def test_plan_tokens_says_what_is_wrong(call, csv, options, words):
     status, _, err = call("plan-tokens", csv, *options)
     assert status == 2 and words in err
+
+
+def test_the_least_p_of_a_bootstrap_is_a_bound():
+    assert [p_words(k / 1000, 999) for k in (1, 2, 160, 1000)] == [
+        "<= 0.001",
+        "0.002",
+        "0.160",
+        "1.000",
+    ]
+    assert p_words(0.01, 99) == "<= 0.01"

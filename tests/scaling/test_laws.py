@@ -139,6 +139,32 @@ def test_gradients_are_finite_and_tell_parameters_apart(name, formula, cases):
             assert np.linalg.matrix_rank(slopes(jnp.asarray(raw), x)) == len(law.parameters)
 
 
+@LAWS
+def test_derivatives_are_those_of_the_formula(name, formula, cases):
+    """Against JAX's, and what a law has that states none: central differences."""
+    law = known_laws()[name]
+    slopes = jax.jacfwd(lambda raw, x: law.log_score(raw, x, jnp))
+    inside = np.array([law.raw(*values) for values in cases])
+    raw = np.concatenate([inside, *(inside[:1] + s * np.eye(law.size) for s in (-4, 2))])
+    raw = raw[np.isfinite(raw).all(axis=1)]
+    x = np.broadcast_to(np.log(N), (len(raw), len(N)))
+    with float64():
+        want = np.stack([slopes(jnp.asarray(r), jnp.asarray(np.log(N))) for r in raw])
+    np.testing.assert_allclose(law.slopes(raw, x), want, rtol=1e-9, atol=1e-12)
+    differences = ScalingLaw.derivatives(law, raw.T[:, :, None], x)
+    close = np.stack(np.broadcast_arrays(*differences), axis=-1)
+    np.testing.assert_allclose(close, want, rtol=1e-6, atol=1e-8)
+
+
+def test_a_law_with_another_formula_does_not_inherit_derivatives():
+    class Steep(type(known_laws()["power"])):
+        def log_score(self, raw, log_n, xp=np):
+            return raw[0] - raw[1] ** 3 * log_n
+
+    raw, x = np.array([[1.0, 0.5]]), np.log(N)[None]
+    np.testing.assert_allclose(Steep().slopes(raw, x)[0, :, 1], -0.75 * x[0], rtol=1e-6)
+
+
 def test_starts_run_from_the_first_score_to_the_last_over_a_grid_of_shapes():
     """All whose shape lets them: floors from 0.02 to 0.98 do not rise so far with every b."""
     floor = np.array([[0.02], [0.98]])

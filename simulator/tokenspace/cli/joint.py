@@ -67,7 +67,7 @@ def joint(
             }
         )
         return
-    _show_fits(rows)
+    _show_fits(rows, runs)
     _show_forecasts(rows, hold)
     for model, table in powers.items():
         _show_power(model, table)
@@ -84,7 +84,7 @@ def _plain(row: Row) -> dict[str, Any]:
     }
 
 
-def _show_fits(rows: list[Row]) -> None:
+def _show_fits(rows: list[Row], runs: int) -> None:
     from rich.markup import escape
 
     table = _table("One n_balance for all benchmarks of a model", "model", "points", "curves")
@@ -99,7 +99,7 @@ def _show_fits(rows: list[Row]) -> None:
             f"{fit.n_balance:.4g}" if fit.crossover else "none",
             ranges(fit.excluded("blocks")),
             ranges(fit.excluded("independent")),
-            *(f"{t.statistic:.1f} ({t.p['blocks']:.3f})" for t in fit.tests),
+            *(f"{t.statistic:.1f} ({p_words(t.p['blocks'], runs)})" for t in fit.tests),
         )
     stdout().print(table)
     print(
@@ -161,6 +161,12 @@ def _table(title: str, *columns: str) -> Any:
     for name in columns:
         table.add_column(name)
     return table
+
+
+def p_words(p: float, runs: int) -> str:
+    """A p-value by bootstrap; the least that so many draws can give is a bound: "<= 0.001"."""
+    least = 1 / (runs + 1)
+    return f"{p:.3f}" if p > 1.5 * least else f"<= {least:.1g}"
 
 
 def ranges(intervals: list[tuple[float, float]]) -> str:

@@ -20,7 +20,7 @@ from tokenspace.scaling.result import ScalingFit
 from tokenspace.scaling.scales import Scale, error_of_share
 
 LARGEST = 1 << 30  # bytes of a CSV, far above what measured curves take
-TOGETHER = 100  # curves that are fitted at once
+TOGETHER = 400  # curves that are fitted at once
 
 COUNTS = ("vision_tokens", "n")
 ERRORS = ("standard_error", "questions")

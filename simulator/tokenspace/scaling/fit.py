@@ -15,10 +15,10 @@ from tokenspace.errors import InputError
 from tokenspace.scaling.intervals import raw_intervals
 from tokenspace.scaling.laws import ScalingLaw, known_laws
 from tokenspace.scaling.optimise import Logs, Points, grouped
-from tokenspace.scaling.predictive import on_grid
+from tokenspace.scaling.predictive import ROUNDING, on_grid
 from tokenspace.scaling.preference import aicc, bic, compare
 from tokenspace.scaling.result import LawFit, ScalingFit
-from tokenspace.scaling.robust import deviance, reweighted
+from tokenspace.scaling.robust import deviance, reweighted, widening
 from tokenspace.scaling.scales import Log, Scale
 from tokenspace.scaling.validation import leave_one_out
 
@@ -65,8 +65,8 @@ def fit_scaling(
         error: standard errors of the scores, > 0, same length; they weigh the points against each
             other. Their common size is found from the scatter.
         scale: `Log()`, or `Logit(top, chance)` for accuracies, whose odds then follow the law.
-        loss: "squares", or "huber" for curves with outliers, whose intervals are too narrow where
-            there are none (95 % ones hold 90 to 93 %).
+        loss: "squares", or "huber" for curves with outliers, whose intervals for new scores are too
+            narrow where there are none (95 % ones hold 90 to 93 %).
 
     Returns:
         A `ScalingFit`.
@@ -121,14 +121,17 @@ def _fit_law(name: str, law: ScalingLaw, given: Points, method: Method) -> list[
     size = raw.shape[1]
     ends = np.full((len(rows), size, 2), np.nan)
     enough = counts > size
+    off, scatter = given.y - law.log_scores(raw, given.x), np.sqrt(rss / counts)
+    wider = np.ones(len(rows))
+    if method.loss == "huber":
+        wider = widening(off, np.maximum(scatter, ROUNDING), given.weight, size)
     if enough.any():
         ends[enough] = raw_intervals(
-            law, optima[enough], squares[enough], points[enough], method.level
+            law, optima[enough], squares[enough], points[enough], method.level, wider[enough]
         )
     left_out = leave_one_out(law, points, given.weight).mean(axis=1, where=given.weight > 0)
     if method.loss == "huber":
-        off = given.y - law.log_scores(raw, given.x)
-        likelihood = deviance(off, np.sqrt(rss / counts), given.weight)
+        likelihood = deviance(off, scatter, given.weight)
         mean_squares = np.exp(likelihood / counts)
     else:
         mean_squares = rss / counts

@@ -18,18 +18,24 @@ import numpy as np
 from scipy import stats
 
 from tokenspace.scaling.laws import ScalingLaw
-from tokenspace.scaling.optimise import Points, minimise, slopes
+from tokenspace.scaling.optimise import Points, minimise
 
 # Raw parameters are logarithms or slopes, of order 1.
 FAR = 50.0  # so far from an optimum is without end
 FIRST = (0.01, 1.0)  # range of the first step
 APART = 1e-3  # optima of one curve that differ by less, in every raw parameter, are one
 CLOSE = 1e-6  # of the half-width of an interval, to which its ends are found
+LOW = 1e-10  # of the sum of squares, to which a profile is found: less than `CLOSE` of an end
 ROUNDS = 60
 
 
 def raw_intervals(
-    law: ScalingLaw, optima: np.ndarray, squares: np.ndarray, points: Points, level: float
+    law: ScalingLaw,
+    optima: np.ndarray,
+    squares: np.ndarray,
+    points: Points,
+    level: float,
+    widening: np.ndarray | float = 1.0,
 ) -> np.ndarray:
     """Low and high ends of the raw parameters, (curves, p, 2), infinite where without bound.
 
@@ -42,13 +48,14 @@ def raw_intervals(
         squares: their sums of squares, (curves, k).
         points: the curves, each of more points than the law has parameters.
         level: confidence, in (0, 1).
+        widening: factor of the variance of estimates, (curves,): see `robust.widening`.
     """
     curves, _, size = optima.shape
     best = squares.argmin(axis=1)
     rows = np.arange(curves)
     rss = squares[rows, best]
     freedom = points.counts - size
-    t = stats.t.ppf((1 + level) / 2, freedom)
+    t = stats.t.ppf((1 + level) / 2, freedom) * np.sqrt(widening)
     wald = t[:, None] * _standard_errors(law, optima[rows, best], rss, freedom, points)
     if law.linear and not law.shapes:
         centre = optima[rows, best]
@@ -77,7 +84,7 @@ def _standard_errors(
     law: ScalingLaw, raw: np.ndarray, rss: np.ndarray, freedom: np.ndarray, points: Points
 ) -> np.ndarray:
     """sqrt(RSS / (m - p) diag (J^T W J)^+) of each curve, (curves, p)."""
-    jacobian = slopes(law, raw, points.x)
+    jacobian = law.slopes(raw, points.x)
     weighted = points.weight[:, :, None] * jacobian
     inverse = np.linalg.pinv(np.swapaxes(weighted, 1, 2) @ jacobian, hermitian=True)
     return np.sqrt((rss / freedom)[:, None] * np.diagonal(inverse, axis1=1, axis2=2))
@@ -125,7 +132,7 @@ def _ends(
     for _ in range(ROUNDS):
         start = warm[active]
         start[held[active]] = (centre + sign * trial)[active]
-        found, profile = minimise(law, start, held[active], points[active])
+        found, profile = minimise(law, start, held[active], points[active], LOW)
         reached = height(profile, bounds[active])
         within = reached <= 0
         i, o = active[within], active[~within]

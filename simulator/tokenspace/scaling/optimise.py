@@ -18,10 +18,9 @@ from tokenspace.scaling.laws import ScalingLaw
 
 STEPS = 200
 NUMBERS = 1 << 18  # points that are worked on at once
-CLOSE = 1e-13  # of the sum of squares: a step that promises less is the last
+CLOSE = 1e-13  # of the sum of squares: where a minimum is reached
 NOTHING = 1e-26  # sum of squares of log S that is rounding: scores without noise are fitted
 LONGEST = 3.0  # step of a raw parameter, which is of order 1
-SLOPE = 1e-5  # step of the derivatives, of a raw parameter
 PULL = 1e-9 / 900  # of the squares about the mean, on shapes that the data say nothing about
 
 Logs = tuple[np.ndarray, np.ndarray, np.ndarray]  # log n ascending, log S and weights of a curve
@@ -60,17 +59,12 @@ def grouped(curves: Sequence[Logs]) -> Iterator[tuple[np.ndarray, Points]]:
         yield which, Points(x, y, weight)
 
 
-def slopes(law: ScalingLaw, raw: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """d log S / d raw of each lane, (lanes, points, p), by central differences."""
-    found = []
-    for d in SLOPE * np.eye(raw.shape[1]):
-        up, down = (law.log_scores(raw + s * d, x) for s in (1, -1))
-        found.append((up - down) / (2 * SLOPE))
-    return np.stack(np.broadcast_arrays(*found), axis=-1)
-
-
 def minimise(
-    law: ScalingLaw, starts: np.ndarray, held: np.ndarray, points: Points
+    law: ScalingLaw,
+    starts: np.ndarray,
+    held: np.ndarray,
+    points: Points,
+    close: float = CLOSE,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Raw parameters (lanes, p) at a local minimum, and their sums of squares (lanes,).
 
@@ -79,6 +73,7 @@ def minimise(
         starts: (lanes, p).
         held: (lanes, p), true at the parameters that stay where they start.
         points: a curve a lane.
+        close: share of the sum of squares; a step that promises less is the last.
 
     Returns:
         Raw parameters, and weighted sums of squares in log S, infinite where not finite.
@@ -86,7 +81,7 @@ def minimise(
     lanes = max(1, NUMBERS // points.x.shape[1])
     if len(starts) > lanes:
         parts = [slice(k, k + lanes) for k in range(0, len(starts), lanes)]
-        found = [minimise(law, starts[k], held[k], points[k]) for k in parts]
+        found = [minimise(law, starts[k], held[k], points[k], close) for k in parts]
         return np.concatenate([f[0] for f in found]), np.concatenate([f[1] for f in found])
     raw = np.array(starts, np.float64)
     size, shapes = raw.shape[1], np.arange(raw.shape[1]) >= raw.shape[1] - law.shapes
@@ -94,48 +89,70 @@ def minimise(
     mean = (points.weight * points.y).sum(axis=1, keepdims=True) / total
     pull = PULL * (points.weight * (points.y - mean) ** 2).sum(axis=1)[:, None] * shapes
 
-    def squares(raw: np.ndarray, points: Points) -> np.ndarray:
-        off = law.log_scores(raw, points.x) - points.y
+    def residuals(raw: np.ndarray, points: Points) -> tuple[np.ndarray, np.ndarray]:
+        off = points.y - law.log_scores(raw, points.x)
         rss = (points.weight * off**2).sum(axis=1)
-        return np.where(np.isfinite(rss), rss, np.inf)
+        return off, np.where(np.isfinite(rss), rss, np.inf)
 
     with np.errstate(all="ignore"):
-        rss = squares(raw, points)
+        off, rss = residuals(raw, points)
         damping = np.full(len(raw), 1e-8)  # the first step of a linear law is then its last
         active = np.flatnonzero(np.isfinite(rss))
         for _ in range(STEPS):
             if not len(active):
                 break
             here, now, free = raw[active], points[active], ~held[active]
-            jacobian = slopes(law, here, now.x) * free[:, None]
-            off = now.y - law.log_scores(here, now.x)
+            jacobian = law.slopes(here, now.x) * free[:, None]
             weighted = now.weight[:, :, None] * jacobian
             curvature = np.swapaxes(weighted, 1, 2) @ jacobian
-            gradient = (weighted * off[:, :, None]).sum(axis=1) - pull[active] * here * free
+            gradient = (weighted * off[active, :, None]).sum(axis=1) - pull[active] * here * free
             diagonal = np.diagonal(curvature, axis1=1, axis2=2) + pull[active]
             # a parameter that is held, or that the data do not tell at all, does not move
             ground = 1e-14 * diagonal.max(axis=1, keepdims=True) + 1e-280
             extra = pull[active] + damping[active, None] * diagonal + ground + ~free
             system = curvature + extra[:, :, None] * np.eye(size)
-            step = np.linalg.solve(np.nan_to_num(system), np.nan_to_num(gradient)[:, :, None])[
-                ..., 0
-            ]
-            step *= np.minimum(
-                1, LONGEST / np.maximum(np.abs(step).max(axis=1, keepdims=True), 1e-300)
-            )
-            step *= free
+            step = _step(system, gradient, shapes) * free
             trial = here + step
-            reached = squares(trial, now)
+            off_there, reached = residuals(trial, now)
             cost, before = (
                 r + (pull[active] * p**2).sum(axis=1)
                 for r, p in ((reached, trial), (rss[active], here))
             )
             better = cost <= before
-            raw[active[better]], rss[active[better]] = trial[better], reached[better]
+            moved = active[better]
+            raw[moved], rss[moved], off[moved] = trial[better], reached[better], off_there[better]
             damping[active] = np.where(
                 better, np.maximum(damping[active] / 10, 1e-12), damping[active] * 10
             )
             promise = (gradient * step).sum(axis=1)
-            done = (promise <= CLOSE * before + NOTHING) | (damping[active] > 1e12)
+            done = (promise <= close * before + NOTHING) | (damping[active] > 1e12)
             active = active[~done]
     return raw, rss
+
+
+def _step(system: np.ndarray, gradient: np.ndarray, shapes: np.ndarray) -> np.ndarray:
+    """The solution of each lane's equations, (lanes, p), no longer than `LONGEST`, and downhill.
+
+    A shape that the data hardly tell would stride far. It goes as far as it may, and the others,
+    which are told, to where they are best then: a step that is cut as a whole would let them creep.
+    """
+    system, gradient = np.nan_to_num(system), np.nan_to_num(gradient)
+    step = np.linalg.solve(system, gradient[:, :, None])[:, :, 0]
+    far = (np.abs(step) > LONGEST) & shapes
+    lanes = far.any(axis=1)
+    whole = _cut(step)
+    if lanes.any():
+        here, stay = system[lanes], far[lanes]
+        moved = np.clip(step[lanes], -LONGEST, LONGEST) * stay
+        rest = (gradient[lanes] - (here @ moved[:, :, None])[:, :, 0]) * ~stay
+        # rows and columns of what is moved already are those of the identity
+        here = here * (~stay[:, :, None] & ~stay[:, None]) + stay[:, :, None] * np.eye(len(shapes))
+        found = moved + _cut(np.linalg.solve(here, rest[:, :, None])[:, :, 0])
+        downhill = (gradient[lanes] * found).sum(axis=1, keepdims=True) > 0
+        whole[lanes] = np.where(downhill, found, whole[lanes])
+    return whole
+
+
+def _cut(step: np.ndarray) -> np.ndarray:
+    most = np.maximum(np.abs(step).max(axis=1, keepdims=True), 1e-300)
+    return np.asarray(step * np.minimum(1, LONGEST / most))

@@ -13,7 +13,7 @@ from tokenspace.scaling.curves import Curve
 from tokenspace.scaling.fit import checked
 from tokenspace.scaling.forecast import stack
 from tokenspace.scaling.laws import known_laws
-from tokenspace.scaling.optimise import Points, grouped, minimise, slopes
+from tokenspace.scaling.optimise import Points, grouped, minimise
 from tokenspace.scaling.predictive import Grid, on_grid
 from tokenspace.scaling.scales import Log
 from tokenspace.scaling.validation import leave_one_out
@@ -202,7 +202,7 @@ def curves_of(grid: Grid, x: np.ndarray, runs: int, rng: np.random.Generator) ->
     mixture = grid.predict(x[None, :1])
     which = rng.choice(len(grid.raw[0]), size=runs, p=mixture.weight[0, 0])
     freedom = mixture.freedom[0, 0, 0]
-    jacobian = slopes(law, grid.raw[0], grid.points.x)[..., :kept]
+    jacobian = law.slopes(grid.raw[0], grid.points.x)[..., :kept]
     weighted = grid.points.weight[0][:, None] * jacobian
     curvature = np.swapaxes(weighted, 1, 2) @ jacobian
     values, axes = np.linalg.eigh(np.linalg.pinv(curvature, hermitian=True))

@@ -18,7 +18,7 @@ import numpy as np
 from scipy.special import gammaln, stdtr
 
 from tokenspace.scaling.laws import ScalingLaw
-from tokenspace.scaling.optimise import Points, minimise, slopes
+from tokenspace.scaling.optimise import Points, minimise
 
 ROUNDING = 1e-6  # residual standard deviation of log S: no score is measured so finely
 REFINED = 3  # lowest points of the grid from which the shapes are refined
@@ -108,10 +108,10 @@ class Grid:
         shares /= shares.sum(axis=1, keepdims=True)
         lanes = self.raw.reshape(-1, size)
         at, new = (np.repeat(a, k, axis=0) for a in (self.points.x, x))
-        jacobian = slopes(self.law, lanes, at)[..., :kept]
+        jacobian = self.law.slopes(lanes, at)[..., :kept]
         w = np.repeat(self.points.weight, k, axis=0)[:, :, None]
         inverse = np.linalg.pinv(np.swapaxes(w * jacobian, 1, 2) @ jacobian, hermitian=True)
-        ahead = slopes(self.law, lanes, new)[..., :kept]
+        ahead = self.law.slopes(lanes, new)[..., :kept]
         leverage = np.einsum("lip,lpq,liq->li", ahead, inverse, ahead).reshape(curves, k, -1)
         centre = self.law.log_scores(lanes, new).reshape(curves, k, -1)
         own = 1.0 if weight is None else 1 / weight[:, None, :]

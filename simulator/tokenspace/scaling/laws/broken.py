@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 
 from tokenspace.registry import register
 from tokenspace.scaling.laws.base import ScalingLaw
@@ -28,6 +30,12 @@ class Broken(ScalingLaw):
         log_c, first, second, log_break = raw
         beyond = xp.logaddexp(0.0, log_n - log_break) - xp.logaddexp(0.0, -log_break)
         return log_c - first * log_n - (second - first) * beyond
+
+    def derivatives(self, raw: np.ndarray, log_n: np.ndarray) -> Sequence[np.ndarray]:
+        _, first, second, log_break = raw
+        beyond = np.logaddexp(0.0, log_n - log_break) - np.logaddexp(0.0, -log_break)
+        bend = (second - first) * (expit(log_n - log_break) - expit(-log_break))
+        return np.ones_like(beyond), beyond - log_n, -beyond, bend
 
     def values(self, raw: Any, xp: Any = np) -> tuple[Any, ...]:
         log_c, first, second, log_break = raw

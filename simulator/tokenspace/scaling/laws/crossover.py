@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 
 from tokenspace.registry import register
 from tokenspace.scaling.laws.base import ScalingLaw
@@ -27,6 +29,12 @@ class Crossover(ScalingLaw):
         # order because its derivative rounds otherwise: earlier fits are kept bit for bit.
         bracket = log_n + xp.logaddexp(log_n, raw[2]) - xp.logaddexp(0.0, raw[2])
         return log_c + half * bracket
+
+    def derivatives(self, raw: np.ndarray, log_n: np.ndarray) -> Sequence[np.ndarray]:
+        half, log_balance = raw[1] / 2, raw[2]
+        bracket = log_n + np.logaddexp(log_n, log_balance) - np.logaddexp(0.0, log_balance)
+        bend = half * (expit(log_balance - log_n) - expit(log_balance))
+        return np.ones_like(bracket), bracket / 2, bend
 
     def values(self, raw: Any, xp: Any = np) -> tuple[Any, ...]:
         log_c, beta, log_balance = raw

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,12 @@ class Logarithm(ScalingLaw):
     def log_score(self, raw: Any, log_n: Any, xp: Any = np) -> Any:
         log_c, bent = raw
         return log_c + xp.log(xp.maximum(1 + xp.sinh(bent) * log_n, LEAST))
+
+    def derivatives(self, raw: np.ndarray, log_n: np.ndarray) -> Sequence[np.ndarray]:
+        share = 1 + np.sinh(raw[1]) * log_n
+        with np.errstate(divide="ignore", invalid="ignore"):
+            rise = np.where(share > LEAST, np.cosh(raw[1]) * log_n / share, 0.0)
+        return np.ones_like(rise), rise
 
     def values(self, raw: Any, xp: Any = np) -> tuple[Any, ...]:
         log_c, bent = raw

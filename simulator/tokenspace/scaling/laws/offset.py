@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 
 from tokenspace.registry import register
 from tokenspace.scaling.laws.base import ScalingLaw, sigmoid
@@ -26,6 +28,15 @@ class Offset(ScalingLaw):
     def log_score(self, raw: Any, log_n: Any, xp: Any = np) -> Any:
         _, floor, b = self.values(raw, xp)
         return raw[0] + xp.log1p((1 - floor) * xp.expm1(b * log_n))
+
+    def derivatives(self, raw: np.ndarray, log_n: np.ndarray) -> Sequence[np.ndarray]:
+        _, floor, b = self.values(raw)
+        gain, share = np.expm1(b * log_n), expit(raw[2])
+        whole = 1 + (1 - floor) * gain
+        low, high = np.log(EXPONENTS)
+        b_slope = b * (high - low) * share * expit(-raw[2])
+        bend = (1 - floor) * log_n * (gain + 1) * b_slope / whole
+        return np.ones_like(whole), -floor * expit(-raw[1]) * gain / whole, bend
 
     def values(self, raw: Any, xp: Any = np) -> tuple[Any, ...]:
         log_c, logit, bent = raw

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,9 @@ class Power(ScalingLaw):
     def log_score(self, raw: Any, log_n: Any, xp: Any = np) -> Any:
         log_c, alpha = raw
         return log_c - alpha * log_n
+
+    def derivatives(self, raw: np.ndarray, log_n: np.ndarray) -> Sequence[np.ndarray]:
+        return np.ones_like(log_n), -log_n
 
     def values(self, raw: Any, xp: Any = np) -> tuple[Any, ...]:
         log_c, alpha = raw

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 
 from tokenspace.registry import register
 from tokenspace.scaling.laws.base import ScalingLaw, sigmoid
@@ -24,6 +26,17 @@ class Saturating(ScalingLaw):
         log_limit = raw[0]
         _, q, g = self.values(raw, xp)
         return log_limit + xp.log(xp.maximum(1 - q * xp.exp(-g * log_n), LEAST))
+
+    def derivatives(self, raw: np.ndarray, log_n: np.ndarray) -> Sequence[np.ndarray]:
+        _, q, g = self.values(raw)
+        decay = np.exp(-g * log_n)
+        share = 1 - q * decay
+        low, high = np.log(RATES)
+        g_slope = g * (high - low) * expit(raw[2]) * expit(-raw[2])
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            rest, bend = np.exp(raw[1]) * decay / share, q * log_n * decay * g_slope / share
+        above = share > LEAST
+        return np.ones_like(share), np.where(above, rest, 0.0), np.where(above, bend, 0.0)
 
     def values(self, raw: Any, xp: Any = np) -> tuple[Any, ...]:
         log_limit, log_rest, rate = raw
