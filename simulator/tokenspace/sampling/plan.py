@@ -133,7 +133,7 @@ def shape_of(plan: Plan) -> tuple[Any, ...]:
 
 
 def stacked(plans: Sequence[Plan], rows: int) -> Any:
-    """Arrays of plans of one shape for `draw_blocks`, (rows, ...); rows beyond are the last plan's."""
+    """Arrays of plans of one shape for `draw_blocks`, (rows, ...): further rows are the last's."""
     last = [plans[-1].arrays] * (rows - len(plans))
     return jax.tree.map(
         lambda *x: np.stack(x) if _is_own(x[0]) else x[0], *(p.arrays for p in plans), *last
@@ -188,7 +188,9 @@ class Plan:
 def divergence_plan(drawer: Kernel, law: TokenLaw, arrays: Any, method: str, elements: int) -> Plan:
     """The plan of a kernel that gives D at the grid; the law may scale each pair as a whole."""
     draw = Divergences(drawer.call)
-    return Plan(method, drawer.implementation, elements, draw, (_for_device(arrays), _of_float32(law)))
+    return Plan(
+        method, drawer.implementation, elements, draw, (_for_device(arrays), _of_float32(law))
+    )
 
 
 def statistics_plan(
