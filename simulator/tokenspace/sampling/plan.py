@@ -110,7 +110,7 @@ def draw_blocks(
     def one(item: tuple[Any, Any], shared_and_own: list[Any]) -> dict[str, jax.Array]:
         plan, start = item
         seed = words[0][plan], words[1][plan]
-        return draw(keys_of(seed, start, block), tree.unflatten(shared_and_own))
+        return draw(keys_of(seed, start, block), jax.tree.unflatten(tree, shared_and_own))
 
     axes = [0 if _is_own(x) else None for x in leaves]
     if in_turn:
