@@ -73,7 +73,7 @@ for name, outcome in found.items():
 # With seven forecasters compared, a small p of one of them says little: what is called beyond chance
 # has its p raised by Holm's method. Then no law beats the power law, and "they stay as they are" does
 # so only as long as n = 1 counts as a measurement like the others. No law beats that either. The same
-# for curves of other papers (their numbers are not checked against the papers' tables):
+# for curves of other papers:
 
 # %%
 figures.draw("forecast_skill", [])

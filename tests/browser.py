@@ -43,7 +43,8 @@ def opened(page, size, profile):
         driver.get(page.as_uri())
         wait(driver, "return document.body.dataset.ready")
         yield driver
-        assert driver.get_log("browser") == []
+        log = driver.get_log("browser")
+        assert log == [], log
     finally:
         driver.quit()
 

@@ -31,8 +31,9 @@ def test_tables_of_the_papers_curves(paper):
 
 
 @pytest.mark.slow
-def test_tables_of_other_papers_curves():
-    found = forecasts.outcomes("published")
+@pytest.mark.parametrize("source", ["published", "later"])
+def test_tables_of_other_papers_curves(source):
+    found = forecasts.outcomes(source)
     for made in (
         forecasts.skill_table(found["all points"]),
         forecasts.subsets_table(found),

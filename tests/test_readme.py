@@ -88,15 +88,21 @@ def test_counts_of_preferred_laws():
     assert without in said
 
 
-def test_what_is_said_of_forecasts_stands_on_their_page():
-    said = PAPER[PAPER.index("**Forecasts**") : PAPER.index("**One n_balance**")]
+def section_of_forecasts(name):
+    """A generated part of docs/forecasts.md, and the cells of its first table by forecaster."""
     page = (ROOT / "docs" / "forecasts.md").read_text()
-    paper = page[page.index("<!-- paper -->") : page.index("<!-- end of paper -->")]
+    part = page[page.index(f"<!-- {name} -->") : page.index(f"<!-- end of {name} -->")]
     rows = {
         cells[0]: cells
-        for line in reversed(paper.splitlines())
+        for line in reversed(part.splitlines())
         if len(cells := [c.strip() for c in line.strip("|").split("|")]) == 10
     }
+    return part, rows
+
+
+def test_what_is_said_of_forecasts_stands_on_their_page():
+    said = PAPER[PAPER.index("**Forecasts**") : PAPER.index("**Other papers**")]
+    paper, rows = section_of_forecasts("paper")
     assert f"(median error {rows['no change'][3]})" in said
     for law, how in (("no change", "by {}, and only"), ("saturating", "(saturating {} nearer")):
         assert how.format(rows[law][8].split(" (")[0]) in " ".join(said.split())
@@ -104,6 +110,21 @@ def test_what_is_said_of_forecasts_stands_on_their_page():
     first, without, *_ = (x for x in paper.splitlines() if x.startswith("- "))
     assert f"beyond chance over benchmarks: no change by {rows['no change'][8][:4]}." in first
     assert "No forecaster is nearer than the power law beyond chance" in without
+
+
+def test_what_is_said_of_later_curves_stands_on_the_page_of_forecasts():
+    said = " ".join(
+        PAPER[PAPER.index("**Other papers**") : PAPER.index("**One n_balance**")].split()
+    )
+    _, rows = section_of_forecasts("later")
+    unchanged, saturating = rows["no change"], rows["saturating"]
+    assert f"On {saturating[1]} curves" in said and f"held {saturating[6]} of these" in said
+    laws = {law: row for law, row in rows.items() if row[7].isdigit()}  # not the second table
+    errors = {law: float(row[3].rstrip(" %")) for law, row in laws.items()}
+    assert sorted(errors, key=errors.get)[:2] == ["no change", "saturating"]
+    assert f"(median error {unchanged[3]})" in said
+    assert f"({saturating[3]}; {saturating[8].split(' (')[0]} nearer" in said
+    assert f"whose error is {rows['power'][3]})" in said
 
 
 def test_table_of_speeds_is_that_of_the_committed_results():

@@ -3,8 +3,8 @@
 "xla", plain JAX that XLA fuses, runs on every platform, and where nothing else does. "reference" is
 NumPy in float64. An implementation for one kind of device is one more entry, kept only where it
 measures faster, and is then the default there: "numba" samples and reads given tokens on a CPU,
-where the extra `cpu` is installed; "pallas" draws tokens in registers on an NVIDIA GPU or a TPU,
-where `choice` measures it to be the fastest. The environment variable TOKENSPACE_KERNELS names
+where the extra `cpu` is installed; "pallas" draws or reads them in registers on an NVIDIA GPU or a
+TPU, where `choice` measures it to be the fastest. The environment variable TOKENSPACE_KERNELS names
 another than the default; a kernel that lacks it, or does not run on this device, falls back to the
 default with a warning.
 """
@@ -15,7 +15,7 @@ import json
 import os
 import warnings
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, NamedTuple, cast
@@ -47,7 +47,7 @@ KERNELS: dict[str, dict[str, Callable[..., Any]]] = {
 PALLAS = {
     kernel: {device: f"{kernel}_{device}" for device in ("gpu", "tpu")}
     for kernel in ("sample_divergence", "sample_statistics")
-}
+} | {"measure": {device: f"given_tokens_{device}" for device in ("gpu", "tpu")}}
 PALLAS_BLOCK = 2
 PALLAS_CHANGES = ("none", "unit")  # what laws may do to tokens that a kernel there forms whole
 PALLAS_FEATURES = 2048  # that one program holds at most, where it needs all
@@ -122,14 +122,8 @@ def default(name: str) -> str:
     known = implementations(name)
     if "pallas" not in known:
         return next(iter(known))
-    problem = getattr(trial, name)
-    return choice.fastest(
-        name,
-        {
-            "xla": choice.Candidate(known["xla"], partial(problem, TRIAL_BLOCK)),
-            "pallas": choice.Candidate(known["pallas"], partial(problem, PALLAS_BLOCK)),
-        },
-    )
+    blocks = {"xla": TRIAL_BLOCK, "pallas": PALLAS_BLOCK}
+    return choice.fastest(name, {k: trial.of(name, known[k], size) for k, size in blocks.items()})
 
 
 def settle(first: bool, agree: Callable[[bytes | None], bytes | None]) -> None:

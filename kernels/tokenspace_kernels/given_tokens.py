@@ -19,6 +19,8 @@ import numpy as np
 WINDOWS = {"cpu": (32, 128, 512)}
 ACCELERATOR_WINDOWS = (64, 512, 4096)
 
+LEAST_SQUARE = 1e-30  # of a norm: numbers whose squares sum to less lose digits in float32
+
 matmul = partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
 
 
@@ -83,9 +85,10 @@ def report(sums: TokenSums) -> Reports:
     )
 
 
-def _inverse(square: jax.Array) -> jax.Array:
-    """One over the root; NaN where the square overflowed, so that nothing goes wrong in silence."""
-    return jnp.where(square < jnp.inf, jax.lax.rsqrt(square), jnp.nan)
+def inverse_norm(square: jax.Array) -> jax.Array:
+    """One over the root; NaN where the square left its range: nothing is wrong in silence."""
+    inside = (square >= LEAST_SQUARE) & (square < jnp.inf)
+    return jnp.where(inside, jax.lax.rsqrt(square), jnp.nan)
 
 
 def masked_sums(mask: jax.Array, a: jax.Array, b: jax.Array) -> TokenSums:
@@ -93,7 +96,7 @@ def masked_sums(mask: jax.Array, a: jax.Array, b: jax.Array) -> TokenSums:
 
     Unit vectors are never formed: their sum is a product of the tokens with inverse norms.
     """
-    inverse_a, inverse_b = (_inverse(jnp.sum(h * h, axis=1)) for h in (a, b))
+    inverse_a, inverse_b = (inverse_norm(jnp.sum(h * h, axis=1)) for h in (a, b))
     cosine = jnp.sum(a * b, axis=1) * inverse_a * inverse_b
     rows, ones = len(mask), mask.astype(jnp.float32)
 

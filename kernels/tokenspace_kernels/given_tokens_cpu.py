@@ -9,79 +9,144 @@ Sums of a piece of tokens are float32; pieces are added up in float64.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from tokenspace_kernels import workers
-from tokenspace_kernels.given_tokens import Pieces, Reports, cut, psi_from_reports
-from tokenspace_kernels.given_tokens_loops import AS_NUMBA, add_pieces, measure_short, sum_pieces
+from tokenspace_kernels.given_tokens import Reports, psi_from_reports
+from tokenspace_kernels.given_tokens_loops import (
+    AS_NUMBA,
+    add_pieces,
+    add_segments,
+    cut_rows,
+    in_segments,
+    measure_short,
+    sum_pieces,
+)
 
 LONGEST_PIECE = 512  # tokens: their float32 sums round by about 1e-6
-BUFFER_BYTES = 1 << 24  # for the sums of pieces that await their turn
+PART = 1024  # rows that are near each other in memory while those of one segment are added up
+TURN = 4  # parts that threads share
+VALUES = 1 << 24  # of a branch in a turn, at most
+BUFFER_BYTES = 1 << 24  # for the sums of pieces that await their turn, and for those of segments
 SHARE = 1 << 19  # bytes of a branch below which a thread costs more than it saves
 
 
 def measure_long(
-    a: np.ndarray, b: np.ndarray, pieces: Pieces, psi: bool, team: workers.Workers
+    a: np.ndarray,
+    b: np.ndarray,
+    positions: np.ndarray,
+    ends: np.ndarray,
+    cut: tuple[int, int, int],
+    psi: bool,
+    team: workers.Workers,
+    between: Callable[[], None],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Of one sequence: products (pieces, 4) and cosines (pieces,) summed up to each piece's end."""
-    count, dim = len(pieces.length), a.shape[1]
-    at_once = min(count, max(1, BUFFER_BYTES // (12 * dim)))
-    sums = np.empty((at_once, 3, dim), np.float32)
-    total, products, cosines = np.zeros((3, dim)), np.zeros((count, 4)), np.zeros(count)
-    for begin in range(0, count, at_once):
-        now = slice(begin, begin + at_once)
-        first, length, equal = pieces.first[now], pieces.length[now], cosines[now]
+    """Of one sequence: products (m, 4) up to each point of the grid, and cosines (m,) of segments.
 
-        def sum_part(s: slice) -> None:
-            sum_pieces(a, b, first[s], length[s], psi, sums[s], equal[s])  # noqa: B023
+    The same for every number of threads. Tokens are read a turn at a time, as they lie.
+    """
+    most, part, longest = cut
+    dim, turn = a.shape[1], TURN * part
+    segments = np.empty(len(a), np.int32)
+    in_segments(positions, ends, segments)
+    rows, pieces = np.empty(turn, np.int64), np.empty((3, turn), np.int64)
+    at_once = max(1, BUFFER_BYTES // (12 * dim))
+    sums, equal = np.empty((min(at_once, turn), 3, dim), np.float32), np.zeros(turn)
+    running, products, cosines = np.zeros((3, dim)), np.zeros((len(ends), 4)), np.zeros(len(ends))
+    for begin in range(0, len(ends), most):
+        end = min(begin + most, len(ends))
+        totals = np.zeros((end - begin, 3, dim))
+        for start in range(0, len(a), turn):
+            near = segments[start : start + turn]
+            count = cut_rows(near, begin, end, part, longest, rows, pieces)
+            if not count:
+                continue
+            x, y = _sequences(a[start : start + turn], b[start : start + turn])
+            for k in range(0, count, at_once):
+                now = pieces[:, k : min(k + at_once, count)]
 
-        team.share(length, sum_part)
-        add_pieces(sums, psi, total, products[now])
-    return products, np.cumsum(cosines)
+                def sum_part(s: slice) -> None:
+                    sum_pieces(x, y, rows, now[:, s], psi, sums[s], equal[s])  # noqa: B023
+
+                team.share(now[1], sum_part)
+                add_pieces(sums, equal, now[2] - begin, psi, totals, cosines[begin:end])
+            between()
+        add_segments(totals, psi, running, products[begin:end])
+    return products, cosines
 
 
 def measure(
-    a: Any, b: Any, grid: np.ndarray, psi: bool = True
+    a: Any,
+    b: Any,
+    grid: np.ndarray,
+    psi: bool = True,
+    order: Any = None,
+    between: Callable[[], None] = lambda: None,
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """D and realised psi's of tokens (..., N, d) on an ascending grid, each (..., m), float32.
 
-    As `given_tokens.measure`; tokens that are not contiguous in memory are copied first.
-    """
-    lead = a.shape[:-2]
-    a, b = _sequences(a), _sequences(b)
-    pieces, where = cut(np.asarray(grid), (LONGEST_PIECE,))
-    first, length = pieces.first, pieces.length
-    products = np.zeros((len(a), len(length), 4))
-    cosines = np.zeros((len(a), len(length)))
+    As `given_tokens.measure`; what is no contiguous array of a format that is read is copied a turn
+    at a time, and so much of a long sequence lies in memory at once, in any order.
 
-    def short(s: slice) -> None:
-        measure_short(a[s], b[s], first, length, psi, products[s], cosines[s])
+    Args:
+        order: (..., N) or (N,), the row that stands at each place.
+        between: called when a turn of a long sequence has been read.
+    """
+    lead, (tokens, dim) = a.shape[:-2], a.shape[-2:]
+    a, b = np.asarray(a), np.asarray(b)
+    a, b = a.reshape(-1, tokens, dim), b.reshape(-1, tokens, dim)
+    ends = np.asarray(grid, np.int64)
+    if order is None:
+        a, b = a[:, : ends[-1]], b[:, : ends[-1]]
+        order = np.arange(ends[-1])
+    positions = np.asarray(order, np.int64).reshape(-1, np.shape(order)[-1])
+    part = max(1, min(PART, VALUES // (TURN * dim)))
+    cut = max(1, BUFFER_BYTES // (24 * dim)), part, LONGEST_PIECE
+    products, cosines = np.zeros((len(a), len(ends), 4)), np.zeros((len(a), len(ends)))
 
     team = workers.everyone()
-    if a.nbytes < team.number * SHARE:
-        short(slice(0, len(a)))
-    elif len(a) >= 4 * team.number or a[0].nbytes < team.number * SHARE:
-        team.share(np.ones(len(a)), short)
+    if len(a) >= 4 * team.number or a[0].nbytes < team.number * SHARE:
+        x, y = _sequences(a, b)
+
+        def short(s: slice) -> None:
+            own = positions[s] if len(positions) > 1 else positions
+            measure_short(x[s], y[s], own, ends, cut, psi, products[s], cosines[s])
+
+        if a.nbytes < team.number * SHARE:
+            short(slice(0, len(a)))
+        else:
+            team.share(np.ones(len(a)), short)
     else:
         for k in range(len(a)):
-            products[k], cosines[k] = measure_long(a[k], b[k], pieces, psi, team)
+            own = positions[k if len(positions) > 1 else 0]
+            products[k], cosines[k] = measure_long(a[k], b[k], own, ends, cut, psi, team, between)
 
-    at_grid = (*np.moveaxis(products[:, where], 2, 0), cosines[:, where])
-    reports = Reports(*(x.reshape(*lead, len(where)) for x in at_grid))
+    at_grid = (*np.moveaxis(products, 2, 0), np.cumsum(cosines, axis=1))
+    reports = Reports(*(x.reshape(*lead, len(ends)) for x in at_grid))
     d = np.sqrt(reports.squared_divergence).astype(np.float32)
     if not psi:
         return d, {}
     return d, {k: v.astype(np.float32) for k, v in psi_from_reports(reports, grid).items()}
 
 
-def _sequences(h: Any) -> np.ndarray:
-    """Tokens as (sequences, N, d), without a copy where they are contiguous.
+def _sequences(*both: np.ndarray) -> list[np.ndarray]:
+    """Tokens of both branches as the loops take them, without a copy where they can be.
 
     Never writable, whatever they were: Numba would compile both kinds.
     """
-    h = np.ascontiguousarray(h)
-    h = h.reshape(-1, *h.shape[-2:]).view(AS_NUMBA[h.dtype.name])
-    h.flags.writeable = False
-    return h
+    alike = both[0].dtype == both[1].dtype and both[0].dtype.isnative
+    read = both if alike and both[0].dtype.name in AS_NUMBA else (_float32(h) for h in both)
+    out = []
+    for h in map(np.ascontiguousarray, read):
+        h = h.view(AS_NUMBA[h.dtype.name])
+        h.flags.writeable = False
+        out.append(h)
+    return out
+
+
+def _float32(h: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):  # infinity is found by who asks
+        return h.astype(np.float32)

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
+from tokenspace_kernels.given_tokens import inverse_norm
 from tokenspace_kernels.pair_walk import PAIR, normals_of, weighted
 from tokenspace_kernels.random_bits import Arithmetic, Cipher
 from tokenspace_kernels.sample_divergence import TokenBlocks
@@ -99,7 +99,7 @@ class Tokens(NamedTuple):
     def _token(self, sums: Sums, s: Any, m: Any) -> Sums:
         s, m = s * self.root, m * self.root
         a, b = s + m, s - m
-        inverse_a, inverse_b = (_inverse(self.over_features(h * h)) for h in (a, b))
+        inverse_a, inverse_b = (inverse_norm(self.over_features(h * h)) for h in (a, b))
         cosine = self.over_features(a * b) * inverse_a * inverse_b
         if self.unit:
             difference = self.arithmetic.multiply_add(b, -inverse_b, a * inverse_a)
@@ -128,11 +128,6 @@ class Tokens(NamedTuple):
         """The numbers of `given_tokens.Reports`."""
         d, u, v, equal = (x.value + x.lost for x in sums)
         return *(self.over_features(x * y) for x, y in ((d, d), (u, u), (v, v), (u, v))), equal
-
-
-def _inverse(square: Any) -> Any:
-    """One over the root; NaN where the square overflowed, so that nothing goes wrong in silence."""
-    return jnp.where(square < jnp.inf, lax.rsqrt(square), jnp.nan)
 
 
 def places(ends: jax.Array, where: jax.Array, size: int) -> jax.Array:

@@ -180,6 +180,34 @@ def normals(key: jax.Array, first_token: int | jax.Array, tokens: int, dim: int)
     Source: Salmon et al. 2011 for the bits; normals by the inverse error function.
     """
     pairs = -(-tokens // 2)
-    even, odd = normal_pairs(key, jnp.asarray(first_token, jnp.uint32) // 2, pairs, dim)
-    # Side by side, then cut: XLA on a CPU fuses this with the generator, and not a stack of pairs.
-    return jnp.concatenate([even, odd], axis=1).reshape(2 * pairs, dim)[:tokens]
+    first_pair = jnp.asarray(first_token, jnp.uint32) // 2
+    drawn = lax.platform_dependent(
+        key,
+        first_pair,
+        cpu=partial(_side_by_side, pairs=pairs, dim=dim),
+        tpu=partial(_chosen, pairs=pairs, dim=dim),
+        default=partial(_stacked, pairs=pairs, dim=dim),
+    )
+    return drawn[:tokens]
+
+
+# Of three ways to interleave the tokens of pairs, each platform has the one that its compiler fuses
+# with the generator, so that no other array is written.
+
+
+def _side_by_side(key: jax.Array, first_pair: jax.Array, pairs: int, dim: int) -> jax.Array:
+    even, odd = normal_pairs(key, first_pair, pairs, dim)
+    return jnp.concatenate([even, odd], axis=1).reshape(2 * pairs, dim)
+
+
+def _stacked(key: jax.Array, first_pair: jax.Array, pairs: int, dim: int) -> jax.Array:
+    return jnp.stack(normal_pairs(key, first_pair, pairs, dim), axis=1).reshape(2 * pairs, dim)
+
+
+def _chosen(key: jax.Array, first_pair: jax.Array, pairs: int, dim: int) -> jax.Array:
+    """Every token draws its pair: on a TPU cheaper than to interleave, which takes copies."""
+    shape = (2 * pairs, dim)
+    token = lax.broadcasted_iota(jnp.uint32, shape, 0)
+    feature = lax.broadcasted_iota(jnp.uint32, shape, 1)
+    even, odd = threefry2x32((key[0], key[1]), (first_pair + token // 2, feature))
+    return bits_to_normal(jnp.where(token % 2 == 0, even, odd))

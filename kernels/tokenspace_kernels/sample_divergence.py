@@ -8,17 +8,15 @@ block, for the psi's and for laws that change tokens one by one.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 
 from tokenspace_kernels.given_tokens import Reports, measure_block, start
-from tokenspace_kernels.random_bits import normal_pairs, normals, substream
+from tokenspace_kernels.random_bits import substream
 from tokenspace_kernels.streams import SCALES_A, SCALES_B, TOTAL, numbered
-
-matmul = partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
+from tokenspace_kernels.weighted_noise import matmul, weighted_noise
 
 
 class LinearBlocks(NamedTuple):
@@ -55,29 +53,6 @@ class TokenBlocks(NamedTuple):
     factor: jax.Array
     transition: jax.Array
     gain: jax.Array
-
-
-def weighted_noise(weights: jax.Array, key: jax.Array, first: jax.Array, dim: int) -> jax.Array:
-    """Rows of weights (rows, size) times the white noise of tokens from an even `first` on.
-
-    A CPU draws the noise as one array. An accelerator keeps the tokens of pairs apart, so that they
-    need not be interleaved; on a TPU both are drawn before either is used, at once.
-    """
-    size = weights.shape[1]
-
-    def whole(weights: jax.Array, key: jax.Array, first: jax.Array) -> jax.Array:
-        return matmul(weights, normals(key, first, size, dim))
-
-    def apart(
-        weights: jax.Array, key: jax.Array, first: jax.Array, at_once: bool = False
-    ) -> jax.Array:
-        pair = normal_pairs(key, first // 2, size // 2, dim)
-        even, odd = jax.lax.optimization_barrier(pair) if at_once else pair
-        return matmul(weights[:, ::2], even) + matmul(weights[:, 1::2], odd)
-
-    return jax.lax.platform_dependent(
-        weights, key, first, cpu=whole, tpu=partial(apart, at_once=True), default=apart
-    )
 
 
 def sample_divergence(
@@ -163,12 +138,13 @@ def sample_statistics(
         def draw(
             blocks: TokenBlocks, state: jax.Array, stream: jax.Array, index: jax.Array
         ) -> tuple[jax.Array, jax.Array]:
-            z = normals(stream, index * size, size, dim)
-            x = matmul(blocks.factor, z)
-            if not state.shape[0]:
-                return x, state
-            x = x + matmul(blocks.observe, state)
-            return x, matmul(blocks.transition, state) + matmul(blocks.gain, z)
+            states = state.shape[0]
+            rows = jnp.concatenate([blocks.factor, blocks.gain]) if states else blocks.factor
+            out = weighted_noise(rows, stream, index * size, dim)
+            if not states:
+                return out, state
+            x = out[:size] + matmul(blocks.observe, state)
+            return x, matmul(blocks.transition, state) + out[size:]
 
         def step(carry: tuple, block: tuple) -> tuple:
             sums, state_s, state_m = carry

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -9,10 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from tokenspace_kernels.blocks import lay_out
+from tokenspace_kernels.choice import Candidate
 from tokenspace_kernels.random_bits import replicate_keys
 from tokenspace_kernels.sample_divergence import LinearBlocks, TokenBlocks
 
 REPLICATES, TOKENS, DIM = 128, 256, 512
+PAIRS, GIVEN = 4, 4096  # pairs of given tokens, and tokens of each branch
 LAW_BLOCK = 64  # tokens of a block by which a law draws, and reports are laid out
 PERSISTENCE = 0.9
 
@@ -68,3 +72,18 @@ def sample_statistics(size: int) -> tuple[Any, ...]:
     scale = jnp.asarray(np.geomspace(1.0, 0.1, DIM), jnp.float32)
     ends, where = jnp.asarray(layout.ends), jnp.asarray(layout.where)
     return replicate_keys(0, 0, REPLICATES), process, process, scale, ends, where, _Gaussian()
+
+
+def given_tokens() -> tuple[Any, ...]:
+    """Arguments of `measure` but its grid, which is no array that is traced."""
+    key = jax.random.key(0)
+    a, b = jax.random.normal(key, (2, PAIRS, GIVEN, DIM), jnp.float32)
+    return a, 0.5 * a + b
+
+
+def of(kernel: str, call: Callable[..., Any], size: int) -> Candidate:
+    """The problem for an implementation of a kernel, which takes blocks of `size` tokens."""
+    if kernel == "measure":
+        grid = np.unique(np.geomspace(2, GIVEN, 24).astype(int))  # averages over pairs need two
+        return Candidate(partial(call, grid=grid), given_tokens)
+    return Candidate(call, partial(globals()[kernel], size))

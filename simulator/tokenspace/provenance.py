@@ -6,24 +6,27 @@ import platform
 from functools import lru_cache
 from importlib import metadata
 
-import jax
+PACKAGES = ("tokenspace", "jax", "jaxlib", "numpy", "scipy", "numba")
+OPTIONAL = ("numba", "torchvision")
 
 
 @lru_cache
-def versions() -> dict[str, str]:
+def versions(packages: tuple[str, ...] = PACKAGES) -> dict[str, str]:
     """Versions of Python and of the packages that decide numbers."""
     out = {"python": platform.python_version()}
-    for name in ("tokenspace", "jax", "jaxlib", "numpy", "scipy", "numba"):
+    for name in packages:
         try:
             out[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
-            if name != "numba":  # optional
+            if name not in OPTIONAL:
                 out[name] = "unknown"
     return out
 
 
 def device_name(count: int = 1) -> str:
     """Kind and platform of the devices that JAX computes on, e.g. "cpu" or "NVIDIA H100 (gpu)"."""
+    import jax  # here, since what runs without it shall not wait for it
+
     device = jax.devices()[0]
     kind = device.device_kind
     name = device.platform if kind == device.platform else f"{kind} ({device.platform})"

@@ -381,3 +381,11 @@ def test_bare_normals_take_what_was_counted_once():
     assert found.numbers == NORMALS[0] * NORMALS[1] * NORMALS[2]
     assert found.instructions_a_number == pytest.approx(136.9, rel=0.02)
     assert found.notes == ()
+
+
+@pytest.mark.parametrize("name", [compiles["v5e"]])
+def test_normals_that_are_stored_are_written_once(name):
+    """Pairs are interleaved where they are drawn; a tenth of what is stored would be a copy."""
+    (stored,) = (p for p in programs(TARGETS[name].platform) if p.name == "normals: stored")
+    found = compile_for(name, stored.call, stored.arguments, stored.numbers)
+    assert found.temporaries < 64 << 20 < found.outputs / 10

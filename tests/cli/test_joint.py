@@ -75,6 +75,18 @@ def test_plan_tokens(call, csv):
     assert all(1 <= p["low"] <= p["n"] <= p["high"] <= 512 for p in found)
 
 
+def test_plan_tokens_leaves_out_what_is_too_short(call, csv):
+    names = csv.read_text().splitlines()
+    curves = len(json.loads(call("plan-tokens", csv, "--json")[1]))
+    csv.write_text("\n".join([*names, "c,short,1,2", "c,short,8,3", ""]))
+    status, out, err = call("plan-tokens", csv, "--json")
+    assert status == 0 and len(json.loads(out)) == curves
+    assert "left out, fewer than 5 different n: c / short" in err
+    csv.write_text("\n".join([names[0], "c,short,1,2", "c,short,8,3", ""]))
+    status, _, err = call("plan-tokens", csv)
+    assert status == 2 and "c / short: a fit needs at least 3" in err
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

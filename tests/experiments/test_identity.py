@@ -268,7 +268,7 @@ def test_an_axis_of_sixty_thousand_values_does_not_hang():
 
 @pytest.mark.slow
 def test_ten_thousand_points_are_opened_in_five_seconds(tmp_path, monkeypatch):
-    from tokenspace.experiments import files
+    from tokenspace import files
     from tokenspace.experiments.store import begin, encode_point, save_point
 
     monkeypatch.setattr(files.os, "fsync", lambda handle: None)

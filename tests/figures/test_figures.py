@@ -201,3 +201,20 @@ def test_drawing_into_a_folder_keeps_the_backend(tmp_path):
     finally:
         matplotlib.use(before)
     assert (tmp_path / "growth.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_names_are_words_and_no_formulas():
+    """Dollars, backslashes, lines and lengths of names from anybody; none is hidden."""
+    names = ["cost $x_{ $", r"\\frac$\nope$", "a\nb", "\u202ex", "x" * 3000, "_hidden", "plain"]
+    model = ts.TokenModel(ts.equicorrelated(0.2, 0.3, 0.1), ts.Isotropic(8))
+    result = ts.simulate(model, 16, 30)
+    figure = ts.plot(dict.fromkeys(names, result), "exponent_diagram")
+    figure.canvas.draw()
+    (legend,) = [a.get_legend() for a in figure.axes if a.get_legend()]
+    said = [text.get_text() for text in legend.get_texts()]
+    assert len(said) == len(names) and max(map(len, said)) < 120
+    assert said[2].startswith("a b") and said[3].startswith("\\u202ex") and "plain" in said[-1]
+    assert figure.get_tightbbox().width < 20  # inches
+    figure = ts.plot({"cost $x_{ $": result}, "divergence")
+    figure.canvas.draw()
+    assert figure.axes[0].get_title() == r"cost \$x_{ \$"

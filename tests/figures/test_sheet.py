@@ -10,7 +10,8 @@ import pytest
 import tokenspace as ts
 from tokenspace import figures
 from tokenspace.figures.library.exponent_diagram import exact_slopes, swings
-from tokenspace.figures.sheet import groups_beside, numeric_axes, spread
+from tokenspace.figures.sheet import groups_beside, numeric_axes
+from tokenspace.figures.style import spread
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +92,7 @@ def test_axes_leave_out_what_shows_no_results(result):
 
 def slopes_of(branches):
     model = ts.TokenModel(branches, ts.Isotropic(8))
-    return exact_slopes(SimpleNamespace(n=ts.log_grid(512, 25), model=model))[1]
+    return exact_slopes(SimpleNamespace(n=ts.log_grid(512, 25), known_model=model))[1]
 
 
 def test_families_that_swing_have_a_panel_of_their_own(result):

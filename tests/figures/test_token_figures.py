@@ -27,7 +27,19 @@ def test_they_suit_tokens_alone(loaded):
     assert len(of_tokens()) == 7
     assert set(of_tokens()) <= set(figures.suited(loaded))
     assert not set(of_tokens()) & set(figures.suited([]))
-    assert not set(of_tokens()) & set(figures.suited([(SimpleNamespace(label="x"), loaded[0][1])]))
+    assert set(of_tokens()) <= set(figures.suited([(SimpleNamespace(label="x"), loaded[0][1])]))
+    model = ts.TokenModel(ts.equicorrelated(0.2, 0.3, 0.1), ts.Isotropic(4))
+    drawn = [(loaded[0][0], ts.simulate(model, 8, 4))]
+    assert not set(of_tokens()) & set(figures.suited(drawn))
+
+
+def test_the_divergence_of_given_tokens_has_the_lambda_of_its_fit(loaded):
+    for (_, result), axes in zip(loaded, figures.draw("divergence", loaded).axes, strict=True):
+        law = axes.lines[-1]
+        scale = result.scale_fit().mean
+        assert f"= {scale:.4f}" in law.get_label()
+        root = np.sqrt(result.cosine_upsilon().mean)
+        np.testing.assert_allclose(law.get_ydata(), scale * root)
 
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")

@@ -13,6 +13,8 @@ import pytest
 from tokenspace_kernels import (
     choice,
     dispatch,
+    given_tokens_gpu,
+    given_tokens_tpu,
     sample_divergence_gpu,
     sample_divergence_tpu,
     sample_statistics_gpu,
@@ -192,6 +194,17 @@ def test_the_trial_of_statistics_is_the_same_problem_for_pairs(with_pallas):
         want = dispatch.KERNELS["sample_statistics"][name](*blocks)
         for x, y in zip(got, want, strict=True):
             assert np.max(abs(x - y)) <= choice.AGREEMENT * np.max(abs(y))
+
+
+@pytest.mark.parametrize("module", [given_tokens_gpu, given_tokens_tpu])
+def test_the_trial_of_given_tokens_is_passed_by_kernels_in_pallas(monkeypatch, module):
+    for name, size in (("PAIRS", 2), ("GIVEN", 300), ("DIM", 40)):
+        monkeypatch.setattr(trial, name, size)
+    plain = trial.of("measure", dispatch.KERNELS["measure"]["xla"], dispatch.TRIAL_BLOCK)
+    pallas = trial.of("measure", partial(module.measure, interpret=True), dispatch.PALLAS_BLOCK)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        choice.fastest("measure", {"xla": plain, "pallas": pallas})
 
 
 def test_every_output_must_agree():

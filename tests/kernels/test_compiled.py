@@ -5,11 +5,14 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from tokenspace.covariance import Gaussian, UnitNorm
-from tokenspace_benchmarks.ahead_of_time import compile_for, missing, sass, targets
+from tokenspace_benchmarks.ahead_of_time import bundles, compile_for, missing, sass, targets
 from tokenspace_kernels import (
+    given_tokens_gpu,
+    given_tokens_tpu,
     sample_divergence_gpu,
     sample_divergence_tpu,
     sample_statistics_gpu,
@@ -151,3 +154,65 @@ def test_tpu_forms_tokens_in_vector_memory(target, law):
     padded = 5 * REPLICATES * 128 * 4
     assert of.temporaries <= (1 << 20) + (padded if target == "v5p" else 0)
     assert of.cycles * 4_194_304 / (2 * NORMALS) <= XLA_CYCLES[target] / LEAST_GAIN[target]
+
+
+GIVEN, THREADS = 16_384, 256  # tokens of each branch; threads of a program that reads them
+
+
+def given(target, kernel, dtype, dim=DIM):
+    """One pair of sequences, with psi's, at a grid of 32 points that cut no piece."""
+    if why := missing(target):
+        pytest.skip(why)
+    tokens = jax.ShapeDtypeStruct((GIVEN, dim), dtype)
+    grid = np.arange(1, 33) * (GIVEN // 32)
+    return compile_for(
+        target, partial(kernel.measure, grid=grid), (tokens, tokens), 2 * GIVEN * dim
+    )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_h100_reads_given_tokens_once(monkeypatch, dtype):
+    """The program that XLA makes starts 909 kernels, keeps 34 MB and takes 79 instructions."""
+    kernels, parse = [], sass.parse
+    monkeypatch.setattr(sass, "parse", lambda text: kernels.append(parse(text)) or kernels[-1])
+    of = given("h100", given_tokens_gpu, dtype)
+    assert of.spills == 0
+    assert of.launches_run <= 4
+    assert of.registers <= 168
+    # Sums of 128 pieces, 12 bytes a feature, wait in the L2 for the second launch: 1.5 MiB.
+    assert of.temporaries <= 7 << 18
+    loops = [code[i.target : k + 1] for code in kernels for k, i in enumerate(code) if i.target]
+    loop = next(x for x in loops if sum(i.opcode.startswith("MUFU.RSQ") for i in x))
+    rows = given_tokens_gpu.rows_at_once(DIM)
+    read = sum(16 for i in loop if i.opcode.startswith("LDG.E.128")) * THREADS
+    assert sum(i.opcode.startswith("LDG") for i in loop) * 16 * THREADS == read
+    assert read == 2 * rows * DIM * jnp.dtype(dtype).itemsize
+    assert len(loop) * THREADS / (2 * rows * DIM) <= 79 / 4
+
+
+# Cycles of a pass over the pair in the programs that XLA makes; vectors that wait for a register.
+XLA_GIVEN = {"v5e": 3_312_430, "v5p": 2_145_408, "v6e": 1_992_428}
+SPILT = {"v5e": 5, "v5p": 5, "v6e": 0}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("target", XLA_GIVEN)
+def test_tpu_reads_given_tokens_once(target, dtype):
+    of = given(target, given_tokens_tpu, dtype)
+    assert of.temporaries <= 1 << 20
+    assert of.spills <= SPILT[target] * 4 * bundles.VECTOR
+    files = targets.dump_folder().glob("*-measure*-final_bundles.txt")
+    kernel = bundles.parse(max(files, key=lambda p: p.stat().st_mtime_ns).read_text())
+    step = max((x.once for x in kernel.all() if x.trips is None and not x.inner), default=0)
+    assert 0 < of.cycles + step * GIVEN / given_tokens_tpu.ROWS <= XLA_GIVEN[target] / 10
+
+
+@pytest.mark.parametrize("itemsize", [2, 4])
+def test_tpu_fetches_a_chunk_once(itemsize):
+    """Pieces of a chunk follow each other, and what they read is what the one before read."""
+    chunk = given_tokens_tpu.chunk_of(GIVEN, DIM, itemsize)
+    grid = np.unique(np.geomspace(1, GIVEN, 33).astype(int))
+    pieces, _ = given_tokens_tpu.cut(grid, (chunk,))
+    number = pieces.first // chunk
+    assert np.all((pieces.first + pieces.length - 1) // chunk == number)
+    assert np.count_nonzero(np.diff(number, prepend=-1)) * chunk == GIVEN

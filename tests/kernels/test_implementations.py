@@ -16,6 +16,8 @@ from tokenspace_benchmarks.shapes import Shape, shapes
 from tokenspace_kernels import (
     dispatch,
     given_tokens,
+    given_tokens_gpu,
+    given_tokens_tpu,
     pair_tokens,
     reference,
     sample_divergence_gpu,
@@ -40,6 +42,8 @@ INTERPRETED = {  # kernels for devices that are not here, run by Pallas's interp
     ("sample_divergence", "pallas (TPU)"): sample_divergence_tpu.sample_divergence,
     ("sample_statistics", "pallas (GPU)"): sample_statistics_gpu.sample_statistics,
     ("sample_statistics", "pallas (TPU)"): sample_statistics_tpu.sample_statistics,
+    ("measure", "pallas (GPU)"): given_tokens_gpu.measure,
+    ("measure", "pallas (TPU)"): given_tokens_tpu.measure,
 }
 FAST += list(INTERPRETED)
 BRANCHES = {
@@ -213,7 +217,7 @@ MEASURES = [implementation for name, implementation in FAST if name == "measure"
 @pytest.mark.parametrize("implementation", MEASURES)
 def test_difference_alone_is_the_same_divergence(implementation):
     args = arguments("measure", SHAPES[5], BRANCHES["white"])
-    measure = dispatch.kernel("measure", implementation).call
+    measure = kernel_of("measure", implementation).call
     alone, nothing = measure(*args, psi=False)
     assert nothing == {}
     assert_close(alone, measure(*args)[0], SHAPES[5].tokens)
@@ -226,7 +230,7 @@ def test_tokens_of_16_bits(implementation, dtype):
     a, b, grid = arguments("measure", SHAPES[5], BRANCHES["white"])
     scale = np.geomspace(1e-7, 100, a.shape[1])[:, None]
     a, b = ((h * scale).astype(dtype) for h in (a, b))
-    got = dispatch.kernel("measure", implementation).call(a, b, grid)
+    got = kernel_of("measure", implementation).call(a, b, grid)
     assert_close(got, reference.measure(a, b, grid), SHAPES[5].tokens * SHAPES[5].dim)
 
 
@@ -247,7 +251,7 @@ def test_arrays_that_are_not_contiguous_and_of_any_rank(implementation):
     rng = np.random.default_rng(3)
     a, b = rng.standard_normal((2, 2, 3, 40, 12), dtype=np.float32)[..., ::-2, ::3]
     grid = np.array([1, 3, 17])
-    got = dispatch.kernel("measure", implementation).call(a, b, grid)
+    got = kernel_of("measure", implementation).call(a, b, grid)
     assert got[0].shape == (2, 3, 3)
     assert_close(got, reference.measure(a, b, grid), 20 * 4)
 
@@ -256,7 +260,7 @@ def test_arrays_that_are_not_contiguous_and_of_any_rank(implementation):
 def test_tokens_after_the_last_n_are_not_read(implementation):
     a, b, _ = arguments("measure", SHAPES[5], BRANCHES["white"])
     grid = np.array([1, 30, 200])
-    measure = dispatch.kernel("measure", implementation).call
+    measure = kernel_of("measure", implementation).call
     clean = measure(a, b, grid)
     a[:, 200:], b[:, 200:] = np.nan, np.inf
     for x, y in zip(jax.tree.leaves(measure(a, b, grid)), jax.tree.leaves(clean), strict=True):

@@ -91,6 +91,7 @@ def test_cost_counts_parameters_and_attention():
     assert ts.TransformerCost(1.0).flops(np.array([3.0, 5.0])) == pytest.approx([6, 10])
     plan = ts.plan_tokens(N, truth("power")[0] * (1 + 0.001 * np.sin(N)), cost=cost)
     assert plan.flops == (pytest.approx(cost.flops(plan.n)), pytest.approx(cost.flops(768)))
+    assert plan.flops_interval == pytest.approx((cost.flops(plan.low), cost.flops(plan.high)))
     assert "FLOPs" in repr(plan)
     for wrong, words in (
         ({"parameters": 0}, "parameters"),

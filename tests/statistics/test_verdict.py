@@ -6,6 +6,8 @@ import pytest
 from scipy import stats
 
 import tokenspace as ts
+from tokenspace.deferred import Deferred
+from tokenspace.errors import InputError
 from tokenspace.statistics.estimate import Moments
 from tokenspace.statistics.exponent import Exponent
 from tokenspace.statistics.verdict import _empirical_regimes, require_tolerance, unjudged
@@ -221,16 +223,36 @@ def test_everything_as_plain_numbers():
     assert found["regimes_theoretical"] == list(check.regimes_theoretical)
 
 
-def test_what_cannot_be_judged_is_shown_undecided():
-    check = unjudged(RESULT, 0.04, "the reason")
+@pytest.mark.parametrize("known", [True, False])
+def test_of_what_cannot_be_judged_the_measured_is_shown(known):
+    """Exponents too: they need no theory, nor the class of a model that is not here."""
+
+    def missing():
+        raise InputError("its model is not here")
+
+    result = dataclasses.replace(RESULT, control=None)
+    result = result if known else dataclasses.replace(result, model=Deferred(missing))
+    check = unjudged(result, 0.04, "the reason")
     assert (check.verdict, check.reason, check.tolerance) == ("UNDECIDED", "the reason", 0.04)
     assert check.replicates_needed is None and check.p_value == 1 and not check.passed
-    np.testing.assert_array_equal(check.amplitude.empirical, RESULT.mean)
-    np.testing.assert_array_equal(check.amplitude.standard_error, RESULT.standard_error)
-    assert np.isnan(check.amplitude.theoretical).all() and np.isnan(check.exponent.z).all()
-    assert set(check.amplitude.verdicts) == set(check.exponent.verdicts) == {"UNDECIDED"}
+    assert not check.judged and RESULT.check().judged
+    seen = RESULT.check()
+    for name in ("amplitude", "exponent"):
+        shown, judged = getattr(check, name), getattr(seen, name)
+        for what in ("n", "empirical", "standard_error"):
+            np.testing.assert_array_equal(getattr(shown, what), getattr(judged, what))
+        for what in ("theoretical", "deviation", "z"):
+            assert np.isnan(getattr(shown, what)).all()
+        assert set(shown.verdicts) == {"UNDECIDED"}
+    np.testing.assert_array_equal(check.regimes_empirical, seen.regimes_empirical)
+    assert set(check.regimes_theoretical) == {"-"}
+
+
+def test_of_one_n_or_a_divergence_of_0_there_are_no_exponents():
+    same = dataclasses.replace(RESULT.divergence, mean=np.zeros(len(RESULT.n)))
+    check = unjudged(dataclasses.replace(RESULT, divergence=same), 0.04, "the reason")
     assert len(check.exponent.n) == len(RESULT.n) - 1 == len(check.regimes_empirical)
-    assert set(check.regimes_empirical) == set(check.regimes_theoretical) == {"-"}
+    assert np.isnan(check.exponent.empirical).all() and set(check.regimes_empirical) == {"-"}
 
 
 def test_regimes_that_the_interval_allows():

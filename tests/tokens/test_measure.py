@@ -10,7 +10,7 @@ import pytest
 import tokenspace as ts
 from tokenspace.errors import InputError
 from tokenspace.precision import float64
-from tokenspace.tokens import given
+from tokenspace.tokens import given, pairs
 from tokenspace.tokens import measure as module
 from tokenspace_kernels import dispatch
 
@@ -133,3 +133,25 @@ def test_the_order_of_bytes_changes_nothing(dtype):
     a, b = np.random.default_rng(5).standard_normal((2, 3, 8, 16)).astype(dtype)
     swapped = (h.astype(h.dtype.newbyteorder()) for h in (a, b))
     np.testing.assert_array_equal(ts.divergence(*swapped, [1, 8]), ts.divergence(a, b, [1, 8]))
+
+
+@pytest.mark.parametrize("order", ["raster", "random"])
+@pytest.mark.parametrize("scale", [1e-17, 1e19])
+def test_norms_whose_squares_leave_float32_are_refused(order, scale):
+    """Never wrong in silence."""
+    words = r"must lie between 1e-30 and 3e38, or float32 loses digits: multiply the tokens by a"
+    with pytest.raises(InputError, match=words):
+        ts.measure(np.float32(scale) * A, B, order=order)
+    small = ts.measure(np.float32(2.0**-40) * A, np.float32(2.0**-40) * B, order=order)
+    want = ts.measure(A, B, order=order)
+    np.testing.assert_array_equal(small.mean * 2.0**40, want.mean)
+    np.testing.assert_array_equal(small.cosine_upsilon().mean, want.cosine_upsilon().mean)
+
+
+def test_blocks_change_no_bit_of_unit_norm(monkeypatch):
+    """Pairs come in blocks; what is known of them does not depend on these."""
+    want = ts.measure(A, B)
+    monkeypatch.setattr(pairs, "BLOCK_BYTES", A[0].nbytes)
+    got = ts.measure(A, B)
+    np.testing.assert_array_equal(got.unit_divergence.mean, want.unit_divergence.mean)
+    np.testing.assert_array_equal(got.unit_divergence.covariance, want.unit_divergence.covariance)

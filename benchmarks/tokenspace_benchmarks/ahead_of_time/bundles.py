@@ -11,10 +11,11 @@ import re
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tokenspace_benchmarks.ahead_of_time.record import WALKS
+from tokenspace_benchmarks.ahead_of_time.record import ONCE, WALKS
 
 BUNDLE = re.compile(r"^\s*(?:0x)?[0-9a-f]+\s*(L[HBE]|P[BF]|CT)?\s*:\s*(>(?: ?>)*)?\s*\{(.*)$")
 EXIT = re.compile(r"scmp\.\w+\.s32\.totalorder %\S+, (\d+) /\* loop exit test \*/")
+VECTOR_SPILT = re.compile(r"vmem:\[#(\w+_spill)")  # scalars have a memory of their own for that
 LOGARITHM = "vlog2.f32"
 VECTOR = 8 * 128  # numbers, 4 bytes each
 
@@ -88,6 +89,7 @@ def count(text: str, numbers: float) -> Bundles:
     drawn = numbers / VECTOR * each
     outer = max(kernel.inner, key=lambda loop: loop.cycles, default=kernel)
     steps = outer.trips or 1
-    spills = 4 * VECTOR * len(set(re.findall(r"\w+_spill", text)))
-    notes = (WALKS,) if walks else ()
+    spills = 4 * VECTOR * len(set(VECTOR_SPILT.findall(text)))
+    once = any(loop.trips is None and not loop.walks for loop in kernel.all())
+    notes = (WALKS,) if walks else (ONCE,) if once else ()
     return Bundles(kernel.once + drawn, steps, outer.once + drawn / steps, spills, notes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
@@ -17,26 +18,35 @@ from tokenspace_benchmarks.ahead_of_time.record import Record
 from tokenspace_benchmarks.ahead_of_time.sharded import Sharded
 from tokenspace_benchmarks.ahead_of_time.targets import TARGETS, target
 from tokenspace_benchmarks.harness import commit
+from tokenspace_kernels.dispatch import PALLAS, XLA
 
 COMMAND = "make ahead-of-time"
 COMPILERS = {
     "cuda": ("jax-cuda12-plugin", "jax-cuda12-pjrt", "nvidia-cuda-nvcc-cu12", "triton"),
     "tpu": ("libtpu",),
 }
-# Files of the kernels that no accelerator compiles: NumPy, Numba, and what chooses among them.
-HOST_FILES = tuple(
-    f"{name}.py"
-    for name in ("__init__", "choice", "dispatch", "machine_code", "reference", "trial", "workers")
-)
-HOST_ENDINGS = ("_cpu.py", "_loops.py")
+IMPORT = re.compile(r"^from tokenspace_kernels\.(\w+) import", re.MULTILINE)
+
+
+def compiled_files() -> list[Path]:
+    """The kernels' source files that accelerators compile: the kernels and what they import."""
+    package = Path(tokenspace_kernels.__file__).parent
+    of_pallas = {module for by_device in PALLAS.values() for module in by_device.values()}
+    names = {call.__module__.rsplit(".", 1)[1] for call in XLA} | of_pallas
+    found: set[Path] = set()
+    while names:
+        path = package / f"{names.pop()}.py"
+        if path not in found:
+            found.add(path)
+            names |= set(IMPORT.findall(path.read_text()))
+    return sorted(found)
 
 
 def fingerprint() -> str:
     """SHA-256 of the kernels' source files that accelerators compile."""
     digest = hashlib.sha256()
-    for path in sorted(Path(tokenspace_kernels.__file__).parent.glob("*.py")):
-        if path.name not in HOST_FILES and not path.name.endswith(HOST_ENDINGS):
-            digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    for path in compiled_files():
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 # Said of kernels whose loops end at numbers that only a run knows, such as the points of a grid.
 WALKS = "loops of unknown trips run until all normals are drawn, one logarithm each"
+ONCE = "a loop of unknown trips counts once"
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ and 143 ended in good order by SIGINT and SIGTERM. One group of commands a file.
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 
@@ -19,14 +20,16 @@ from tokenspace.cli import given, fitted, coverage, machine  # noqa: F401
 
 # isort: on
 from tokenspace.cli.common import app, messages
-from tokenspace.cli.present import shown
 from tokenspace.errors import TokenspaceError, WorkerDied
+from tokenspace.printable import shown
 
 __all__ = ["app", "main"]
 
 
 def main() -> None:
     """Entry point: turns every expected error into one message and exit status 2."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names of files need not be words
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app(prog_name="tokenspace")  # also when it is run as `python -m tokenspace`
     except WorkerDied as error:

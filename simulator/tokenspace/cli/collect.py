@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,8 +10,9 @@ import typer
 from rich.markup import escape
 
 from tokenspace.cli.common import Json, app, messages, progress_bar
-from tokenspace.cli.present import document, shown, size
+from tokenspace.cli.present import document, size
 from tokenspace.errors import InputError, Interrupted
+from tokenspace.printable import shown
 
 if TYPE_CHECKING:
     from tokenspace.tokens.collected import Collected
@@ -121,6 +122,12 @@ def _summary(collected: Collected) -> dict:
     }
 
 
+def _spread(found: Iterable[int]) -> str:
+    counts = set(found)
+    least, most = min(counts), max(counts)
+    return f"{least:,} to {most:,}" if least < most else f"{most:,}"
+
+
 def _bytes(collected: Collected) -> int:
     return sum((collected.folder / group.file).stat().st_size for group in collected.groups)
 
@@ -128,19 +135,20 @@ def _bytes(collected: Collected) -> int:
 def _show(collected: Collected) -> None:
     about = collected.about
     count = len(collected.sequences)
-    what = f"{count // 2:,} pairs of texts" if collected.kind == "text" else f"{count:,} pictures"
+    pairs = f"{count // 2:,} pair{'s' * (count != 2)} of texts"
+    what = pairs if collected.kind == "text" else f"{count:,} pictures"
     print(f"{what} through {about['architecture']} in {about['dtype']} on {about['device']}")
-    for part, layers in Counter(group.part for group in collected.groups).items():
-        group = next(g for g in collected.groups if g.part == part)
-        lengths = [s.length_in(part) for s in collected.sequences]
-        spread = f"{min(lengths):,} to {max(lengths):,}" if len(set(lengths)) > 1 else lengths[0]
+    for part in dict.fromkeys(group.part for group in collected.groups):
+        groups = [g for g in collected.groups if g.part == part]
+        tokens = _spread(s.length_in(g) for g in groups for s in collected.sequences)
+        features = _spread(g.features for g in groups)
         print(
-            f"{part}: {layers} layer{'s' * (layers != 1)}, {spread} tokens of {group.features:,} "
-            f"features ({group.tokens})"
+            f"{part}: {len(groups)} layer{'s' * (len(groups) != 1)}, {tokens} tokens of {features} "
+            f"features ({groups[0].tokens})"
         )
     if about.get("skipped"):
         print(
-            f"{about['skipped']:,} pairs were left out: an answer without tokens, or a prompt that "
-            "leaves no room for one"
+            f"left out: {about['skipped']:,} pairs (an answer without tokens, two answers that are "
+            "the same, or a prompt that leaves no room)"
         )
     print(f"{size(_bytes(collected))} in {collected.folder}; `tokenspace measure` reads it")

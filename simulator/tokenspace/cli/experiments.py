@@ -28,12 +28,12 @@ from tokenspace.cli.present import (
     duration,
     on_skipped,
     outlook_table,
-    shown,
     size,
     stdout,
     summary,
 )
 from tokenspace.errors import InputError, Interrupted
+from tokenspace.printable import shown
 
 Devices = Annotated[
     int | None, typer.Option(help="Devices that share the replicates; all of them when left out.")

@@ -8,20 +8,29 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tokenspace.cli.common import Json, app
+from tokenspace.cli.given import chosen
 from tokenspace.cli.present import document, stdout
 from tokenspace.errors import InputError
+from tokenspace.printable import shown
 
 if TYPE_CHECKING:
     from tokenspace.statistics.estimate import Estimate
     from tokenspace.tokens.describe import TokenDescription
     from tokenspace.tokens.fit import TokenFit
+    from tokenspace.tokens.pairs import Pairs
 
 REPLICATES = 4096  # of the model that is written for `tokenspace run`
 
 
 @app.command("fit-tokens")
 def fit_tokens(
-    a: Annotated[Path, typer.Argument(help="Tokens of branch A: .npy, .npz or .safetensors.")],
+    a: Annotated[
+        Path,
+        typer.Argument(
+            help="Tokens of branch A: .npy, .npz or .safetensors; or a folder of tokens, such as "
+            "`tokenspace collect` writes."
+        ),
+    ],
     b: Annotated[Path | None, typer.Argument(help="Tokens of branch B, same shape.")] = None,
     pairs: Annotated[
         str | None, typer.Option(help="all: every pair of the pictures in A (K, N, d), without B.")
@@ -47,6 +56,16 @@ def fit_tokens(
     key: Annotated[
         str | None, typer.Option(help="Array to take from .npz or .safetensors.")
     ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Only this group of a folder; may be repeated."),
+    ] = None,
+    tokens: Annotated[
+        int | None,
+        typer.Option(
+            min=2, help="Of a folder: the first tokens of each sequence; shorter pairs go."
+        ),
+    ] = None,
     config: Annotated[
         Path | None, typer.Option(help="Write the model here, for tokenspace run (TOML).")
     ] = None,
@@ -56,31 +75,90 @@ def fit_tokens(
 
     Also says what the tokens are like beside Gaussian ones: spectrum, norms, tails, token law.
     """
-    from tokenspace.tokens.arrays import load_array, load_order
+    from tokenspace.tokens.arrays import load_order
+
+    how: dict[str, Any] = {
+        "family": "auto" if family in (None, ["auto"]) else list(family or ()),
+        "aim": aim,
+        "patches": _patches(patches),
+        "order": load_order(order),
+        "seed": seed,
+    }
+    if a.is_dir():
+        arrays = {"B": b, "--pairs": pairs, "--groups": groups, "--key": key}
+        for name, given_too in arrays.items():
+            if given_too is not None:
+                raise InputError(
+                    f"{name} is not allowed: the folder {a} says itself what is paired"
+                )
+        _fit_folder(a, only or [], tokens, how, config, as_json)
+        return
+    for name, of_folder in (("--only", only), ("--tokens", tokens)):
+        if of_folder is not None:
+            raise InputError(f"{name} is for folders, but {a} is no folder")
+    given = _arrays(a, b, pairs, groups, key)
+    found, said = _fitted(given, how)
+    if config is not None:
+        _write(config, found, given.longest)
+    if as_json:
+        document(_as_data(found, said))
+    else:
+        _show_all(found, said, config)
+
+
+def _arrays(a: Path, b: Path | None, pairs: str | None, groups: Path | None, key: Any) -> Pairs:
+    from tokenspace.tokens.arrays import load_array
+    from tokenspace.tokens.pairs import pairs_of
+
+    second = None if b is None else load_array(b, key)
+    labels = None if groups is None else load_array(groups)
+    return pairs_of(load_array(a, key), second, pairs, labels)
+
+
+def _fitted(given: Pairs, how: dict[str, Any]) -> tuple[TokenFit, TokenDescription]:
     from tokenspace.tokens.describe import describe_tokens
     from tokenspace.tokens.fit import fit_tokens as fit
 
-    first = load_array(a, key)
-    second = None if b is None else load_array(b, key)
-    labels = None if groups is None else load_array(groups)
-    names: str | list[str] = "auto" if family in (None, ["auto"]) else list(family or ())
-    found = fit(
-        first,
-        second,
-        names,
-        pairs=pairs,
-        groups=labels,
-        aim=aim,
-        patches=_patches(patches),
-        order=load_order(order),
-        seed=seed,
-    )
-    said = describe_tokens(first, second, pairs=pairs, groups=labels)
-    if config is not None:
-        _write(config, found, first.shape[-2])
+    return fit(given, **how), describe_tokens(given)
+
+
+def _fit_folder(
+    folder: Path,
+    only: list[str],
+    tokens: int | None,
+    how: dict[str, Any],
+    config: Path | None,
+    as_json: bool,
+) -> None:
+    """Each group of a folder, one after the other."""
+    from tokenspace.tokens.folders import token_groups
+    from tokenspace.tokens.one_length import of_one_length
+
+    groups = chosen(token_groups(folder), only)
+    if config is not None and len(groups) > 1:
+        names = ", ".join(g.name for g in groups)
+        raise InputError(f"--config takes one model; name its group with --only: {names}")
+    rows = []
+    for group in groups:
+        try:
+            given = of_one_length(group.open(), tokens)
+            found, said = _fitted(given, how)
+        except InputError as error:
+            more = "; see --tokens" if "a fit needs one length" in str(error) else ""
+            raise InputError(f"{group.label}: {error}{more}") from None
+        if config is not None:
+            _write(config, found, given.longest)
+        if as_json:
+            about = {k: getattr(group, k) for k in ("name", "model", "part", "layer")}
+            rows.append({"label": group.label} | about | _as_data(found, said))
+        else:
+            print(shown(group.label))
+            _show_all(found, said, config)
     if as_json:
-        document(_as_data(found, said))
-        return
+        document(rows)
+
+
+def _show_all(found: TokenFit, said: TokenDescription, config: Path | None) -> None:
     _show(found)
     _describe(said)
     for note in found.notes:

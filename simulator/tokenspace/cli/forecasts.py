@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tokenspace.cli.common import Json, app, progress_bar
-from tokenspace.cli.present import document, stdout
+from tokenspace.cli.present import dense_table, document, stdout
 from tokenspace.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ Loss = Annotated[str, typer.Option(help="squares, or huber for curves with outli
 Csv = Annotated[
     str | None,
     typer.Argument(
-        help="CSV of measured curves, or `published`: those of other papers; the paper's 36 when "
-        "left out."
+        help="CSV of measured curves; `published` or `later`: those of other papers; the paper's "
+        "36 when left out."
     ),
 ]
 SHORT = {"power": "power law", "no change": "no change"}
@@ -136,7 +136,7 @@ def _show_skill(outcome: Outcome, title: str) -> None:
     ]
     names = ["law", "curves", "rms error", "median", "bias", "log score", "held", "best on"]
     by = ", ".join(outcome.clusters)
-    _table(title, [*names, *(f"skill over {k}\n(p by {by})" for k in SHORT.values())], rows)
+    _print_table(title, [*names, *(f"skill over {k}\n(p by {by})" for k in SHORT.values())], rows)
 
 
 def _skill(row: dict[Any, Any], other: str, ways: list[str]) -> str:
@@ -160,23 +160,19 @@ def _show_subsets(found: dict[str, Any]) -> None:
             for k in laws
         ]
         rows.append([name, str(outcome.curves), *cells])
-    _table("Median error (curves on which it is smallest)", ["points", "curves", *laws], rows)
+    _print_table("Median error (curves on which it is smallest)", ["points", "curves", *laws], rows)
 
 
 def _show_curves(outcome: Any) -> None:
     errors = outcome.errors
     rows = [[outcome.names[k], *(_percent(v, 1) for v in errors.loc[k])] for k in errors.index]
-    _table("Rms error of each curve", ["curve", *map(str, errors.columns)], rows)
+    _print_table("Rms error of each curve", ["curve", *map(str, errors.columns)], rows)
 
 
-def _table(title: str, names: list[str], rows: list[list[str]]) -> None:
-    from rich.box import SIMPLE_HEAD
+def _print_table(title: str, names: list[str], rows: list[list[str]]) -> None:
     from rich.markup import escape
-    from rich.table import Table
 
-    table = Table(title=title, header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
-    for k, name in enumerate(names):
-        table.add_column(name, justify="left" if k == 0 else "right")
+    table = dense_table(title, names, left=1)
     for row in rows:
         table.add_row(*map(escape, row))
     stdout().print(table)

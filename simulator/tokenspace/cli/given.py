@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tokenspace.cli.common import Json, app, progress_bar
-from tokenspace.cli.present import document, on_grid, shown, stdout, summary, with_errors
+from tokenspace.cli.present import dense_table, document, on_grid, stdout, summary, with_errors
 from tokenspace.errors import InputError
+from tokenspace.printable import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -261,17 +262,6 @@ def _number(value: float, digits: str) -> str:
     return f"{value:{digits}}" if math.isfinite(value) else "-"
 
 
-def _table(title: str, names: list[str]) -> Any:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    # without lines between them, all columns fit into 120 characters
-    table = Table(title=title, header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
-    for name in names:
-        table.add_column(name, justify="right")
-    return table
-
-
 def _show_table(result: Result, exponent: Exponent | None, scale: Scale | None) -> None:
     """The table of `measure`; "-" where a quantity is not defined."""
     import numpy as np
@@ -280,7 +270,7 @@ def _show_table(result: Result, exponent: Exponent | None, scale: Scale | None) 
     error = "± s.e."
     names = ["D", error, "exponent", error, *psis, error, "lambda sqrt(Upsilon)"]
     counts = [] if result.counts is None else ["pairs"]
-    table = _table(f"{result.replicates:,} pairs, {result.reason}", ["n", *counts, *names])
+    table = dense_table(f"{result.replicates:,} pairs, {result.reason}", ["n", *counts, *names])
     upsilon, correlations = result.cosine_upsilon().mean, result.correlations or {}
     for k, n in enumerate(result.n):
         slope, slope_error = np.nan, np.nan
@@ -305,7 +295,7 @@ def _show_norms(result: Result, scales: dict[str, Scale | None]) -> None:
     import numpy as np
 
     error, off = "± s.e.", "off lambda sqrt(Upsilon)"
-    table = _table(
+    table = dense_table(
         "D of the tokens as they are, and scaled to norm 1",
         ["n", "D", error, off, "D, norm 1", error, off],
     )
@@ -328,11 +318,11 @@ def _show_groups(found: list[Measured]) -> None:
     """A line a group: what is known at the last n that half of the pairs reach."""
     error, psis = "± s.e.", ("psi_equal", "psi_within", "psi_cross")
     balances = ("n_balance", "95 % interval")
-    table = _table(
+    table = dense_table(
         "Groups of tokens, at the largest n that half of the pairs reach",
         ["group", "pairs", "n", "D", error, "exponent", error, *psis, *balances, "lambda"],
+        left=1,
     )
-    table.columns[0].justify = "left"
     for m in found:
         r = m.result.reached()
         slope, _ = _or_why(r.local_exponent)

@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tokenspace.cli.common import Json, app
+from tokenspace.cli.common import Json, app, messages, progress_bar
 from tokenspace.cli.present import document, stdout
 from tokenspace.errors import InputError
+from tokenspace.printable import shown
 
 if TYPE_CHECKING:
     from tokenspace.scaling.cost import TransformerCost
+    from tokenspace.scaling.curves import Curve
     from tokenspace.scaling.plan import TokenPlan
+
+TOGETHER = 20  # curves between two looks at the progress bar
 
 
 @app.command()
@@ -42,16 +46,37 @@ def plan_tokens(
     """
     from tokenspace.scaling.cost import TransformerCost
     from tokenspace.scaling.curves import read_curves
-    from tokenspace.scaling.plan import plan_curves
 
     if parameters is None and (layers or width or text):
         raise InputError("--layers, --width and --text need --parameters: FLOPs are counted by it")
     cost = None if parameters is None else TransformerCost(parameters, layers, width, text)
-    plans = plan_curves(read_curves(csv), keep, cost=cost, seed=seed)
+    plans = _planned(read_curves(csv), keep, cost, seed)
     if as_json:
         document([{"curve": name} | asdict(plan) for name, plan in plans])
         return
     _show(plans, cost)
+
+
+def _planned(
+    curves: list[Curve], keep: float, cost: TransformerCost | None, seed: int
+) -> list[tuple[str, TokenPlan]]:
+    """The plans of all curves that are long enough; which are not is said."""
+    from rich.markup import escape
+
+    from tokenspace.scaling.plan import LEAST, plan_curves
+
+    enough = [c for c in curves if len(set(c.n)) >= LEAST] or curves  # of none, the error says why
+    if short := [c.name for c in curves if len(set(c.n)) < LEAST and len(enough) < len(curves)]:
+        rest = f" and {len(short) - 1} more" if len(short) > 1 else ""
+        said = f"left out, fewer than {LEAST} different n: {short[0]}{rest}"
+        messages.print(escape(shown(said)), soft_wrap=True, highlight=False)
+    plans = []
+    with progress_bar(len(enough) > TOGETHER) as bar:
+        task = bar.add_task("curves", total=len(enough))
+        for k in range(0, len(enough), TOGETHER):
+            plans += plan_curves(enough[k : k + TOGETHER], keep, cost=cost, seed=seed)
+            bar.update(task, completed=len(plans))
+    return plans
 
 
 def _show(plans: list[tuple[str, TokenPlan]], cost: TransformerCost | None) -> None:
@@ -71,7 +96,12 @@ def _show(plans: list[tuple[str, TokenPlan]], cost: TransformerCost | None) -> N
     for name, plan in plans:
         laws = sorted(plan.weights.items(), key=lambda item: -item[1])
         said = ", ".join(f"{k} {w:.2f}: {plan.by_law[k][0]:.3g}" for k, w in laws[:3])
-        saved = [f"{plan.flops[0] / plan.flops[1]:.0%}"] if plan.flops else []
+        saved = []
+        if plan.flops and plan.flops_interval:
+            now, low, high = (
+                f"{f / plan.flops[1]:.0%}" for f in (plan.flops[0], *plan.flops_interval)
+            )
+            saved = [f"{now} ({low} to {high})"]
         table.add_row(
             escape(name),
             f"{plan.largest:g}",

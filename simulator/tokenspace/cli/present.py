@@ -9,6 +9,8 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from tokenspace.printable import shown
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -20,11 +22,6 @@ def stdout() -> Console:
     from rich.console import Console
 
     return Console(width=None if sys.stdout.isatty() else 180)
-
-
-def shown(text: object) -> str:
-    """Words that may come from anybody: what would steer a terminal is escaped, not sent."""
-    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in str(text))
 
 
 def document(value: Any) -> None:
@@ -44,6 +41,17 @@ def document(value: Any) -> None:
         return x
 
     print(json.dumps(plain(value), indent=1))
+
+
+def dense_table(title: str, names: Sequence[str], left: int = 0) -> Table:
+    """A table of numbers after `left` columns of words; without lines, for 120 characters."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(title=title, header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    for k, name in enumerate(names):
+        table.add_column(name, justify="left" if k < left else "right")
+    return table
 
 
 def summary(label: str, result: Any, check: Any) -> dict[str, Any]:
@@ -71,8 +79,8 @@ def summary(label: str, result: Any, check: Any) -> dict[str, Any]:
         "seed": result.seed,
         "seconds": result.seconds,
         "effective_dimension": None
-        if result.model is None
-        else [t.features.effective_dimension for t in result.model.terms],
+        if (model := result.known_model) is None
+        else [t.features.effective_dimension for t in model.terms],
         "versions": result.versions,
         "notes": list(result.notes),
         "n_balance": balance,

@@ -10,8 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from tokenspace.cli.common import Json, Plugin, Tolerance, app, messages
-from tokenspace.cli.present import document, duration, shown, stdout, summary, verdict_table
+from tokenspace.cli.present import document, duration, stdout, summary, verdict_table
 from tokenspace.errors import InputError
+from tokenspace.printable import shown
 
 POINTS_OF_FIGURES = 33  # token counts
 SHOWN = 5  # labels of a list
@@ -153,7 +154,25 @@ def figures(
     options = {k: v for k, v in (("x", x), ("y", y)) if v is not None}
     if options and not figure:
         figure = ["phase_diagram"]
-    _written(draw_all(load_results(results), out, only=figure or (), options=options), as_json)
+    loaded = load_results(results)
+    _say_unknown(loaded)
+    _written(draw_all(loaded, out, only=figure or (), options=options), as_json)
+
+
+def _say_unknown(loaded: list[Any]) -> None:
+    """Why some points are drawn without their theory."""
+    from rich.markup import escape
+
+    reasons = []
+    for _, result in loaded:
+        try:
+            _ = result.model
+        except InputError as error:
+            reasons.append(str(error))
+    if reasons:
+        count = f"{len(reasons):,} of {len(loaded):,} points"
+        said = shown(f"{count} are drawn without theory: {reasons[0]}")
+        messages.print(escape(said), soft_wrap=True, highlight=False)
 
 
 def _written(paths: list[Path], as_json: bool) -> None:
@@ -181,18 +200,43 @@ def _figures_of_tokens(
 
 @app.command()
 def report(
-    folder: Annotated[Path, typer.Argument(help="Folder of a finished sweep.")],
+    folder: Annotated[
+        Path | None, typer.Argument(help="Folder of a finished sweep; none with --tokens.")
+    ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="The HTML file; FOLDER/report.html when left out.")
+        Path | None,
+        typer.Option(
+            help="The HTML file; FOLDER/report.html when left out, tokens.html here of --tokens."
+        ),
     ] = None,
     tolerance: Tolerance = 0.02,
+    tokens: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Folder of tokens, such as `tokenspace collect` writes, to measure and report; "
+            "may be repeated, once a model."
+        ),
+    ] = None,
     plugin: Plugin = None,
     as_json: Json = False,
 ) -> None:
-    """Write one self-contained HTML file: verdicts, figures, configuration, provenance."""
+    """Write one self-contained HTML file: verdicts, figures, configuration, provenance.
+
+    Of your own tokens, with --tokens DIR: their figures, what was measured and what they are like.
+    """
     from tokenspace.report.html import write_report
 
-    written = write_report(folder, out, tolerance)
+    if (folder is None) != bool(tokens):
+        raise InputError(
+            "a report is of the folder of a sweep, or of tokens: tokenspace report FOLDER, or "
+            "tokenspace report --tokens DIR"
+        )
+    if folder is None:
+        from tokenspace.cli.token_report import report_tokens
+
+        written = report_tokens(tokens or [], out or Path("tokens.html"))
+    else:
+        written = write_report(folder, out, tolerance)
     if as_json:
         document({"report": str(written)})
     else:

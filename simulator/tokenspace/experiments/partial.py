@@ -15,8 +15,8 @@ import numpy as np
 
 from tokenspace.experiments.arrays import pack, unpack
 from tokenspace.experiments.experiment import Experiment, Point
-from tokenspace.experiments.files import discard, read_bytes, write_atomically
 from tokenspace.experiments.store import LARGEST_POINT, as_array, partial_file
+from tokenspace.files import discard, read_bytes, write_atomically
 from tokenspace.provenance import device_name, versions
 from tokenspace.statistics.amplitude import wants_logs
 from tokenspace.statistics.quantiles import Sketch

@@ -19,8 +19,8 @@ from tokenspace.experiments.arrays import unpack
 from tokenspace.experiments.build import Memo, rebuild_model
 from tokenspace.experiments.canonical import FORMAT, hash_of, sources
 from tokenspace.experiments.experiment import LARGEST_COUNT
-from tokenspace.experiments.files import read_bytes
 from tokenspace.experiments.store import HOW, KEY, LARGEST_POINT, point_file, read_sweep
+from tokenspace.files import read_bytes
 from tokenspace.grids import LARGEST
 from tokenspace.provenance import versions
 from tokenspace.statistics.control import Control

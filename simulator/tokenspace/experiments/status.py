@@ -13,8 +13,8 @@ import numpy as np
 
 from tokenspace.errors import InputError
 from tokenspace.experiments import format_2
-from tokenspace.experiments.files import require_no_link
 from tokenspace.experiments.store import read_sweep
+from tokenspace.files import require_no_link
 
 RECENT = 100  # finished points that the present rate is taken from
 PAUSE = 10.0  # times the usual time between two points: the sweep was interrupted

@@ -22,7 +22,7 @@ from tokenspace.experiments.arrays import pack
 from tokenspace.experiments.canonical import FORMAT
 from tokenspace.experiments.expand import LARGEST_SWEEP
 from tokenspace.experiments.experiment import Point
-from tokenspace.experiments.files import (
+from tokenspace.files import (
     Refused,
     discard,
     read_bytes,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tokenspace.errors import InputError
-from tokenspace.experiments.files import Refused, read_bytes
+from tokenspace.files import Refused, read_bytes
 from tokenspace.parameters import Parameter
 
 Specifications = dict[str, tuple[Parameter, Any]]  # name -> (meaning and range, default)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
@@ -46,8 +47,20 @@ class Figure(ABC):
         if unknown:
             name = ROOMS[cls.room].name_of(cls)
             raise InputError(f"the figure {name} has no option {unknown[0]!r}")
+        loaded = [(_named(point), result) for point, result in loaded]
         plt.draw_if_interactive()  # loads what draws, whose settings the context would take back
         with plt.rc_context(STYLE):
             figure = cls(**options).draw(loaded)
         plt.close(figure)
         return figure
+
+
+def _named(point: Any) -> Any:
+    """The same point by a name that can be drawn."""
+    from tokenspace.figures.style import words
+
+    if (label := words(point.label)) == point.label:
+        return point
+    point = copy.copy(point)
+    object.__setattr__(point, "label", label)  # of a copy, which nobody else sees
+    return point

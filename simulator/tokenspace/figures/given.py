@@ -12,10 +12,10 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from tokenspace.errors import InputError
 from tokenspace.figures.base import Figure
-from tokenspace.figures.style import distinct
+from tokenspace.figures.sheet import MOST_PANELS, panels_of
+from tokenspace.figures.style import distinct, spread, words
 from tokenspace.registry import ROOMS
 
-MOST_PANELS = 12
 COLUMNS = 4
 FEWER = "beyond, fewer than half of the pairs"
 
@@ -26,7 +26,7 @@ class OfTokens(Figure):
     @classmethod
     def suits(cls, loaded: list[Any]) -> bool:
         """Whether all of them are of given tokens."""
-        return bool(loaded) and all(hasattr(group, "layer") for group, _ in loaded)
+        return bool(loaded) and all(result.unit is not None for _, result in loaded)
 
 
 def of_tokens() -> tuple[str, ...]:
@@ -49,20 +49,10 @@ def panels(
     """
     if not loaded:
         raise InputError("this figure shows measured tokens, but none are given")
-    kept = np.unique(np.linspace(0, len(loaded) - 1, MOST_PANELS).round().astype(int))
-    shown = [loaded[k] for k in kept]
-    columns = min(COLUMNS, len(shown))
-    rows = math.ceil(len(shown) / columns)
-    figure, grid = plt.subplots(
-        rows,
-        columns,
-        figsize=(max(3.3 * columns, 5.5), 2.9 * rows + 0.9),
-        squeeze=False,
-        layout="constrained",
-    )
-    for axes in grid.flat[len(shown) :]:
-        axes.set_axis_off()
-    for axes, (group, result) in zip(grid.flat, shown, strict=False):
+    shown = spread(loaded, MOST_PANELS)
+    size = (3.3, 3.2) if len(shown) > 1 else (5.5, 3.8)
+    figure, used = panels_of(len(shown), size, COLUMNS, shared=False)
+    for axes, (group, result) in zip(used, shown, strict=True):
         draw(axes, result)
         last = result.reached().n[-1]
         if last < result.n[-1]:
@@ -70,14 +60,14 @@ def panels(
         axes.set(**axis)
         axes.set_title(group.label, fontsize=10)
         _plain_numbers(axes)
-    for row in grid:
-        row[0].set_ylabel(ylabel)
-    for axes in grid[-1]:
+    for axes in used[::COLUMNS]:
+        axes.set_ylabel(ylabel)
+    for axes in used[-COLUMNS:]:
         axes.set_xlabel("number of tokens $n$")
     left_out = len(loaded) - len(shown)
     figure.suptitle(title + (f" ({left_out} more are not shown)" if left_out else ""), fontsize=12)
     entries: dict[str, Any] = {}
-    for axes in grid.flat:
+    for axes in used:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             entries.setdefault(label, handle)
     _legend_below(figure, entries)
@@ -154,7 +144,7 @@ def against_depth(
             row = (group.layer, *take(result))
         except InputError:
             row = (group.layer, math.nan, math.nan, math.nan)
-        lines.setdefault(f"{group.model}, {group.part}", []).append(row)
+        lines.setdefault(words(f"{group.model}, {group.part}"), []).append(row)
     figure, axes = plt.subplots(figsize=(8.5, 5.0))
     if not lines:
         axes.text(0.5, 0.5, "no group says its layer", ha="center", transform=axes.transAxes)

@@ -16,7 +16,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, LogNorm, Normalize
 
 from tokenspace.experiments.axes import short_names
-from tokenspace.figures.style import distinct, shades, some_labels
+from tokenspace.figures.style import distinct, shades, some_labels, spread, words
 
 MOST_PANELS = 12
 MOST_CURVES = 40  # of a panel that is alone
@@ -49,13 +49,6 @@ def numeric_axes(loaded: Sequence[Any]) -> list[str]:
         if all(type(v) in (int, float) and abs(v) < LARGEST_DRAWN for v in column)
     ]
     return sorted(drawable, key=lambda a: -len(set(columns[a])))
-
-
-def spread(items: Sequence[Any], most: int) -> list[Any]:
-    """At most that many of a sequence, evenly spread, with both ends."""
-    if len(items) <= most:
-        return list(items)
-    return [items[k] for k in np.linspace(0, len(items) - 1, most).round().astype(int)]
 
 
 def groups_beside(loaded: Sequence[Any], along: Sequence[str]) -> tuple[list[Group], str]:
@@ -95,8 +88,8 @@ def groups_beside(loaded: Sequence[Any], along: Sequence[str]) -> tuple[list[Gro
 def written(value: Any) -> str:
     """A value of an axis as titles have room for it."""
     if isinstance(value, dict):
-        return str(value.get("model", value))
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+        return words(value.get("model", value))
+    return f"{value:.4g}" if isinstance(value, float) else words(value)
 
 
 def panels_of(count: int, size: tuple[float, float], columns: int, shared: bool) -> Any:

@@ -8,6 +8,8 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 
+from tokenspace.printable import shown
+
 STYLE: Any = {
     "figure.figsize": (7.5, 5.0),
     "figure.dpi": 120,
@@ -28,7 +30,16 @@ STYLE: Any = {
 
 MOST_COLOURS = 20  # of the family tab20
 MOST_LABELS = 12
+LONGEST_NAME = 80
 HIDDEN = "_nolegend_"
+
+
+def words(text: object) -> str:
+    """A name from anybody as figures can show it: no formula, no line without end, never hidden."""
+    said = shown(text).replace("\n", " ").replace("\\$", "\\ $").replace("$", r"\$")
+    if len(said) > LONGEST_NAME:
+        said = f"{said[:LONGEST_NAME].rstrip(chr(92))}..."
+    return f" {said}" if said.startswith("_") else said  # which legends leave out
 
 
 def shades(count: int) -> list[Any]:
@@ -43,6 +54,13 @@ def distinct(count: int) -> list[Any]:
     return [plt.get_cmap("tab20")(k % 20) for k in (*range(0, 20, 2), *range(1, 20, 2))][:count]
 
 
+def spread(items: Sequence[Any], most: int) -> list[Any]:
+    """At most that many of a sequence, evenly spread, with both ends."""
+    if len(items) <= most:
+        return list(items)
+    return [items[k] for k in np.linspace(0, len(items) - 1, most).round().astype(int)]
+
+
 def some_labels(labels: Sequence[str]) -> tuple[list[str], str | None]:
     """Labels that a legend has room for, and a title for it that says how many it leaves out.
 
@@ -52,6 +70,6 @@ def some_labels(labels: Sequence[str]) -> tuple[list[str], str | None]:
     count = len(labels)
     if count <= MOST_LABELS:
         return list(labels), None
-    kept = set(np.linspace(0, count - 1, MOST_LABELS).round().astype(int).tolist())
+    kept = set(spread(range(count), MOST_LABELS))
     shown = [label if k in kept else HIDDEN for k, label in enumerate(labels)]
     return shown, f"{count - len(kept)} of {count} points are not labelled"

@@ -60,13 +60,13 @@ def columns(loaded: Sequence[tuple[Any, Any]], checks: Sequence[Any]) -> dict[st
 
 def numbers(values: Iterable[float]) -> list[Any]:
     """Numbers for JSON: six digits, null for NaN, and words for what is infinite."""
-    out: list[Any] = []
-    for x in values:
-        if math.isfinite(x):
-            out.append(float(f"{x:.{DIGITS}g}"))
-        else:
-            out.append(None if math.isnan(x) else "Infinity" if x > 0 else "-Infinity")
-    return out
+    return [_plain(float(f"{x:.{DIGITS}g}")) for x in values]
+
+
+def _plain(x: float) -> Any:
+    if math.isfinite(x):
+        return x
+    return None if math.isnan(x) else "Infinity" if x > 0 else "-Infinity"
 
 
 def _coded(words: Iterable[Any]) -> dict[str, list[Any]]:
@@ -97,8 +97,8 @@ def _axes(points: Sequence[Any]) -> list[dict[str, Any]]:
         if values.dtype.kind == "U":
             out.append({"name": name, "path": path, "words": _coded(values.tolist())})
         else:
-            exact = [v if math.isfinite(v) else None for v in values.astype(float).tolist()]
-            out.append({"name": name, "path": path, "values": exact})  # not rounded: = asks
+            exact = [_plain(v) for v in values.astype(float).tolist()]  # not rounded: = asks
+            out.append({"name": name, "path": path, "values": exact})
     return out
 
 

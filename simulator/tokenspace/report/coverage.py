@@ -10,7 +10,7 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from tokenspace.experiments.coverage import LOOKS, SETTLED, Row, look_count
-from tokenspace.experiments.files import write_atomically
+from tokenspace.files import write_atomically
 from tokenspace.statistics.control import LEAST
 
 FIRST_LOOKS = "{}, {} and {}".format(*map(look_count, LOOKS))

@@ -14,24 +14,36 @@ import hashlib
 import json
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from tokenspace.collector import collector_paused
 from tokenspace.errors import InputError
-from tokenspace.experiments.files import require_ordinary
 from tokenspace.experiments.results import load_results
 from tokenspace.experiments.status import Status, status_of
 from tokenspace.experiments.store import read_config
 from tokenspace.figures import draw_all, meaning
+from tokenspace.files import require_replaceable
+from tokenspace.printable import shown
 from tokenspace.provenance import versions
 from tokenspace.report.columns import columns
 from tokenspace.report.curves import KEPT, KINDS, curves
 from tokenspace.report.evidence import evidence_of, statement
 from tokenspace.report.verdicts import WORST_FIRST, checks_of
 
-SCRIPTS = ("data.js", "chart.js", "table.js", "phase.js", "point.js", "start.js")
+SCRIPTS = (
+    "data.js",
+    "chart.js",
+    "table.js",
+    "colours.js",
+    "lattice.js",
+    "paint.js",
+    "phase.js",
+    "point.js",
+    "start.js",
+)
 
 
 def write_report(
@@ -52,7 +64,7 @@ def write_report(
     folder = Path(folder)
     if out is None:
         out = folder / "report.html"
-        require_ordinary(out)  # of a folder that came from elsewhere
+        require_replaceable(out)  # of a folder that came from elsewhere
     out = Path(out)
     loaded = load_results(folder)
     with collector_paused():
@@ -67,7 +79,7 @@ def write_report(
     script = "\n".join(['"use strict";', *(read[name] for name in SCRIPTS)])
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     page = environment.from_string(read["page.html"]).render(
-        name=folder.resolve().name,
+        name=shown(folder.resolve().name),
         style=read["page.css"],
         script=script,
         digest=_text(hashlib.sha256(script.encode()).digest()),  # no other script may run
@@ -78,8 +90,8 @@ def write_report(
         unfinished=_unfinished(status_of(folder)),
         tolerance=tolerance,
         statement=said,
-        figures=_figures(loaded),
-        configuration=json.dumps(read_config(folder), indent=1),
+        figures=figures_of(loaded),
+        configuration=shown(json.dumps(read_config(folder), indent=1, ensure_ascii=False)),
         written_by=f"tokenspace {versions()['tokenspace']}",
     )
     try:
@@ -104,13 +116,10 @@ def _unfinished(found: Status) -> str:
     )
 
 
-def _figures(loaded: list[Any]) -> list[dict[str, str]]:
-    """Name, meaning and data URL of every theory figure, of the points whose models are here."""
-    known = [(point, result) for point, result in loaded if _has_model(result)]
-    if not known:
-        return []
+def figures_of(loaded: list[Any], only: Sequence[str] = ()) -> list[dict[str, str]]:
+    """Name, meaning and data URL of these figures, or of every one that suits the results."""
     with tempfile.TemporaryDirectory() as folder:
-        drawn = draw_all(known, folder, suffixes=("png",))
+        drawn = draw_all(loaded, folder, suffixes=("png",), only=only)
         return [
             {
                 "name": path.stem.replace("_", " "),
@@ -119,10 +128,3 @@ def _figures(loaded: list[Any]) -> list[dict[str, str]]:
             }
             for path in drawn
         ]
-
-
-def _has_model(result: Any) -> bool:
-    try:
-        return result.model is not None
-    except InputError:
-        return False

@@ -28,7 +28,11 @@ NUMBERS = (*ERRORS, "model_size", "flops")  # numbers that may stand beside a sc
 WORDS = ("confound", "trained_for_n", "source", "note")  # words that name no curve
 COLUMNS = (*COUNTS, "score", *NUMBERS, *WORDS)
 TRAINED = ("yes", "no", "")
-SHIPPED = {"paper": "benchmark_scores.csv", "published": "published_scores.csv"}
+SHIPPED = {
+    "paper": "benchmark_scores.csv",
+    "published": "published_scores.csv",
+    "later": "later_scores.csv",
+}
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,8 @@ def read_curves(path: Path | str | None = None) -> list[Curve]:
 
     The file needs columns vision_tokens (or n) and score. It may have standard_error or questions
     (how many a percentage is the share of), confound, trained_for_n, model_size, flops, source and
-    note; the remaining columns name the curve. path "published": curves of other papers.
+    note; the remaining columns name the curve. path "published": curves of other papers;
+    "later": more of them, collected after the laws were chosen.
 
     Raises:
         InputError: missing file or columns, values that are not numbers, or a file that is
@@ -118,7 +123,7 @@ def read_curves(path: Path | str | None = None) -> list[Curve]:
             bad = numbers.notna() & ~((numbers > 0) & (numbers < np.inf))
             _refuse(source, numbers, bad, "is not allowed; it must be finite and > 0")
     for column in (c for c in WORDS if c in table):
-        table[column] = table[column].fillna("").astype(str)
+        table[column] = table[column].astype(object).fillna("").astype(str)
     if "trained_for_n" in table:
         odd = ~table["trained_for_n"].isin(TRAINED)
         _refuse(source, table["trained_for_n"], odd, "is not allowed; it must be yes, no, or empty")

@@ -126,7 +126,7 @@ def _fit_law(name: str, law: ScalingLaw, given: Points, method: Method) -> list[
         )
     left_out = leave_one_out(law, points, given.weight).mean(axis=1, where=given.weight > 0)
     if method.loss == "huber":
-        off = given.y - law.log_score(raw.T[:, :, None], given.x)
+        off = given.y - law.log_scores(raw, given.x)
         likelihood = deviance(off, np.sqrt(rss / counts), given.weight)
         mean_squares = np.exp(likelihood / counts)
     else:

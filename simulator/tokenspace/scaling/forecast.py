@@ -208,7 +208,7 @@ def _forecasters(
         optima, squares = grid.refined()
         best = optima[rows, squares.argmin(axis=1)]
         mixture = grid.predict(x, weight)
-        centre = np.where(enough[:, None], law.log_score(best.T[:, :, None], x), np.nan)
+        centre = np.where(enough[:, None], law.log_scores(best, x), np.nan)
         yield name, centre, mixture
         mixtures.append(mixture)
         left_out.append(leave_one_out(law, now, points.weight))

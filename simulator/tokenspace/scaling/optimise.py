@@ -64,7 +64,7 @@ def slopes(law: ScalingLaw, raw: np.ndarray, x: np.ndarray) -> np.ndarray:
     """d log S / d raw of each lane, (lanes, points, p), by central differences."""
     found = []
     for d in SLOPE * np.eye(raw.shape[1]):
-        up, down = (law.log_score((raw + s * d).T[:, :, None], x) for s in (1, -1))
+        up, down = (law.log_scores(raw + s * d, x) for s in (1, -1))
         found.append((up - down) / (2 * SLOPE))
     return np.stack(np.broadcast_arrays(*found), axis=-1)
 
@@ -95,7 +95,7 @@ def minimise(
     pull = PULL * (points.weight * (points.y - mean) ** 2).sum(axis=1)[:, None] * shapes
 
     def squares(raw: np.ndarray, points: Points) -> np.ndarray:
-        off = law.log_score(raw.T[:, :, None], points.x) - points.y
+        off = law.log_scores(raw, points.x) - points.y
         rss = (points.weight * off**2).sum(axis=1)
         return np.where(np.isfinite(rss), rss, np.inf)
 
@@ -108,7 +108,7 @@ def minimise(
                 break
             here, now, free = raw[active], points[active], ~held[active]
             jacobian = slopes(law, here, now.x) * free[:, None]
-            off = now.y - law.log_score(here.T[:, :, None], now.x)
+            off = now.y - law.log_scores(here, now.x)
             weighted = now.weight[:, :, None] * jacobian
             curvature = np.swapaxes(weighted, 1, 2) @ jacobian
             gradient = (weighted * off[:, :, None]).sum(axis=1) - pull[active] * here * free

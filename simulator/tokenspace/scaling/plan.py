@@ -33,7 +33,8 @@ class TokenPlan:
     n, low, high: median and interval of the smallest n, over laws and their parameters; by_law:
     name -> (n, low, high) as if that law were true; weights: of the laws, adding up to 1; keep: the
     share; smallest, largest: n that were measured, between which the answer lies; level: of the
-    intervals; flops: at n and at the largest n, where a `TransformerCost` was given.
+    intervals; flops: at n and at the largest n, where a `TransformerCost` was given, and
+    flops_interval: at low and at high.
     """
 
     n: float
@@ -46,6 +47,7 @@ class TokenPlan:
     largest: float
     level: float
     flops: tuple[float, float] | None = None
+    flops_interval: tuple[float, float] | None = None
 
     def __repr__(self) -> str:
         said = (
@@ -163,11 +165,13 @@ def _plan(
     for name, values in drawn.items():
         a, b, c = np.quantile(values, (0.5, tail, 1 - tail))
         by_law[name] = (float(a), float(b), float(c))
-    flops = None
+    smallest_n, largest_n = map(float, ends)
+    flops, interval = None, None
     if cost is not None:
-        flops = float(cost.flops(middle)), float(cost.flops(ends[1]))
+        flops = float(cost.flops(middle)), float(cost.flops(largest_n))
+        interval = float(cost.flops(low)), float(cost.flops(high))
     return TokenPlan(
-        middle, low, high, by_law, weights, keep, float(ends[0]), float(ends[1]), level, flops
+        middle, low, high, by_law, weights, keep, smallest_n, largest_n, level, flops, interval
     )
 
 
@@ -207,7 +211,7 @@ def curves_of(grid: Grid, x: np.ndarray, runs: int, rng: np.random.Generator) ->
     raw = grid.raw[0, which].copy()
     normal = rng.standard_normal((runs, kept))
     raw[:, :kept] += size[:, None] * np.einsum("rij,rj->ri", spread[which], normal)
-    return np.asarray(law.log_score(raw.T[:, :, None], x[None]))
+    return np.asarray(law.log_scores(raw, x[None]))
 
 
 def smallest(x: np.ndarray, log_score: np.ndarray, keep: float) -> np.ndarray:

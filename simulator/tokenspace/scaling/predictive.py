@@ -113,7 +113,7 @@ class Grid:
         inverse = np.linalg.pinv(np.swapaxes(w * jacobian, 1, 2) @ jacobian, hermitian=True)
         ahead = slopes(self.law, lanes, new)[..., :kept]
         leverage = np.einsum("lip,lpq,liq->li", ahead, inverse, ahead).reshape(curves, k, -1)
-        centre = self.law.log_score(lanes.T[:, :, None], new).reshape(curves, k, -1)
+        centre = self.law.log_scores(lanes, new).reshape(curves, k, -1)
         own = 1.0 if weight is None else 1 / weight[:, None, :]
         scale = np.sqrt((rss / freedom)[:, :, None] * (own + leverage))
         shape = (curves, x.shape[1], k)

@@ -50,6 +50,6 @@ def deviance(off: np.ndarray, scale: np.ndarray, weight: np.ndarray) -> np.ndarr
 def _residuals(law: ScalingLaw, now: Points, points: Points) -> tuple[np.ndarray, np.ndarray]:
     optima, squares = on_grid(law, now).refined()
     best = optima[np.arange(len(optima)), squares.argmin(axis=1)]
-    off = (points.y - law.log_score(best.T[:, :, None], points.x)) * np.sqrt(points.weight)
+    off = (points.y - law.log_scores(best, points.x)) * np.sqrt(points.weight)
     scale = np.sqrt(squares.min(axis=1) / points.counts)
     return off, np.maximum(scale, ROUNDING)

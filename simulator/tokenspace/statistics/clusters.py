@@ -58,7 +58,7 @@ def update_clusters(state: Clusters, samples: Samples, members: np.ndarray) -> C
     """The state after more pairs.
 
     Args:
-        state: what was seen before.
+        state: what was seen before; its sums of groups, which may be large, are added to in place.
         samples: name -> (R, m), D and the kernels' four psi's; D is NaN where a pair has ended.
         members: numbers of their groups, (R, w); one that a pair names twice has it once.
     """
@@ -69,7 +69,7 @@ def update_clusters(state: Clusters, samples: Samples, members: np.ndarray) -> C
         raise ValueError("psi's are needed")
     values = np.hstack([joint, unit_divergence(joint[:, 2 * m :]), psi]).reshape(len(reach), -1, m)
     values = np.where(reach[:, None], values, 0.0)
-    sizes, sums = state.sizes.copy(), state.sums.copy()
+    sizes, sums = state.sizes, state.sums
     for k, column in enumerate(members.T):
         new = ~np.any(members[:, :k] == column[:, None], axis=1)
         np.add.at(sizes, column[new], reach[new])
@@ -127,14 +127,18 @@ def summary_of_clusters(state: Clusters) -> Summary:
 
 def _jackknifed(state: Clusters) -> np.ndarray:
     """The e_k(n) above of all values, (K, 10, m); NaN where a group is in every pair."""
-    inside = state.sizes > 0
-    rest = (state.counts - state.sizes).astype(np.float64)
-    rest[rest == 0] = np.nan
-    left = (state.total - state.sums) / rest[:, None]
-    groups = inside.sum(axis=0)
-    inside = np.broadcast_to(inside[:, None], left.shape)
-    centre = np.sum(np.where(inside, left, 0.0), axis=0) / groups
-    return np.where(inside, (left - centre) * np.sqrt((groups - 1) / groups), 0.0)
+    out = np.empty_like(state.sums)
+    for k, count in enumerate(state.counts):  # one n after the other, as groups may be many
+        size = state.sizes[:, k]
+        inside = size > 0
+        rest = (count - size).astype(np.float64)
+        rest[rest == 0] = np.nan
+        left = (state.total[:, k] - state.sums[..., k]) / rest[:, None]
+        groups = inside.sum()
+        centre = left[inside].sum(axis=0) / groups
+        scaled = (left - centre) * np.sqrt((groups - 1) / groups)
+        out[..., k] = np.where(inside[:, None], scaled, 0.0)
+    return out
 
 
 def _freedom(sizes: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ class Derived(NamedTuple):
     """Numbers of one point; NaN where there is none.
 
     n_middle: (m - 1,) geometric means of adjacent n, at which gamma is; z: (m,); regime: in words,
-    "-" where it is not known; verdict: empty without a model; the rest are single numbers.
+    "-" where it is not known; verdict: empty without its model; the rest are single numbers.
     """
 
     n_middle: np.ndarray
@@ -40,10 +40,6 @@ def derive(result: Any, tolerance: float) -> Derived:
         tolerance: of the verdict, see `verdict.check`.
     """
     try:
-        _ = result.model
-    except InputError:
-        return _of(unjudged(result, tolerance, ""), "", (math.nan,) * 4)
-    try:
         checked = check(result, tolerance)
     except InputError as error:
         checked = unjudged(result, tolerance, str(error))
@@ -52,7 +48,7 @@ def derive(result: Any, tolerance: float) -> Derived:
         balance = (found.mean, found.standard_error, *found.interval)
     except InputError:
         balance = (math.nan,) * 4
-    return _of(checked, checked.verdict, balance)
+    return _of(checked, checked.verdict if result.known_model is not None else "", balance)
 
 
 def _of(checked: Check, verdict: str, balance: tuple[float, ...]) -> Derived:

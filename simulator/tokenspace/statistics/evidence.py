@@ -179,7 +179,7 @@ def scores_of(result: Any, check: Any) -> tuple[np.ndarray, str]:
         check: its check.
     """
     none = np.zeros(0)
-    if np.isnan(check.exponent.empirical).all():
+    if not check.judged:
         return none, UNJUDGED
     if np.isnan(check.amplitude.theoretical).any():
         return none, WITHOUT_THEORY

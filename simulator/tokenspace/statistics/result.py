@@ -71,6 +71,14 @@ class Result:
         return self.divergence.count
 
     @property
+    def known_model(self) -> Any:
+        """The model, or None where its class is not here or was edited: what is measured stays."""
+        try:
+            return self.model
+        except InputError:
+            return None
+
+    @property
     def estimator(self) -> str:
         """Which estimate of E[D(n)] `mean` is: "mean" of the replicates, or "control"."""
         return "mean" if self.control is None else "control"
@@ -114,9 +122,13 @@ class Result:
 
         Always of plain replicates, never by the control variate. Its covariance includes the
         rounding of D to float32, which matters where D at two n differs by a fixed factor and
-        sampling errors cancel.
+        sampling errors cancel. Where the class of its model is missing: E[D], or the median if
+        that is held.
         """
-        name = amplitude.amplitude_of(self.model)
+        model = self.known_model
+        name = amplitude.amplitude_of(model)
+        if model is None and self.median is not None:
+            name = amplitude.MEDIAN
         found = self.divergence
         if name == amplitude.RMS:
             mean = np.sqrt(self.mean_square.mean)
@@ -294,6 +306,7 @@ class Result:
         Raises:
             InputError: no figure has that name, or it has no such option.
         """
+        # by name from the registry, as laws and samplers are: no room below knows the figures
         point = SimpleNamespace(label=f"{self.replicates:,} replicates", axes={})
         return ROOMS["figure"].find(figure).of([(point, self)], **options)
 

@@ -24,6 +24,7 @@ from tokenspace.statistics.quantiles import (
     begin_sketch,
     update_sketch,
 )
+from tokenspace.statistics.unit import unit_divergence
 
 SEGMENT = 4096  # replicates merged at once
 PSI = ("psi_equal", "psi_within", "psi_cross", "psi_delta", "psi_cross_AA", "psi_cross_BB")
@@ -53,7 +54,8 @@ class Accumulator:
 
     n: token counts (m,); joint: D and D^2, and Upsilon of realised cosines where psi's are drawn,
     with their covariances; psi: each psi at each n with its variance alone; logs: log D, where its
-    tails are heavy; sketch: for quantiles of D; pending: replicates that do not fill a segment yet.
+    tails are heavy; sketch: for quantiles of D; pending: replicates that do not fill a segment yet;
+    unit: D of the tokens scaled to norm 1, and Upsilon, of given tokens.
     """
 
     n: np.ndarray
@@ -62,6 +64,7 @@ class Accumulator:
     logs: Sums | None
     sketch: Sketch
     pending: Samples
+    unit: Sums | None = None
 
     @property
     def count(self) -> int:
@@ -89,19 +92,21 @@ class Summary:
     counts: np.ndarray | None = None
 
 
-def begin(n: np.ndarray, psi: bool, logs: bool = False) -> Accumulator:
+def begin(n: np.ndarray, psi: bool, logs: bool = False, unit: bool = False) -> Accumulator:
     """Nothing seen yet.
 
     Args:
         n: token counts (m,).
         psi: whether the psi's will be drawn.
         logs: whether log D is wanted, of tokens with heavy tails.
+        unit: whether D of the tokens scaled to norm 1 is wanted; needs psi.
     """
     m, kinds = len(n), 3 if psi else 2
     empty = Sums(0, np.zeros(kinds * m), np.zeros((kinds * m,) * 2))
     diagonal = Sums(0, np.zeros(len(PSI) * m), np.zeros(len(PSI) * m)) if psi else None
     of_logs = Sums(0, np.zeros(m), np.zeros((m, m))) if logs else None
-    return Accumulator(n, empty, diagonal, of_logs, begin_sketch(m), {})
+    of_unit = Sums(0, np.zeros(2 * m), np.zeros((2 * m, 2 * m))) if unit else None
+    return Accumulator(n, empty, diagonal, of_logs, begin_sketch(m), {}, of_unit)
 
 
 def update(state: Accumulator, samples: Samples) -> Accumulator:
@@ -148,7 +153,10 @@ def summary(state: Accumulator) -> Summary:
         mean = np.exp(state.logs.mean)
         covariance = state.logs.covariance * np.outer(mean, mean)
         geometric = Moments(mean, covariance, state.logs.count)
-    return Summary(state.n, joint, psi, state.sketch, geometric=geometric)
+    unit = None
+    if state.unit is not None:
+        unit = Moments(state.unit.mean, state.unit.covariance, state.unit.count)
+    return Summary(state.n, joint, psi, state.sketch, geometric=geometric, unit=unit)
 
 
 def bytes_of(m: int, psi: bool) -> int:
@@ -212,8 +220,12 @@ def _absorb(state: Accumulator, segment: Samples) -> Accumulator:
         psis = merge(psis, Sums(len(psi), mean, ((psi - mean) ** 2).sum(axis=0)))
     if logs is not None:
         logs = merge(logs, sums_of(np.log(segment["divergence"].astype(np.float64))))
+    unit = state.unit
+    if unit is not None:
+        upsilon = joint[:, 2 * len(state.n) :]
+        unit = merge(unit, sums_of(np.hstack([unit_divergence(upsilon), upsilon])))
     sketch = update_sketch(state.sketch, segment["divergence"])
-    return Accumulator(state.n, merge(state.joint, sums_of(joint)), psis, logs, sketch, {})
+    return Accumulator(state.n, merge(state.joint, sums_of(joint)), psis, logs, sketch, {}, unit)
 
 
 def sums_of(values: np.ndarray) -> Sums:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -62,7 +62,8 @@ class Check:
     verdict: "PASS", "FAIL" or "UNDECIDED"; reason: in words; amplitude, exponent: the comparisons;
     regimes_empirical, regimes_theoretical: names at each mid-point of the grid (an undecided
     empirical regime lists what it may be, joined by "/"); p_value: smallest two-sided p-value
-    over all tests, Bonferroni-corrected; replicates_needed: how many would decide, or None.
+    over all tests, Bonferroni-corrected; replicates_needed: how many would decide, or None;
+    judged: False where there was nothing to compare, and only what was measured is shown.
     """
 
     verdict: str
@@ -75,6 +76,7 @@ class Check:
     regimes_empirical: np.ndarray
     regimes_theoretical: np.ndarray
     p_value: float
+    judged: bool = True
 
     @property
     def passed(self) -> bool:
@@ -209,7 +211,7 @@ def require_tolerance(tolerance: float) -> None:
 
 
 def unjudged(result: Any, tolerance: float, reason: str) -> Check:
-    """The check of a result that `check` refuses, for tables that show it among others.
+    """The check of a result that `check` refuses, for tables: what was measured, without theory.
 
     Args:
         result: the outcome of `simulate`.
@@ -217,24 +219,36 @@ def unjudged(result: Any, tolerance: float, reason: str) -> Check:
         reason: why it cannot be.
     """
 
-    def nothing(name: str, n: np.ndarray) -> Comparison:
+    def alone(name: str, n: np.ndarray, mean: np.ndarray, error: np.ndarray) -> Comparison:
         nan = np.full(len(n), np.nan)
-        return Comparison(name, n, nan, nan, nan, nan, nan, np.full(len(n), "UNDECIDED"))
+        return Comparison(name, n, mean, error, nan, nan, nan, np.full(len(n), "UNDECIDED"))
 
+    try:
+        name, amplitude = result.amplitude()
+        seen = alone(name, result.n, amplitude.mean, amplitude.standard_error)
+    except InputError:  # of a file that lacks the median
+        seen = alone(MEAN, result.n, result.mean, result.standard_error)
     middle, _ = adjacent_slopes(result.n)
     none = np.full(len(middle), "-")
-    seen = {"empirical": result.mean, "standard_error": result.standard_error}
+    try:
+        slopes = result.local_exponent()
+        exponents = alone("exponent", slopes.n, slopes.mean, slopes.standard_error)
+        regimes = _empirical_regimes(slopes)
+    except InputError:  # one n, or D = 0 at some
+        nan = np.full(len(middle), np.nan)
+        exponents, regimes = alone("exponent", middle, nan, nan), none
     return Check(
         "UNDECIDED",
         reason,
         tolerance,
         result.replicates,
         None,
-        replace(nothing(MEAN, result.n), **seen),
-        nothing("exponent", middle),
-        none,
+        seen,
+        exponents,
+        regimes,
         none,
         1.0,
+        judged=False,
     )
 
 

@@ -107,7 +107,7 @@ class Collected:
         except Exception as error:
             raise InputError(f"{path}: cannot be read as .safetensors: {error}") from None
         with file as opened:
-            lengths = {s.id: s.length_in(group.part) for s in self.sequences}
+            lengths = {s.id: s.length_in(group) for s in self.sequences}
             yield Shard(path, opened, group, lengths)
 
 

@@ -138,7 +138,7 @@ def _of_collected(found: Collected, group: Group) -> UnequalPairs:
         arrays = map_safetensors(found.folder / group.file)
     path = found.folder / group.file
     for s in found.sequences:
-        expected = (s.length_in(group.part), group.features)
+        expected = (s.length_in(group), group.features)
         shape = arrays[s.id].shape if s.id in arrays else None
         if shape != expected:
             raise InputError(

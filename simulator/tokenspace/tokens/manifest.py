@@ -13,7 +13,7 @@ from typing import Any
 FORMAT = 1
 MANIFEST = "manifest.json"
 KINDS = ("text", "pictures")
-PARTS = ("language", "vision")
+PARTS = ("language", "projected", "vision")
 FILE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}\.safetensors")
 
 
@@ -31,7 +31,11 @@ class Group:
 
 @dataclass(frozen=True)
 class Branch:
-    """One sequence of tokens. `pair` and `branch` belong to texts, `picture` to pictures."""
+    """One sequence of tokens. `pair` and `branch` belong to texts, `picture` to pictures.
+
+    length: of the language part where there is one. lengths: of a part, or of a group where the
+    layers of a part differ.
+    """
 
     id: str
     length: int
@@ -42,9 +46,9 @@ class Branch:
     prefix: int = 0
     lengths: dict[str, int] = field(default_factory=dict)
 
-    def length_in(self, part: str) -> int:
-        """How many tokens it has in a part of the model."""
-        return self.lengths.get(part, self.length)
+    def length_in(self, group: Group) -> int:
+        """How many tokens it has in a group."""
+        return self.lengths.get(group.name, self.lengths.get(group.part, self.length))
 
 
 def understood(data: Any) -> tuple[tuple[Group, ...], tuple[Branch, ...]]:
@@ -59,8 +63,8 @@ def understood(data: Any) -> tuple[tuple[Group, ...], tuple[Branch, ...]]:
         raise ValueError(f"format {data['format']!r} is unknown; {FORMAT} is read")
     if data["kind"] not in KINDS:
         raise ValueError(f"kind {data['kind']!r} is unknown; it is one of {KINDS}")
-    groups = tuple(_group(row) for row in _rows(data, "groups"))
-    sequences = tuple(_branch(row, data["kind"]) for row in _rows(data, "sequences"))
+    groups = tuple(group_of(row) for row in _rows(data, "groups"))
+    sequences = tuple(branch_of(row, data["kind"]) for row in _rows(data, "sequences"))
     _require_different("groups", [g.name for g in groups])
     _require_different("sequences", [s.id for s in sequences])
     if data["kind"] == "text":
@@ -77,7 +81,12 @@ def _rows(data: dict[str, Any], name: str) -> list[dict[str, Any]]:
     return rows
 
 
-def _group(row: dict[str, Any]) -> Group:
+def group_of(row: dict[str, Any]) -> Group:
+    """A group of a manifest or journal.
+
+    Raises:
+        KeyError, TypeError, ValueError: as `understood`.
+    """
     group = Group(
         _text(row, "name"),
         _count(row, "layer", 0),
@@ -93,7 +102,12 @@ def _group(row: dict[str, Any]) -> Group:
     return group
 
 
-def _branch(row: dict[str, Any], kind: str) -> Branch:
+def branch_of(row: dict[str, Any], kind: str) -> Branch:
+    """A sequence of a manifest or journal, of that kind.
+
+    Raises:
+        KeyError, TypeError, ValueError: as `understood`.
+    """
     text = kind == "text"
     if text and row["branch"] not in ("A", "B"):
         raise ValueError(f"branch {row['branch']!r} is neither A nor B")
@@ -108,7 +122,7 @@ def _branch(row: dict[str, Any], kind: str) -> Branch:
         row["branch"] if text else None,
         None if text else _text(row, "picture"),
         _count(row, "prefix", 0) if "prefix" in row else 0,
-        {part: _count(lengths, part, 1) for part in lengths},
+        {name: _count(lengths, name, 1) for name in lengths},
     )
 
 

@@ -71,10 +71,10 @@ def is_mapped(h: Any) -> bool:
 
 def forget(*arrays: Any) -> None:
     """Give the memory of mapped files back; their values stay readable, others are left alone."""
-    for h in arrays:
-        found = _map_of(h)
-        if found is not None and hasattr(mmap, "MADV_DONTNEED"):
-            found.madvise(mmap.MADV_DONTNEED)
+    found = {id(m): m for m in map(_map_of, arrays) if m is not None}  # many lie in one file
+    for one in found.values():
+        if hasattr(mmap, "MADV_DONTNEED"):
+            one.madvise(mmap.MADV_DONTNEED)
 
 
 def _map_of(h: Any) -> mmap.mmap | None:

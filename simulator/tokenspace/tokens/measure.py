@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -22,12 +21,12 @@ from tokenspace.statistics.clusters import (
 )
 from tokenspace.statistics.result import Result, summarise
 from tokenspace.statistics.streaming import Summary, begin, psi_of, summary, update
-from tokenspace.statistics.unit import begin_unit, moments_of_unit, update_unit
 from tokenspace.tokens.given import Array, both_branches, readable, require_sound
-from tokenspace.tokens.mapped import is_mapped
-from tokenspace.tokens.pairs import Pairs, pairs_of
+from tokenspace.tokens.mapped import forget, is_mapped
+from tokenspace.tokens.pairs import Pairs, gathered, pairs_of
 from tokenspace.tokens.unequal import UnequalPairs, are_unequal, in_tiles, unequal_pairs_of
 from tokenspace_kernels.dispatch import Kernel, kernel
+from tokenspace_kernels.given_tokens import LEAST_SQUARE
 
 TOGETHER = 1024  # pairs whose values are added up at once
 
@@ -167,16 +166,16 @@ def _summary(
     clusters = None
     if given.members is not None:
         clusters = begin_clusters(n, int(given.members.max()) + 1)
-    state, unit = begin(n, psi=True), begin_unit(n)
+    state = begin(n, psi=True, unit=True)
     done, waiting, held = 0, [], 0
-    for a, b, now in given.blocks(order, seed):
+    for a, b, orders, now in given.blocks(order, seed):
         done += len(a)
         reached = n[n <= a.shape[-2]]
         if not len(reached):  # these pairs end before the grid begins
             continue
-        measured = _measured(kernel_used, a, b, reached, psi=True, explain=explain)
+        measured = _measured(kernel_used, a, b, reached, psi=True, explain=explain, orders=orders)
         if clusters is None:
-            state, unit = update(state, measured), update_unit(unit, n, measured)
+            state = update(state, measured)
         else:
             waiting.append((padded(measured, len(n)), now))
             held += len(a)
@@ -184,7 +183,7 @@ def _summary(
                 clusters, waiting, held = _counted(clusters, waiting, given.members), [], 0
         progress(done)
     if clusters is None:
-        return replace(summary(state), unit=moments_of_unit(unit))
+        return summary(state)
     if waiting:
         clusters = _counted(clusters, waiting, given.members)
     return summary_of_clusters(clusters)
@@ -203,14 +202,23 @@ def _measured(
     n: np.ndarray,
     psi: bool,
     explain: Callable[[], None] | None = None,
+    orders: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
     """What a kernel measures, or the reason why tokens have no such thing.
 
     Tokens are looked at one by one only if a result is not finite: looking takes far longer than
-    measuring. `explain` looks at all of them, where a and b are some, in another order.
+    measuring. `explain` looks at all of them, where a and b are some. Loops read tokens as they
+    lie, in any order and format; for other kernels they are put in order (pairs, N) first.
     """
+    more: dict[str, Any] = {}
+    if kernel_used.implementation == "numba":
+        more = {"order": orders, "between": partial(forget, a, b)}
+    else:
+        if orders is not None:
+            a, b = (gathered(h, orders) for h in (a, b))
+        a, b = readable(a, b)
     with np.errstate(all="ignore"):
-        d, correlations = kernel_used.call(a, b, n, psi=psi)
+        d, correlations = kernel_used.call(a, b, n, psi=psi, **more)
     out = {k: np.asarray(v) for k, v in {"divergence": d, **correlations}.items()}
     defined = {k: v[..., n > 1] if k.startswith("psi_cross") else v for k, v in out.items()}
     if not all(np.isfinite(v).all() for v in defined.values()):
@@ -223,7 +231,8 @@ def _measured(
         )
         raise InputError(
             f"norms of tokens lie between {smallest:.3g} and {largest:.3g}; their squares, summed, "
-            "leave the range of float32 (1e-38 to 3e38): multiply the tokens by a constant first"
+            f"must lie between {LEAST_SQUARE:.0e} and 3e38, or float32 loses digits: multiply "
+            "the tokens by a constant first; a power of 2 changes no digit"
         )
     return out
 

@@ -12,14 +12,13 @@ import numpy as np
 
 from tokenspace.errors import InputError
 from tokenspace.statistics.jackknife import freedom_of, members_of
-from tokenspace.tokens.given import Array, both_branches, one_branch, readable, require_sound
+from tokenspace.tokens.given import Array, both_branches, one_branch, require_sound
 from tokenspace.tokens.mapped import forget
 from tokenspace_kernels import workers
 
 ORDERS = ("raster", "random")
 BLOCK_BYTES = 1 << 26  # of each branch that is read at once
 FEW = 8  # sequences that are copied one after the other, each by all threads
-GATHERED_BYTES = 1 << 22  # the same where tokens change places: what was copied is still in cache
 
 
 @dataclass(frozen=True)
@@ -42,31 +41,29 @@ class Pairs:
 
     def blocks(
         self, order: str | np.ndarray = "raster", seed: int = 0
-    ) -> Iterator[tuple[Array, Array, Any]]:
-        """Tokens of both branches (pairs, N, d), in order, and which pairs these are.
+    ) -> Iterator[tuple[Array, Array, np.ndarray | None, Any]]:
+        """Tokens of both branches (pairs, N, d), their orders, and which pairs these are.
 
-        In bounded memory, unless one pair is larger; what a block holds is gone with the next.
+        Orders are (pairs, N), or None where tokens stand as they are given. In bounded memory; what
+        a block holds is gone with the next.
         """
         position = self._positions(order, seed)
         if isinstance(self.a, jax.Array) and not self.every:
             given = self if position is None else self.reordered(order, seed)
-            yield given.a, given.b, slice(0, len(self))
+            yield given.a, given.b, None, slice(0, len(self))
             return
-        most = BLOCK_BYTES if position is None else GATHERED_BYTES
-        step = max(1, most * len(self.a) // self.a.nbytes)
+        step = max(1, BLOCK_BYTES * len(self.a) // self.a.nbytes)
         first, second = np.triu_indices(len(self.a) if self.every else 0, 1)
-        buffers: list[Any] = [None, None]
         for start in range(0, len(self), step):
             now = slice(start, min(start + step, len(self)))
             if self.every:
                 a, b = self.a[first[now]], self.a[second[now]]
             else:
                 a, b = self.a[now], self.b[now]
+            orders = None
             if position is not None:
-                orders = [position(pair) for pair in range(now.start, now.stop)]
-                buffers = [gathered(h, orders, x) for h, x in zip((a, b), buffers, strict=True)]
-                a, b = buffers
-            yield *readable(a, b), now
+                orders = np.stack([position(pair) for pair in range(now.start, now.stop)])
+            yield a, b, orders, now
             forget(self.a, self.b)
 
     @property
@@ -147,7 +144,9 @@ def permutation_of(order: Any, tokens: int) -> np.ndarray:
 
 
 def gathered(
-    h: Sequence[Array] | Array, orders: Sequence[np.ndarray | None], out: Array | None = None
+    h: Sequence[Array] | Array,
+    orders: Sequence[np.ndarray | None] | np.ndarray,
+    out: Array | None = None,
 ) -> Array:
     """Sequences of one length, (pairs, N, d), each in its order; copied side by side.
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from tokenspace.errors import InputError
 from tokenspace.statistics.jackknife import members_of
-from tokenspace.tokens.given import Array, one_branch, readable, require_sound_array
+from tokenspace.tokens.given import Array, one_branch, require_sound_array
 from tokenspace.tokens.mapped import forget
 from tokenspace.tokens.pairs import (
-    GATHERED_BYTES,
     Pairs,
     gathered,
     permutation_of,
@@ -21,6 +20,7 @@ from tokenspace.tokens.pairs import (
     shuffler,
 )
 
+GATHERED_BYTES = 1 << 22  # of pairs that are copied side by side: what was copied is still in cache
 TILE_BYTES = 1 << 27  # of the sequences of each branch that are mapped into memory at once
 
 
@@ -66,8 +66,8 @@ class UnequalPairs:
 
     def blocks(
         self, order: str | np.ndarray = "raster", seed: int = 0
-    ) -> Iterator[tuple[Array, Array, Any]]:
-        """Tokens of both branches (pairs, n, d), in order, and which pairs these are.
+    ) -> Iterator[tuple[Array, Array, np.ndarray | None, Any]]:
+        """Tokens of both branches (pairs, n, d), their orders, and which pairs these are.
 
         Pairs of one length that follow each other come together.
         """
@@ -82,26 +82,21 @@ class UnequalPairs:
                     held += self.sequences[self.first[tile[end]]][:length].nbytes
                     end += 1
                 now = tile[start:end]
-                yield *readable(*self._read(now, int(length), order, seed, buffers)), now
+                orders = [self._order(int(pair), int(length), order, seed) for pair in now]
+                known = None if orders[0] is None else np.stack(cast(Any, orders))
+                yield *self._read(now, int(length), buffers), known, now
                 start = end
             touched = np.unique(np.concatenate([self.first[tile], self.second[tile]]))
             forget(*(self.sequences[k] for k in touched))
 
-    def _read(
-        self,
-        now: np.ndarray,
-        length: int,
-        order: str | np.ndarray,
-        seed: int,
-        buffers: list[Any],
-    ) -> tuple[Array, Array]:
+    def _read(self, now: np.ndarray, length: int, buffers: list[Any]) -> tuple[Array, Array]:
         """Both branches (pairs, n, d); what is copied goes to buffers that are used again."""
         a, b = (
             [self.sequences[k][:length] for k in side[now]] for side in (self.first, self.second)
         )
-        orders = [self._order(int(pair), length, order, seed) for pair in now]
-        if orders[0] is None and len(now) == 1:
+        if len(now) == 1:
             return a[0][None], b[0][None]
+        orders = [None] * len(now)
         buffers[:] = [gathered(h, orders, x) for h, x in zip((a, b), buffers, strict=True)]
         return buffers[0], buffers[1]
 

@@ -11,13 +11,15 @@ def tiny(tmp_path_factory):
     pytest.importorskip("torch", reason="needs the extra [models]")
     pytest.importorskip("transformers", reason="needs the extra [models]")
     import tiny_models
+    import tiny_vision
 
     made = {}
 
     def folder(name, *arguments):
         key = (name, *arguments)
         if key not in made:
-            made[key] = getattr(tiny_models, name)(tmp_path_factory.mktemp(name), *arguments)
+            build = getattr(tiny_models, name, None) or getattr(tiny_vision, name)
+            made[key] = build(tmp_path_factory.mktemp(name), *arguments)
         return made[key]
 
     return folder

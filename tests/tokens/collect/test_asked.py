@@ -63,6 +63,18 @@ def test_lines_that_cannot_be_used_are_named(tmp_path, line, said):
         read_texts(path)
 
 
+def test_bad_lines_are_counted(tmp_path):
+    path = tmp_path / "texts.jsonl"
+    good = '{"prompt": "a", "chosen": "b", "rejected": "c"}\n'
+    path.write_text("".join("{\n" if k % 10 == 9 else good for k in range(10_000)))
+    with pytest.raises(InputError, match=r"line 10: is no JSON.*; 999 more cannot be used either"):
+        read_texts(path)
+    assert len(read_texts(path, limit=9)) == 9
+    path.write_text(good + '{"prompt": "a"}\n' * 3)
+    with pytest.raises(InputError, match=r"line 2: has no 'chosen'.*; 2 more cannot be used"):
+        read_texts(path)
+
+
 def test_files_without_anything_are_refused(tmp_path):
     (tmp_path / "empty.jsonl").write_text("\n")
     with pytest.raises(InputError, match="is empty"):
@@ -103,6 +115,30 @@ def test_a_picture_is_turned_as_its_camera_says(tmp_path):
     image.new("RGBA", (30, 20)).save(tmp_path / "b.png")
     first, second = map(open_picture, find_pictures(tmp_path))
     assert (first.size, first.mode, second.size, second.mode) == ((20, 30), "RGB", (30, 20), "RGB")
+
+
+def test_pictures_of_any_kind_are_read_as_colours_and_without_a_warning(tmp_path, recwarn):
+    image = pytest.importorskip("PIL.Image")
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 20, 3), dtype=np.uint8)
+    colours = image.fromarray(pixels)
+    colours.convert("CMYK").save(tmp_path / "cmyk.tif")
+    colours.save(tmp_path / "film.gif", save_all=True, append_images=[image.new("RGB", (20, 30))])
+    colours.convert("P").save(tmp_path / "palette.png", transparency=bytes(256))
+    image.new("1", (9500, 9500)).save(tmp_path / "vast.png")  # from where Pillow warns
+    recwarn.clear()
+    found = {p.name: open_picture(p) for p in find_pictures(tmp_path)}
+    assert {image.mode for image in found.values()} == {"RGB"} and len(found) == 4
+    assert np.array_equal(np.asarray(found["cmyk.tif"]), pixels)
+    assert np.asarray(found["film.gif"]).std() > 40  # the first of its pictures
+    assert not recwarn.list
+
+
+def test_a_picture_that_unpacks_to_a_bomb_is_refused(tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    image.new("1", (14_000, 14_000)).save(tmp_path / "a.png")
+    image.new("1", (9, 9)).save(tmp_path / "b.png")
+    with pytest.raises(InputError, match=r"a\.png: cannot be read as a picture: Image size"):
+        open_picture(find_pictures(tmp_path)[0])
 
 
 def test_deep_grey_values_are_scaled(tmp_path):
@@ -149,7 +185,7 @@ class Letters:
         ids = [ord(c) for c in text]
         return {"input_ids": [0, *ids, 9] if add_special_tokens else ids}
 
-    def apply_chat_template(self, messages, add_generation_prompt, tokenize):
+    def apply_chat_template(self, messages, **how):
         return "".join(f"<{m['content']}>" for m in messages)
 
 
@@ -178,6 +214,9 @@ def test_answers_are_cut_and_pairs_without_room_left_out(jsonl):
     assert [len(text.ids) for text in encoded(jsonl, row, context=4)] == [4, 4]
     assert encoded(jsonl, row, context=3) == []
     assert encoded(jsonl, row | {"rejected": ""}) == []
+    assert encoded(jsonl, row | {"rejected": "xyz"}) == []  # the same answer twice
+    alike = encoded(jsonl, row, longest=1)  # these differ later on, and count
+    assert alike[0].ids == alike[1].ids
 
 
 def test_a_template_that_loses_the_prompt_is_refused(jsonl, monkeypatch):
@@ -212,6 +251,8 @@ def too_large(most, error):
         RuntimeError("CUDA out of memory. Tried"),
         RuntimeError("DefaultCPUAllocator: can't allocate memory"),
         RuntimeError("[enforce fail] not enough memory: you tried to allocate"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate(handle)"),
+        RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"),
     ],
 )
 def test_batches_are_halved_and_stay_so(error):

@@ -25,6 +25,7 @@ GROUPS = (
 DTYPES = ("float32", "bfloat16")
 COUNT = 40
 NAMES = [f"{k:06d}" for k in range(COUNT)]
+REQUEST = {"kind": "pictures", "model": "m", "layers": "all"}
 ABOUT = {"kind": "pictures", "model": "m", "revision": None}
 
 
@@ -42,7 +43,7 @@ def sequence(k):
 
 def grow(path, stop=COUNT, request=None, pause=0.0):
     """Fill a folder as `run` does, with a commit after every third sequence."""
-    folder = GrowingFolder(path, request or {"model": "m", "layers": "all"})
+    folder = GrowingFolder(path, request or REQUEST)
     if folder.finished:
         return folder
     if folder.plan is None:
@@ -91,7 +92,7 @@ def test_what_was_not_committed_is_done_again(tmp_path, stop):
     folder.close()
     with pytest.raises(InputError, match="not finished; run the same"):
         read_collected(tmp_path / "a")
-    again = GrowingFolder(tmp_path / "a", {"model": "m", "layers": "all"})
+    again = GrowingFolder(tmp_path / "a", REQUEST)
     assert len(again.branches) == stop // 3 * 3
     again.close()
     grow(tmp_path / "a")
@@ -181,7 +182,7 @@ def test_another_collection_is_not_overwritten(tmp_path):
     grow(tmp_path / "b", 5).close()
     for name in "ab":
         with pytest.raises(InputError, match=r"layers = 'all', not 'last'; choose another --out"):
-            GrowingFolder(tmp_path / name, {"model": "m", "layers": "last"})
+            GrowingFolder(tmp_path / name, REQUEST | {"layers": "last"})
     (tmp_path / "c").mkdir()
     (tmp_path / "c" / "thesis.tex").touch()
     with pytest.raises(InputError, match=r"not empty and holds no collection \(thesis.tex"):
@@ -198,6 +199,39 @@ def test_two_processes_do_not_write_one_folder(tmp_path):
     with pytest.raises(InputError, match="another process is collecting"):
         grow(tmp_path / "a")
     folder.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda d: d["groups"][0].update(file="../../thesis.safetensors"), "no .safetensors file"),
+        (lambda d: d["groups"][0].update(features="3"), "features = '3' must be"),
+        (lambda d: d.update(dtypes=["float32", "int8"]), "are not those of 2 groups"),
+        (lambda d: d.update(room="much"), "invalid literal"),
+        (lambda d: d["request"].pop("kind"), "'kind'"),
+    ],
+)
+def test_a_journal_of_somebody_else_names_nothing_outside(tmp_path, change, said):
+    grow(tmp_path / "a", 5).close()
+    journal = tmp_path / "a" / JOURNAL
+    first, *lines = journal.read_text().splitlines()
+    first = json.loads(first)
+    change(first)
+    journal.write_text("\n".join([json.dumps(first), *lines, ""]))
+    with pytest.raises(InputError, match=said):
+        grow(tmp_path / "a", request=first["request"])
+    assert not list(tmp_path.glob("thesis*"))
+
+
+@pytest.mark.parametrize("name", [JOURNAL, f"{GROUPS[1].file}.partial", GROUPS[1].file])
+def test_links_out_of_a_folder_are_not_written_through(tmp_path, name):
+    grow(tmp_path / "a", 5).close()
+    (tmp_path / "thesis.tex").write_text("all of it")
+    (tmp_path / "a" / name).unlink(missing_ok=True)
+    (tmp_path / "a" / name).symlink_to(tmp_path / "thesis.tex")
+    with pytest.raises(InputError, match="symbolic link"):
+        grow(tmp_path / "a")
+    assert (tmp_path / "thesis.tex").read_text() == "all of it"
 
 
 def test_a_file_that_lost_bytes_is_noticed(tmp_path):

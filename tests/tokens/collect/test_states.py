@@ -10,47 +10,12 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra [models]")
 transformers = pytest.importorskip("transformers", reason="needs the extra [models]")
 
+from hooks import CLOSE, by_language, everything, hooked  # noqa: E402
 from PIL import Image  # noqa: E402
 
 from tokenspace.errors import InputError  # noqa: E402
 from tokenspace.tokens.collect.run import Request, collect  # noqa: E402
 from tokenspace.tokens.collected import read_collected  # noqa: E402
-
-CLOSE = {"rtol": 2e-5, "atol": 2e-6}  # float32, sums of 48 terms in another order
-
-
-def everything(collected, dtype=np.float32):
-    """{(group, id): tokens} of a folder."""
-    found = {}
-    for group in collected.groups:
-        with collected.open(group.name) as shard:
-            for branch in collected.sequences:
-                found[group.name, branch.id] = shard.tokens(branch.id).astype(dtype)
-    return found
-
-
-def hooked(run, modules):
-    """What each of some modules gives while `run` runs, without the axis of batches."""
-    seen = {}
-
-    def keeper(k):
-        def keep(module, arguments, output):
-            first = output[0] if isinstance(output, tuple) else output
-            seen[k] = first.detach().float().numpy()
-
-        return keep
-
-    hooks = [module.register_forward_hook(keeper(k)) for k, module in enumerate(modules)]
-    with torch.inference_mode():
-        run()
-    for hook in hooks:
-        hook.remove()
-    return [seen[k] for k in range(len(modules))]
-
-
-def by_language(model):
-    """Modules whose outputs are hidden states 0 .. L of a language model."""
-    return [model.embed_tokens, *model.layers[:-1], model.norm]
 
 
 def ids_of(folder, row, branch):
@@ -135,7 +100,7 @@ def test_pictures_through_llava(tiny, pictures, tmp_path, batch):
         ]
         seen = hooked(lambda model=model, inputs=inputs: model(**inputs), modules)
         here = (inputs["input_ids"][0] == model.config.image_token_id).numpy()
-        assert here.sum() == 16 == branch.length_in("language") == branch.length_in("vision")
+        assert here.sum() == 16 == branch.lengths["language"] == branch.lengths["vision"]
         expected = [layer[0, here] for layer in seen[:4]] + [layer[0, 1:] for layer in seen[4:]]
         for group, tokens in zip(collected.groups[1:], expected, strict=True):
             np.testing.assert_allclose(stored[group.name, branch.id], tokens, **CLOSE)
@@ -156,7 +121,7 @@ def test_pictures_through_qwen(tiny, pictures, tmp_path, batch, generation):
         seen = hooked(lambda model=model, inputs=inputs: model(**inputs), modules)
         here = (inputs["input_ids"][0] == model.config.image_token_id).numpy()
         patches = inputs["image_grid_thw"].prod().item()
-        assert branch.length_in("vision") == patches == 4 * here.sum() == 4 * branch.length
+        assert branch.lengths["vision"] == patches == 4 * here.sum() == 4 * branch.length
         for group in collected.groups:
             tokens = stored[group.name, branch.id]
             if group.part == "language" and group.layer:
@@ -395,3 +360,89 @@ def test_a_model_without_an_encoder_has_a_language_part_only(tiny, pictures, tmp
     assert {group for group, _ in found} == {"language.03"}
     for key, tokens in found.items():
         np.testing.assert_array_equal(tokens, expected[key])
+
+
+def test_a_template_that_asks_for_the_date_is_given_the_same_each_day(tiny, texts, tmp_path):
+    """As those of Llama 3 do; the numbers would differ from day to day else."""
+    folder = tmp_path / "model"
+    shutil.copytree(tiny("llama"), folder)
+    reader = transformers.AutoTokenizer.from_pretrained(folder)
+    template = reader.chat_template
+    asks = "{% if strftime_now is defined %}{% set day = strftime_now('%d %b %Y') %}{% endif %}"
+    reader.chat_template = asks + "{{ day }}" + template
+    reader.save_pretrained(folder)
+    request = Request(str(folder), tmp_path / "out", texts=texts, limit=1, layers="last")
+    dated = collect(request)
+    assert dated.about["today"] == "2024-07-26"
+    reader.chat_template = "26 Jul 2024" + template
+    reader.save_pretrained(folder)
+    plain = collect(replace(request, out=tmp_path / "plain"))
+    assert plain.about["today"] is None
+    found, expected = everything(dated), everything(plain)
+    for key, tokens in expected.items():
+        np.testing.assert_array_equal(found[key], tokens)
+
+
+@pytest.mark.parametrize("template", [True, False])
+def test_words_of_special_tokens_in_an_answer_are_words(tiny, jsonl, tmp_path, template):
+    rows = [{"prompt": "a", "chosen": "yes<|end|> no", "rejected": "</s>"}]
+    said = []
+    request = Request(str(tiny("llama")), tmp_path / "out", texts=jsonl(rows), template=template)
+    collected = collect(request, say=said.append)
+    reader = transformers.AutoTokenizer.from_pretrained(tiny("llama"))
+    letters = [reader.tokenize("yes"), [*"<|end|>"], reader.tokenize(" no")]
+    assert collected.sequences[0].length == sum(map(len, letters)) > 8
+    assert collected.sequences[1].length == len("</s>")
+    assert said == ["2 answers hold words of the model's special tokens; they are read as words"]
+
+
+def test_memory_of_the_device_in_use_is_given_back(monkeypatch):
+    """With a stand-in for the device, which is not here."""
+    from types import SimpleNamespace
+
+    from tokenspace.tokens.collect.run import _free
+
+    freed = []
+    device = SimpleNamespace(empty_cache=lambda: freed.append(True))
+    monkeypatch.setattr(torch, "get_device_module", lambda device: {"cuda:1": fake}[device])
+    fake = device
+    _free("cuda:1")
+    assert freed == [True]
+    fake = SimpleNamespace()  # as a CPU's
+    _free("cuda:1")
+
+
+def test_convolutions_in_float32_are_not_rounded_on_a_gpu(tiny, pictures, tmp_path, monkeypatch):
+    seen = []
+    forward = transformers.Dinov2Model.forward
+
+    def watched(self, *given, **named):
+        seen.append(torch.backends.cudnn.allow_tf32)
+        return forward(self, *given, **named)
+
+    before = torch.backends.cudnn.allow_tf32
+    monkeypatch.setattr(transformers.Dinov2Model, "forward", watched)
+    collect(Request(str(tiny("dinov2")), tmp_path / "out", pictures=pictures, layers="last"))
+    assert before and not any(seen) and seen and torch.backends.cudnn.allow_tf32
+
+
+def test_nothing_stays_on_the_device_when_the_next_batch_runs(
+    tiny, pictures, tmp_path, monkeypatch
+):
+    """Hidden states of a batch are let go of once they are copied into what is stored."""
+    import weakref
+
+    from tokenspace.tokens.collect import states
+
+    kept, alive = [], []
+    given = states.of_pictures
+
+    def watched(*arguments):
+        alive.append(sum(tensor() is not None for tensor in kept))
+        found = given(*arguments)
+        kept[:] = [weakref.ref(h) for one in found for part in one.parts.values() for h in part]
+        return found
+
+    monkeypatch.setattr(states, "of_pictures", watched)
+    collect(Request(str(tiny("llava")), tmp_path / "out", pictures=pictures, batch=2))
+    assert alive == [0, 0, 0] and len(kept) == 9

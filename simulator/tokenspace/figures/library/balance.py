@@ -43,8 +43,8 @@ def _draw_point(axes: Any, result: Any, colour: Any, label: str) -> None:
     n = log_grid(int(result.n[-1]), 120)[1:]
     if not len(n):  # one token: no pair has a correlation
         return
-    if result.model is not None:
-        curve = theory.balance_curve(result.model, n)
+    if result.known_model is not None:
+        curve = theory.balance_curve(result.known_model, n)
         curve = np.where(np.isfinite(curve) & (curve > 0), curve, np.nan)
         axes.loglog(n, curve, color=colour, label=label)
         label = HIDDEN

@@ -11,7 +11,7 @@ import numpy as np
 from tokenspace import theory
 from tokenspace.errors import NoExactResult
 from tokenspace.figures.base import Figure
-from tokenspace.figures.sheet import spread
+from tokenspace.figures.style import spread
 from tokenspace.grids import log_grid
 from tokenspace.registry import register
 
@@ -52,7 +52,7 @@ class Correlations(Figure):
             n = log_grid(int(result.n[-1]), 120)
             exact = None
             with contextlib.suppress(NoExactResult):
-                exact = result.model and theory.psi(result.model, n, "cosine")
+                exact = result.known_model and theory.psi(result.known_model, n, "cosine")
             for k, (name, field) in enumerate(NAMES):
                 estimate = result.correlations[name]
                 panel.errorbar(

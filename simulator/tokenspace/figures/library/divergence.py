@@ -9,7 +9,8 @@ import numpy as np
 from tokenspace import theory
 from tokenspace.errors import InputError
 from tokenspace.figures.base import Figure
-from tokenspace.figures.sheet import panels_of, spread
+from tokenspace.figures.sheet import panels_of
+from tokenspace.figures.style import spread
 from tokenspace.registry import register
 from tokenspace.statistics.amplitude import MEDIAN, amplitude_of
 
@@ -29,7 +30,7 @@ class Divergence(Figure):
         """
         if not loaded:
             raise InputError("the figure divergence shows results, but none are given")
-        width = [_effective_dimension(result.model) for _, result in loaded]
+        width = [_effective_dimension(result.known_model) for _, result in loaded]
         most = sorted(width)[min(MOST_PANELS, len(loaded)) - 1]
         few = [pair for pair, w in zip(loaded, width, strict=True) if w <= most]
         chosen = spread(few, MOST_PANELS)
@@ -43,20 +44,15 @@ class Divergence(Figure):
                 result.n, low1, high1, color="C0", alpha=0.38, label=r"$1\sigma$ of $D$"
             )
             middle, name = result.mean, "$E[D(n)]$"
-            if amplitude_of(result.model) == MEDIAN:  # means of such D settle on no value
+            if _by_median(result):  # means of such D settle on no value
                 middle, name = median, "median of $D(n)$"
             panel.plot(result.n, middle, "o", color="C0", markersize=3.5, label=f"{name} simulated")
-            root = _root_upsilon(result)
-            if root is not None and np.all(middle > 0):  # else it vanishes and grows like nothing
-                scale = float(np.exp(np.mean(np.log(middle / root))))
-                panel.plot(
-                    result.n,
-                    scale * root,
-                    "k-",
-                    linewidth=1,
-                    label=rf"$\lambda\sqrt{{\Upsilon(n)}}$, $\lambda$ = {scale:.4f}",
-                )
-            panel.set(xscale="log", yscale="log", title=point.label, xlabel="$n$ (tokens)")
+            if (law := _law(result, middle)) is not None:
+                scale, root = law
+                label = rf"$\lambda\sqrt{{\Upsilon(n)}}$, $\lambda$ = {scale:.4f}"
+                panel.plot(result.n, scale * root, "k-", linewidth=1, label=label)
+            panel.set(xscale="log", yscale="log", xlabel="$n$ (tokens)")
+            panel.set_title(point.label, fontsize=9)
             panel.minorticks_off()
             panel.legend(fontsize=8)
         for panel in panels[::3]:
@@ -68,11 +64,22 @@ def _effective_dimension(model: Any) -> float:
     return 0.0 if model is None else float(model.terms[0].features.effective_dimension)
 
 
-def _root_upsilon(result: Any) -> np.ndarray | None:
-    """sqrt(Upsilon(n)), of given tokens from their psi's; None where there are no correlations."""
-    if result.model is not None:
-        if not result.model.law.has_correlations:
+def _by_median(result: Any) -> bool:
+    if (model := result.known_model) is None:
+        return result.median is not None
+    return amplitude_of(model) == MEDIAN
+
+
+def _law(result: Any, middle: np.ndarray) -> tuple[float, np.ndarray] | None:
+    """lambda and sqrt(Upsilon(n)), without a model from the psi's; None where there is none."""
+    model = result.known_model
+    if model is None:
+        try:
+            scale = result.scale_fit().mean
+        except InputError:  # no psi's, or D or Upsilon is 0 somewhere
             return None
-        return np.sqrt(theory.upsilon(result.model, result.n))
-    found = None if result.joint is None else result.cosine_upsilon().mean
-    return np.sqrt(found) if found is not None and np.all(found > 0) else None
+        return scale, np.sqrt(np.maximum(result.cosine_upsilon().mean, 0.0))
+    if not model.law.has_correlations or not np.all(middle > 0):  # 0 grows like nothing
+        return None
+    root = np.sqrt(theory.upsilon(model, result.n))
+    return float(np.exp(np.mean(np.log(middle / root)))), root

@@ -36,10 +36,10 @@ def scale_of(model: Any) -> float:
 def exact_slopes(result: Any) -> tuple[np.ndarray, np.ndarray | None]:
     """Mid-points of the grid, and the exact slopes between its points (None where unknown)."""
     middle, to_slopes = adjacent_slopes(result.n)
-    if result.model is None:
+    if result.known_model is None:
         return middle, None
     try:
-        return middle, to_slopes @ np.log(theoretical_amplitude(result.model, result.n))
+        return middle, to_slopes @ np.log(theoretical_amplitude(result.known_model, result.n))
     except NoExactResult:
         return middle, None
 
@@ -78,7 +78,7 @@ class ExponentDiagram(Figure):
         scales = [1.0] * len(loaded)
         if families := not numeric_axes(loaded):
             exact = {k: exact_slopes(result) for k, (_, result) in enumerate(loaded)}
-            scales = [scale_of(result.model) for _, result in loaded]
+            scales = [scale_of(result.known_model) for _, result in loaded]
             swinging = [k for k in exact if swings(exact[k][1])]
             smooth = [k for k in exact if k not in swinging]
             if swinging and smooth:

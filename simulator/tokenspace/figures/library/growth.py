@@ -35,7 +35,9 @@ class Growth(Figure):
                 found = result.amplitude()[1].mean
                 keep = found > 0
                 try:
-                    exact = result.model and theoretical_amplitude(result.model, result.n)
+                    exact = result.known_model and theoretical_amplitude(
+                        result.known_model, result.n
+                    )
                 except NoExactResult:
                     exact = None
                 if exact is not None:

@@ -76,7 +76,7 @@ class PhaseDiagram(Figure):
         rows = sorted({k for g in groups for k in g.rows})
         found = {k: derive(loaded[k][1], TOLERANCE) for k in rows}
         limits = _limits([GAMMA.value(d) for d in found.values()]) if several else None
-        crossed = False
+        crossed = theory_known = False
         size = SMALL if several else (5.2, 4.2)
         figure, used = panels_of(len(shown), size, 2 if len(shown) <= 4 else 4, shared=several)
         for axes, (panel, group) in zip(used, shown, strict=True):
@@ -96,6 +96,7 @@ class PhaseDiagram(Figure):
                 _bar(figure, drawn, axes, panel, extend)
             gamma = grid.place(np.array([_exact_gamma(loaded[k][1]) for k in group.rows]))
             known = gamma[np.isfinite(gamma)]
+            theory_known |= len(known) > 0
             if min(gamma.shape) > 1 and len(known) and known.min() < BOUNDARY < known.max():
                 crossed = True
                 axes.contour(*sides, gamma.T, [BOUNDARY], colors="black", linewidths=1.5)
@@ -107,7 +108,10 @@ class PhaseDiagram(Figure):
             figure.supxlabel(names[x])
             figure.supylabel(names[y])
         line = r"line: $n = n_{balance}$, exact at the points"
-        words = [line if crossed else r"$n = n_{balance}$ is not crossed here"]
+        other = (
+            r"$n = n_{balance}$ is not crossed here" if theory_known else "no theory is known here"
+        )
+        words = [line if crossed else other]
         if several:
             words.insert(0, GAMMA.title)
         if cut:
@@ -148,8 +152,10 @@ def _regime(gamma: float) -> float:
 
 
 def _exact_gamma(result: Any) -> float:
+    if (model := result.known_model) is None:
+        return np.nan
     try:
-        return float(theory.local_exponent(result.model, result.n[-1:])[0])
+        return float(theory.local_exponent(model, result.n[-1:])[0])
     except NoExactResult:
         return np.nan
 

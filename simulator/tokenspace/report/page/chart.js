@@ -34,7 +34,7 @@ function chart({title, points, line = [], levels = [], logY = false, label}) {
   const xs = [...points, ...line].map(p => p.x);
   const ys = [...line.map(p => p.y), ...levels, ...points.flatMap(p =>
     Number.isFinite(p.error) ? [p.y - p.error, p.y + p.error, p.y] : [p.y])].filter(ok);
-  if (!ys.length) {
+  if (!points.length || !ys.length) {
     root.append(svg("text", {x: left, y: height / 2}, "nothing is known here"));
     return root;
   }

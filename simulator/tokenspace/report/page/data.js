@@ -25,7 +25,7 @@ async function readColumns() {
     points[name] = points[name].map(toNumber);
   for (const axis of data.axes) {
     axis.numeric = axis.words === undefined;
-    axis.at = axis.numeric ? axis.values : axis.words.at.map(k => axis.words.words[k]);
+    axis.at = axis.numeric ? axis.values.map(x => x === null ? null : Number(x)) : axis.words.at.map(k => axis.words.words[k]);
   }
   data.count = points.label.length;
   return data;
@@ -89,4 +89,8 @@ const shown = (x, digits) => Number.isNaN(x) ? "-" : Number.isFinite(x) ? x.toFi
   : x > 0 ? "∞" : "-∞";
 const brief = x => x === null || Number.isNaN(x) ? "-" : Number.isFinite(x)
   ? String(Number(x.toPrecision(4))) : x > 0 ? "∞" : "-∞";
+// A name as a table has room for it: six digits of its numbers, lines that end between axes.
+const short = name => (name.length > 160 ? `${name.slice(0, 160)}…` : name).
+  replaceAll(" = ", "\u00a0=\u00a0").replace(/\d+\.\d{6,}(?![\d.])/g,
+  digits => String(Number(Number(digits).toPrecision(6))));
 const percent = x => shown(100 * x, 2) + (Number.isFinite(x) ? "%" : "");

@@ -3,14 +3,16 @@
 function makePoint(data, table) {
   const section = document.getElementById("point"), main = document.querySelector("main");
   const points = data.points;
-  let curves = null, came = 0;
+  let curves = null, came = null; // where the reader was in the list
+  const title = document.title;
 
   async function open(k) {
     curves ??= readCurves(data);
     const of = (await curves)(k), [before, after] = table.neighbours(k);
     const link = (to, words) => to === undefined ? "" : element("a", {href: `#point-${to}`}, words);
     const facts = [...data.axes.filter(a => a.at[k] !== null && a.at[k] !== "")
-      .map(a => [a.path, String(a.at[k])]),
+      .map(a => [a.path, typeof a.at[k] === "number" && !Number.isFinite(a.at[k])
+        ? brief(a.at[k]) : String(a.at[k])]),
     ["replicates", points.replicates[k].toLocaleString("en")],
     ["n_balance", brief(points.balance[k]) + (Number.isNaN(points.balance_low[k]) ? ""
       : ` (95 %: ${brief(points.balance_low[k])} to ${brief(points.balance_high[k])})`)],
@@ -19,7 +21,7 @@ function makePoint(data, table) {
     section.replaceChildren(
       element("nav", {}, element("a", {href: "#verdicts"}, "All points"), link(before, "Previous"),
         link(after, "Next")),
-      element("h2", {}, points.label[k]),
+      element("h2", {id: "point-name"}, points.label[k]),
       element("p", {}, element("span", {class: `verdict ${points.verdict[k]}`}, points.verdict[k]),
         ` ${points.reason[k]}`),
       ...(of ? pictures(of) : [element("p", {class: "warning"}, "D(n) of this point is not in "
@@ -31,6 +33,7 @@ function makePoint(data, table) {
           element("td", {class: "text long"}, value))))));
     section.hidden = false;
     main.hidden = true;
+    document.title = `${points.label[k]} - ${title}`;
     window.scrollTo(0, 0);
     section.focus({preventScroll: true});
   }
@@ -59,8 +62,9 @@ function makePoint(data, table) {
       element("div", {class: "charts"}, ...drawn.map(([title, what]) => element("figure", {},
         chart({title, label: "n", ...what}), element("figcaption", {}, title)))),
       element("h3", {}, "Every n"),
-      element("div", {class: "scroll"}, element("table", {id: "every-n"},
-        element("thead", {}, element("tr", {}, ...heads.map(h => element("th", {}, h)))),
+      element("div", {class: "scroll", role: "region", "aria-label": "Every n", tabindex: "0"},
+        element("table", {id: "every-n"},
+        element("thead", {}, element("tr", {}, ...heads.map(h => element("th", {scope: "col"}, h)))),
         element("tbody", {}, ...rows.map(cells => element("tr", {},
           ...cells.map(c => element("td", {}, String(c)))))))),
     ];
@@ -69,13 +73,17 @@ function makePoint(data, table) {
   function follow() { // the address says which point is open
     const found = /^#point-(\d+)$/.exec(location.hash);
     if (found && Number(found[1]) < data.count) {
-      if (section.hidden) came = window.scrollY;
+      if (section.hidden) came = {height: window.scrollY, focus: document.activeElement};
       return open(Number(found[1]));
     }
     if (!section.hidden) {
       section.hidden = true;
       main.hidden = false;
-      if (location.hash === "#verdicts") window.scrollTo(0, came);
+      document.title = title;
+      if (location.hash === "#verdicts" || !location.hash) {
+        window.scrollTo(0, came.height);
+        came.focus?.focus({preventScroll: true});
+      } else document.getElementById(location.hash.slice(1))?.scrollIntoView();
     }
   }
   window.addEventListener("hashchange", follow);

@@ -2,7 +2,7 @@
 
 const ROWS = 50;
 const COLUMNS = [ // name, value to sort by, what is shown, text or number
-  ["model", "label", (p, k) => p.label[k], true],
+  ["model", "label", (p, k) => short(p.label[k]), true],
   ["verdict", "verdict", (p, k) => p.verdict[k], true],
   ["sampler", "sampler", (p, k) => p.sampler[k], true],
   ["replicates", "replicates", (p, k) => p.replicates[k].toLocaleString("en")],
@@ -28,13 +28,18 @@ function asks(query, data) {
       if (found && !data.texts.some(text => text.includes(word))) unknown.push(found[1]);
       continue;
     }
-    const [, , sign, value] = found, limit = value === "" ? NaN : Number(value);
+    const [, , sign, value] = found, limit = numberOf(value);
     const right = x => typeof x === "number" && !Number.isNaN(limit)
       ? {"=": x === limit, ">": x > limit, "<": x < limit, ">=": x >= limit, "<=": x <= limit}[sign]
       : sign === "=" && String(x).toLowerCase() === value;
     tests.push(k => right(column[k]));
   }
   return {holds: k => tests.every(test => test(k)), unknown};
+}
+
+function numberOf(word) {
+  const infinite = {inf: Infinity, "+inf": Infinity, "-inf": -Infinity, "∞": Infinity}[word];
+  return infinite ?? (word === "" ? NaN : Number(word));
 }
 
 function named(word, data) {
@@ -70,7 +75,8 @@ function makeTable(data) {
       state.page = 0;
       arrange();
     }}, name);
-    const head = element("th", {scope: "col", class: text ? "text" : null}, button);
+    const head = element("th", {scope: "col", class: text ? "text" : null}, button,
+      element("span", {class: "on-paper"}, name));
     return head;
   });
   table.tHead.rows[0].append(...heads);
@@ -104,16 +110,35 @@ function makeTable(data) {
         const words = text(points, k);
         const inside = key === "label" ? element("a", {href: `#point-${k}`}, words)
           : key === "verdict" ? element("span", {class: `verdict ${words}`}, words) : words;
-        return element("td", {class: left ? "text" : null}, inside);
+        const kind = key === "label" ? "text name" : left ? "text" : null;
+        return element("td", {class: kind}, inside);
       }))));
-    const turn = (words, page, off) => element("button", {type: "button", disabled: off,
-      onclick: () => { state.page = page; show(); }}, words);
+    turns.forEach(({button, to}) => // a button that is disabled would lose the keyboard's focus
+      button.setAttribute("aria-disabled", to(last) === null));
     const count = order.length.toLocaleString("en");
-    document.getElementById("pages").replaceChildren(
-      turn("First", 0, state.page === 0), turn("Previous", state.page - 1, state.page === 0),
-      turn("Next", state.page + 1, state.page === last), turn("Last", last, state.page === last),
-      order.length ? ` ${(from + 1).toLocaleString("en")} to `
-        + `${(from + part.length).toLocaleString("en")} of ${count}` : " no point is like that");
+    document.getElementById("which").textContent = order.length
+      ? ` ${(from + 1).toLocaleString("en")} to ${(from + part.length).toLocaleString("en")}`
+        + ` of ${count}${asked()}`
+      : ` no point is like that${asked()}`;
+  }
+
+  const turns = [
+    ["First", () => state.page === 0 ? null : 0],
+    ["Previous", () => state.page === 0 ? null : state.page - 1],
+    ["Next", last => state.page === last ? null : state.page + 1],
+    ["Last", last => state.page === last ? null : last],
+  ].map(([words, to]) => ({to, button: element("button", {type: "button", onclick: () => {
+    const page = to(Math.max(0, Math.ceil(order.length / ROWS) - 1));
+    if (page === null) return;
+    state.page = page;
+    show();
+  }}, words)}));
+  document.getElementById("pages").prepend(...turns.map(turn => turn.button));
+
+  function asked() { // what the shown points were chosen by
+    const words = [state.query.trim() && `that hold ${state.query.trim()}`,
+      state.verdicts.size && `that are ${[...state.verdicts].join(" or ")}`].filter(Boolean);
+    return words.length ? `, ${words.join(" and ")}` : "";
   }
 
   document.getElementById("search").addEventListener("submit", event => event.preventDefault());

@@ -60,6 +60,13 @@ class ScalingLaw(ABC):
             log_score: (n,).
         """
 
+    def log_scores(self, raw: np.ndarray, log_n: np.ndarray) -> np.ndarray:
+        """log S of many curves, each with raw parameters (curves, p), at log n (curves, points)."""
+        # Copied: NumPy 2.0 rounds expm1 and sinh of numbers that lie apart in memory by where their
+        # result is put, so that the same fit came out anew each time.
+        by_parameter = np.ascontiguousarray(raw.T)
+        return np.asarray(self.log_score(by_parameter[:, :, None], log_n))
+
     @property
     def size(self) -> int:
         """Number of parameters."""

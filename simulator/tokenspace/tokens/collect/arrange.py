@@ -19,7 +19,8 @@ def arranged(
     """Of each of `count` pictures the tokens (n, d) in every layer, and which they are.
 
     Encoders hold tokens (pictures, T, d) with class and register tokens first, or those of all
-    pictures in one row (T, d), in blocks that are merged later and windows that attend.
+    pictures in one row (T, d), in blocks that are merged later and windows that attend; or maps
+    (pictures, d, rows, columns), features last too, that may shrink from layer to layer.
 
     Args:
         layers: hidden states of a batch, one tensor a layer.
@@ -35,30 +36,51 @@ def arranged(
         if sum(t * h * w for t, h, w in grids) == shape[0]:
             index = _packed_order(inputs["image_grid_thw"], grids, config)
             return _split(layers, index, [t * h * w for t, h, w in grids]), RASTER
-    if len(shape) == 2:
-        layers = [h[None] for h in layers]
-    elif len(shape) == 4 and shape[3] == getattr(config, "hidden_size", None) != shape[1]:
-        layers = [h.flatten(1, 2) for h in layers]  # (pictures, rows, columns, d)
-    elif len(shape) == 4:  # (pictures, d, rows, columns) of a convolutional encoder
-        layers = [h.flatten(2).transpose(1, 2) for h in layers]
+    spatial = all(h.ndim == 4 for h in layers)
+    layers = _in_rows(layers, config)
     rows, tokens = layers[0].shape[:2]
     if rows != count and count > 1:
         raise OneAtATime
+    alike = all(h.shape[1] == tokens for h in layers)
     mask = inputs.get("pixel_attention_mask", inputs.get("pixel_mask"))
-    if mask is not None and mask.shape == (rows, tokens):  # of patches, row by row
+    if alike and mask is not None and mask.shape == (rows, tokens):  # of patches, row by row
         real = mask.bool().to(layers[0].device)
         return [[h[k, real[k]] for h in layers] for k in range(count)], RASTER
     padded = mask is not None and not bool(mask.all())
     if padded and count > 1:  # to the largest picture of the batch
         raise OneAtATime
-    span, words = slice(None), RASTER if len(shape) == 4 else UNKNOWN
-    patches = _patches(inputs, config) if len(shape) == 3 and not padded else None
+    span, words = slice(None), RASTER if spatial else UNKNOWN
+    known = alike and not spatial and not padded and len(shape) == 3
+    patches = _patches(inputs, config) if known else None
     if patches is not None and tokens - patches in _others(config):
         span = slice(patches) if config.model_type in CLASS_LAST else slice(tokens - patches, None)
         words = RASTER if rows == count else TILES
     if rows == count:
         return [[h[k, span] for h in layers] for k in range(count)], words
     return [[h[:, span].flatten(0, 1) for h in layers]], words
+
+
+def _in_rows(layers: Sequence[Any], config: Any) -> list[Any]:
+    """Every layer as (pictures, tokens, d), maps of the picture row by row."""
+    maps = [h.shape for h in layers if h.ndim == 4]
+    last = bool(maps) and _features_last(maps[0], maps[-1], config)
+    rows = []
+    for h in layers:
+        if h.ndim == 2:
+            h = h[None]
+        elif h.ndim == 4 and last:  # (pictures, rows, columns, d)
+            h = h.flatten(1, 2)
+        elif h.ndim == 4:  # (pictures, d, rows, columns)
+            h = h.flatten(2).transpose(1, 2)
+        rows.append(h)
+    return rows
+
+
+def _features_last(first: Sequence[int], last: Sequence[int], config: Any) -> bool:
+    """Whether maps end with features: along a pyramid maps shrink and features grow."""
+    if tuple(first[1:]) != tuple(last[1:]):
+        return last[1] < first[1] or last[3] > first[3]
+    return first[3] == getattr(config, "hidden_size", None) != first[1]
 
 
 def _others(config: Any) -> set[int]:

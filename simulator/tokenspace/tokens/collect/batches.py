@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from tokenspace.errors import InputError
 
 Item = TypeVar("Item")
-WORDS = ("out of memory", "not enough memory", "can't allocate memory")  # torch on GPU, CPU
+WORDS = ("out of memory", "not enough memory", "can't allocate memory", "status_alloc_failed")
 
 
 class OneAtATime(Exception):

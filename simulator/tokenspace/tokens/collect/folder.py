@@ -17,8 +17,9 @@ from typing import IO, Any
 import numpy as np
 
 from tokenspace.errors import InputError
-from tokenspace.tokens.collect.shards import GrowingShard
-from tokenspace.tokens.manifest import FORMAT, MANIFEST, Branch, Group
+from tokenspace.files import require_no_link, sweep_up, write_atomically
+from tokenspace.tokens.collect.shards import TAGS, GrowingShard
+from tokenspace.tokens.manifest import FORMAT, MANIFEST, Branch, Group, branch_of, group_of
 
 JOURNAL = "collecting.partial"
 
@@ -67,11 +68,14 @@ class GrowingFolder:
 
     def _open(self) -> None:
         manifest, journal = self.path / MANIFEST, self.path / JOURNAL
+        require_no_link(manifest)
+        require_no_link(journal)
         if manifest.exists():
             self._require_same(_request_of(manifest))
             journal.unlink(missing_ok=True)
             self.finished = True
             return
+        sweep_up(self.path)
         others = [p.name for p in self.path.iterdir()]
         if others and JOURNAL not in others:
             raise InputError(
@@ -88,9 +92,14 @@ class GrowingFolder:
         try:
             first, *lines = [json.loads(line) for line in whole.split(b"\n")]
             self._require_same(first["request"])
-            groups = tuple(Group(**g) for g in first["groups"])
-            self.plan = Plan(groups, tuple(first["dtypes"]), first["room"], first["revision"])
-            self.branches = [Branch(**row) for line in lines for row in line["sequences"]]
+            groups = tuple(group_of(row) for row in first["groups"])
+            dtypes = tuple(first["dtypes"])
+            if len(dtypes) != len(groups) or not set(dtypes) <= set(TAGS):
+                raise ValueError(f"dtypes {dtypes} are not those of {len(groups)} groups")
+            self.plan = Plan(groups, dtypes, int(first["room"]), first["revision"])
+            kind = first["request"]["kind"]
+            rows = [row for line in lines for row in line["sequences"]]
+            self.branches = [branch_of(row, kind) for row in rows]
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(
                 f"{journal}: is damaged ({error}); remove the folder and collect anew"
@@ -119,7 +128,7 @@ class GrowingFolder:
     def _open_shards(self) -> None:
         assert self.plan is not None
         for group, dtype in zip(self.plan.groups, self.plan.dtypes, strict=True):
-            lengths = {b.id: b.length_in(group.part) for b in self.branches}
+            lengths = {b.id: b.length_in(group) for b in self.branches}
             path = self.path / group.file
             self._shards.append(GrowingShard(path, dtype, group.features, self.plan.room, lengths))
 
@@ -150,7 +159,7 @@ class GrowingFolder:
             "sequences": [_row(branch) for branch in branches],
         }
         data = {"format": FORMAT} | about | {"request": self.request} | lists
-        _write_whole(self.path / MANIFEST, json.dumps(data, indent=1).encode())
+        write_atomically(self.path / MANIFEST, json.dumps(data, indent=1).encode())
         self.close()
         (self.path / JOURNAL).unlink()
         self.finished = True
@@ -188,15 +197,6 @@ def _request_of(manifest: Path) -> Any:
         return json.loads(manifest.read_bytes()).get("request")
     except (ValueError, AttributeError) as error:
         raise InputError(f"{manifest}: is damaged ({error}); choose another --out folder") from None
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    beside = path.with_name(f"{path.name}.partial")
-    with beside.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(beside, path)
 
 
 def _lock(folder: Path, file: IO[bytes]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import inspect
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,11 +17,13 @@ from typing import Any
 
 from tokenspace.errors import InputError
 from tokenspace.tokens.collect.batches import is_out_of_memory
+from tokenspace.tokens.collect.cross_attention import crosses
 
 NEEDED = {"torch": "torch", "transformers": "transformers", "PIL": "pillow"}
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 UNUSED = ("pooler", "lm_head", "mask_token")  # what no hidden state comes from
 SUFFIXES = (".bin", ".jinja", ".json", ".model", ".safetensors", ".txt")  # of a model's files
+UNMASKED = ("hiera",)  # whose mask_ratio is for training only
 UNBOUNDED = 1 << 40  # tokenizers say 1e30 for "no limit"
 
 
@@ -113,7 +116,7 @@ def load(
             f"{name}: is a model with an encoder and a decoder, whose layers are not those of one "
             "sequence; see docs/collect_by_hand.md"
         )
-    if getattr(config, "mask_ratio", 0):
+    if getattr(config, "mask_ratio", 0) and config.model_type not in UNMASKED:
         raise InputError(
             f"{name}: hides patches of each picture at random, others in each run; set mask_ratio "
             "to 0 in its config.json"
@@ -133,7 +136,7 @@ def load(
             f"{name}: does not fit into the memory of {place}; use --dtype bfloat16, or another "
             "--device"
         ) from None
-    token = _picture_token(config, reader) if pictures else None
+    token = _picture_token(config, reader) if pictures and not crosses(config) else None
     return Loaded(name, model, reader, token, _commit(transformers, name, revision))
 
 
@@ -163,12 +166,15 @@ def _reader(transformers: Any, name: str, config: Any, pictures: bool, where: di
     if not pictures:
         return _from(transformers.AutoTokenizer, name, **where)
     speaks = getattr(config, "text_config", None) is not None
-    if speaks and _picture_token(config, None) is not None:
+    if speaks and _picture_token(config, None) is not None and not crosses(config):
         try:
             return transformers.AutoProcessor.from_pretrained(name, **where)
-        except ImportError:  # a processor of videos may need more packages; pictures do not
-            return _without_video(transformers, name, config, where)
         except Exception as error:
+            if not isinstance(error, ImportError) and "torchvision" not in str(error):
+                raise _unread(name, error) from None
+        try:  # what reads videos may need more packages; pictures do not
+            return _without_video(transformers, name, config, where)
+        except ImportError as error:
             raise _unread(name, error) from None
     return _from(transformers.AutoImageProcessor, name, **where)
 
@@ -178,6 +184,8 @@ def _without_video(transformers: Any, name: str, config: Any, where: dict) -> An
     from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 
     kind = PROCESSOR_MAPPING[type(config)]
+    takes = inspect.signature(kind.__init__).parameters
+    found, _ = kind.get_processor_dict(name, **where)
 
     class OfPictures(kind):  # type: ignore[valid-type,misc]
         def check_argument_for_proper_class(self, name: str, argument: Any) -> Any:
@@ -188,8 +196,9 @@ def _without_video(transformers: Any, name: str, config: Any, where: dict) -> An
     OfPictures.__name__ = kind.__name__
     tokenizer = _from(transformers.AutoTokenizer, name, **where)
     images = _from(transformers.AutoImageProcessor, name, **where)
-    template = tokenizer.chat_template
-    return OfPictures(image_processor=images, tokenizer=tokenizer, chat_template=template)
+    parts = {"image_processor": images, "tokenizer": tokenizer, "video_processor": None}
+    parts["chat_template"] = found.pop("chat_template", None) or tokenizer.chat_template
+    return OfPictures(**{k: v for k, v in (found | parts).items() if k in takes})
 
 
 def _picture_token(config: Any, reader: Any) -> int | None:
@@ -233,6 +242,11 @@ def _unread(name: str, error: Exception) -> InputError:
         )
     if "image processor" in said:
         return InputError(f"{name}: has no image processor, so it is no model that reads pictures")
+    if "backend tokenizer" in said or "tokenizer class" in said.lower():
+        return InputError(
+            f"{name}: cannot be loaded to read texts: it has no tokenizer; its files, such as "
+            "tokenizer.json, must lie beside the weights"
+        )
     if "safetensors" in said:
         return InputError(
             f"{name}: has no safetensors weights. Other weights are pickles; --any-weights reads "

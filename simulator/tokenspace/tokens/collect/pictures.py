@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 
 from tokenspace.errors import InputError
 from tokenspace.ordinary import require_ordinary
-from tokenspace.tokens.collect.texts import read_rows
+from tokenspace.tokens.collect.texts import each, read_rows
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 PROMPT = "Describe the picture."
@@ -45,18 +46,19 @@ def find_pictures(source: Path, prompt: str = PROMPT, limit: int | None = None) 
         if not found:
             raise InputError(f"{source}: holds no pictures ({', '.join(SUFFIXES)})")
     else:
-        found = []
-        for number, row in read_rows(source, limit):
-            where = f"{source}, line {number}"
+
+        def listed(numbered: tuple[int, tuple[int, dict[str, Any]]]) -> Picture:
+            number, (line, row) = numbered
+            where = f"{source}, line {line}"
             name = _text(where, row, "picture", None)
-            path = source.parent / name
             own = _text(where, row, "prompt", prompt)
             label = _text(where, row, "group", name)
-            found.append(Picture(len(found), path, name, own, label))
+            return Picture(number, source.parent / name, name, own, label)
+
+        found = each(enumerate(read_rows(source, limit)), listed)
     if len(found) < 2:
         raise InputError(f"{source}: every two pictures make a pair, and there is 1; give more")
-    for picture in found:
-        require_ordinary(picture.path)
+    each(found, lambda picture: require_ordinary(picture.path))
     return found
 
 
@@ -76,8 +78,10 @@ def open_picture(picture: Picture) -> Any:
     from PIL import Image, ImageOps
 
     try:
-        with Image.open(picture.path) as image:
-            return _eight_bits(ImageOps.exif_transpose(image)).convert("RGB")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a large one, or one with transparent colours
+            with Image.open(picture.path) as image:
+                return _eight_bits(ImageOps.exif_transpose(image)).convert("RGB")
     except MemoryError:
         raise
     except Exception as error:  # a damaged file raises whatever its reader does

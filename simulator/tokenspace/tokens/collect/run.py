@@ -6,23 +6,26 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tokenspace.errors import InputError, Interrupted
+from tokenspace.provenance import versions
 from tokenspace.tokens.collect import models, states
 from tokenspace.tokens.collect.batches import in_batches
 from tokenspace.tokens.collect.folder import GrowingFolder
 from tokenspace.tokens.collect.layers import check_layers
 from tokenspace.tokens.collect.pictures import PROMPT, Picture, find_pictures, open_picture
-from tokenspace.tokens.collect.prefix import Encoder
-from tokenspace.tokens.collect.storing import plan_of, store
-from tokenspace.tokens.collect.texts import NAMES, read_texts
+from tokenspace.tokens.collect.prefix import TODAY, Encoder, is_dated
+from tokenspace.tokens.collect.storing import plan_of, stored
+from tokenspace.tokens.collect.texts import NAMES, each, read_texts
 from tokenspace.tokens.collected import Collected, read_collected
+from tokenspace.tokens.manifest import Branch
 
 BETWEEN_COMMITS = 2.0  # seconds of work that a kill may cost
-PACKAGES = ("tokenspace", "torch", "transformers", "tokenizers", "pillow", "safetensors", "numpy")
+PACKAGES = ("tokenspace", "numpy", "torch", "transformers", "tokenizers", "torchvision", "pillow")
 
 
 @dataclass(frozen=True)
@@ -133,8 +136,8 @@ def _fill(
     say: Callable[[str], None],
     stop: Callable[[], bool],
 ) -> None:
-    for picture in (item for item in source if isinstance(item, Picture)):
-        open_picture(picture)  # a damaged one is found before hours of work, not after
+    if request.pictures is not None:  # damaged ones are found before hours of work, not after
+        each(source, lambda picture: open_picture(picture).close())
     loaded = models.load(
         request.model,
         pictures=request.pictures is not None,
@@ -151,27 +154,31 @@ def _fill(
     chat = request.template and bool(getattr(loaded.reader, "chat_template", None))
     items, names, skipped = source, [f"{k:06d}" for k in range(len(source))], 0
     if request.texts is not None:
-        items, skipped = _encoded(loaded, request, source, chat)
+        items, skipped = _encoded(loaded, request, source, chat, say)
         names = [text.id for text in items]
     done = {branch.id for branch in folder.branches}
     todo = [item for item, name in zip(items, names, strict=True) if name not in done]
     if done:
         say(f"{len(done):,} of {len(names):,} sequences were there already")
 
-    def work(batch: Sequence[Any]) -> list[states.States]:
+    def work(batch: Sequence[Any]) -> list[tuple[Branch, list[np.ndarray]]]:
+        """Tokens that left the device: nothing of a batch stays there when the next one runs."""
         if request.texts is not None:
-            return states.of_texts(loaded, batch)
-        return states.of_pictures(loaded, batch, chat)
-
-    progress(len(done), len(names))
-    last = time.monotonic()
-    for found in in_batches(todo, request.batch, work, say, _free):
+            found = states.of_texts(loaded, batch)
+        else:
+            found = states.of_pictures(loaded, batch, chat)
         if folder.plan is None:
             plan = plan_of(found[0], request.layers, names)
             folder.begin(replace(plan, revision=loaded.revision))
-        for one in found:
-            store(folder, one)
-        done |= {one.branch.id for one in found}
+        assert folder.plan is not None
+        return [stored(folder.plan, one) for one in found]
+
+    progress(len(done), len(names))
+    last = time.monotonic()
+    for found in in_batches(todo, request.batch, work, say, lambda: _free(loaded.device)):
+        for branch, tokens in found:
+            folder.add(branch, tokens)
+        done |= {branch.id for branch, _ in found}
         stopped = stop() and len(done) < len(names)
         if stopped or time.monotonic() - last > BETWEEN_COMMITS:
             folder.commit()
@@ -184,7 +191,11 @@ def _fill(
 
 
 def _encoded(
-    loaded: models.Loaded, request: Request, source: Sequence[Any], chat: bool
+    loaded: models.Loaded,
+    request: Request,
+    source: Sequence[Any],
+    chat: bool,
+    say: Callable[[str], None],
 ) -> tuple[list[Any], int]:
     """Token ids of every branch, longest first: memory runs out at once or never."""
     parts = hasattr(loaded.model.config, "vision_config")
@@ -193,9 +204,11 @@ def _encoded(
     items = [text for pair in both for text in pair]
     if not items:
         raise InputError(
-            f"{request.texts}: no pair has two answers with tokens that fit after their prompt, "
+            f"{request.texts}: no pair has two answers that differ and fit after their prompt, "
             f"within the {loaded.context:,} tokens that the model reads"
         )
+    if marked := sum(encoder.holds_marks(text) for pair in source for text in pair.answers):
+        say(f"{marked:,} answers hold words of the model's special tokens; they are read as words")
     return sorted(items, key=lambda text: -len(text.ids)), both.count([])
 
 
@@ -213,27 +226,20 @@ def _about(
         "layers": sorted({group.layer for group in folder.plan.groups}),
         "source": file.name if file is not None else None,
         "template": chat,
+        "today": f"{TODAY:%Y-%m-%d}" if chat and is_dated(loaded.reader.chat_template) else None,
         "skipped": skipped,
         "device": str(loaded.device),
-        "versions": _versions(),
+        "versions": versions(PACKAGES),
     }
 
 
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def _free() -> None:
+def _free(device: Any) -> None:
+    """Give back what torch keeps of a device's memory."""
     import gc
 
     import torch
 
     gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    empty = getattr(torch.get_device_module(device), "empty_cache", None)  # a CPU's has none
+    if empty is not None:
+        empty()

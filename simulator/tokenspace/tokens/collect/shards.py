@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from tokenspace.errors import InputError
+from tokenspace.files import require_no_link
 from tokenspace.tokens.collected import DTYPES
 
 TAGS = {name: tag for tag, name in DTYPES.items()}
@@ -47,6 +48,8 @@ class GrowingShard:
         self._lengths = dict(lengths)
         self._bytes = features * (4 if dtype == "float32" else 2)
         self._file = None
+        require_no_link(self.path)
+        require_no_link(self.partial)
         if path.exists() and not self.partial.exists():
             return  # finished before, by a run that was killed between two of its files
         self._file = self.partial.open("r+b" if self.partial.exists() else "w+b")

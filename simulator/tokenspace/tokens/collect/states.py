@@ -10,6 +10,14 @@ from typing import Any
 from tokenspace.errors import InputError
 from tokenspace.tokens.collect.arrange import arranged
 from tokenspace.tokens.collect.batches import is_out_of_memory
+from tokenspace.tokens.collect.cross_attention import (
+    PROJECTED,
+    WHICH,
+    crosses,
+    every_layer,
+    patches_of,
+    watched,
+)
 from tokenspace.tokens.collect.models import Loaded
 from tokenspace.tokens.collect.pictures import Picture, open_picture
 from tokenspace.tokens.collect.prefix import Encoded, applied
@@ -46,6 +54,8 @@ def of_texts(loaded: Loaded, batch: Sequence[Encoded]) -> list[States]:
         ids[row, : len(text.ids)] = torch.tensor(text.ids)
         mask[row, : len(text.ids)] = 1
     layers = _layers(loaded, _forward(loaded, {"input_ids": ids, "attention_mask": mask}))
+    if crosses(loaded.model.config):
+        layers = every_layer(layers, loaded.model.config)
     out = []
     for row, text in enumerate(batch):
         span = slice(text.prefix, text.prefix + text.answer)
@@ -64,6 +74,8 @@ def of_pictures(loaded: Loaded, batch: Sequence[Picture], chat: bool) -> list[St
     """
     images = [open_picture(picture) for picture in batch]
     encoder = loaded.model.get_encoder(modality="image")
+    if crosses(loaded.model.config):
+        return _crossing(loaded, batch, images, encoder)
     if loaded.picture_token is None:
         inputs = dict(loaded.reader(images=images, return_tensors="pt"))
         with _kept(encoder) as outputs:
@@ -78,8 +90,7 @@ def of_pictures(loaded: Loaded, batch: Sequence[Picture], chat: bool) -> list[St
         vision, words = arranged(seen, inputs, encoder.config, len(batch))
     out = []
     for row, picture in enumerate(batch):
-        branch = Branch(f"{picture.number:06d}", 1, picture.label, picture=picture.name)
-        states = States(branch)
+        states = States(_branch(picture))
         if vision:
             states.parts["vision"], states.tokens["vision"] = vision[row], words
         if loaded.picture_token is not None:
@@ -95,6 +106,31 @@ def of_pictures(loaded: Loaded, batch: Sequence[Picture], chat: bool) -> list[St
     return out
 
 
+def _crossing(
+    loaded: Loaded, batch: Sequence[Picture], images: list[Any], encoder: Any
+) -> list[States]:
+    """As `of_pictures`, where no token of a picture enters the language model: it need not run."""
+    import torch
+
+    inputs = dict(loaded.reader(images=[[image] for image in images], return_tensors="pt"))
+    inputs.pop("num_tiles", None)
+    with watched(encoder) as layers:
+        last = _forward(loaded, inputs, encoder).last_hidden_state
+    with torch.inference_mode():
+        projected = loaded.model.multi_modal_projector(last)
+    vision = patches_of(layers, inputs, encoder.num_patches)
+    read = patches_of([projected], inputs, encoder.num_patches)
+    words = {"vision": WHICH, "projected": PROJECTED}
+    return [
+        States(_branch(picture), {"vision": vision[row], "projected": read[row]}, words)
+        for row, picture in enumerate(batch)
+    ]
+
+
+def _branch(picture: Picture) -> Branch:
+    return Branch(f"{picture.number:06d}", 1, picture.label, picture=picture.name)
+
+
 def _asked(loaded: Loaded, batch: Sequence[Picture], images: list[Any], chat: bool) -> dict:
     """The processor's inputs for pictures with their prompts."""
     reader = loaded.reader
@@ -102,7 +138,8 @@ def _asked(loaded: Loaded, batch: Sequence[Picture], images: list[Any], chat: bo
     for picture in batch:
         if chat:
             content = [{"type": "image"}, {"type": "text", "text": picture.prompt}]
-            texts.append(applied(reader, [{"role": "user", "content": content}]))
+            asked = [{"role": "user", "content": content}]
+            texts.append(applied(reader.tokenizer, asked, reader.chat_template))
         else:
             token = getattr(reader, "image_token", None) or reader.tokenizer.convert_ids_to_tokens(
                 loaded.picture_token
@@ -139,7 +176,7 @@ def _forward(loaded: Loaded, inputs: dict[str, Any], module: Any = None) -> Any:
     if getattr(module.config.get_text_config(), "use_cache", False):
         given["use_cache"] = False  # nothing is generated
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(), _exact_convolutions(torch):
             return module(**given, output_hidden_states=True, return_dict=True)
     except Exception as error:  # whatever a model may raise
         if is_out_of_memory(error):
@@ -150,9 +187,15 @@ def _forward(loaded: Loaded, inputs: dict[str, Any], module: Any = None) -> Any:
         ) from error
 
 
+def _exact_convolutions(torch: Any) -> Any:
+    """Within the context, a GPU's convolutions in float32 are not rounded to 10 bits."""
+    return torch.backends.cudnn.flags(enabled=torch.backends.cudnn.enabled, allow_tf32=False)
+
+
 def _layers(loaded: Loaded, output: Any) -> Any:
     """The hidden states in what a model or an encoder returned."""
-    layers = getattr(output, "hidden_states", None)
+    maps = getattr(output, "reshaped_hidden_states", None)  # where tokens lie in the picture
+    layers = maps or getattr(output, "hidden_states", None)
     if not layers:
         raise InputError(
             f"{loaded.name}: gives no hidden states of its layers; collect by hand, see "

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from tokenspace.errors import InputError
-from tokenspace.tokens.collect.folder import GrowingFolder, Plan
+from tokenspace.tokens.collect.folder import Plan
 from tokenspace.tokens.collect.layers import chosen_layers
 from tokenspace.tokens.collect.shards import TAGS, room_for
 from tokenspace.tokens.collect.states import States
-from tokenspace.tokens.manifest import Group
+from tokenspace.tokens.manifest import Branch, Group
 
 
 def plan_of(first: States, layers: str, names: list[str]) -> Plan:
@@ -38,26 +38,29 @@ def plan_of(first: States, layers: str, names: list[str]) -> Plan:
     return Plan(tuple(groups), tuple(dtypes), room_for(names))
 
 
-def store(folder: GrowingFolder, one: States) -> None:
-    """Add one sequence to a folder.
+def stored(plan: Plan, one: States) -> tuple[Branch, list[np.ndarray]]:
+    """A sequence with its lengths, and its tokens (n, d) in every group of a plan.
 
     Raises:
-        InputError: layers differ in their tokens, or hidden states are not finite.
+        InputError: hidden states are not finite.
     """
-    assert folder.plan is not None
     rows = []
-    lengths: dict[str, int] = {}
-    for group, dtype in zip(folder.plan.groups, folder.plan.dtypes, strict=True):
+    for group, dtype in zip(plan.groups, plan.dtypes, strict=True):
         tensor = one.parts[group.part][group.layer]
-        known = lengths.setdefault(group.part, len(tensor))
-        if len(tensor) != known or tensor.shape[1] != group.features:
-            raise InputError(
-                f"{group.name}: has {len(tensor)} tokens of {tensor.shape[1]} features where other "
-                f"layers or sequences have {known} of {group.features}; choose one by --layers"
-            )
         rows.append(_array(tensor, dtype, f"{one.branch.id} in {group.name}"))
-    main = lengths.get("language", next(iter(lengths.values())))
-    folder.add(replace(one.branch, length=main, lengths=lengths), rows)
+    lengths = _lengths(plan, [len(tokens) for tokens in rows])
+    main = lengths.get("language", len(rows[0]))
+    return replace(one.branch, length=main, lengths=lengths), rows
+
+
+def _lengths(plan: Plan, found: list[int]) -> dict[str, int]:
+    """The length in each part; in each group where the layers of a part differ."""
+    lengths: dict[str, int] = {}
+    for part in {group.part for group in plan.groups}:
+        own = {g.name: n for g, n in zip(plan.groups, found, strict=True) if g.part == part}
+        alike = len(set(own.values())) == 1
+        lengths |= {part: next(iter(own.values()))} if alike else own
+    return dict(sorted(lengths.items()))
 
 
 def _array(tensor: Any, dtype: str, where: str) -> np.ndarray:

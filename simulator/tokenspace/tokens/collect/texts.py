@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tokenspace.errors import InputError
 from tokenspace.ordinary import require_ordinary
@@ -13,6 +15,8 @@ from tokenspace.ordinary import require_ordinary
 NAMES = ("prompt", "chosen", "rejected")
 
 Message = dict[str, str]
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -32,19 +36,33 @@ def read_rows(path: Path, limit: int | None) -> list[tuple[int, dict[str, Any]]]
         InputError: no ordinary file, or a line that is no JSON object.
     """
     require_ordinary(path)
-    rows: list[tuple[int, dict[str, Any]]] = []
     try:
         with path.open(encoding="utf-8-sig") as file:
-            for number, line in enumerate(file, 1):
-                if limit is not None and len(rows) == limit:
-                    break
-                if line.strip():
-                    rows.append((number, _object(path, number, line)))
+            lines = ((number, line) for number, line in enumerate(file, 1) if line.strip())
+            rows = each(islice(lines, limit), lambda row: (row[0], _object(path, *row)))
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: is no UTF-8 text ({error.reason})") from None
     if not rows:
         raise InputError(f"{path}: is empty; each line must be a JSON object")
     return rows
+
+
+def each(items: Iterable[Item], read: Callable[[Item], Made]) -> list[Made]:
+    """What `read` makes of every item.
+
+    Raises:
+        InputError: what was said of the first one that cannot be read, and how many more there are.
+    """
+    made, problems = [], []
+    for item in items:
+        try:
+            made.append(read(item))
+        except InputError as error:
+            problems.append(error)
+    if problems:
+        more = f"; {len(problems) - 1:,} more cannot be used either" if len(problems) > 1 else ""
+        raise InputError(f"{problems[0]}{more}") from None
+    return made
 
 
 def _object(path: Path, number: int, line: str) -> dict[str, Any]:
@@ -76,10 +94,11 @@ def read_texts(
     Raises:
         InputError: a line without these, or with something else in them; it says which line.
     """
-    pairs: list[TextPair] = []
     known: dict[str, int] = {}
-    for number, row in read_rows(path, limit):
-        where = f"{path}, line {number}"
+
+    def pair(numbered: tuple[int, tuple[int, dict[str, Any]]]) -> TextPair:
+        number, (line, row) = numbered
+        where = f"{path}, line {line}"
         missing = [name for name in names if name not in row]
         if missing:
             raise InputError(
@@ -89,8 +108,9 @@ def read_texts(
         prompt = _messages(where, names[0], row[names[0]])
         answers = [_messages(where, name, row[name])[-1]["content"] for name in names[1:]]
         label = known.setdefault(json.dumps(prompt), len(known))
-        pairs.append(TextPair(len(pairs), str(label), prompt, (answers[0], answers[1])))
-    return pairs
+        return TextPair(number, str(label), prompt, (answers[0], answers[1]))
+
+    return each(enumerate(read_rows(path, limit)), pair)
 
 
 def _messages(where: str, name: str, value: Any) -> tuple[Message, ...]:

@@ -21,7 +21,8 @@ from tokenspace.tokens.fit.result import Positive, TokenFit
 from tokenspace.tokens.fit.search import AIMS, Shape, Target
 from tokenspace.tokens.fit.targets import families_named, groups_of, key_of, targets_of
 from tokenspace.tokens.moments import PairMoments, difference_moment, pair_moments
-from tokenspace.tokens.pairs import Pairs, pairs_of
+from tokenspace.tokens.one_length import given_of
+from tokenspace.tokens.pairs import Pairs
 
 ROUNDING = 1e-12  # of sums of squares in float64
 INSIDE = 1e-4  # of a weight that is neither 0 nor 1
@@ -38,6 +39,8 @@ def fit_tokens(
     patches: tuple[int, int] | None = None,
     order: str | np.ndarray = "raster",
     seed: int = 0,
+    only: str | None = None,
+    tokens: int | None = None,
 ) -> TokenFit:
     """A Gaussian model whose second moments are those of the tokens, averaged over pairs.
 
@@ -66,7 +69,8 @@ def fit_tokens(
     family is found: docs/token_families.md.
 
     Args:
-        a, b: tokens, (pairs, N, d) or (N, d) for one pair; N >= 2.
+        a, b: tokens, (pairs, N, d) or (N, d) for one pair; N >= 2. Or a alone, a folder of tokens
+            such as `tokenspace collect` writes.
         family: one name, several of them to be ranked, or "auto" for all.
         pairs: "all" for all pairs of the pictures in a, (K, N, d), without b; as in `measure`.
         groups: what the pairs a, b share; as in `measure`.
@@ -78,6 +82,8 @@ def fit_tokens(
         patches: rows and columns of the picture, rows times columns = N; by default a square, if
             N is one.
         order, seed: of the tokens before anything else; as in `measure`.
+        only, tokens: of a folder: the group to take, where there are several, and how many tokens
+            of each sequence, where lengths differ; pairs that end before are left out.
 
     Raises:
         InputError: as `measure`, an unknown family, fewer than 2 tokens, patches that do not hold N
@@ -89,12 +95,11 @@ def fit_tokens(
     names = families_named(family)
     if aim is not None and aim not in AIMS:
         raise InputError(f"aim = {aim!r} is not allowed; it must be one of {', '.join(AIMS)}")
-    given = pairs_of(a, b, pairs, groups).checked().reordered(order, seed)
-    tokens = given.a.shape[1]
-    if tokens < 2:
+    given = given_of(a, b, pairs, groups, only, tokens).checked().reordered(order, seed)
+    if given.longest < 2:
         raise InputError("a fit needs at least 2 tokens a sequence")
     ranked = not isinstance(family, str) or family == "auto"
-    targets = targets_of(names, tokens, patches, ranked, aim)
+    targets = targets_of(names, given.longest, patches, ranked, aim)
     return _Fitting.of(given, targets).result(ranked)
 
 

@@ -172,9 +172,10 @@ def chosen(rows: tuple[Ranked, ...]) -> Ranked:
 
 
 def _over_splits(values: np.ndarray, groups: int) -> Estimate:
+    """Mean over splits; a halving used both ways is one, as one half mirrors the other."""
     variance = values.var(ddof=1) if len(values) > 1 else np.nan
     error = np.sqrt(variance * (1 / len(values) + 1))
-    freedom = float(max(min(len(values), groups) - 1, 1))
+    freedom = float(max(min(len(values) // 2, groups - 1), 1))
     return Estimate(values.mean(), error, len(values), freedom)
 
 

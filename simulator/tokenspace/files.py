@@ -57,7 +57,7 @@ def require_no_link(path: Path) -> None:
         )
 
 
-def require_ordinary(path: Path) -> None:
+def require_replaceable(path: Path) -> None:
     """Raise `InputError` for a file to be written that is a link, a folder, a pipe or a device."""
     require_no_link(path)
     if path.exists() and not path.is_file():
@@ -73,7 +73,11 @@ def discard(path: Path) -> None:
 
 
 def write_atomically(path: Path, data: bytes, only_new: bool = False) -> None:
-    """Write beside the place, sync, rename. With `only_new`, leave a file that is there alone."""
+    """Write beside the place, sync, rename. With `only_new`, leave a file that is there alone.
+
+    Raises:
+        InputError: the place cannot be written.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         prefix = f".{os.getpid()}@{socket.gethostname()}@"
@@ -91,7 +95,7 @@ def write_atomically(path: Path, data: bytes, only_new: bool = False) -> None:
     except OSError as error:
         raise InputError(
             f"{path}: cannot be written ({error.strerror or error}); "
-            "free space or choose another --out folder. Finished points are safe"
+            "free space or choose another --out folder. What was finished is safe"
         ) from None
 
 

@@ -1,0 +1,51 @@
+"""Errors over repeated halvings: their formula, their freedom, and how often intervals hold."""
+
+import numpy as np
+import pytest
+
+from tokenspace.tokens.fit.held_out import _over_splits, halves, ranking
+
+
+@pytest.mark.parametrize(("splits", "groups"), [(6, 4), (6, 20), (12, 20), (2, 2)])
+def test_the_variance_is_that_of_nadeau_and_bengio(splits, groups):
+    values = np.random.default_rng(splits).standard_normal(splits)
+    found = _over_splits(values, groups)
+    spread = sum((v - sum(values) / splits) ** 2 for v in values) / (splits - 1)
+    assert found.standard_error**2 == pytest.approx(spread / splits + spread)
+    assert (
+        found.degrees_of_freedom == {(6, 4): 3, (6, 20): 3, (12, 20): 6, (2, 2): 1}[splits, groups]
+    )
+    assert found.count == splits and found.mean == pytest.approx(sum(values) / splits)
+
+
+def test_one_split_has_no_error():
+    found = _over_splits(np.array([2.0]), 9)
+    assert found.mean == 2 and np.isnan(found.standard_error) and found.degrees_of_freedom == 1
+
+
+def test_every_column_of_a_ranking_knows_its_freedom():
+    none = np.random.default_rng(3).uniform(0.5, 2.0, (6, 3))
+    rows = ranking({("one", "", "sums"): none**1.2}, {"one": 1}, none, 3)
+    for row in rows:
+        for name in ("divergence", "gamma", "psi", "score", "behind"):
+            assert getattr(row, name).degrees_of_freedom == 2
+
+
+@pytest.mark.parametrize("groups", [4, 6, 8, 20])
+def test_intervals_of_what_groups_add_hold(groups):
+    """A loss that is a mean over the held-out groups, each with its own: of mean 0.
+
+    4000 runs: 95 % intervals hold in 93.5 to 98 %, and the squared error is 1 to 1.4 times that
+    of the mean over all groups.
+    """
+    rng = np.random.default_rng(groups)
+    masks = np.array([~m for m in halves(groups)])
+    held, squares = 0, 0.0
+    for _ in range(4000):
+        own = rng.standard_normal(groups)
+        found = _over_splits(masks @ own / masks.sum(axis=1), groups)
+        low, high = found.interval()
+        held += low <= 0 <= high
+        squares += found.standard_error**2 / 4000
+    assert 0.935 < held / 4000 < 0.98, held / 4000
+    assert 1 < squares * groups < 1.4, squares * groups
