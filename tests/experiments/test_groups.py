@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 from folders import CONFIG
-from processes import environment, kill, sweep_file, wait_for
+from processes import environment, free_port, kill, sweep_file, wait_for
 
 import tokenspace as ts
 from tokenspace.errors import Interrupted
@@ -172,6 +172,33 @@ def test_a_stopped_group_keeps_every_point_and_goes_on(as_accelerator, monkeypat
     again = results(points, hooks=Hooks(begun=lambda p: kept.get(p.key)))
     require_equal(results(points), again)
     assert all("1024 of the replicates were drawn before" in r.notes[0] for r in again.values())
+
+
+HOST = """
+import sys
+from tokenspace import cli
+from tokenspace.experiments import groups
+groups.MOST_SLOTS["cpu"] = 4
+sys.argv = ["tokenspace", *sys.argv[1:]]
+cli.main()
+"""
+
+
+@pytest.mark.slow
+def test_groups_over_two_hosts_of_two_devices(tmp_path, monkeypatch):
+    config, port = sweep_file(tmp_path / "c.toml", 21, replicates=1500), free_port()
+    where = ["--distributed", "--coordinator", f"127.0.0.1:{port}", "--processes", "2"]
+    command = [sys.executable, "-c", HOST, "sweep", str(config), "--out", str(tmp_path / "r")]
+    known = environment(2, TOKENSPACE_KERNELS="xla", TOKENSPACE_DISTRIBUTED_CHILD="1")
+    both = [
+        subprocess.Popen([*command, *where, "--process-id", str(k)], env=known) for k in (0, 1)
+    ]
+    assert [p.wait(timeout=240) for p in both] == [0, 0]
+    monkeypatch.setenv("TOKENSPACE_KERNELS", "xla")
+    ts.run_sweep(config, tmp_path / "alone")
+    there = {p.key: r for p, r in ts.load_results(tmp_path / "r")}
+    assert len(there) == 21 and {r.device for r in there.values()} == {"4 x cpu"}
+    require_equal({p.key: r for p, r in ts.load_results(tmp_path / "alone")}, there)
 
 
 KILLED = """

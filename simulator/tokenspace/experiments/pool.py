@@ -19,7 +19,7 @@ from tokenspace.experiments.shards import batches, work_of
 from tokenspace.registry import plugins
 
 SECONDS_TO_START = 2.0  # a worker: Python, JAX and the first compilation; measured
-WORK_OF_A_SECOND = 1e10  # multiply-adds, as `shards.py` counts them; measured
+WORK_OF_A_SECOND = 2.5e10  # multiply-adds, as `shards.py` counts them; measured on two cores
 
 _told: Any = None  # in a worker: the event by which the parent asks to stop
 _plugins: tuple[str, ...] = ()  # in a worker: the parent's

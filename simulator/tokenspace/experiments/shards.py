@@ -11,7 +11,7 @@ from tokenspace.sampling import Choice, choose
 
 A_NORMAL = 60.0  # multiply-adds that take as long as a normal: the operations that it is made of
 A_POINT = 3e7  # as many as take as long as planning, summarising and storing a point; measured
-WORK_OF_A_BATCH = 1e10  # about a second of a core
+WORK_OF_A_BATCH = 1e10  # some tenths of a second
 BATCHES_OF_A_WORKER = 8  # at least, so that none waits long for the last
 
 
