@@ -141,6 +141,14 @@ Tokens of independent pictures are drawn from a known covariance, 0.5 times the 
 of a constant and 0.3 of white noise ({side} x {side} patches, {features} features), and fitted.
 Numbers and this page are made by `docs/token_families.py`.
 
+## Tokens in folders
+
+`tokenspace fit-tokens DIR` fits each group of a folder, such as `tokenspace collect` writes;
+`--only NAME` takes one. Sequences that differ in length are refused until `--tokens N` says how
+many of each are taken; pairs that end before are left out. `ts.fit_tokens("DIR", only="NAME",
+tokens=N)` is the same. `tokenspace report --tokens DIR` writes figures and tables of all groups
+into one file.
+
 ## Which family
 
 `ts.fit_tokens(h, pairs="all", family="auto")` on tokens of each truth: how often the true family

@@ -55,9 +55,10 @@ def _of(checked: Check, verdict: str, balance: tuple[float, ...]) -> Derived:
     e, off = checked.exponent, checked.amplitude.deviation
     known = off[~np.isnan(off)]
     mean, error, low, high = map(float, balance)
+    with_error = ~np.isnan(e.standard_error)  # of one replicate nothing is known
     return Derived(
         n_middle=e.n,
-        gamma=e.empirical,
+        gamma=np.where(with_error, e.empirical, np.nan),
         gamma_error=e.standard_error,
         gamma_theory=e.theoretical,
         z=checked.amplitude.z,
