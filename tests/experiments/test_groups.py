@@ -190,9 +190,7 @@ def test_groups_over_two_hosts_of_two_devices(tmp_path, monkeypatch):
     where = ["--distributed", "--coordinator", f"127.0.0.1:{port}", "--processes", "2"]
     command = [sys.executable, "-c", HOST, "sweep", str(config), "--out", str(tmp_path / "r")]
     known = environment(2, TOKENSPACE_KERNELS="xla", TOKENSPACE_DISTRIBUTED_CHILD="1")
-    both = [
-        subprocess.Popen([*command, *where, "--process-id", str(k)], env=known) for k in (0, 1)
-    ]
+    both = [subprocess.Popen([*command, *where, "--process-id", str(k)], env=known) for k in (0, 1)]
     assert [p.wait(timeout=240) for p in both] == [0, 0]
     monkeypatch.setenv("TOKENSPACE_KERNELS", "xla")
     ts.run_sweep(config, tmp_path / "alone")
