@@ -13,17 +13,22 @@ from typing import Any
 
 from tokenspace.errors import InputError, Interrupted, TokenspaceError, WorkerDied
 from tokenspace.experiments.experiment import Execution, Point
-from tokenspace.experiments.point import pack_point, run_point, unpack_point
+from tokenspace.experiments.point import pack_point, run_points, unpack_point
+from tokenspace.experiments.shards import batches
 from tokenspace.experiments.store import encode_point, save_point
 from tokenspace.registry import plugins
 
 SECONDS_TO_CONNECT = 10
 
 
-def compute(packed: dict[str, Any], execution: Execution, modules: tuple[str, ...]) -> bytes:
-    """A finished point as bytes, on a worker."""
-    point = unpack_point(packed, modules)
-    return encode_point(point, run_point(point, execution))
+def compute(
+    packed: list[dict[str, Any]], execution: Execution, modules: tuple[str, ...]
+) -> dict[str, bytes]:
+    """Key -> finished point as bytes, on a worker."""
+    points = [unpack_point(p, modules) for p in packed]
+    return {
+        point.key: encode_point(point, result) for point, result in run_points(points, execution)
+    }
 
 
 def run_on_dask(
@@ -34,11 +39,12 @@ def run_on_dask(
     tell: Callable[[int, Point], None],
     stop: Callable[[], bool] | None,
 ) -> None:
-    """Compute the points on the workers of a scheduler; points of a worker that dies go to others.
+    """Compute points on the workers of a scheduler, in batches; those of a worker that dies go to
+    others.
 
     Raises:
         InputError: Dask is not installed, or the scheduler cannot be reached.
-        WorkerDied: a point took several workers down with it.
+        WorkerDied: a batch took several workers down with it.
         Interrupted: `stop` said so; points at work are given up.
     """
     try:
@@ -52,18 +58,26 @@ def run_on_dask(
     with client:
         futures = {
             client.submit(
-                compute, pack_point(point), execution, plugins(), key=f"tokenspace-{point.key}"
-            ): point
-            for point in points
+                compute,
+                [pack_point(p) for p in batch],
+                execution,
+                plugins(),
+                key=f"tokenspace-{batch[0].key}-{len(batch)}",
+            ): batch
+            for batch in batches(points, max(1, sum(client.nthreads().values())))
         }
-        for finished, future in enumerate(as_completed(futures, loop=client.loop), start=1):
-            point = futures[future]
+        finished = 0
+        for future in as_completed(futures, loop=client.loop):
+            batch = futures[future]
             try:
-                save_point(folder, point, future.result())
+                encoded = future.result()
+                for point in batch:
+                    save_point(folder, point, encoded[point.key])
             except KilledWorker as error:
                 raise WorkerDied(
-                    f"{point.label}: the workers that tried it died ({error.last_worker.address} "
-                    f"last); {finished - 1} of {len(points)} points are stored, run again to resume"
+                    f"{batch[0].label}: the workers that tried it died "
+                    f"({error.last_worker.address} last); {finished} of {len(points)} points are "
+                    "stored, run again to resume"
                 ) from None
             except TokenspaceError:
                 raise
@@ -72,7 +86,8 @@ def run_on_dask(
                     f"--scheduler {scheduler}: a worker cannot compute ({error}); install the same "
                     "tokenspace there"
                 ) from None
-            tell(finished, point)
+            finished += len(batch)
+            tell(finished, batch[-1])
             if stop is not None and stop() and finished < len(points):
                 client.cancel(list(futures))
                 raise Interrupted.between(finished, len(points))

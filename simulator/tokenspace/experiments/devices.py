@@ -48,6 +48,15 @@ def free_memory(device: Any) -> int:
     return int(psutil.virtual_memory().available)
 
 
+def memory_of(devices: list[Any], max_memory: float | None) -> float:
+    """Bytes that sampling may use on each device of this host."""
+    own = [d for d in devices if d.process_index == jax.process_index()]
+    limit = SHARE * min(free_memory(d) for d in own)
+    if own[0].platform == "cpu":
+        limit /= len(own)  # they share the memory of the host
+    return limit if max_memory is None else min(limit, float(max_memory))
+
+
 def fit_block(
     plan: Plan, devices: list[Any], max_memory: float | None
 ) -> tuple[Plan, tuple[str, ...]]:
@@ -56,12 +65,7 @@ def fit_block(
     Raises:
         InputError: max_memory is less than a single replicate needs.
     """
-    own = [d for d in devices if d.process_index == jax.process_index()]
-    limit = SHARE * min(free_memory(d) for d in own)
-    if own[0].platform == "cpu":
-        limit /= len(own)  # they share the memory of the host
-    if max_memory is not None:
-        limit = min(limit, float(max_memory))
+    limit = memory_of(devices, max_memory)
     if plan.bytes_of_block <= limit or jax.process_count() > 1:  # all hosts must choose alike
         return plan, ()
     each = plan.bytes_of_block // plan.block

@@ -105,6 +105,13 @@ def any_host(flag: bool) -> bool:
     return bool(np.any(gather(np.asarray(flag))))
 
 
+def least(number: int) -> int:
+    """The smallest of the numbers that the hosts give; every host gets the same answer."""
+    if jax.process_count() == 1:
+        return number
+    return int(np.min(gather(np.asarray(float(number)))))
+
+
 def gather(value: np.ndarray) -> np.ndarray:
     """The arrays of all processes, (processes, ...), on every one; shapes must be alike."""
     return _together(multihost_utils.process_allgather, value)

@@ -15,7 +15,7 @@ import numpy as np
 
 from tokenspace.experiments.hosts import gather
 from tokenspace.sampling import Plan
-from tokenspace.sampling.plan import draw_block
+from tokenspace.sampling.plan import draw_block, draw_blocks, stacked
 from tokenspace_kernels.random_bits import replicate_keys, seed_words
 
 Samples = dict[str, np.ndarray]  # name -> (R, m)
@@ -81,6 +81,58 @@ def place(plan: Plan, devices: Sequence[Any] | None = None) -> Placement:
     own = [(k, d) for k, d in enumerate(devices) if d.process_index == jax.process_index()]
     arrays = {k: None if plan.on_host else jax.device_put(plan.arrays, d) for k, d in own}
     return Placement(plan, devices, arrays)
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """Plans of one shape and the devices, of one host or of many, that draw blocks of all of them.
+
+    plan: the first, for what all have in common; slots: blocks that a device draws at once, by one
+    program; arrays: number of a device of this host -> words of the seeds, stacked arrays.
+    """
+
+    plan: Plan
+    devices: Sequence[Any]
+    slots: int
+    arrays: dict[int, Any] = field(repr=False)
+
+    def with_slots(self, slots: int) -> Stack:
+        """The same arrays, drawn in smaller parts."""
+        return replace(self, slots=slots)
+
+    def sample(self, items: Sequence[tuple[int, int]]) -> Samples:
+        """Statistics of blocks (items, block, m) on every host, from (plan, first replicate) each.
+
+        At most `slots` items a device; slots without an item repeat the last and are left out.
+        """
+        total = self.slots * len(self.devices)
+        filled = np.array([*items, *[items[-1]] * (total - len(items))])
+        used = range(-(-len(items) // self.slots)) if jax.process_count() == 1 else self.arrays
+        drawn = [  # dispatched at once, computed side by side
+            self._dispatch(k, filled[k * self.slots : (k + 1) * self.slots]) for k in used
+        ]
+        out = {k: np.concatenate([np.asarray(d[k]) for d in drawn]) for k in drawn[0]}
+        if jax.process_count() > 1:
+            out = {k: gather(v).reshape(total, *v.shape[1:]) for k, v in out.items()}
+        return {k: v[: len(items)] for k, v in out.items()}
+
+    def _dispatch(self, device: int, items: np.ndarray) -> dict[str, Any]:
+        which, first = jax.device_put(
+            (items[:, 0].astype(np.int32), items[:, 1].astype(np.uint32)), self.devices[device]
+        )
+        words, arrays = self.arrays[device]
+        in_turn = self.plan.kernels == "pallas"
+        return draw_blocks(self.plan.draw, self.plan.block, words, first, which, arrays, in_turn)
+
+
+def stack(plans: Sequence[Plan], seeds: Sequence[int], devices: Sequence[Any], slots: int) -> Stack:
+    """Upload what plans of one shape need, in arrays as long as all slots: compiled once for all
+    groups of that shape."""
+    rows = max(slots * len(devices), len(plans))
+    words = np.array([seed_words(s) for s in [*seeds, *[0] * (rows - len(plans))]]).T
+    whole = ((words[0], words[1]), stacked(plans, rows))
+    own = [(k, d) for k, d in enumerate(devices) if d.process_index == jax.process_index()]
+    return Stack(plans[0], devices, slots, {k: jax.device_put(whole, d) for k, d in own})
 
 
 def _gathered(x: np.ndarray, turns: int) -> np.ndarray:

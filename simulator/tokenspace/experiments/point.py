@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,14 @@ from tokenspace.errors import InputError, Interrupted
 from tokenspace.experiments import hosts
 from tokenspace.experiments.config import read_experiment
 from tokenspace.experiments.experiment import DEFAULT, Execution, Point
+from tokenspace.experiments.groups import groups
 from tokenspace.experiments.partial import decode, read_partial, save_partial
 from tokenspace.experiments.simulate import run_experiment
 from tokenspace.experiments.store import encode_point, save_point
+from tokenspace.experiments.together import NONE, Hooks, OutOfMemory, Stop, run_group
 from tokenspace.registry import load_plugin
 from tokenspace.statistics.result import Result
-
-Stop = Callable[[], bool]
+from tokenspace.statistics.streaming import Accumulator
 
 
 def run_point(point: Point, execution: Execution = DEFAULT, **hooks: Any) -> Result:
@@ -24,24 +26,66 @@ def run_point(point: Point, execution: Execution = DEFAULT, **hooks: Any) -> Res
     return run_experiment(point.experiment, execution, **hooks)
 
 
-def complete_point(folder: Path, point: Point, execution: Execution, stop: Stop | None) -> None:
-    """Run a point from where it was left, and store it; when stopped, keep what was seen.
+def run_points(
+    points: Sequence[Point], execution: Execution = DEFAULT, hooks: Hooks = NONE
+) -> Iterator[tuple[Point, Result]]:
+    """Each point and its result as it is finished; those of one shape are drawn together.
 
     Raises:
-        Interrupted: after that was kept.
+        Interrupted: `stop` said so; what was seen was kept.
+    """
+    asked = False
+    for group in groups(points, execution):
+        alone, seen = {p.key: p for p in group.points}, {}
+        if group.plans:
+            _stop_between(hooks.stop if asked else None)
+            asked = True
+            try:
+                for point, result in run_group(group, execution, hooks):
+                    del alone[point.key]
+                    yield point, result
+            except OutOfMemory as out:
+                seen = out.seen
+        for point in alone.values():
+            _stop_between(hooks.stop if asked else None)
+            asked = True
+            begun = seen.get(point.key) or hooks.begun(point)
+            keep = partial(hooks.keep, point)
+            try:
+                result = run_point(point, execution, stop=hooks.stop, begun=begun, keep=keep)
+            except Interrupted as interrupted:
+                keep(interrupted.seen)
+                raise
+            yield point, result
+
+
+def _stop_between(stop: Stop | None) -> None:
+    if stop is not None and hosts.any_host(stop()):
+        raise Interrupted("stopped between two points")
+
+
+def complete_points(
+    folder: Path, points: Sequence[Point], execution: Execution, stop: Stop | None
+) -> Iterator[Point]:
+    """Run points from where they were left; each is stored and then given.
+
+    Raises:
+        Interrupted: after what was seen of unfinished points was kept.
     """
     writer = hosts.is_writer()
-    kept = hosts.bytes_from_writer(read_partial(folder, point) if writer else None)
-    begun = None if kept is None else decode(kept, point)
-    keep = (lambda seen: save_partial(folder, point, seen)) if writer else None
-    try:
-        result = run_point(point, execution, stop=stop, begun=begun, keep=keep)
-    except Interrupted as interrupted:
-        if keep is not None:
-            keep(interrupted.seen)
-        raise
-    if writer:
-        save_point(folder, point, encode_point(point, result))
+
+    def begun(point: Point) -> Accumulator | None:
+        kept = hosts.bytes_from_writer(read_partial(folder, point) if writer else None)
+        return None if kept is None else decode(kept, point)
+
+    def keep(point: Point, seen: Accumulator) -> None:
+        if writer:
+            save_partial(folder, point, seen)
+
+    for point, result in run_points(points, execution, Hooks(begun, keep, stop)):
+        if writer:
+            save_point(folder, point, encode_point(point, result))
+        yield point
 
 
 def pack_point(point: Point) -> dict[str, Any]:

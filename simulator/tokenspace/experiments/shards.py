@@ -11,6 +11,8 @@ from tokenspace.sampling import Choice, choose
 
 A_NORMAL = 60.0  # multiply-adds that take as long as a normal: the operations that it is made of
 A_POINT = 3e7  # as many as take as long as planning, summarising and storing a point; measured
+WORK_OF_A_BATCH = 1e10  # some tenths of a second
+BATCHES_OF_A_WORKER = 8  # at least, so that none waits long for the last
 
 
 def parse_shard(text: str) -> tuple[int, int]:
@@ -35,6 +37,28 @@ def work_of(experiment: Experiment) -> float:
     e = experiment
     chosen = choose(e.model, e.grid, e.statistics, e.sampler)
     return A_POINT + e.replicates * work_of_replicate(chosen)
+
+
+def batches(points: Sequence[Point], workers: int) -> list[list[Point]]:
+    """The points in parts to be sent to workers, one after the other as they are free.
+
+    Long enough that sending one costs little, and short enough that all workers end together.
+
+    Args:
+        points: all of them, kept in their order.
+        workers: how many share them.
+    """
+    work = [work_of(p.experiment) for p in points]
+    most = min(WORK_OF_A_BATCH, sum(work) / (BATCHES_OF_A_WORKER * workers))
+    parts: list[list[Point]] = []
+    load = most
+    for point, of_point in zip(points, work, strict=True):
+        if load + of_point > most:
+            parts.append([])
+            load = 0.0
+        parts[-1].append(point)
+        load += of_point
+    return parts
 
 
 def shard_of(points: Sequence[Point], number: int, parts: int) -> list[Point]:

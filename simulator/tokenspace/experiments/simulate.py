@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from tokenspace import theory
 from tokenspace.covariance import SumModel, TokenModel
 from tokenspace.errors import Interrupted
-from tokenspace.experiments.devices import require_memory
 from tokenspace.experiments.draw import Chunk, draw
 from tokenspace.experiments.experiment import DEFAULT, Execution, Experiment
 from tokenspace.experiments.hosts import any_host
-from tokenspace.experiments.placement import Samples
-from tokenspace.provenance import versions
-from tokenspace.statistics.amplitude import wants_logs
-from tokenspace.statistics.control import LEAST
-from tokenspace.statistics.result import Result, summarise
-from tokenspace.statistics.stopping import enough, next_look, relative_error
-from tokenspace.statistics.streaming import Accumulator, begin, bytes_of, summary, update
+from tokenspace.experiments.run import begin_run
+from tokenspace.statistics.result import Result
+from tokenspace.statistics.streaming import Accumulator
 
 SECONDS_BETWEEN_KEEPING = 30.0
 
@@ -109,75 +102,18 @@ def run_experiment(
 ) -> Result:
     """Draw an experiment and summarise it; the hooks are those of `simulate`."""
     started = kept_at = time.perf_counter()
-    replicates, target = experiment.replicates, experiment.target_relative_error
-    m, psi = len(experiment.grid), "correlations" in experiment.statistics
-    require_memory(bytes_of(m, psi), f"covariances across {m:,} n")
-    seen = begin(experiment.grid, psi, wants_logs(experiment.model)) if begun is None else begun
-    exact = None
-    if target is not None and experiment.estimator == "control":
-        exact = theory.second_moment(experiment.model, experiment.grid)
-    done = False
+    run = begin_run(experiment, begun)
     last: Chunk | None = None
-    for chunk in draw(experiment, execution, seen.count):
-        last = chunk
-        for part in _up_to_looks(chunk.samples, seen.count, target):
-            seen = update(seen, part)
-            done = target is not None and enough(seen, target, exact)
-            if done:
-                break
+    for chunk in draw(experiment, execution, run.seen.count):
+        last, run = chunk, run.after(chunk.samples)
         if progress is not None and chunk.samples:
-            progress(chunk.done, replicates)
-        if done:
+            progress(chunk.done, experiment.replicates)
+        if run.met:
             break
         if keep is not None and time.perf_counter() - kept_at > SECONDS_BETWEEN_KEEPING:
-            keep(seen)
+            keep(run.seen)
             kept_at = time.perf_counter()
-        if stop is not None and chunk.done < replicates and any_host(stop()):
-            raise Interrupted.within(seen, replicates)
+        if stop is not None and run.left and any_host(stop()):
+            raise Interrupted.within(run.seen, experiment.replicates)
     assert last is not None  # replicates >= 1
-    on_target: tuple[str, ...] = ()
-    if target is not None:
-        on_target = (_on_target(target, done, relative_error(seen, exact), seen.count),)
-    result = summarise(
-        summary(seen),
-        experiment.model,
-        experiment.estimator,
-        sampler=last.plan.name,
-        method=last.plan.method,
-        reason=last.plan.reason,
-        kernels=last.plan.kernels,
-        device=last.device,
-        seed=experiment.seed,
-        seconds=time.perf_counter() - started,
-        versions=versions(),
-        notes=(*last.notes, *on_target),
-    )
-    return replace(result, notes=(*result.notes, *_on_estimator(experiment, result)))
-
-
-def _up_to_looks(samples: Samples, count: int, target: float | None) -> Iterator[Samples]:
-    """The samples, cut where a run with a target is judged."""
-    rows, start = len(samples["divergence"]) if samples else 0, 0
-    while start < rows:
-        end = rows if target is None else min(rows, next_look(count + start) - count)
-        yield {k: v[start:end] for k, v in samples.items()}
-        start = end
-
-
-def _on_estimator(experiment: Experiment, result: Result) -> tuple[str, ...]:
-    """What is to be said of the estimate of E[D]."""
-    if wants_logs(experiment.model):
-        return ("D has no variance, so the errors of its mean say nothing: see its median",)
-    if experiment.estimator == "control" and result.control is None:
-        return (f"E[D] is the plain mean: the control variate needs {LEAST} replicates that vary",)
-    return ()
-
-
-def _on_target(target: float, stopped: bool, reached: float, done: int) -> str:
-    if np.isnan(reached):
-        return "one replicate says nothing of its error"
-    if stopped:
-        return f"stopped after {done} replicates: relative error below {target:g}"
-    if reached < target:
-        return f"relative error {reached:.2g} after all {done} replicates, below {target:g}"
-    return f"relative error {reached:.2g} after all {done} replicates, not below {target:g}"
+    return run.result(last.plan, last.device, last.notes, time.perf_counter() - started)

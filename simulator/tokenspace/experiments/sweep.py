@@ -13,7 +13,7 @@ from tokenspace.experiments import hosts
 from tokenspace.experiments.cluster import run_on_dask
 from tokenspace.experiments.config import Configuration, read_configuration
 from tokenspace.experiments.experiment import Execution, Point
-from tokenspace.experiments.point import complete_point
+from tokenspace.experiments.point import complete_points
 from tokenspace.experiments.pool import run_in_pool, worthwhile
 from tokenspace.experiments.results import load as load_file
 from tokenspace.experiments.select import select
@@ -44,13 +44,14 @@ def run_sweep(
     Args:
         config: a TOML file, the same as a dictionary, or what `read_configuration` made of it.
         folder: where results are kept; created when missing.
-        progress: called with (points finished, points in all, next or last point).
+        progress: called with (points finished, points in all, the point finished last or to begin).
         only: only points whose axes have these values, e.g. "psi_cross=0.1" (see `select.py`).
         shard: "i/N": only the i-th of N parts of those points, of about the same work each.
         workers: processes that compute points side by side on this machine, each on its share of
             the cores; none where the points take less time than starting them. They are spawned, so
             a script that asks for them needs the usual `if __name__ == "__main__":`.
-        scheduler: address of a Dask scheduler on whose workers points are computed.
+        scheduler: address of a Dask scheduler on whose workers points are computed, several of them
+            at once where they are quick.
         devices, max_memory: as in `simulate`.
         stop: asked now and then whether to stop, by raising `Interrupted`.
         strict: compute points anew that other versions of packages computed; without it they are
@@ -129,8 +130,12 @@ def _run_here(
     tell: Callable[[int, Point], None],
     stop: Callable[[], bool] | None,
 ) -> None:
-    for k, point in enumerate(missing):
-        complete_point(folder, point, execution, stop)
-        tell(k + 1, missing[min(k + 1, len(missing) - 1)])
-        if stop is not None and k + 1 < len(missing) and hosts.any_host(stop()):
-            raise Interrupted.between(k + 1, len(missing))
+    finished = 0
+    try:
+        for point in complete_points(folder, missing, execution, stop):
+            finished += 1
+            tell(finished, point)
+    except Interrupted as interrupted:
+        if interrupted.seen is not None:
+            raise
+        raise Interrupted.between(finished, len(missing)) from None

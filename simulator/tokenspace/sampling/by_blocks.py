@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import warnings
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from tokenspace.covariance import Covariance, TokenLaw
@@ -72,15 +70,12 @@ def _prepare_divergence(request: Request) -> Plan:
     size = drawer.token_block or TOKEN_BLOCK
     layout = lay_out(request.grid, size)
     rows = tuple(
-        jax.tree.map(
-            jnp.asarray, linear_blocks(t.branches.difference, layout, t.features.eigenvalues)
-        )
-        for t in model.terms
+        linear_blocks(t.branches.difference, layout, t.features.eigenvalues) for t in model.terms
     )
     return divergence_plan(
         drawer,
         model.law,
-        (rows, jnp.asarray(layout.where)),
+        (rows, layout.where),
         method=METHOD,
         elements=size * model.dim,
     )

@@ -35,11 +35,11 @@ def prepare(request: Request, make: MakeFactor) -> Plan:
 def _prepare_divergence(request: Request, make: MakeFactor) -> Plan:
     model, n = request.model, request.tokens
     factors = [make(t.branches.difference, n) for t in model.terms]
-    scales = jnp.asarray(np.sqrt(2.0) * root_eigenvalues(model), jnp.float32)
+    scales = np.sqrt(2.0) * root_eigenvalues(model)
     return divergence_plan(
         sole(WHAT, whole_divergence),
         model.law,
-        (jax.tree.map(jnp.asarray, factors), scales, jnp.asarray(request.grid - 1)),
+        (factors, scales, request.grid - 1),
         method=factors[0].name,
         elements=2 * n * model.dim,
     )

@@ -6,7 +6,7 @@ replicate only. Devices take whole blocks, so neither the batch nor their number
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -86,14 +86,68 @@ def draw_block(
     return draw(keys_of(words, first, block), arrays)
 
 
+@partial(jax.jit, static_argnames=("draw", "block", "in_turn"))
+def draw_blocks(
+    draw: Draw,
+    block: int,
+    words: tuple[Any, Any],
+    first: Any,
+    which: Any,
+    arrays: list[Any],
+    in_turn: bool,
+) -> dict[str, jax.Array]:
+    """Statistics (items, block, m) of blocks of several plans of one shape, by one program.
+
+    Args:
+        words: of the seed of each plan, two (plans,).
+        first: number of the first replicate of each item (items,).
+        which: plan of each item (items,).
+        arrays: what the plans need, from `stacked`.
+        in_turn: items one after the other, for kernels that fill a device alone; all at once else.
+    """
+    leaves, tree = jax.tree.flatten(arrays)
+
+    def one(item: tuple[Any, Any], shared_and_own: list[Any]) -> dict[str, jax.Array]:
+        plan, start = item
+        seed = words[0][plan], words[1][plan]
+        return draw(keys_of(seed, start, block), jax.tree.unflatten(tree, shared_and_own))
+
+    axes = [0 if _is_own(x) else None for x in leaves]
+    if in_turn:
+        pick = lambda plan: [x[plan] if _is_own(x) else x for x in leaves]  # noqa: E731
+        return jax.lax.map(lambda item: one(item, pick(item[0])), (which, first))
+    own = [x[which] if _is_own(x) else x for x in leaves]
+    return jax.vmap(one, in_axes=(0, axes))((which, first), own)
+
+
+def _is_own(array: Any) -> bool:
+    """Whether each plan of one shape has numbers of its own here; layouts (integers) are shared."""
+    return jnp.issubdtype(array.dtype, jnp.inexact)
+
+
+def shape_of(plan: Plan) -> tuple[Any, ...]:
+    """What plans have in common that one program draws: all but the values of their numbers."""
+    leaves, tree = jax.tree.flatten(plan.arrays)
+    forms = [(x.shape, x.dtype.str, b"" if _is_own(x) else x.tobytes()) for x in leaves]
+    return plan.draw, plan.kernels, plan.block, tree, tuple(forms)
+
+
+def stacked(plans: Sequence[Plan], rows: int) -> Any:
+    """Arrays of plans of one shape for `draw_blocks`, (rows, ...): further rows are the last's."""
+    last = [plans[-1].arrays] * (rows - len(plans))
+    return jax.tree.map(
+        lambda *x: np.stack(x) if _is_own(x[0]) else x[0], *(p.arrays for p in plans), *last
+    )
+
+
 @dataclass(frozen=True)
 class Plan:
     """A sampler ready to run.
 
     method: how it correlates tokens; kernels: which implementation of the kernels draws; elements:
-    random numbers of a replicate in flight; draw: (keys, arrays) -> name -> (block, m); name,
-    reason: which sampler, and why it was chosen; most: a cap on the block, below what the problem
-    sets.
+    random numbers of a replicate in flight; draw: (keys, arrays) -> name -> (block, m); arrays:
+    NumPy's, uploaded where they are used; name, reason: which sampler, and why it was chosen; most:
+    a cap on the block, below what the problem sets.
     """
 
     method: str
@@ -134,7 +188,9 @@ class Plan:
 def divergence_plan(drawer: Kernel, law: TokenLaw, arrays: Any, method: str, elements: int) -> Plan:
     """The plan of a kernel that gives D at the grid; the law may scale each pair as a whole."""
     draw = Divergences(drawer.call)
-    return Plan(method, drawer.implementation, elements, draw, (arrays, _on_device(law)))
+    return Plan(
+        method, drawer.implementation, elements, draw, (_for_device(arrays), _of_float32(law))
+    )
 
 
 def statistics_plan(
@@ -153,19 +209,29 @@ def statistics_plan(
     scale: square roots of eigenvalues, (d,) or (terms, d); parts: what draws the sum and the
     difference of the branches; psi: whether psi's are wanted.
     """
-    total, difference = (jax.tree.map(jnp.asarray, part) for part in parts)
+    total, difference = parts
     arrays = {
         "total": total,
         "difference": difference,
-        "scale": jnp.asarray(scale, jnp.float32),
-        "ends": jnp.asarray(layout.ends),
-        "where": jnp.asarray(layout.where),
-        "law": _on_device(law),
-        "grid": jnp.asarray(grid),
+        "scale": scale,
+        "ends": layout.ends,
+        "where": layout.where,
+        "grid": grid,
     }
+    arrays = {**_for_device(arrays), "law": _of_float32(law)}
     return Plan(method, drawer.implementation, elements, Statistics(drawer.call, psi), arrays)
 
 
-def _on_device(law: TokenLaw) -> TokenLaw:
+def _for_device(arrays: Any) -> Any:
+    """Numbers in float32 and counts in int32, as NumPy's arrays: placing them uploads them."""
+
+    def converted(x: Any) -> np.ndarray:
+        kind = np.float32 if np.issubdtype(np.asarray(x).dtype, np.floating) else np.int32
+        return np.asarray(x, kind)
+
+    return jax.tree.map(converted, arrays)
+
+
+def _of_float32(law: TokenLaw) -> TokenLaw:
     """A law with its numbers in float32, so that a sweep over them compiles once."""
-    return jax.tree.map(jnp.float32, law)
+    return jax.tree.map(np.float32, law)

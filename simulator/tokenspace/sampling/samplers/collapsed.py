@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import jax.numpy as jnp
 import numpy as np
 
 from tokenspace.covariance import SumModel, TokenModel
@@ -49,8 +48,7 @@ class Collapsed(Sampler):
         model, grid = request.model, request.grid
         groups, counts = feature_groups(model)
         covariance = np.einsum("gt,tab->gab", groups, divergence_covariance(model, grid))
-        factors = np.stack([grid_cholesky(c) for c in covariance]).astype(np.float32)
-        arrays = (jnp.asarray(factors), jnp.asarray(counts))
+        arrays = (np.stack([grid_cholesky(c) for c in covariance]), counts)
         return divergence_plan(
             kernel("collapsed_divergence"),
             model.law,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import jax.numpy as jnp
 import numpy as np
 
 from tokenspace.registry import register
@@ -32,10 +31,7 @@ class PartialSums(Sampler):
     def prepare(self, request: Request) -> Plan:
         model, grid = request.model, request.grid
         factors = np.stack([grid_cholesky(c) for c in divergence_covariance(model, grid)])
-        arrays = (
-            jnp.asarray(factors, jnp.float32),
-            jnp.asarray(root_eigenvalues(model), jnp.float32),
-        )
+        arrays = (factors, root_eigenvalues(model))
         return divergence_plan(
             kernel("partial_sum_divergence"),
             model.law,
