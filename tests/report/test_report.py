@@ -78,7 +78,7 @@ def test_opens_sorts_and_shows_its_figures(browser, page):
             assert shown == sorted(shown, key=key, reverse=direction == "descending")
             cell = head.find_element("xpath", "..")
             assert cell.get_attribute("aria-sort") == direction
-    images = browser.find_elements("css selector", "main > figure img")
+    images = browser.find_elements("css selector", "main > figure .scroll img")
     assert len(images) == len(suited(ts.load_results(page.parent)))
     for image in images:
         browser.execute_script("arguments[0].scrollIntoView()", image)

@@ -10,6 +10,7 @@ import errno
 import io
 import os
 import sys
+import warnings
 
 from rich.markup import escape
 
@@ -28,6 +29,7 @@ __all__ = ["app", "main"]
 
 def main() -> None:
     """Entry point: turns every expected error into one message and exit status 2."""
+    warnings.formatwarning = _as_sentence
     if isinstance(sys.stdout, io.TextIOWrapper):  # names of files need not be words
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
@@ -54,3 +56,9 @@ def main() -> None:
         path = escape(f"{str(error.filename)[:80]}...")
         messages.print(f"[bold red]error:[/] {path}: the name is too long for a file or folder")
         sys.exit(2)
+
+
+def _as_sentence(message: Warning | str, category: type[Warning], *_: object) -> str:
+    """A warning without the line of code that gave it: of no concern to who runs a command."""
+    own = category is UserWarning
+    return f"note: {shown(message)}\n" if own else f"{category.__name__}: {shown(message)}\n"

@@ -10,8 +10,8 @@ import typer
 from tokenspace.cli.common import Json, app
 from tokenspace.cli.given import chosen
 from tokenspace.cli.present import document, stdout
-from tokenspace.errors import InputError
-from tokenspace.printable import shown
+from tokenspace.errors import InputError, refuse_beside_folder
+from tokenspace.printable import number, shown
 
 if TYPE_CHECKING:
     from tokenspace.statistics.estimate import Estimate
@@ -86,12 +86,7 @@ def fit_tokens(
         "seed": seed,
     }
     if a.is_dir():
-        arrays = {"B": b, "--pairs": pairs, "--groups": groups, "--key": key}
-        for name, given_too in arrays.items():
-            if given_too is not None:
-                raise InputError(
-                    f"{name} is not allowed: the folder {a} says itself what is paired"
-                )
+        refuse_beside_folder(a, {"B": b, "--pairs": pairs, "--groups": groups, "--key": key})
         _fit_folder(a, only or [], tokens, how, config, as_json)
         return
     for name, of_folder in (("--only", only), ("--tokens", tokens)):
@@ -192,12 +187,7 @@ def _patches(text: str | None) -> tuple[int, int] | None:
 
 
 def _number(value: Estimate) -> str:
-    import numpy as np
-
-    mean, error = float(value.mean), float(value.standard_error)
-    if not np.isfinite(mean):
-        return "unknown"
-    return f"{mean:.4g} ± {error:.2g}" if np.isfinite(error) else f"{mean:.4g}"
+    return number(value.mean, value.standard_error)
 
 
 def _show(found: TokenFit) -> None:

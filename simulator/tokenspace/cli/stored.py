@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +13,6 @@ from tokenspace.cli.present import document, duration, stdout, summary, verdict_
 from tokenspace.errors import InputError
 from tokenspace.printable import shown
 
-POINTS_OF_FIGURES = 33  # token counts
 SHOWN = 5  # labels of a list
 MOST_ROWS = 100  # of a table that a person reads in a terminal
 
@@ -146,7 +144,9 @@ def figures(
     if tokens:
         if results is not None:
             raise InputError("--results and --tokens are two kinds of figures; give one of them")
-        _written(_figures_of_tokens(tokens, out, order, figure or ()), as_json)
+        from tokenspace.cli.token_report import figures_of_tokens
+
+        _written(figures_of_tokens(tokens, out, order, figure or ()), as_json)
         return
     if results is None:
         results = out / "results"
@@ -181,21 +181,6 @@ def _written(paths: list[Path], as_json: bool) -> None:
     else:
         for path in paths:
             print(path)
-
-
-def _figures_of_tokens(
-    folders: list[Path], out: Path, order: str, only: Sequence[str]
-) -> list[Path]:
-    """Measure the tokens of every folder, and draw what is asked for, or all figures of tokens."""
-    from tokenspace.cli.given import measured_groups
-    from tokenspace.figures import draw_all
-    from tokenspace.figures.given import of_tokens
-    from tokenspace.tokens.arrays import load_order
-    from tokenspace.tokens.folders import token_groups
-
-    groups = [g for folder in folders for g in token_groups(folder)]
-    found = measured_groups(groups, POINTS_OF_FIGURES, load_order(order), 0)
-    return draw_all([(m, m.result) for m in found], out, only=only or of_tokens())
 
 
 @app.command()

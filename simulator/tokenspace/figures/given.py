@@ -20,7 +20,7 @@ from tokenspace.registry import ROOMS
 
 COLUMNS = 4
 BESIDE = 0.6  # of a layer: lines lie beside each other
-LEAST_SPAN = 1e-3  # of cosines
+LEAST_SPAN = 0.02  # of cosines
 LETTER = 0.62  # width of a letter by its size, of the widest texts
 NO_DIFFERENCE = "D(n) = 0 at every n:\nboth branches have\nthe same sums"
 FEWER = "beyond, fewer than half of the pairs"
@@ -162,6 +162,7 @@ def psi_panels(loaded: list[Any], names: dict[str, str], title: str) -> Any:
     def draw(axes: Any, result: Any) -> str:
         for k, (name, label) in enumerate(names.items()):
             with_errors(axes, result.n, result.correlations[name], label, f"C{k}")
+        axes.ticklabel_format(axis="y", useOffset=False)
         low, high = axes.get_ylim()
         if high - low < LEAST_SPAN:  # of tokens all alike nothing but rounding would be seen
             middle = (low + high) / 2

@@ -12,6 +12,7 @@ import base64
 import gzip
 import hashlib
 import json
+import struct
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
@@ -44,6 +45,8 @@ SCRIPTS = (
     "point.js",
     "start.js",
 )
+
+READABLE = 1.6  # dots of a picture to a dot of a page: letters then have those of small print
 
 
 def write_report(
@@ -121,15 +124,20 @@ def _unfinished(found: Status) -> str:
     )
 
 
-def figures_of(loaded: list[Any], only: Sequence[str] = ()) -> list[dict[str, str]]:
-    """Name, meaning and data URL of these figures, or of every one that suits the results."""
+def figures_of(loaded: list[Any], only: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Name, meaning, data URL and size of these figures, or of all that suit the results."""
     with tempfile.TemporaryDirectory() as folder:
         drawn = draw_all(loaded, folder, suffixes=("png",), only=only)
-        return [
-            {
-                "name": path.stem.replace("_", " "),
-                "meaning": meaning(path.stem),
-                "url": "data:image/png;base64," + _text(path.read_bytes()),
-            }
-            for path in drawn
-        ]
+        return [_figure(path.stem, path.read_bytes()) for path in drawn]
+
+
+def _figure(name: str, png: bytes) -> dict[str, Any]:
+    """width, height: on a narrow screen, where the picture is moved to the side in its box."""
+    width, height = struct.unpack(">II", png[16:24])  # PNG: of its first chunk
+    return {
+        "name": name.replace("_", " "),
+        "meaning": meaning(name),
+        "url": "data:image/png;base64," + _text(png),
+        "width": round(width / READABLE),
+        "height": round(height / READABLE),
+    }

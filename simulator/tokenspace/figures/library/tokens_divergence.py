@@ -41,7 +41,14 @@ def _draw(axes: Any, result: Any) -> str:
     n = result.n
     axes.fill_between(n, low2, high2, color="C0", alpha=0.18, label=r"$2\sigma$ of $D$")
     axes.fill_between(n, low1, high1, color="C0", alpha=0.38, label=r"$1\sigma$ of $D$")
-    axes.plot(n, np.where(result.mean > 0, result.mean, np.nan), "o", color="C0", markersize=3.5, label="$E[D(n)]$")
+    axes.plot(
+        n,
+        np.where(result.mean > 0, result.mean, np.nan),
+        "o",
+        color="C0",
+        markersize=3.5,
+        label="$E[D(n)]$",
+    )
     root = np.sqrt(np.maximum(result.cosine_upsilon().mean, 0.0))
     for by, (style, label) in FITS.items():
         try:
