@@ -259,7 +259,7 @@ def test_what_is_missing_is_said(tmp_path, page, monkeypatch):
     assert 'id="unfinished"' not in write_report(tmp_path).read_text()
     next((tmp_path / "points").glob("*.npz")).unlink()
     text = write_report(tmp_path).read_text()
-    assert "1 of 6 points are missing" in text and "of 5 points" in text
+    assert "1 of 6 points missing" in text and "of 5 points" in text
     one = tmp_path / "stranger"
     ts.run_sweep(folders.CONFIG, one)
     folders.with_branches(one, {"model": "of_somebody_else"})
@@ -286,7 +286,7 @@ def test_without_the_class_of_its_model_a_point_shows_what_was_measured(tmp_path
     assert status == 0 and json.loads(out)["points"][0]["n_balance"]["mean"] == balance
     status, out, err = call(capfd, "figures", "--results", one, "--out", tmp_path / "f")
     assert status == 0 and "exponent_diagram.png" in out
-    assert "1 of 1 points are drawn without theory" in err and "of_somebody_else" in err
+    assert "1 of 1 point drawn without theory" in err and "of_somebody_else" in err
 
 
 def test_errors(tmp_path, page, monkeypatch):

@@ -10,7 +10,7 @@ import typer
 from tokenspace.cli.common import Json, app, messages, progress_bar
 from tokenspace.cli.present import dense_table, document, stdout
 from tokenspace.errors import InputError
-from tokenspace.printable import shown
+from tokenspace.printable import counted, shown
 
 if TYPE_CHECKING:
     from tokenspace.scaling.curves import Curve
@@ -112,7 +112,7 @@ def forecast(
         return
     first = found["all points"]
     asked = "all later scores, from every origin" if rolling else f"the last {hold} scores"
-    _show_skill(first, f"{first.curves} curves: forecasts of {asked}")
+    _show_skill(first, f"{counted(first.curves, 'curve')}: forecasts of {asked}")
     print("skill: 1 less the ratio of rms errors of a curve, its geometric mean over curves.")
     _show_subsets(found)
     if curves:
@@ -128,7 +128,7 @@ def forecast(
             "Benchmarks are shared by the two series."
         )
     if first.left_out:
-        print(f"{first.left_out} curves have too few points and are left out.")
+        print(f"Left out: {counted(first.left_out, 'curve')} of too few points.")
 
 
 def _percent(value: float, digits: int = 0) -> str:

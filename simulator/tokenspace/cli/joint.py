@@ -9,7 +9,7 @@ import typer
 
 from tokenspace.cli.common import Json, app, progress_bar
 from tokenspace.cli.present import document, stdout
-from tokenspace.printable import shown
+from tokenspace.printable import counted, shown
 
 ALL = "all points"  # the first subset of every model
 
@@ -113,7 +113,8 @@ def _show_fits(rows: list[Row], runs: int) -> None:
     )
     print(shown(f"Curves that bend the way no n_balance can: {against}."))
     if short := max(row.short for row in rows):
-        print(f"Up to {short} curves of a row have too few points for a joint fit: left out.")
+        left = counted(short, "curve")
+        print(f"Left out: up to {left} of a row, of too few points for a joint fit.")
 
 
 def _show_forecasts(rows: list[Row], hold: int) -> None:
@@ -123,7 +124,7 @@ def _show_forecasts(rows: list[Row], hold: int) -> None:
 
     known = [(row, row.forecast) for row in rows if row.forecast is not None]
     if not known:
-        print(f"Forecasts: the curves are too short to hold {hold} points out.")
+        print(f"Forecasts: the curves are too short to hold {counted(hold, 'point')} out.")
         return
     table = _table(
         f"Forecasts of the last {hold} points: median error of log S (curves on which it is best)",

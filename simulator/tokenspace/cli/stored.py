@@ -11,7 +11,7 @@ import typer
 from tokenspace.cli.common import Json, Plugin, Tolerance, app, messages
 from tokenspace.cli.present import document, duration, stdout, summary, verdict_table
 from tokenspace.errors import InputError
-from tokenspace.printable import shown
+from tokenspace.printable import counted, shown
 
 SHOWN = 5  # labels of a list
 MOST_ROWS = 100  # of a table that a person reads in a terminal
@@ -37,8 +37,10 @@ def _show_checks(rows: list[tuple[str, Any, Any]], evidence: Any, as_json: bool)
         said_counts = ", ".join(f"{counts[v]:,} {v}" for v in WORST_FIRST if counts[v])
         if len(most) < len(rows):
             left = len(rows) - len(most)
-            print(f"{left:,} more points are not shown; --json and `tokenspace report` have all")
-        print(f"{len(rows):,} point{'s'[: len(rows) != 1]}: {said_counts}")
+            are = "is" if left == 1 else "are"
+            said_left = f"{counted(left, 'more point')} {are} not shown"
+            print(f"{said_left}; --json and `tokenspace report` have all")
+        print(f"{counted(len(rows), 'point')}: {said_counts}")
         print(*map(shown, said), sep="\n")
     if any(check.verdict == "FAIL" for *_, check in rows):
         raise typer.Exit(1)
@@ -64,7 +66,9 @@ def check(
     loaded = load_results(folder)
     missing = len(read_sweep(folder)[1] or ()) - len(loaded)
     if missing > 0:
-        messages.print(f"{missing} points are not finished; `tokenspace sweep` again computes them")
+        are = "is" if missing == 1 else "are"
+        said = f"{counted(missing, 'point')} {are} not finished"
+        messages.print(f"{said}; `tokenspace sweep` again computes what is missing")
     with collector_paused():
         checks = checks_of(loaded, tolerance)
         evidence = evidence_of(loaded, checks)
@@ -90,7 +94,7 @@ def status(
         more = {"busy": found.busy, "remaining": found.remaining}
         document({"out": str(folder), **asdict(found), **more})
         return
-    print(f"{found.done:,} of {found.points:,} points are finished")
+    print(f"{found.done:,} of {counted(found.points, 'point')} finished")
     for name, labels in (("begun", found.begun), ("missing", found.missing)):
         some = "; ".join(shown(label) for label in labels[:SHOWN])
         rest = f"; and {len(labels) - SHOWN:,} more" if len(labels) > SHOWN else ""
@@ -170,8 +174,8 @@ def _say_unknown(loaded: list[Any]) -> None:
         except InputError as error:
             reasons.append(str(error))
     if reasons:
-        count = f"{len(reasons):,} of {len(loaded):,} points"
-        said = shown(f"{count} are drawn without theory: {reasons[0]}")
+        count = f"{len(reasons):,} of {counted(len(loaded), 'point')}"
+        said = shown(f"{count} drawn without theory: {reasons[0]}")
         messages.print(escape(said), soft_wrap=True, highlight=False)
 
 

@@ -27,7 +27,7 @@ from tokenspace.experiments.status import Status, status_of
 from tokenspace.experiments.store import read_config
 from tokenspace.figures import draw_all, meaning
 from tokenspace.files import require_replaceable
-from tokenspace.printable import shown
+from tokenspace.printable import counted, shown
 from tokenspace.provenance import versions
 from tokenspace.report.columns import columns
 from tokenspace.report.curves import KEPT, KINDS, curves
@@ -119,8 +119,8 @@ def _unfinished(found: Status) -> str:
         return ""
     left = found.points - found.done
     return (
-        f"This sweep is not finished: {left:,} of {found.points:,} points are missing. "
-        "`tokenspace sweep` again computes them; write this report anew then."
+        f"This sweep is not finished: {left:,} of {counted(found.points, 'point')} missing. "
+        "`tokenspace sweep` again computes what is missing; write this report anew then."
     )
 
 
