@@ -55,7 +55,7 @@ def test_the_ends_of_a_range_are_what_was_written():
     assert values({"from": 1234567890123, "to": 1234567890125, "points": 2})[0][0] == 1234567890123
 
 
-@pytest.mark.parametrize("ends", [(-0.9, 0.3), (0.3, -0.9), (-2e-9, 1e-9)])
+@pytest.mark.parametrize("ends", [(-0.9, 0.3), (-2e-9, 1e-9)])
 def test_an_evenly_spaced_axis_through_zero_holds_zero(ends):
     """Of a range, and of a list that somebody made with linspace."""
     listed = np.linspace(*ends, 13).tolist()
