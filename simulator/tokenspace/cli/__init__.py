@@ -29,7 +29,7 @@ __all__ = ["app", "main"]
 
 def main() -> None:
     """Entry point: turns every expected error into one message and exit status 2."""
-    warnings.formatwarning = _as_sentence
+    warnings.formatwarning = _as_sentence  # type: ignore[assignment]
     if isinstance(sys.stdout, io.TextIOWrapper):  # names of files need not be words
         sys.stdout.reconfigure(errors="backslashreplace")
     try:

@@ -37,7 +37,8 @@ def models_of(loaded: Sequence[Any]) -> list[str]:
 def title_of(group: Any, several: bool) -> str:
     """Above a panel: the name of the group, below that of its model where there are several."""
     name = getattr(group, "name", group.label)
-    lines = [group.model, name] if several and getattr(group, "model", "") else [name]
+    model = getattr(group, "model", "")
+    lines = [model, name] if several and model else [name]
     return "\n".join(words(line, LONGEST_TITLE) for line in lines)
 
 
@@ -58,7 +59,7 @@ def named(loaded: Sequence[Any], several: bool) -> str:
     return words("; ".join(said), None)
 
 
-def _ranges(layers: Iterable[int]) -> str:
+def _ranges(layers: Iterable[Any]) -> str:
     """Numbers with their runs as "first to last"."""
     ordered = sorted(set(layers))
     runs = [

@@ -51,7 +51,7 @@ def shortened(text: str, longest: int) -> str:
     return f"{text[: longest - 3 - tail]}...{text[-tail:]}"
 
 
-def style_of(loaded: Sequence[Any]) -> dict[str, Any]:
+def style_of(loaded: Sequence[Any]) -> Any:
     """The look of figures of these (point, result) pairs, in fonts that have their names."""
     said = {c for point, _ in loaded for c in shown(point.label) if not c.isascii()}
     return STYLE | {"font.family": families(said)} if said else STYLE
