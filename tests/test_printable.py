@@ -37,4 +37,5 @@ def test_what_is_not_known_is_a_dash():
     assert number(1234.56, 123.4) == "1235 ± 120" and number(0.5) == number(0.5, 0.0) == "0.5"
     assert number(2.0, math.nan) == number(2.0, math.inf) == "2"
     assert number(math.nan, 1.0) == known(math.inf, ".3g") == "-"
+    assert known(-1e-9, ".4f") == "0.0000" and known(-0.1, ".1f") == "-0.1"
     assert known(0.12345, ".4f") == "0.1235" and known(1234.0, ".3g") == "1230"

@@ -29,7 +29,10 @@ def known(value: float, form: str) -> str:
     """A number as `format` writes it, or `brief` of ".3g"; "-" where it is not known."""
     if not math.isfinite(value):
         return UNKNOWN
-    return brief(value, int(form[1:-1])) if form.endswith("g") else f"{value:{form}}"
+    if form.endswith("g"):
+        return brief(value, int(form[1:-1]))
+    text = f"{value:{form}}"
+    return text if float(text) else text.removeprefix("-")
 
 
 def number(mean: Any, error: Any = math.nan) -> str:
