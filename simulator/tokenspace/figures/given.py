@@ -9,7 +9,13 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import (
+    FuncFormatter,
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+    SymmetricalLogLocator,
+)
 
 from tokenspace.errors import InputError
 from tokenspace.figures.base import Figure
@@ -128,6 +134,7 @@ def balance_scale(axes: Any) -> None:
     """The side of an n_balance: logarithmic from 1 on, even below, to -1 at most."""
     axes.set_yscale("symlog", linthresh=1)
     axes.set_ylim(bottom=min(max(axes.dataLim.y0 - 0.1, -1.0), 0.0))
+    axes.yaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=1, subs=(1.0, 2.0, 5.0)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
@@ -217,6 +224,9 @@ def against_depth(
             for x, y in zip(place[unbounded], value[unbounded], strict=True):
                 _to_the_edge(axes, x, y, side, colour)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    layers = [row[0] for rows in lines.values() for row in rows]
+    if layers:  # those without a point too
+        axes.set_xlim(min(layers) - 0.5, max(layers) + 0.5)
     axes.set(xlabel="layer (0: what enters the first)", ylabel=ylabel)
     models = {model for model, _ in lines}
     if len(models) == 1:

@@ -23,7 +23,7 @@ class TokensBalanceDepth(OfTokens):
             _balance,
             "$n_{balance}$",
             "Balance against depth, with 95 % intervals\n"
-            "(arrows where they are not bounded; no point where none is seen)",
+            "(arrows: not bounded; no point: none is seen, or D(n) = 0 at some n)",
         )
         (axes,) = figure.axes
         balance_scale(axes)
