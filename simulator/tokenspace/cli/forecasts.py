@@ -111,7 +111,8 @@ def forecast(
         document({name: outcome.to_dict() for name, outcome in found.items()})
         return
     first = found["all points"]
-    asked = "all later scores, from every origin" if rolling else f"the last {hold} scores"
+    last = counted(hold, "score")
+    asked = "all later scores, from every origin" if rolling else f"the last {last}"
     _show_skill(first, f"{counted(first.curves, 'curve')}: forecasts of {asked}")
     print("skill: 1 less the ratio of rms errors of a curve, its geometric mean over curves.")
     _show_subsets(found)
@@ -128,7 +129,7 @@ def forecast(
             "Benchmarks are shared by the two series."
         )
     if first.left_out:
-        print(f"Left out: {counted(first.left_out, 'curve')} of too few points.")
+        print(f"{counted(first.left_out, 'curve')} left out: too few points.")
 
 
 def _percent(value: float, digits: int = 0) -> str:

@@ -114,7 +114,7 @@ def _show_fits(rows: list[Row], runs: int) -> None:
     print(shown(f"Curves that bend the way no n_balance can: {against}."))
     if short := max(row.short for row in rows):
         left = counted(short, "curve")
-        print(f"Left out: up to {left} of a row, of too few points for a joint fit.")
+        print(f"Up to {left} of a row left out: too few points for a joint fit.")
 
 
 def _show_forecasts(rows: list[Row], hold: int) -> None:
@@ -127,7 +127,8 @@ def _show_forecasts(rows: list[Row], hold: int) -> None:
         print(f"Forecasts: the curves are too short to hold {counted(hold, 'point')} out.")
         return
     table = _table(
-        f"Forecasts of the last {hold} points: median error of log S (curves on which it is best)",
+        f"Forecasts of the last {counted(hold, 'point')}: "
+        "median error of log S (curves on which it is best)",
         "model",
         "points",
     )
