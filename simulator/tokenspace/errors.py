@@ -80,12 +80,3 @@ class Interrupted(TokenspaceError):
     def between(cls, finished: int, points: int) -> Interrupted:
         """Between two points of a sweep."""
         return cls(f"stopped after {finished:,} of {points:,} missing points")
-
-
-def refuse_beside_folder(folder: object, given: dict[str, object]) -> None:
-    """Raise InputError for what is of arrays alone, by its name, where a folder is given."""
-    for name, value in given.items():
-        if value is not None:
-            raise InputError(
-                f"{name} is not allowed: the folder {folder} says itself what is paired"
-            )

@@ -10,7 +10,7 @@ import typer
 from tokenspace.cli.common import Json, app
 from tokenspace.cli.given import chosen
 from tokenspace.cli.present import document, stdout
-from tokenspace.errors import InputError, refuse_beside_folder
+from tokenspace.errors import InputError
 from tokenspace.printable import number, shown
 
 if TYPE_CHECKING:
@@ -86,7 +86,12 @@ def fit_tokens(
         "seed": seed,
     }
     if a.is_dir():
-        refuse_beside_folder(a, {"B": b, "--pairs": pairs, "--groups": groups, "--key": key})
+        arrays = {"B": b, "--pairs": pairs, "--groups": groups, "--key": key}
+        for name, given_too in arrays.items():
+            if given_too is not None:
+                raise InputError(
+                    f"{name} is not allowed: the folder {a} says itself what is paired"
+                )
         _fit_folder(a, only or [], tokens, how, config, as_json)
         return
     for name, of_folder in (("--only", only), ("--tokens", tokens)):

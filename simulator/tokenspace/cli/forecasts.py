@@ -10,7 +10,7 @@ import typer
 from tokenspace.cli.common import Json, app, messages, progress_bar
 from tokenspace.cli.present import dense_table, document, stdout
 from tokenspace.errors import InputError
-from tokenspace.printable import counted, shown
+from tokenspace.printable import shown
 
 if TYPE_CHECKING:
     from tokenspace.scaling.curves import Curve
@@ -111,9 +111,8 @@ def forecast(
         document({name: outcome.to_dict() for name, outcome in found.items()})
         return
     first = found["all points"]
-    last = counted(hold, "score")
-    asked = "all later scores, from every origin" if rolling else f"the last {last}"
-    _show_skill(first, f"{counted(first.curves, 'curve')}: forecasts of {asked}")
+    asked = "all later scores, from every origin" if rolling else f"the last {hold} scores"
+    _show_skill(first, f"{first.curves} curves: forecasts of {asked}")
     print("skill: 1 less the ratio of rms errors of a curve, its geometric mean over curves.")
     _show_subsets(found)
     if curves:
@@ -129,7 +128,7 @@ def forecast(
             "Benchmarks are shared by the two series."
         )
     if first.left_out:
-        print(f"{counted(first.left_out, 'curve')} left out: too few points.")
+        print(f"{first.left_out} curves have too few points and are left out.")
 
 
 def _percent(value: float, digits: int = 0) -> str:

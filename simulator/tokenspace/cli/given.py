@@ -9,9 +9,8 @@ import typer
 
 from tokenspace.cli.common import Json, app, progress_bar
 from tokenspace.cli.present import dense_table, document, on_grid, stdout, summary, with_errors
-from tokenspace.errors import InputError, refuse_beside_folder
-from tokenspace.printable import counted, shown
-from tokenspace.printable import known as _number
+from tokenspace.errors import InputError
+from tokenspace.printable import counted, known, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -73,7 +72,11 @@ def measure(
     through memory maps: memory does not grow with them.
     """
     if a.is_dir():
-        refuse_beside_folder(a, {"B": b, "--pairs": pairs, "--groups": groups, "--key": key})
+        for name, value in (("B", b), ("--pairs", pairs), ("--groups", groups), ("--key", key)):
+            if value is not None:
+                raise InputError(
+                    f"{name} is not allowed: the folder {a} says itself what is paired"
+                )
         _measure_folder(a, only or [], points, order, seed, norms, as_json)
         return
     if only:
@@ -253,6 +256,10 @@ def _show(result: Result, norms: bool, among_others: bool = False) -> None:
         print(result.n_balance())
 
 
+def _number(value: float, digits: str) -> str:
+    return known(value, digits)
+
+
 def _show_table(result: Result, exponent: Exponent | None, scale: Scale | None) -> None:
     """The table of `measure`; "-" where a quantity is not defined."""
     import numpy as np
@@ -261,9 +268,8 @@ def _show_table(result: Result, exponent: Exponent | None, scale: Scale | None) 
     error = "± s.e."
     names = ["D", error, "exponent", error, *psis, error, "lambda sqrt(Upsilon)"]
     counts = [] if result.counts is None else ["pairs"]
-    table = dense_table(
-        f"{counted(result.replicates, 'pair')}, {result.reason}", ["n", *counts, *names]
-    )
+    title = f"{counted(result.replicates, 'pair')}, {result.reason}"
+    table = dense_table(title, ["n", *counts, *names])
     upsilon, correlations = result.cosine_upsilon().mean, result.correlations or {}
     for k, n in enumerate(result.n):
         slope, slope_error = np.nan, np.nan

@@ -9,7 +9,7 @@ import typer
 
 from tokenspace.cli.common import Json, app, progress_bar
 from tokenspace.cli.present import document, stdout
-from tokenspace.printable import counted, shown
+from tokenspace.printable import shown
 
 ALL = "all points"  # the first subset of every model
 
@@ -113,8 +113,7 @@ def _show_fits(rows: list[Row], runs: int) -> None:
     )
     print(shown(f"Curves that bend the way no n_balance can: {against}."))
     if short := max(row.short for row in rows):
-        left = counted(short, "curve")
-        print(f"Up to {left} of a row left out: too few points for a joint fit.")
+        print(f"Up to {short} curves of a row have too few points for a joint fit: left out.")
 
 
 def _show_forecasts(rows: list[Row], hold: int) -> None:
@@ -124,11 +123,10 @@ def _show_forecasts(rows: list[Row], hold: int) -> None:
 
     known = [(row, row.forecast) for row in rows if row.forecast is not None]
     if not known:
-        print(f"Forecasts: the curves are too short to hold {counted(hold, 'point')} out.")
+        print(f"Forecasts: the curves are too short to hold {hold} points out.")
         return
     table = _table(
-        f"Forecasts of the last {counted(hold, 'point')}: "
-        "median error of log S (curves on which it is best)",
+        f"Forecasts of the last {hold} points: median error of log S (curves on which it is best)",
         "model",
         "points",
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tokenspace.errors import InputError, refuse_beside_folder
+from tokenspace.errors import InputError
 from tokenspace.tokens.folders import TokenGroup, token_groups
 from tokenspace.tokens.pairs import Pairs, pairs_of
 from tokenspace.tokens.unequal import UnequalPairs
@@ -76,7 +76,11 @@ def given_of(
             together with those of arrays.
     """
     if isinstance(a, (str, Path)):
-        refuse_beside_folder(a, {"b": b, "pairs": pairs, "groups": groups})
+        for name, value in (("b", b), ("pairs", pairs), ("groups", groups)):
+            if value is not None:
+                raise InputError(
+                    f"{name} is not allowed: the folder {a} says itself what is paired"
+                )
         return of_one_length(one_group(a, only).open(), tokens)
     for name, value in (("only", only), ("tokens", tokens)):
         if value is not None:
