@@ -23,7 +23,7 @@ def samples(pairs, reach, seed=0):
 
 
 def summarised(found, members, block=1000):
-    state = begin_clusters(N, members.max() + 1)
+    state = begin_clusters(N, members, (~np.isnan(found["divergence"])) @ np.diff(N, prepend=0))
     for start in range(0, len(members), block):
         now = slice(start, start + block)
         state = update_clusters(state, {k: v[now] for k, v in found.items()}, members[now])

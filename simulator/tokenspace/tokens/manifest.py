@@ -29,7 +29,7 @@ class Group:
     tokens: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Branch:
     """One sequence of tokens. `pair` and `branch` belong to texts, `picture` to pictures.
 
@@ -68,8 +68,8 @@ def understood(data: Any) -> tuple[tuple[Group, ...], tuple[Branch, ...]]:
     _require_different("groups", [g.name for g in groups])
     _require_different("sequences", [s.id for s in sequences])
     if data["kind"] == "text":
-        made = sorted(f"{s.pair} {s.branch}" for s in sequences)
-        if made != sorted(f"{pair} {b}" for pair in {s.pair for s in sequences} for b in "AB"):
+        a, b = ({s.pair for s in sequences if s.branch == branch} for branch in "AB")
+        if a != b or len(sequences) != 2 * len(a):
             raise ValueError("each pair needs one sequence of branch A and one of branch B")
     return groups, sequences
 

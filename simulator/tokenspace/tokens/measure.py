@@ -163,16 +163,16 @@ def _summary(
 ) -> Summary:
     raster = isinstance(order, str) and order == "raster"
     explain = partial(given.require_sound, int(n[-1]) if raster else None)
+    unequal = isinstance(given, UnequalPairs)
     clusters = None
     if given.members is not None:
-        clusters = begin_clusters(n, int(given.members.max()) + 1)
+        clusters = begin_clusters(n, given.members, given.lengths if unequal else None)
     state = begin(n, psi=True, unit=True)
     done, waiting, held = 0, [], 0
-    for a, b, orders, now in given.blocks(order, seed):
+    blocks = given.blocks(order, seed, n) if unequal else given.blocks(order, seed)
+    for a, b, orders, now in blocks:
         done += len(a)
         reached = n[n <= a.shape[-2]]
-        if not len(reached):  # these pairs end before the grid begins
-            continue
         measured = _measured(kernel_used, a, b, reached, psi=True, explain=explain, orders=orders)
         if clusters is None:
             state = update(state, measured)
@@ -182,6 +182,8 @@ def _summary(
             if held >= TOGETHER:
                 clusters, waiting, held = _counted(clusters, waiting, given.members), [], 0
         progress(done)
+    if done < len(given):  # some end before the grid begins
+        progress(len(given))
     if clusters is None:
         return summary(state)
     if waiting:

@@ -157,7 +157,8 @@ def gathered(
         return h[:, orders[0]]  # of all pairs of pictures, which share one order
     if not isinstance(h, np.ndarray):
         h = [np.asarray(one) for one in h]
-    shape, dtypes = (len(h), *h[0].shape), {one.dtype for one in h}
+    tokens = len(h[0]) if orders[0] is None else len(orders[0])  # which may be some of them
+    shape, dtypes = (len(h), tokens, h[0].shape[1]), {one.dtype for one in h}
     dtype = h[0].dtype if len(dtypes) == 1 else np.result_type(*dtypes)
     fits = isinstance(out, np.ndarray) and out.shape == shape and out.dtype == dtype
     into: Any = out if fits else np.empty(shape, dtype)
