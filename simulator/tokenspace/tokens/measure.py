@@ -171,14 +171,18 @@ def _summary(
     done, waiting, held = 0, [], 0
     blocks = given.blocks(order, seed, n) if unequal else given.blocks(order, seed)
     for a, b, orders, now in blocks:
-        done += len(a)
+        count = len(a)
+        if unequal and kernel_used.implementation != "numba":  # XLA compiles for every shape
+            a, b, orders = (_filled(h) for h in (a, b, orders))
         reached = n[n <= a.shape[-2]]
         measured = _measured(kernel_used, a, b, reached, psi=True, explain=explain, orders=orders)
+        measured = {k: v[:count] for k, v in measured.items()}
+        done += count
         if clusters is None:
             state = update(state, measured)
         else:
             waiting.append((padded(measured, len(n)), now))
-            held += len(a)
+            held += count
             if held >= TOGETHER:
                 clusters, waiting, held = _counted(clusters, waiting, given.members), [], 0
         progress(done)
@@ -217,7 +221,7 @@ def _measured(
         more = {"order": orders, "between": partial(forget, a, b)}
     else:
         if orders is not None:
-            a, b = (gathered(h, orders) for h in (a, b))
+            a, b = (gathered(h, orders[:, : n[-1]]) for h in (a, b))
         a, b = readable(a, b)
     with np.errstate(all="ignore"):
         d, correlations = kernel_used.call(a, b, n, psi=psi, **more)
@@ -237,6 +241,12 @@ def _measured(
             "the tokens by a constant first; a power of 2 changes no digit"
         )
     return out
+
+
+def _filled(h: Any) -> Any:
+    """What pairs have, (pairs, ...), with the first repeated up to a power of two of them."""
+    missing = 0 if h is None else (1 << (len(h) - 1).bit_length()) - len(h)
+    return h if not missing else np.concatenate([h, np.repeat(h[:1], missing, axis=0)])
 
 
 def _checked_grid(grid: Any, tokens: int) -> np.ndarray:
