@@ -81,7 +81,7 @@ def samples(pairs, seed=3):
 
 def clustered(found, groups, block=1000):
     members = members_of(groups, len(found["divergence"]))
-    state = begin_clusters(N, members, (~np.isnan(found["divergence"])) @ np.diff(N, prepend=0))
+    state = begin_clusters(N, members)
     for start in range(0, len(members), block):
         now = slice(start, start + block)
         state = update_clusters(state, {k: v[now] for k, v in found.items()}, members[now])

@@ -12,7 +12,8 @@ pairs: 5 % where 10 groups of many are left.
 
 No group is kept once its pairs are complete. Of a group with s_k pairs of sum S_k,
 
-    theta_(-k) = (T - S_k)/(C - s_k) = mean (1 + z_k) - y_k,   y_k = S_k/(C - s_k), z_k = s_k/(C - s_k)
+    theta_(-k) = (T - S_k)/(C - s_k) = mean (1 + z_k) - y_k,   z_k = s_k/(C - s_k),
+                                                               y_k = S_k/(C - s_k),
 
 where C is known before the first pair is: so the sums over groups of products of y, z and 1 are
 enough, whatever the mean turns out to be. Values are taken from where the first pairs lie, so that

@@ -14,6 +14,7 @@ from tokenspace.statistics.jackknife import members_of
 from tokenspace.tokens.given import Array, one_branch, require_sound_array
 from tokenspace.tokens.mapped import MappedSequences, forget
 from tokenspace.tokens.pairs import (
+    PAIRS_AT_ONCE,
     Pairs,
     gathered,
     permutation_of,
@@ -93,7 +94,8 @@ class UnequalPairs:
                 while start < len(alike):
                     tokens = int(used[alike[start]])
                     one = self.sequences[self.first[alike[start]]][:tokens].nbytes
-                    count = 1 << max(1, GATHERED_BYTES // one).bit_length() - 1
+                    count = min(max(1, GATHERED_BYTES // one), PAIRS_AT_ONCE)
+                    count = 1 << count.bit_length() - 1
                     now = alike[start : start + count]
                     yield *self._read(now, tokens, order, seed, buffers), now
                     start += count
@@ -118,8 +120,8 @@ class UnequalPairs:
             a, b = ([h[:tokens] for h in side] for side in (a, b))
         else:
             first = [places[:tokens] for places in cast(Any, orders)]
-            rows = [np.sort(places) for places in first]
-            known = np.stack([np.searchsorted(*both) for both in zip(rows, first, strict=True)])
+            rows = [np.sort(places) for places in first]  # and the ranks of places among them
+            known = np.stack([np.argsort(np.argsort(places)) for places in first])
         buffers[:] = [gathered(h, rows, x) for h, x in zip((a, b), buffers, strict=True)]
         return buffers[0], buffers[1], known
 
