@@ -27,6 +27,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from tokenspace.statistics.estimate import Estimate, Moments
+from tokenspace.statistics.jackknife import named_once
 from tokenspace.statistics.quantiles import Sketch, begin_sketch, update_sketch
 from tokenspace.statistics.streaming import PSI, Samples, Summary, vectors
 from tokenspace.statistics.unit import unit_divergence
@@ -81,7 +82,7 @@ def begin_clusters(
         reach = np.searchsorted(n, lengths, "right")
         counts = pairs - np.cumsum(np.bincount(reach, minlength=m + 1))[:m]
         members = members[reach > 0]
-    for column, new in _once(members):
+    for column, new in named_once(members):
         missing += np.bincount(column[new], minlength=groups)
     return Clusters(
         n,
@@ -129,20 +130,12 @@ def _add(state: Clusters, samples: Samples, members: np.ndarray) -> None:
     _add_to_groups(state, np.concatenate([reach[:, None], moved], axis=1), members)
 
 
-def _once(members: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Each column of members, and which of its pairs have not named that group in one before."""
-    return [
-        (column, ~np.any(members[:, :k] == column[:, None], axis=1))
-        for k, column in enumerate(members.T)
-    ]
-
-
 def _add_to_groups(state: Clusters, rows: np.ndarray, members: np.ndarray) -> None:
     """Counts and values of pairs (R, 11, m) to their groups; complete ones are dissolved."""
     groups, where = np.unique(members, return_inverse=True)
     where = where.reshape(members.shape)
     sums, seen = np.zeros((len(groups), *rows.shape[1:])), np.zeros(len(groups), np.int64)
-    for column, new in _once(where):
+    for column, new in named_once(where):
         np.add.at(sums, column[new], rows[new])
         np.add.at(seen, column[new], 1)
     state.missing[groups] -= seen
