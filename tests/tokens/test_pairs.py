@@ -180,7 +180,7 @@ def truth():
 @pytest.mark.parametrize(
     ("pictures", "runs"),
     [
-        (5, 3000),
+        (5, 2000),
         pytest.param(10, 4000, marks=pytest.mark.slow),
         pytest.param(30, 4000, marks=pytest.mark.slow),
     ],

@@ -15,7 +15,7 @@ from tokenspace.printable import counted, known, shown
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tokenspace.statistics.estimate import Moments
+    from tokenspace.statistics.estimate import Estimate, Moments
     from tokenspace.statistics.exponent import Exponent
     from tokenspace.statistics.result import Result
     from tokenspace.statistics.scale import Scale
@@ -26,6 +26,7 @@ OTHER_LAMBDAS = {
     "lambda_plain": "as the paper fits it (that above: least squares in log), every n alike",
     "lambda_unit_norm": "of the tokens scaled to norm 1",
 }
+MOST_DECIMALS = 8  # of psi's, which are float32 for each pair
 PROGRESS_FROM = 1 << 28  # bytes of tokens; less takes no time
 
 
@@ -69,7 +70,8 @@ def measure(
 
     Pairs that share a picture or a prompt are not independent: --pairs all or --groups make errors
     that know of it; a folder of `tokenspace collect` says itself what pairs share. Files are read
-    through memory maps: memory does not grow with them.
+    through memory maps: memory does not grow with them. psi's have as many decimals as two digits
+    of their errors.
     """
     if a.is_dir():
         for name, value in (("B", b), ("--pairs", pairs), ("--groups", groups), ("--key", key)):
@@ -174,7 +176,10 @@ def _measure_folder(
             print(shown(m.label))
             _show(m.result, norms, among_others=True)
     else:
-        _show_groups(list(found))
+        everything = list(found)
+        _show_groups(everything)
+        for note in dict.fromkeys(note for m in everything for note in m.result.notes):
+            print(note)
         print(f"the table of one group: tokenspace measure {folder} --only {groups[-1].name}")
 
 
@@ -231,6 +236,8 @@ def _show(result: Result, norms: bool, among_others: bool = False) -> None:
     exponent = _exponent(result, among_others)
     scales, unknown = _lambdas(result, among_others)
     _show_table(result, exponent, scales["lambda"])
+    for note in result.notes:
+        print(note)
     if norms:
         _show_norms(result, scales)
     print(unknown or scales["lambda"])
@@ -260,6 +267,19 @@ def _number(value: float, digits: str) -> str:
     return known(value, digits)
 
 
+def _at(psi: Estimate, k: int) -> str:
+    return _to_error(float(psi.mean[k]), float(psi.standard_error[k]))
+
+
+def _to_error(value: float, error: float) -> str:
+    """As many decimals as two digits of the error have; six digits where it is not known."""
+    import math
+
+    if not (math.isfinite(value) and math.isfinite(error) and error > 0):
+        return _number(value, ".6g")
+    return f"{value:.{min(max(1 - math.floor(math.log10(error)), 0), MOST_DECIMALS)}f}"
+
+
 def _show_table(result: Result, exponent: Exponent | None, scale: Scale | None) -> None:
     """The table of `measure`; "-" where a quantity is not defined."""
     import numpy as np
@@ -282,7 +302,7 @@ def _show_table(result: Result, exponent: Exponent | None, scale: Scale | None) 
             _number(result.standard_error[k], ".2g"),
             _number(slope, ".4f"),
             _number(slope_error, ".2g"),
-            *(_number(correlations[name].mean[k], ".4f") for name in psis),
+            *(_at(correlations[name], k) for name in psis),
             _number(correlations["psi_delta"].standard_error[k], ".2g"),
             "-" if scale is None else f"{scale.mean * np.sqrt(upsilon[k]):.6g}",
         )
@@ -339,7 +359,7 @@ def _show_groups(found: list[Measured]) -> None:
                 if slope is None
                 else (_number(slope.mean[-1], ".3f"), _number(slope.standard_error[-1], ".2g"))
             ),
-            *(_number(psi[k].mean[-1], ".4f") for k in psis),
+            *(_at(psi[k], -1) for k in psis),
             "-" if balance is None else _number(balance.mean, ".4g"),
             "-"
             if balance is None

@@ -23,7 +23,6 @@ from typing import Any
 import numpy as np
 
 from tokenspace.errors import InputError
-from tokenspace.statistics.estimate import Moments
 
 
 def members_of(groups: Any, pairs: int) -> np.ndarray:
@@ -84,7 +83,7 @@ def _merged(members: np.ndarray) -> np.ndarray:
 class GroupSums:
     """Values summed over all pairs (v,) and over the pairs of each group (K, v), and their counts.
 
-    Memory grows with groups, not with pairs.
+    For what is computed anew without each group; of means alone, `clusters` keeps less.
     """
 
     count: int
@@ -98,8 +97,7 @@ class GroupSums:
         A pair that names a group twice is in it once.
         """
         sizes, sums = self.sizes.copy(), self.sums.copy()
-        for k, column in enumerate(members.T):
-            new = ~np.any(members[:, :k] == column[:, None], axis=1)
+        for column, new in named_once(members):
             np.add.at(sizes, column[new], 1)
             np.add.at(sums, column[new], values[new])
         return GroupSums(self.count + len(values), self.total + values.sum(axis=0), sizes, sums)
@@ -115,12 +113,6 @@ class GroupSums:
         return (self.total - self.sums) / (self.count - self.sizes)[:, None]
 
     @property
-    def moments(self) -> Moments:
-        """The mean with its delete-one-group covariance, (v, v)."""
-        left = deviations(self.without)
-        return Moments(self.mean, left.T @ left, self.count, self.degrees_of_freedom)
-
-    @property
     def degrees_of_freedom(self) -> float:
         """(sum s^2)^2 / sum s^4 - 1 for groups of s pairs: K - 1 where all are of one size.
 
@@ -129,6 +121,14 @@ class GroupSums:
         """
         square = self.sizes.astype(np.float64) ** 2
         return max(float(square.sum() ** 2 / (square @ square)) - 1, 1.0)
+
+
+def named_once(members: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Each column of members (P, w), and which pairs name that group in no column before, (P,)."""
+    return [
+        (column, ~np.any(members[:, :k] == column[:, None], axis=1))
+        for k, column in enumerate(members.T)
+    ]
 
 
 def freedom_of(members: np.ndarray) -> float:

@@ -45,7 +45,7 @@ def of_one_length(given: UnequalPairs, tokens: int | None = None) -> Pairs:
         )
     kept = np.flatnonzero(lengths >= tokens)
     count = len(given.sequences)
-    used = [k for k in range(count) if len(given.sequences[k]) >= tokens]
+    used = np.flatnonzero(given.sequence_lengths >= tokens)
     every = len(given) == count * (count - 1) // 2
     pictures = np.unique(given.members).size == count or len(given) == 1
     if every and pictures:

@@ -18,6 +18,7 @@ from tokenspace_kernels import workers
 
 ORDERS = ("raster", "random")
 BLOCK_BYTES = 1 << 26  # of each branch that is read at once
+PAIRS_AT_ONCE = 1 << 13  # of few tokens each
 FEW = 8  # sequences that are copied one after the other, each by all threads
 
 
@@ -52,7 +53,7 @@ class Pairs:
             given = self if position is None else self.reordered(order, seed)
             yield given.a, given.b, None, slice(0, len(self))
             return
-        step = max(1, BLOCK_BYTES * len(self.a) // self.a.nbytes)
+        step = min(max(1, BLOCK_BYTES * len(self.a) // self.a.nbytes), PAIRS_AT_ONCE)
         first, second = np.triu_indices(len(self.a) if self.every else 0, 1)
         for start in range(0, len(self), step):
             now = slice(start, min(start + step, len(self)))
@@ -157,7 +158,8 @@ def gathered(
         return h[:, orders[0]]  # of all pairs of pictures, which share one order
     if not isinstance(h, np.ndarray):
         h = [np.asarray(one) for one in h]
-    shape, dtypes = (len(h), *h[0].shape), {one.dtype for one in h}
+    tokens = len(h[0]) if orders[0] is None else len(orders[0])  # which may be some of them
+    shape, dtypes = (len(h), tokens, h[0].shape[1]), {one.dtype for one in h}
     dtype = h[0].dtype if len(dtypes) == 1 else np.result_type(*dtypes)
     fits = isinstance(out, np.ndarray) and out.shape == shape and out.dtype == dtype
     into: Any = out if fits else np.empty(shape, dtype)
