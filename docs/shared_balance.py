@@ -139,7 +139,7 @@ def coverage_of_sets(curves: Sequence[Curve], runs: int, seed: int = 1) -> list[
                 noise = Noise.of(drawn, float(drawn.grid[profile.argmin()]))
                 for kind in KINDS:
                     again = drawn.fitted(family.grid[place])
-                    more = noise.draw(kind, np.random.default_rng(seed), 199, len(N))
+                    more = noise.draw(kind, np.random.default_rng(seed), 199, drawn.weight)
                     limit = np.quantile(deviance(drawn, again + more)[:, place], 0.95)
                     held[kind] += int(profile[place] <= limit)
                     best = drawn.fitted(float(drawn.grid[profile.argmin()]))

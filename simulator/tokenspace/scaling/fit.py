@@ -52,8 +52,9 @@ def fit_scaling(
 ) -> ScalingFit:
     """Fit scaling laws to scores at several token counts.
 
-    Least squares in log S, for noise that is normal in log S and the same at every n. Intervals are
-    those of `scaling/intervals.py`: exact for the power law, profiles of the likelihood for others.
+    Least squares in log S, for noise that is normal in log S and the same at every n. Several scores
+    at one n count as measurements with noise of their own. Intervals are those of
+    `scaling/intervals.py`: exact for the power law, profiles of the likelihood for others.
 
     Args:
         n: numbers of tokens, at least 3 distinct, > 0.
@@ -120,7 +121,7 @@ def _fit_law(name: str, law: ScalingLaw, given: Points, method: Method) -> list[
     raw, rss = optima[rows, best], squares[rows, best]
     size = raw.shape[1]
     ends = np.full((len(rows), size, 2), np.nan)
-    enough = counts > size
+    enough = points.determine(law)
     off, scatter = given.y - law.log_scores(raw, given.x), np.sqrt(rss / counts)
     wider = np.ones(len(rows))
     if method.loss == "huber":

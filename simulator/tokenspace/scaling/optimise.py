@@ -42,6 +42,18 @@ class Points:
         """Points of each curve, (curves,)."""
         return (self.weight > 0).sum(axis=1)
 
+    @property
+    def different(self) -> np.ndarray:
+        """Different n of each curve, (curves,): what pads repeats the last one."""
+        return 1 + (np.diff(self.x, axis=1) > 0).sum(axis=1)
+
+    def determine(self, law: ScalingLaw) -> np.ndarray:
+        """Whether they tell a law's parameters, and the noise, (curves,).
+
+        Scores at one n tell one value of a law, and all of them the noise.
+        """
+        return (self.counts > law.size) & (self.different >= law.size)
+
 
 def grouped(curves: Sequence[Logs]) -> Iterator[tuple[np.ndarray, Points]]:
     """(which curves, their points), those padded to the same power of two together.

@@ -23,7 +23,7 @@ class LawFit:
     degrees_of_freedom: points less parameters; residual_std: of log S, not a number where no degree
     of freedom is left; aicc: Akaike's criterion for few points, bic: Schwarz's; smaller is
     better, infinite when there are too few points for the law; left_out: mean log density of a
-    point given all others, larger is better, not a number with too few points; mean_squares:
+    point given those at all other n, larger is better, not a number with too few points; mean_squares:
     of the residuals, all points counted; weight: of the points; scale: what the law is fitted to.
     """
 
@@ -69,12 +69,15 @@ class LawFit:
     @property
     def too_few(self) -> str:
         """Why there are no intervals, empty where there are."""
-        if self.degrees_of_freedom > 0:
-            return ""
-        return (
-            f"{len(self.n)} points do not bound the {len(self.parameters)} parameters and the "
-            f"noise of the {self.law} law"
-        )
+        size, different = len(self.parameters), len(np.unique(self.n))
+        if self.degrees_of_freedom <= 0:
+            return (
+                f"{len(self.n)} points do not bound the {size} parameters and the noise of the "
+                f"{self.law} law"
+            )
+        if different < size:
+            return f"{different} different n do not determine the {size} parameters of the {self.law} law"
+        return ""
 
     def bounds(self, name: str, digits: int = 4) -> str:
         """The interval of a parameter in words: "12 to 80", "at least 12", "not bounded"."""

@@ -34,7 +34,7 @@ def by_curve(cases: pd.DataFrame) -> pd.DataFrame:
     cases count for nobody. One without any forecast of a curve has no number there.
     """
     forecasters = cases.groupby("curve")["law"].transform("nunique")
-    here = cases.groupby(["curve", "origin", "step"])["law"].transform("size")
+    here = cases.groupby(["curve", "origin", "step"])["law"].transform("nunique")
     shared = cases[here == forecasters]
     squares = shared.assign(squares=shared["error"] ** 2)
     mean = squares.groupby(["curve", "law"], sort=False)["squares"].mean().unstack()
@@ -91,7 +91,7 @@ def _against(
     if name == other or other not in set(cases["law"]):
         return said
     pair = cases[cases["law"].isin([name, other])]
-    shared = pair.groupby(["curve", "origin", "step"])["law"].transform("size") == 2
+    shared = pair.groupby(["curve", "origin", "step"])["law"].transform("nunique") == 2
     if not shared.any():
         return said
     errors = by_curve(pair[shared]).clip(lower=LEAST)

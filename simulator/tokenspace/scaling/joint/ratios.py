@@ -51,7 +51,7 @@ def drawn_ratios(
     """The three ratios of curves drawn about `truth`, log S (K, m): (3, runs)."""
     rng = np.random.default_rng(seed)
     found = [
-        ratios(family, truth + noise.draw(kind, rng, now, len(family.n))) for now in parts(runs)
+        ratios(family, truth + noise.draw(kind, rng, now, family.weight)) for now in parts(runs)
     ]
     return np.concatenate(found, axis=-1)
 
@@ -84,7 +84,7 @@ def limits(
         truth = family.fitted(family.grid[place])
         rng = np.random.default_rng(seed)  # the same draws for all: their quantiles are smooth
         drawn = [
-            deviance(family, truth + noise.draw(kind, rng, now, len(family.n)))[:, place]
+            deviance(family, truth + noise.draw(kind, rng, now, family.weight))[:, place]
             for now in parts(runs)
         ]
         found.append(np.quantile(np.concatenate(drawn), level))
