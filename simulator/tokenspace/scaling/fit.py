@@ -66,8 +66,7 @@ def fit_scaling(
         error: standard errors of the scores, > 0, same length; they weigh the points against each
             other. Their common size is found from the scatter.
         scale: `Log()`, or `Logit(top, chance)` for accuracies, whose odds then follow the law.
-        loss: "squares", or "huber" for curves with outliers, whose intervals for new scores are too
-            narrow where there are none (95 % ones hold 90 to 93 %).
+        loss: "squares", or "huber" for curves with outliers.
 
     Returns:
         A `ScalingFit`.
@@ -155,6 +154,7 @@ def _fit_law(name: str, law: ScalingLaw, given: Points, method: Method) -> list[
                 method.scale.backward(points.y[k, :count]),
                 points.weight[k, :count],
                 method.scale,
+                method.loss,
             )
         )
     return fits

@@ -10,7 +10,7 @@ Source: D. W. Marquardt, SIAM J. Appl. Math. 11, 431, 1963.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -28,14 +28,20 @@ Logs = tuple[np.ndarray, np.ndarray, np.ndarray]  # log n ascending, log S and w
 
 @dataclass(frozen=True)
 class Points:
-    """Curves as arrays (curves, points): log n, log S, and weights, 0 at the points that pad."""
+    """Curves as arrays (curves, points): log n, log S, and weights, 0 at the points that pad.
+
+    spread: variance of the noise over RSS / (m - p); told: share of the m - p degrees of freedom
+    that it is known by. Both are 1 by least squares; see `scaling/robust.py` for others.
+    """
 
     x: np.ndarray
     y: np.ndarray
     weight: np.ndarray
+    spread: float = 1.0
+    told: float = 1.0
 
     def __getitem__(self, which: np.ndarray | slice) -> Points:
-        return Points(self.x[which], self.y[which], self.weight[which])
+        return replace(self, x=self.x[which], y=self.y[which], weight=self.weight[which])
 
     @property
     def counts(self) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from tokenspace.scaling.laws import ScalingLaw
@@ -33,7 +35,7 @@ def leave_one_out(law: ScalingLaw, points: Points, own: np.ndarray) -> np.ndarra
         np.take_along_axis(a[curve], take, axis=1) for a in (points.x, points.y, points.weight)
     )
     weight[np.arange(width) >= kept] = 0
-    rest = Points(x, y, weight)
+    rest = replace(points, x=x, y=y, weight=weight)
     which = np.flatnonzero(rest.determine(law))
     if not len(which):
         return found

@@ -119,6 +119,11 @@ class Family:
         x = self.lessmean(abscissa(self.n, balance)[:, None, :])
         return x / np.linalg.norm(x, axis=-1, keepdims=True)
 
+    @cached_property
+    def on_grid(self) -> np.ndarray:
+        """`directions` over the grid."""
+        return self.directions(self.grid)
+
     def squares(self, directions: np.ndarray, log_score: np.ndarray | None = None) -> np.ndarray:
         """Sums of squares about the best lines, (..., g, K), of these log scores or of others.
 
