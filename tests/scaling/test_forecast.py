@@ -115,10 +115,10 @@ def test_density_of_a_mixture_is_the_slope_of_its_distribution():
     assert np.exp(mixture.log_density(y)) == pytest.approx(slope, rel=1e-7)
 
 
-def covered(name, noise, runs, origin=7):
+def covered(name, noise, runs, origin=7, loss="squares"):
     logs = simulated(name, noise, runs, seed=runs)
     tasks = [Task(k, origin, 10 - origin) for k in range(runs)]
-    table = cases(logs, tasks, chosen_method(name, 0.95))
+    table = cases(logs, tasks, chosen_method(name, 0.95, None, loss))
     share = table[table["law"] == name].groupby("curve")["held"].mean()
     return share.mean(), share.std() / np.sqrt(runs)
 
@@ -128,6 +128,22 @@ def test_prediction_intervals_cover(name):
     """90 to 97 %, within three standard errors; half as wide: 65 %."""
     share, error = covered(name, 0.05, 150)
     assert 0.90 - 3 * error < share < 0.97 + 3 * error
+
+
+@pytest.mark.parametrize("origin", [5, 9])
+def test_intervals_of_a_robust_fit_hold_new_scores(origin):
+    """94 to 96 % within three standard errors; of RSS / (m - p) as by least squares 90 to 92 %."""
+    share, error = covered("power", 0.05, 1500, origin, "huber")
+    assert 0.94 - 3 * error < share < 0.96 + 3 * error
+
+
+def test_a_robust_fit_gives_the_interval_of_its_forecast():
+    score = np.exp(LOGS[1]) * np.r_[np.ones(3), 0.7, np.ones(6)]
+    fit = ts.fit_scaling(N[:7], score[:7], "saturating", loss="huber").best
+    table = ts.forecast(N, score, law="saturating", loss="huber").set_index("law")
+    low, high = fit.predict_interval(N[7:])
+    np.testing.assert_allclose(low, table.loc["saturating", "low"], rtol=1e-9)
+    np.testing.assert_allclose(high, table.loc["saturating", "high"], rtol=1e-9)
 
 
 @pytest.mark.slow

@@ -55,6 +55,27 @@ def test_known_tokens_leave_students_interval_of_a_line(many):
     assert beta_half == pytest.approx(stats.t.ppf(0.975, 2) * line.stderr, rel=0.03)
 
 
+def test_errors_weigh_scores_as_in_a_fit(many):
+    """n_balance all but known: the textbook's weighted line, for a new score that weighs 1."""
+    given = scores([2, 8, 32, 256], 0.05, np.random.default_rng(1))
+    error = dict(zip(given, [3.0, 0.4, 0.2, 2.0], strict=True))
+    found = ts.predict_scores(many, given, AT, error=error)
+    balance = found.n_balance.mean
+    x, y = abscissa(np.array(list(given), float), [balance])[0], np.log(list(given.values()))
+    w = (np.array(list(given.values())) / list(error.values())) ** 2
+    w /= w.mean()
+    slope, level = np.polyfit(x, y, 1, w=np.sqrt(w))
+    s = np.sqrt(np.sum(w * (y - level - slope * x) ** 2) / 2)
+    new, centre = abscissa(AT, [balance])[0], np.average(x, weights=w)
+    reach = s * np.sqrt(1 + 1 / 4 + (new - centre) ** 2 / np.sum(w * (x - centre) ** 2))
+    np.testing.assert_allclose(found.score, np.exp(level + slope * new), rtol=0.01)
+    half = np.log(found.high / found.low) / 2
+    np.testing.assert_allclose(half, stats.t.ppf(0.975, 2) * reach, rtol=0.03)
+    for wrong, words in (({2: 1.0}, "of the same n"), (given | {8: 0.0}, "finite and > 0")):
+        with pytest.raises(ts.TokenspaceError, match=words):
+            ts.predict_scores(many, given, error=wrong)
+
+
 def test_fewer_tokens_make_wider_intervals(many):
     given = scores([8, 16, 64])
     few, lots = (ts.predict_scores(t, given, AT, noise=1e-5) for t in (tokens(4), many))
