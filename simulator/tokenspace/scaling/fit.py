@@ -115,7 +115,8 @@ def _fit_law(name: str, law: ScalingLaw, given: Points, method: Method) -> list[
     counts = given.counts
     rows = np.arange(len(counts))
     points = method.weighted(law, given)
-    optima, squares = on_grid(law, points).refined()
+    grid = on_grid(law, points)
+    optima, squares = grid.refined()
     best = squares.argmin(axis=1)
     raw, rss = optima[rows, best], squares[rows, best]
     size = raw.shape[1]
@@ -127,7 +128,12 @@ def _fit_law(name: str, law: ScalingLaw, given: Points, method: Method) -> list[
         wider = widening(off, np.maximum(scatter, ROUNDING), given.weight, size)
     if enough.any():
         ends[enough] = raw_intervals(
-            law, optima[enough], squares[enough], points[enough], method.level, wider[enough]
+            law,
+            np.concatenate([optima, grid.raw], axis=1)[enough],
+            np.concatenate([squares, grid.squares], axis=1)[enough],
+            points[enough],
+            method.level,
+            wider[enough],
         )
     left_out = leave_one_out(law, points, given.weight).mean(axis=1, where=given.weight > 0)
     if method.loss == "huber":

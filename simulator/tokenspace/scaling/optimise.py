@@ -129,7 +129,7 @@ def minimise(
             ground = 1e-14 * diagonal.max(axis=1, keepdims=True) + 1e-280
             extra = pull[active] + damping[active, None] * diagonal + ground + ~free
             system = curvature + extra[:, :, None] * np.eye(size)
-            step = _step(system, gradient, shapes) * free
+            step = _step(system, gradient, shapes, law.linear) * free
             trial = here + step
             off_there, reached = residuals(trial, now)
             cost, before = (
@@ -148,8 +148,12 @@ def minimise(
     return raw, rss
 
 
-def _step(system: np.ndarray, gradient: np.ndarray, shapes: np.ndarray) -> np.ndarray:
+def _step(
+    system: np.ndarray, gradient: np.ndarray, shapes: np.ndarray, linear: bool
+) -> np.ndarray:
     """The solution of each lane's equations, (lanes, p), no longer than `LONGEST`, and downhill.
+
+    What log S is linear in goes as far as it must: no step of it is too long.
 
     A shape that the data hardly tell would stride far. It goes as far as it may, and the others,
     which are told, to where they are best then: a step that is cut as a whole would let them creep.
@@ -158,19 +162,20 @@ def _step(system: np.ndarray, gradient: np.ndarray, shapes: np.ndarray) -> np.nd
     step = np.linalg.solve(system, gradient[:, :, None])[:, :, 0]
     far = (np.abs(step) > LONGEST) & shapes
     lanes = far.any(axis=1)
-    whole = _cut(step)
+    whole = _cut(step, shapes if linear else np.ones_like(shapes))
     if lanes.any():
         here, stay = system[lanes], far[lanes]
         moved = np.clip(step[lanes], -LONGEST, LONGEST) * stay
         rest = (gradient[lanes] - (here @ moved[:, :, None])[:, :, 0]) * ~stay
         # rows and columns of what is moved already are those of the identity
         here = here * (~stay[:, :, None] & ~stay[:, None]) + stay[:, :, None] * np.eye(len(shapes))
-        found = moved + _cut(np.linalg.solve(here, rest[:, :, None])[:, :, 0])
+        found = moved + _cut(np.linalg.solve(here, rest[:, :, None])[:, :, 0], ~shapes & (not linear))
         downhill = (gradient[lanes] * found).sum(axis=1, keepdims=True) > 0
         whole[lanes] = np.where(downhill, found, whole[lanes])
     return whole
 
 
-def _cut(step: np.ndarray) -> np.ndarray:
-    most = np.maximum(np.abs(step).max(axis=1, keepdims=True), 1e-300)
+def _cut(step: np.ndarray, counted: np.ndarray) -> np.ndarray:
+    """The step, shortened so that none of the parameters that are counted (p,) goes too far."""
+    most = np.maximum((np.abs(step) * counted).max(axis=1, keepdims=True), 1e-300)
     return np.asarray(step * np.minimum(1, LONGEST / most))
