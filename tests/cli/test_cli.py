@@ -222,7 +222,7 @@ def test_models_doctor_and_version_of_everything(capfd):
 def test_fit(capfd, write, tmp_path):
     csv = write("model,vision_tokens,score\na,1,2\na,4,4\na,16,8\na,64,16.1\n", "c.csv")
     status, out, _ = call(capfd, "fit", csv, "--json")
-    (curve,) = json.loads(out)
+    (curve,) = json.loads(out)["fits"]
     assert status == 0 and curve["laws"]["power"]["parameters"]["alpha"] == pytest.approx(
         -0.5, abs=0.01
     )

@@ -187,6 +187,11 @@ def checked(n: Any, score: Any, error: Any = None, scale: Scale | None = None) -
             )
             if name == "n" and array[k] == 0:
                 why = "a score without tokens has no place on log n, leave it out; every value"
+            if name == "error" and np.isnan(array[k]):
+                raise InputError(
+                    f"error[{k}] is missing: every score of a curve needs its standard error, or "
+                    "none has one"
+                )
             raise InputError(
                 f"{name}[{k}] = {array[k]} is not allowed: {why} must be finite and > 0"
             )

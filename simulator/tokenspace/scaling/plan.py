@@ -212,7 +212,8 @@ def curves_of(grid: Grid, x: np.ndarray, runs: int, rng: np.random.Generator) ->
     raw = grid.raw[0, which].copy()
     normal = rng.standard_normal((runs, kept))
     raw[:, :kept] += size[:, None] * np.einsum("rij,rj->ri", spread[which], normal)
-    return np.asarray(law.log_scores(raw, x[None]))
+    with np.errstate(over="ignore"):  # S(1), far from counts that are large
+        return np.asarray(law.log_scores(raw, x[None]))
 
 
 def smallest(x: np.ndarray, log_score: np.ndarray, keep: float) -> np.ndarray:

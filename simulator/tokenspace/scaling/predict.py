@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from tokenspace.errors import InputError
 from tokenspace.scaling.joint.family import abscissa
 from tokenspace.scaling.joint.fit import JointFit
+from tokenspace.scaling.predictive import Mixture
 from tokenspace.statistics.balance import Balance, fit_balance
 from tokenspace.statistics.estimate import Moments
 from tokenspace.statistics.result import Result
 
 PARTS = 200  # of equal probability, of the confidence distribution of n_balance
-HALVINGS = 60
 
 
 @dataclass(frozen=True)
@@ -193,15 +192,9 @@ class _Lines:
 
     def quantile(self, p: float, middle: np.ndarray, scale: np.ndarray) -> np.ndarray:
         """Quantile (m,) of the mixture over parts of Student's t about `middle` (parts, m)."""
-        t: Callable[..., np.ndarray] = stats.t(self.freedom).cdf
-        scale = np.maximum(scale, 1e-12)
-        far = stats.t(self.freedom).ppf(p)
-        low, high = (f(middle + far * scale, axis=0) for f in (np.min, np.max))
-        for _ in range(HALVINGS):
-            half = (low + high) / 2
-            below = t((half - middle) / scale).mean(axis=0) < p
-            low, high = np.where(below, half, low), np.where(below, high, half)
-        return (low + high) / 2
+        weight = np.full(middle.T.shape, 1 / len(middle))
+        parts = (weight, middle.T, np.maximum(scale, 1e-12).T, np.full(weight.shape, self.freedom))
+        return Mixture(*(part[None] for part in parts)).quantile(p)[0]
 
 
 def _few(

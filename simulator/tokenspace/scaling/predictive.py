@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import gammaln, stdtr
+from scipy.special import gammaln, stdtr, stdtrit
 
 from tokenspace.scaling.laws import ScalingLaw
 from tokenspace.scaling.optimise import Points, minimise
@@ -56,11 +56,14 @@ class Mixture:
         return np.asarray(top + np.log(np.exp(logs - top[..., None]).sum(axis=-1)))
 
     def quantile(self, p: float) -> np.ndarray:
-        """The y with P(log S <= y) = p, (curves, points), by halving."""
-        reach = self.scale * 1e3
+        """The y with P(log S <= y) = p, (curves, points), by halving.
+
+        It lies between the least and the largest such y of the parts.
+        """
+        own = self.centre + self.scale * stdtrit(self.freedom, p)
         counted = self.weight > 1e-12
-        low = np.where(counted, self.centre - reach, np.inf).min(axis=-1)
-        high = np.where(counted, self.centre + reach, -np.inf).max(axis=-1)
+        low = np.where(counted, own, np.inf).min(axis=-1)
+        high = np.where(counted, own, -np.inf).max(axis=-1)
         for _ in range(HALVINGS):
             middle = (low + high) / 2
             below = self.cdf(middle) < p

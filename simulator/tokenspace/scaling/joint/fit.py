@@ -12,7 +12,7 @@ from scipy.optimize import minimize_scalar
 
 from tokenspace.errors import InputError
 from tokenspace.scaling.curves import Curve
-from tokenspace.scaling.joint.family import Family, abscissa
+from tokenspace.scaling.joint.family import ROUNDING, Family, abscissa
 from tokenspace.scaling.joint.noise import KINDS, Noise
 from tokenspace.scaling.joint.ratios import (
     NAMES,
@@ -27,6 +27,7 @@ from tokenspace.scaling.joint.ratios import (
 CHI_SQUARE = "chi-square"
 EVERY = 4  # n_balance of the grid at which limits are drawn
 LEAST_RUNS = 99
+NOISELESS = 2 * ROUNDING  # residual standard deviation of log S
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,11 @@ class JointFit:
     level: float
 
     @property
+    def noiseless(self) -> int:
+        """Curves without noise to speak of: sets and p-values, drawn from noise, say nothing."""
+        return int((self.residual_std < NOISELESS).sum())
+
+    @property
     def crossover(self) -> bool:
         """Whether some n_balance fits better than power laws."""
         return 0 < self.n_balance < np.inf
@@ -70,7 +76,9 @@ class JointFit:
 
     def excluded(self, kind: str = "blocks") -> list[tuple[float, float]]:
         """What the confidence set leaves out, as intervals (low, high)."""
-        return _runs(self.grid, self.deviance - self.limits[kind])
+        ends = [0.0, *(end for region in self.regions(kind) for end in region), np.inf]
+        pairs = zip(ends[::2], ends[1::2], strict=True)
+        return [(low, high) for low, high in pairs if low < high]
 
     def predict(self, n: Any) -> np.ndarray:
         """S(n) of each curve, (K, m)."""
