@@ -237,6 +237,11 @@ def test_fit(capfd, write, tmp_path):
     )
     csv = write("model,benchmark,n,score,model_size\n" + sizes, "sizes.csv")
     assert call(capfd, "fit", csv, "--law", "power")[0] == 0  # no benchmark has both sizes
+    csv = write("model,benchmark,n,score,model_size\n" + sizes.replace(",y,", ",x,"), "sizes.csv")
+    found = json.loads(call(capfd, "fit", csv, "--law", "power", "--json")[1])
+    (one,) = found["sizes"]
+    assert len(found["fits"]) == 2 and one["benchmark"] == "x" and one["points"] == 6
+    assert set(one["parameters"]) == {"limit", "A", "b", "g"}
     for text, words in (("a,b\n1,2\n", "needs columns"), ("n,score\n1,x\n", "line 2")):
         status, _, err = call(capfd, "fit", write(text, "bad.csv"))
         assert status == 2 and words in err

@@ -11,6 +11,7 @@ from tokenspace.scaling.joint.family import Family, abscissa
 from tokenspace.scaling.joint.fit import _runs
 from tokenspace.scaling.joint.forecast import POWER, SAME, SEPARATE, SHARED, forecast_joint, skill
 from tokenspace.scaling.joint.noise import KINDS, Noise
+from tokenspace.scaling.joint import power as module
 from tokenspace.scaling.joint.power import power
 from tokenspace.scaling.joint.ratios import deviance, limits, ratios
 from tokenspace.scaling.joint.sensitivity import by_model, study
@@ -202,6 +203,27 @@ def test_power_is_the_level_without_a_cause_and_full_without_noise():
     needs = quiet[quiet["test"] == "need"]
     assert (needs["rejected"] == 1).all()
     assert list(dict.fromkeys(quiet["counts"])) == [10, 20, 40]
+
+
+def test_power_is_the_level_where_the_null_is_true(monkeypatch):
+    """5 % of 400 data sets, beyond what 400 others say is critical, within four errors of both."""
+    monkeypatch.setattr(module, "BALANCES", (0.0,))
+    monkeypatch.setattr(module, "SPREADS", (0.0,))
+    monkeypatch.setattr(module, "SETTINGS", ((1.0, 1), (0.5, 2)))
+    for kind in KINDS:
+        found = power(curves(100.0, 0.05), kind=kind, runs=400)
+        level = found[found["test"] != "shape"]["rejected"]
+        assert len(level) == 4
+        assert np.all(abs(level - 0.05) < 4 * np.sqrt(2 * 0.05 * 0.95 / 400)), level
+
+
+def test_nothing_is_excluded_where_nothing_is_told():
+    """Flat curves: every n_balance fits alike; excluded is what the set leaves out."""
+    flat = ts.fit_joint([Curve(f"b{k}", N, np.full(10, 5.0)) for k in range(2)], runs=99)
+    assert flat.noiseless == 2
+    for kind in flat.limits:
+        assert flat.regions(kind) == [(0.0, np.inf)] and flat.excluded(kind) == []
+    assert ts.fit_joint(curves(60.0, 0.02), runs=99).noiseless == 0
 
 
 def test_subsets_leave_out_what_they_say():

@@ -70,7 +70,7 @@ def fit(
         print(f"By AICc {counts or NONE}; {clear} of {len(fitted)} decisively.")
         other = {
             "BIC": [_least({k: one.bic for k, one in f.fits.items()}) for _, f in fitted],
-            "leaving one point out": [
+            "leaving one n out": [
                 _least({k: -one.left_out for k, one in f.fits.items()}) for _, f in fitted
             ],
         }
