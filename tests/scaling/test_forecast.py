@@ -213,7 +213,7 @@ def test_stacked_weights_are_at_their_maximum():
 
 
 def test_what_is_left_needs_three_different_n():
-    with pytest.raises(ts.TokenspaceError, match="at 4 different n .* an integer from 1 to 1$"):
+    with pytest.raises(ts.TokenspaceError, match=r"at 4 different n .* an integer from 1 to 1$"):
         ts.forecast(np.repeat(N[:4], 3), np.arange(1.0, 13), 2)
 
 
@@ -270,5 +270,7 @@ def test_scores_at_few_n_do_not_determine_a_law():
     assert fit.fits["broken"].intervals == {} and fit.fits["crossover"].intervals != {}
     words = "3 different n do not determine the 4 parameters of the broken law"
     assert fit.fits["broken"].too_few == words
-    table = cases([(np.log(n), np.log(score), np.ones(12))], [Task(0, 8, 4)], chosen_method("auto", 0.95))
+    table = cases(
+        [(np.log(n), np.log(score), np.ones(12))], [Task(0, 8, 4)], chosen_method("auto", 0.95)
+    )
     assert set(table["law"]) == {"power", "logarithm", STACKED, NO_CHANGE}

@@ -7,11 +7,11 @@ from scipy.optimize import minimize_scalar
 
 import tokenspace as ts
 from tokenspace.scaling.curves import Curve, read_curves
+from tokenspace.scaling.joint import power as module
 from tokenspace.scaling.joint.family import Family, abscissa
 from tokenspace.scaling.joint.fit import _runs
 from tokenspace.scaling.joint.forecast import POWER, SAME, SEPARATE, SHARED, forecast_joint, skill
 from tokenspace.scaling.joint.noise import KINDS, Noise
-from tokenspace.scaling.joint import power as module
 from tokenspace.scaling.joint.power import power
 from tokenspace.scaling.joint.ratios import deviance, limits, ratios
 from tokenspace.scaling.joint.sensitivity import by_model, study
@@ -266,16 +266,22 @@ def test_refuses_options(options):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("balance", [0.0, 60.0])
-def test_confidence_sets_hold_the_truth(balance):
-    """Independent noise: both kinds of limit, 93 to 97 % within the error of 400 runs."""
-    family = Family.of(curves(balance, 0.05))
+@pytest.mark.parametrize(
+    ("balance", "error"), [(0.0, np.full(10, 0.05)), (60.0, np.r_[0.16, [0.02] * 8, 0.16])]
+)
+def test_confidence_sets_hold_the_truth(balance, error):
+    """Independent noise: both kinds of limit, 93 to 97 % within the error of 400 runs.
+
+    Of errors that are not alike and not given 70 % would hold.
+    """
+    given = curves(balance, 0.05)
+    family = Family.of([Curve(c.name, N, c.score, error=error * c.score) for c in given])
     place = int(np.argmin(abs(family.grid - balance)))
     truth = Family.of(curves(family.grid[place])).log_score
     rng = np.random.default_rng(5)
     held = dict.fromkeys(KINDS, 0)
     for _ in range(400):
-        y = truth + 0.05 * rng.standard_normal(truth.shape)
+        y = truth + error * rng.standard_normal(truth.shape)
         drawn = Family(family.names, family.n, y, family.weight)
         profile = deviance(drawn)
         noise = Noise.of(drawn, float(drawn.grid[profile.argmin()]))

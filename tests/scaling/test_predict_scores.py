@@ -130,13 +130,13 @@ def test_refuses_tokens_that_say_too_little():
 
 @pytest.mark.slow
 def test_agreement_has_the_level_of_the_scores_where_tokens_say_all(many):
-    """n_balance all but known: 3 to 7 % of true ones are refused, within the error of 200 runs."""
+    """n_balance all but known: 3 to 7 % of true ones are refused, within the error of 100 runs."""
     n, rng = np.array([1.0, 8, 32, 128, 512, 1024]), np.random.default_rng(4)
     found = ts.predict_scores(many, scores([8, 32, 256]))
-    x, refused, runs = abscissa(n, np.array([BALANCE]))[0], 0, 200
+    x, refused, runs = abscissa(n, np.array([BALANCE]))[0], 0, 100
     for _ in range(runs):
         made = {b: (n, np.exp(b * x + 0.02 * rng.standard_normal(6))) for b in (0.2, 0.3, 0.5)}
-        refused += not found.agrees(ts.fit_joint(made, runs=199), "independent")
+        refused += not found.agrees(ts.fit_joint(made, runs=99), "independent")
     assert stats.binom.ppf(0.01, runs, 0.03) <= refused <= stats.binom.ppf(0.99, runs, 0.07)
 
 

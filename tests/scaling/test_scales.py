@@ -112,7 +112,9 @@ def test_hubers_scale_is_known_by_fewer_degrees_of_freedom():
     for _ in range(60):
         w = np.minimum(1, BEND * scale[:, None] / abs(y))
         scale = np.sqrt((w * y**2).mean(axis=1))
-    assert np.var(np.log(scale**2)) == pytest.approx(2 / (TOLD * m), rel=4 * np.sqrt(2 / runs) + 2 / m)
+    assert np.var(np.log(scale**2)) == pytest.approx(
+        2 / (TOLD * m), rel=4 * np.sqrt(2 / runs) + 2 / m
+    )
     told = robust(points)
     assert (told.spread, told.told) == (KAPPA**-2, TOLD) and 0.85 < TOLD < 0.9
     assert (points.spread, points.told) == (1, 1)

@@ -113,8 +113,8 @@ def _show_fits(rows: list[Row], runs: int) -> None:
         if (none := row.fit.noiseless) and row.points == ALL:
             print(
                 shown(
-                    f"{row.model}: {none} of {row.curves} curves have no noise; ranges and p, which "
-                    "are drawn from noise, say nothing of them."
+                    f"{row.model}: {none} of {row.curves} curves have no noise; ranges and p, "
+                    "which are drawn from noise, say nothing of them."
                 )
             )
     if short := max(row.short for row in rows):

@@ -104,8 +104,8 @@ def read_curves(path: Path | str | None = None) -> list[Curve]:
     table.columns = [str(name).strip() for name in table.columns]
     if other := next((mark for mark in (";", "\t") if mark in table.columns[0]), ""):
         raise InputError(
-            f"{source}: its cells are separated by {other!r}; save it with commas between cells, and "
-            "points in numbers"
+            f"{source}: its cells are separated by {other!r}; save it with commas between cells, "
+            "and points in numbers"
         )
     if not isinstance(table.index, pd.RangeIndex):  # pandas took the first cells for names of rows
         raise InputError(f"{source}: its rows have more cells than its header has columns")

@@ -52,8 +52,8 @@ def fit_scaling(
 ) -> ScalingFit:
     """Fit scaling laws to scores at several token counts.
 
-    Least squares in log S, for noise that is normal in log S and the same at every n. Several scores
-    at one n count as measurements with noise of their own. Intervals are those of
+    Least squares in log S, for noise that is normal in log S and the same at every n. Several
+    scores at one n count as measurements with noise of their own. Intervals are those of
     `scaling/intervals.py`: exact for the power law, profiles of the likelihood for others.
 
     Args:

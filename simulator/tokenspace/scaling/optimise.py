@@ -148,9 +148,7 @@ def minimise(
     return raw, rss
 
 
-def _step(
-    system: np.ndarray, gradient: np.ndarray, shapes: np.ndarray, linear: bool
-) -> np.ndarray:
+def _step(system: np.ndarray, gradient: np.ndarray, shapes: np.ndarray, linear: bool) -> np.ndarray:
     """The solution of each lane's equations, (lanes, p), no longer than `LONGEST`, and downhill.
 
     What log S is linear in goes as far as it must: no step of it is too long.
@@ -169,7 +167,9 @@ def _step(
         rest = (gradient[lanes] - (here @ moved[:, :, None])[:, :, 0]) * ~stay
         # rows and columns of what is moved already are those of the identity
         here = here * (~stay[:, :, None] & ~stay[:, None]) + stay[:, :, None] * np.eye(len(shapes))
-        found = moved + _cut(np.linalg.solve(here, rest[:, :, None])[:, :, 0], ~shapes & (not linear))
+        found = moved + _cut(
+            np.linalg.solve(here, rest[:, :, None])[:, :, 0], ~shapes & (not linear)
+        )
         downhill = (gradient[lanes] * found).sum(axis=1, keepdims=True) > 0
         whole[lanes] = np.where(downhill, found, whole[lanes])
     return whole

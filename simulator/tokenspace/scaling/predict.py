@@ -131,13 +131,13 @@ def predict_scores(
     )
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(n == 1, (1 + 1 / (1 + drawn[:, None])) / 2, x / np.log(n))
-    error = lines.deviation / np.sqrt(lines.square)
+    of_beta = lines.deviation / np.sqrt(lines.square)
     alphas = [
-        lines.quantile(p, -lines.beta[:, None] * ratio, error[:, None] * ratio)
+        lines.quantile(p, -lines.beta[:, None] * ratio, of_beta[:, None] * ratio)
         for p in (tail, 0.5, 1 - tail)
     ]
     betas = [
-        float(lines.quantile(p, lines.beta[:, None], error[:, None])[0])
+        float(lines.quantile(p, lines.beta[:, None], of_beta[:, None])[0])
         for p in (tail, 0.5, 1 - tail)
     ]
     return ScorePrediction(

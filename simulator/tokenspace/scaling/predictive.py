@@ -5,8 +5,9 @@ Given shapes, the rest is least squares, and a new log S is distributed as Stude
 f(x*), scale s sqrt(1 + h), with s^2 = RSS / (m - k) from m points and k parameters that are no
 shapes, and h = J* (J^T W J)^+ J*^T. The law's forecast mixes them by what the data say of the
 shapes, weight RSS^(-(m - k) / 2). Under a robust loss RSS / (m - k) is not the variance of noise:
-the least RSS counts `spread` times, and the degrees of freedom `told` times. Laws without shapes give one such t: for the power law it is the
-interval of the textbooks, exact for normal noise. For the others tests count how often it covers.
+the least RSS counts `spread` times, and the degrees of freedom `told` times. Laws without shapes
+give one such t: for the power law it is the interval of the textbooks, exact for normal noise. For
+the others tests count how often it covers.
 
 Source: A. Gelman et al., Bayesian Data Analysis, 3rd ed., 2013, ch. 14 (Student's t).
 """

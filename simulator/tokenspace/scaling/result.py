@@ -22,11 +22,11 @@ class LawFit:
     parameters: name -> value; intervals: name -> (low, high) at `level`, an end that the data do
     not bound being the end of the parameter's range, and no entry where `too_few` says why;
     degrees_of_freedom: points less parameters; residual_std: of log S, not a number where no degree
-    of freedom is left; aicc: Akaike's criterion for few points, bic: Schwarz's; smaller is
-    better, infinite when there are too few points for the law; left_out: mean log density of a
-    point given those at all other n, larger is better, not a number with too few points; mean_squares:
-    of the residuals, all points counted; weight: of the points, those that the loss ("squares" or
-    "huber") gives them; scale: what the law is fitted to.
+    of freedom is left; aicc: Akaike's criterion for few points, bic: Schwarz's; smaller is better,
+    infinite when there are too few points for the law; left_out: mean log density of a point given
+    those at all other n, larger is better, not a number with too few points; mean_squares: of the
+    residuals, all points counted; weight: of the points, those that the loss ("squares" or "huber")
+    gives them; scale: what the law is fitted to.
     """
 
     law: str

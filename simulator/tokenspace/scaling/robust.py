@@ -4,10 +4,10 @@ The loss is the likelihood of Huber's least favourable distribution: normal up t
 exponential beyond. Its optimum in the scale s is s^2 = sum of w r^2 / m with the weights
 w = min(1, BEND s / |r|), so fits alternate between weights and least squares.
 The weighted sum of squares understates how far scores and estimates scatter. For normal noise s is
-KAPPA = 0.87 of its standard deviation, the root of E chi(Z / KAPPA) = 1 with chi(z) = w z^2, so that
-s^2 / KAPPA^2 is its variance; and log s varies by Var chi / (m A^2), A = E z chi'(z), as that of
-least squares with A^2 / (2 Var chi) = 88 % of the degrees of freedom. That is what intervals of new
-scores are made of; `widening` mends those of estimates.
+KAPPA = 0.87 of its standard deviation, the root of E chi(Z / KAPPA) = 1 with chi(z) = w z^2, so
+that s^2 / KAPPA^2 is its variance; and log s varies by Var chi / (m A^2), A = E z chi'(z), as that
+of least squares with A^2 / (2 Var chi) = 88 % of the degrees of freedom. That is what intervals of
+new scores are made of; `widening` mends those of estimates.
 
 Source: P. J. Huber, Robust Estimation of a Location Parameter, Ann. Math. Stat. 35, 73, 1964;
 Robust Statistics, 1981, section 7.6 (errors of regression).

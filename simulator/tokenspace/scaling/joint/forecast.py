@@ -26,7 +26,8 @@ def forecast_joint(curves: Sequence[Curve], hold: int = 3) -> pd.DataFrame:
 
     Returns:
         A row a curve; columns "one n_balance", "one for each curve", "power law", and "no change"
-        (the last score before them stays, the mean of log S where there are several); `attrs["n_balance"]` is the shared one.
+        (the last score before them stays, the mean of log S where there are several);
+        `attrs["n_balance"]` is the shared one.
 
     Raises:
         InputError: a curve with too few points.
