@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -38,6 +39,7 @@ def fit(
     The CSV needs columns vision_tokens (or n) and score. It may have standard_error, or questions
     (a percentage of how many), which weigh the points; model_size, which adds a fit over sizes;
     confound and trained_for_n, for `forecast`; source and note. Every other column names a curve.
+    Several scores of a curve at one n count as measurements with noise of their own.
     """
     import numpy as np
 
@@ -57,7 +59,8 @@ def fit(
         )
     sizes = fit_sizes(curves) if in_several_sizes(curves) else []
     if as_json:
-        document([{"curve": name, **f.to_dict()} for name, f in fitted])
+        fits = [{"curve": name, **f.to_dict()} for name, f in fitted]
+        document({"fits": fits, "sizes": [asdict(one) for one in sizes]})
         return
     _show_fits(fitted)
     if len(fitted[0][1].fits) > 1:
@@ -67,7 +70,7 @@ def fit(
         print(f"By AICc {counts or NONE}; {clear} of {len(fitted)} decisively.")
         other = {
             "BIC": [_least({k: one.bic for k, one in f.fits.items()}) for _, f in fitted],
-            "leaving one point out": [
+            "leaving one n out": [
                 _least({k: -one.left_out for k, one in f.fits.items()}) for _, f in fitted
             ],
         }
