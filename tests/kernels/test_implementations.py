@@ -164,8 +164,7 @@ OF_LAWS = [
     for name, implementation in SAMPLING
     for law in LAWS
     if name == "sample_statistics"
-    if (name, implementation) not in INTERPRETED
-    or LAWS[law].token_change in dispatch.PALLAS_CHANGES
+    if (name, implementation) not in INTERPRETED or LAWS[law].token_change in dispatch.WHOLE_CHANGES
 ]
 
 
