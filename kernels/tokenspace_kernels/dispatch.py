@@ -59,7 +59,7 @@ BLOCKS = {  # tokens of a block, where a kernel in plain JAX does not take any n
     sample_divergence_unrolled.sample_divergence: sample_divergence_unrolled.BLOCK,
     sample_statistics_unrolled.sample_statistics: PAIR,
 }
-AT_ONCE = {sample_statistics_unrolled.sample_statistics: sample_statistics_unrolled.STEP}
+AT_ONCE = {sample_statistics_unrolled.sample_statistics: sample_statistics_unrolled.PAIRS * PAIR}
 
 # Where the kernels lie that Pallas compiles, by platform, and the tokens of a block they take.
 PALLAS = {

@@ -64,9 +64,8 @@ def sample_divergence(
         own = []
         for term, noise in zip(terms, ciphers, strict=True):
             rows = (lax.dynamic_index_in_dim(x, block, keepdims=False) for x in term[:2])
-            own.append(
-                Term(partial(weight, *rows), slots, term.states, term.scale, noise, size // PAIR)
-            )
+            scale = term.scale[None, :]
+            own.append(Term(partial(weight, *rows), slots, term.states, scale, noise, size // PAIR))
         at_slots, carries = Rows(own, PLAIN).at_pair(block, carries, slots)
         norms = jnp.stack(over_features([x * x for x in at_slots]))
         # Slots that no point has are written too, and again by the blocks after.

@@ -22,8 +22,9 @@ from tokenspace_kernels.sample_divergence import TokenBlocks
 from tokenspace_kernels.sample_divergence_unrolled import over_features, points_before, weight
 from tokenspace_kernels.streams import TOTAL
 
-PAIRS = 4  # of a step: more launches with 2 and 8, and with 8 an H100 needs all registers
-STEP = PAIRS * PAIR
+# Of a step. With 2 an H100 takes a tenth fewer instructions, but one more launch and a third more
+# memory, 56 MiB for tokens of norm 1, which its L2 cannot hold; 8 take all registers of a thread.
+PAIRS = 4
 
 
 class Carry(NamedTuple):
@@ -80,27 +81,29 @@ def sample_statistics(
     ends: jax.Array,
     where: jax.Array,
     law: Any,
+    pairs: int = PAIRS,
 ) -> Reports:
     """As `sample_divergence.sample_statistics`, for blocks of two tokens in `total`, `difference`.
 
-    The law leaves tokens as they are or scales them to norm 1; tokens are a multiple of STEP.
+    The law leaves tokens as they are or scales them to norm 1. pairs: of a step, a divisor of all.
     """
     replicates, dim, points = len(keys), scale.shape[0], len(where)
-    pairs = len(total.factor)
-    place = places(jnp.asarray(ends), jnp.asarray(where), pairs * PAIR // len(ends))
-    before = points_before(place, pairs // PAIRS, STEP)
-    place = jnp.pad(place, (0, STEP), mode="edge")
+    steps, slots = len(total.factor) // pairs, pairs * PAIR
+    place = places(jnp.asarray(ends), jnp.asarray(where), steps * slots // len(ends))
+    before = points_before(place, steps, slots)
+    place = jnp.pad(place, (0, slots), mode="edge")
     feature = lax.broadcasted_iota(jnp.uint32, (1, dim), 1)
     key = keys[:, :1], keys[:, 1:]
     ciphers = [noise_of(key, stream, feature) for stream in (TOTAL, None)]
     weights = rows_of(total), rows_of(difference)
-    root = scale * np.float32(0.5**0.5)
+    root = scale[None, :] * np.float32(0.5**0.5)
 
     def step(number: jax.Array, carry: Carry) -> Carry:
-        first = number * PAIRS
-        of_step = jax.tree.map(lambda x: lax.dynamic_slice_in_dim(x, first, PAIRS), weights)
-        states, tokens = list(carry.states), ([], [])
-        for pair in range(PAIRS):
+        first = number * pairs
+        of_step = jax.tree.map(lambda x: lax.dynamic_slice_in_dim(x, first, pairs), weights)
+        states = list(carry.states)
+        tokens: tuple[list[jax.Array], list[jax.Array]] = ([], [])
+        for pair in range(pairs):
             for q, rows in enumerate(of_step):
                 process = Process(partial(weight, *(x[pair] for x in rows)), ciphers[q])
                 drawn, states[q] = draw(process, first + pair, states[q], PLAIN)
@@ -109,7 +112,7 @@ def sample_statistics(
         unit = law.token_change == "unit"
         after = _after_each(a, b, None if unit else [m + m for m in tokens[1]])
         # Tokens that no point asks for are written too, and again by the steps after.
-        at = lax.dynamic_slice_in_dim(place, before[number], STEP) % STEP
+        at = lax.dynamic_slice_in_dim(place, before[number], slots) % slots
         out = lax.dynamic_update_slice_in_dim(
             carry.out, _reports(carry.sums, after)[:, at], before[number], 1
         )
@@ -120,7 +123,7 @@ def sample_statistics(
     carry = Carry(
         Running(nothing, nothing),
         tuple((zero,) * x.transition.shape[1] for x in (total, difference)),
-        jnp.zeros((len(Reports._fields), points + STEP, replicates), jnp.float32),
+        jnp.zeros((len(Reports._fields), points + slots, replicates), jnp.float32),
     )
-    out = lax.fori_loop(0, pairs // PAIRS, step, carry).out
+    out = lax.fori_loop(0, steps, step, carry).out
     return Reports(*(x[:points].T for x in out))

@@ -29,6 +29,7 @@ from tokenspace_benchmarks.ahead_of_time import (
 from tokenspace_benchmarks.ahead_of_time.programs import NORMALS
 from tokenspace_benchmarks.ahead_of_time.programs import programs as planned_programs
 from tokenspace_benchmarks.ahead_of_time.record import WALKS
+from tokenspace_kernels import sample_divergence_unrolled as unrolled
 
 programs = cache(lambda platform: list(planned_programs(platform)))
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
@@ -266,6 +267,9 @@ def test_programs_have_the_blocks_of_an_accelerator():
         if p.implementation == "xla":
             assert p.replicates == ACCELERATOR_BLOCK_ELEMENTS // (TOKEN_BLOCK * 1024)
         assert p.numbers == p.replicates * 1024 * 1024
+    for p in programs("gpu"):
+        if (p.kernel, p.implementation) == ("sample_divergence", "xla"):
+            assert p.replicates == ACCELERATOR_BLOCK_ELEMENTS // (unrolled.BLOCK * 1024)
 
 
 def test_programs_that_differ_in_numbers_are_one():
