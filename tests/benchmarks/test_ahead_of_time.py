@@ -98,6 +98,15 @@ def test_trips_of_a_loop(compare, step, bound, predicate, trips):
     assert counted["integer"] == 2 * (trips or 1)
 
 
+@pytest.mark.parametrize(("start", "trips"), [("MOV R3, 0x8", 8), ("LDC R3, c[0x0][0x210]", None)])
+def test_trips_of_a_loop_that_counts_down(start, trips):
+    """To nothing, from a constant or from a number that only a run knows."""
+    text = SASS.replace("HFMA2.MMA R3, -RZ, RZ, 0, 0", start)
+    text = text.replace("0x40, RZ", "-0x1, RZ").replace("0x100, PT", "RZ, PT")
+    counted, unknown, _ = sass.count(sass.parse(text))
+    assert (unknown, counted["special"]) == (trips is None, 0.5 * (trips or 1))
+
+
 def test_trips_of_loops_with_uniform_predicates():
     """A predicate that is true once and then no more; and one whose counter starts late."""
     twice = SASS.replace(
