@@ -89,7 +89,7 @@ def test_tpu(target, states):
     of = record(target, sample_divergence_tpu, states)
     assert of.temporaries <= 1 << 20
     loops = [x for x in latest_bundles("sample_divergence").all() if x.logarithms and not x.inner]
-    assert len(loops) == 2  # up to each grid point, and on to the end of a chunk
+    assert len(loops) >= 2  # up to each grid point, on to a chunk's end; on a v5p at the point too
     if target == "v5e":
         assert max(map(cycles_of, loops)) <= V5E_CYCLES[states]
         assert max(loop.spilt for loop in loops) <= V5E_SPILT[states]
