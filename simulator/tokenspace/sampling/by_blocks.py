@@ -14,11 +14,12 @@ from tokenspace.sampling.sampler import Request
 from tokenspace_kernels.blocks import Blocks, lay_out
 from tokenspace_kernels.dispatch import (
     DEFAULT,
-    PALLAS_CHANGES,
     PALLAS_FEATURES,
     VARIABLE,
+    WHOLE_CHANGES,
     Kernel,
     kernel,
+    of_any_law,
 )
 from tokenspace_kernels.sample_divergence import LinearBlocks, TokenBlocks
 
@@ -46,14 +47,16 @@ def _drawer(name: str, dim: int, law: TokenLaw) -> Kernel:
     """The kernel that draws: others than plain JAX know some laws and numbers of features only."""
     chosen = kernel(name)
     whole = name == "sample_statistics"  # tokens are formed, and changed by the law
+    special = whole and law.token_change not in WHOLE_CHANGES
+    plain = of_any_law(name) if special else kernel(name, DEFAULT)
     if chosen.implementation == "numba":
         limit = f"fewer than {LEAST_DIM} features"
         suits = dim >= LEAST_DIM and not (whole and law.token_change == "other")
     elif chosen.implementation == "pallas" and whole:
         limit = f"more than {PALLAS_FEATURES} features"
-        suits = dim <= PALLAS_FEATURES and law.token_change in PALLAS_CHANGES
+        suits = dim <= PALLAS_FEATURES and not special
     else:
-        return chosen
+        return plain if chosen.implementation == DEFAULT else chosen
     if suits:
         return chosen
     if os.environ.get(VARIABLE) == chosen.implementation:
@@ -61,7 +64,7 @@ def _drawer(name: str, dim: int, law: TokenLaw) -> Kernel:
             f"{chosen.implementation!r} draws neither {limit} nor {law!r}: {DEFAULT!r} runs",
             stacklevel=2,
         )
-    return kernel(name, DEFAULT)
+    return plain
 
 
 def _prepare_divergence(request: Request) -> Plan:
@@ -96,7 +99,7 @@ def _prepare_statistics(request: Request) -> Plan:
         request.grid,
         psi=not request.divergence_only,
         method=METHOD,
-        elements=2 * (drawer.token_block or TOKEN_BLOCK) * model.dim,
+        elements=2 * (drawer.at_once or TOKEN_BLOCK) * model.dim,
     )
 
 
