@@ -103,11 +103,16 @@ def by_hand(a, b, groups, family):
 
 
 @pytest.mark.parametrize("family", ["constant", "exponential"])
-@pytest.mark.parametrize("groups", [None, [0] * 3 + [1] * 4 + [2, 3, 3] + [4] * 5, IJ, "all"])
+@pytest.mark.parametrize(
+    "groups", [None, [0] * 3 + [1] * 4 + [2, 3, 3] + [4] * 5, IJ, "all", [0, 0, 1, 2, 3, 3]]
+)
 def test_errors_are_those_of_fits_without_each_group(family, groups):
     if isinstance(groups, str):
         fit = ts.fit_tokens(PICTURES, family=family, pairs="all")
         want = by_hand(*GIVEN, IJ, family)
+    elif np.shape(groups) == (6,):  # of pictures
+        fit = ts.fit_tokens(PICTURES, family=family, pairs="all", groups=groups)
+        want = by_hand(*GIVEN, np.array(groups)[IJ], family)
     else:
         fit = ts.fit_tokens(*GIVEN, family, groups=groups)
         want = by_hand(*GIVEN, np.arange(15) if groups is None else groups, family)

@@ -53,7 +53,7 @@ def members_of(groups: Any, pairs: int) -> np.ndarray:
         raise InputError(f"groups have dtype {labels.dtype}; whole numbers or words are needed")
     _, numbers = np.unique(labels, return_inverse=True)
     members = _merged(numbers.reshape(pairs, -1))
-    sizes = begin_groups(members.max() + 1, 0).add(np.zeros((pairs, 0)), members).sizes
+    sizes = sizes_of(members)
     if len(sizes) < 2:
         raise InputError(
             "groups: all pairs are in one group, so nothing is known of errors; leave groups out "
@@ -122,19 +122,24 @@ class GroupSums:
 
     @property
     def degrees_of_freedom(self) -> float:
-        """(sum s^2)^2 / sum s^4 - 1 for groups of s pairs: K - 1 where all are of one size.
-
-        As if groups had effects of one variance, so that a group of many pairs brings more of it;
-        at least 1. Source: Satterthwaite 1946, for sums of unequal variances.
-        """
-        square = self.sizes.astype(np.float64) ** 2
-        return max(float(square.sum() ** 2 / (square @ square)) - 1, 1.0)
+        """See `freedom_of`."""
+        return freedom_of(self.sizes)
 
 
-def freedom_of(members: np.ndarray) -> float:
-    """Degrees of freedom of errors over pairs with these groups (pairs, w)."""
+def freedom_of(sizes: np.ndarray) -> float:
+    """(sum s^2)^2 / sum s^4 - 1 for groups of s pairs: K - 1 where all are of one size.
+
+    As if groups had effects of one variance, so that a group of many pairs brings more of it;
+    at least 1. Source: Satterthwaite 1946, for sums of unequal variances.
+    """
+    square = sizes.astype(np.float64) ** 2
+    return max(float(square.sum() ** 2 / (square @ square)) - 1, 1.0)
+
+
+def sizes_of(members: np.ndarray) -> np.ndarray:
+    """How many pairs with these groups (pairs, w) each group is in."""
     empty = begin_groups(int(members.max()) + 1, 0)
-    return empty.add(np.zeros((len(members), 0)), members).degrees_of_freedom
+    return empty.add(np.zeros((len(members), 0)), members).sizes
 
 
 def begin_groups(groups: int, width: int) -> GroupSums:

@@ -12,7 +12,7 @@ from tokenspace.errors import InputError
 from tokenspace.grids import log_grid
 from tokenspace.statistics.estimate import Estimate
 from tokenspace.statistics.jackknife import deviations, freedom_of
-from tokenspace.tokens.moments import pair_moments
+from tokenspace.tokens.moments import pair_moments, with_left_out
 from tokenspace.tokens.one_length import given_of
 from tokenspace.tokens.pairs import Pairs
 from tokenspace.tokens.spectrum import NAMES, spectrum_rows
@@ -93,7 +93,7 @@ def describe_tokens(
     given = given_of(a, b, pairs, groups, only, tokens).checked()
     if given.a.shape[1] < 3:
         raise InputError("an exponent of the upper half of n needs at least 3 tokens a sequence")
-    units = np.arange(len(given.a)) if given.every else _units(given)
+    units = _units(given)
     if units.max() < 3:
         raise InputError(
             f"tokens are described by halves of the pictures, which takes at least 4 pictures (or "
@@ -111,15 +111,16 @@ def describe_tokens(
 
 
 def _units(given: Pairs) -> np.ndarray:
-    """The unit of each pair that is left out at once: itself, or its group."""
-    if given.members is None:
-        return np.arange(len(given.a))
-    if given.members.shape[1] > 1:
+    """The unit of each picture or pair that is left out at once: itself, or its group."""
+    units = given.units
+    if units.ndim == 1:
+        return units
+    if units.shape[1] > 1:
         raise InputError(
             "tokens are described by halves, and pairs with two groups each fall into none; give "
-            "the pictures themselves, with pairs='all'"
+            "the pictures themselves, with pairs='all' (and their groups)"
         )
-    return given.members[:, 0]
+    return units[:, 0]
 
 
 def _sequences(given: Pairs, units: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
@@ -136,7 +137,7 @@ def _jackknife(function: Any, values: np.ndarray, units: np.ndarray) -> dict[str
     parts = np.array([values[units == u].sum(axis=0) for u in range(count)])
     means = np.vstack([whole / len(values), (whole - parts) / (len(values) - sizes)[:, None]])
     rows = {k: np.asarray(v) for k, v in function(means.T).items()}
-    return {k: _estimate(v, len(values), count - 1.0) for k, v in rows.items()}
+    return {k: _estimate(v, len(values), freedom_of(sizes)) for k, v in rows.items()}
 
 
 def _estimate(rows: np.ndarray, count: int, freedom: float) -> Estimate:
@@ -172,13 +173,13 @@ def _kurtosis(given: Pairs, units: np.ndarray) -> Estimate:
         powers = [np.zeros(given.a.shape[1:]) for _ in range(4)]
         for h in np.asarray(given.a):
             _add_powers(powers, h, 1)
-        rows = [_of_powers(powers, len(given.a))]
-        for h in np.asarray(given.a):
+        rows, sizes = [_of_powers(powers, len(given.a))], np.bincount(units)
+        for unit, size in enumerate(sizes):
             left = [p.copy() for p in powers]
-            _add_powers(left, h, -1)
-            rows.append(_of_powers(left, len(given.a) - 1))
-        pairs = len(given.a) * (len(given.a) - 1) // 2
-        return _estimate(np.array(rows), pairs, len(given.a) - 1.0)
+            for h in np.asarray(given.a)[units == unit]:
+                _add_powers(left, h, -1)
+            rows.append(_of_powers(left, len(given.a) - size))
+        return _estimate(np.array(rows), len(given), freedom_of(sizes))
     sums = []
     for x, y in zip(np.asarray(given.a), np.asarray(given.b), strict=True):
         square = (x.astype(np.float64) - y.astype(np.float64)) ** 2
@@ -212,17 +213,18 @@ def _by_norm(given: Pairs) -> tuple[dict[str, Estimate], ...]:
     n = log_grid(given.a.shape[1], POINTS)
     unit = [np.asarray(h, np.float32) for h in (given.a, given.b)]
     unit = [h / np.linalg.norm(h, axis=-1, keepdims=True) for h in unit[: 1 if given.every else 2]]
-    scaled = Pairs(unit[0], unit[-1], given.every, given.members, given.said)
+    scaled = Pairs(unit[0], unit[-1], given.every, given.groups, given.said)
     upper = len(n) // 2
     x = np.log(n[upper:]) - np.log(n[upper:]).mean()
     found = []
     for which in (given, scaled):
         moments = pair_moments(which, n)
-        square, product, within, cross = moments.rows().T[:4]
+        rows = with_left_out(moments)
+        square, product, within, cross = rows.T[:4]
         ordered = (n[-1] - 1.0) * square
         delta = (within - 2 * cross) / ordered
         with np.errstate(divide="ignore", invalid="ignore"):
-            logs = np.log(moments.rows()[:, 4 + upper :]) / 2
+            logs = np.log(rows[:, 4 + upper :]) / 2
             balance = (1 - 2 * product / square) / delta - 1
         found.append(
             {
@@ -231,7 +233,7 @@ def _by_norm(given: Pairs) -> tuple[dict[str, Estimate], ...]:
                 "exponent": logs @ (x / (x @ x)),
             }
         )
-    count, freedom = len(moments.values), freedom_of(moments.members)
+    count, freedom = moments.count, moments.degrees_of_freedom
     with np.errstate(invalid="ignore"):
         found.append({k: found[1][k] - v for k, v in found[0].items()})
     return tuple({k: _estimate(v, count, freedom) for k, v in rows.items()} for rows in found)

@@ -9,7 +9,7 @@ import numpy as np
 
 from tokenspace.errors import InputError
 from tokenspace.tokens.folders import TokenGroup, token_groups
-from tokenspace.tokens.pairs import Pairs, pairs_of
+from tokenspace.tokens.pairs import Pairs, pairs_among, pairs_of
 from tokenspace.tokens.unequal import UnequalPairs
 
 
@@ -46,10 +46,9 @@ def of_one_length(given: UnequalPairs, tokens: int | None = None) -> Pairs:
     kept = np.flatnonzero(lengths >= tokens)
     count = len(given.sequences)
     used = [k for k in range(count) if len(given.sequences[k]) >= tokens]
-    every = len(given) == count * (count - 1) // 2
-    pictures = np.unique(given.members).size == count or len(given) == 1
-    if every and pictures:
-        return pairs_of(_stacked(given, used, tokens), None, "all", None)
+    if len(given) == pairs_among(count):
+        groups = np.append(given.members[0, 0], given.members[: count - 1, -1])  # of 0 and others
+        return pairs_of(_stacked(given, used, tokens), None, "all", groups[used])
     labels = None
     if len(kept) > 1:
         labels = given.members[kept]

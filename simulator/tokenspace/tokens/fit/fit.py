@@ -12,7 +12,7 @@ from tokenspace.covariance import TokenModel
 from tokenspace.errors import InputError
 from tokenspace.grids import log_grid
 from tokenspace.statistics.estimate import Estimate
-from tokenspace.statistics.jackknife import deviations, freedom_of
+from tokenspace.statistics.jackknife import GroupSums, deviations
 from tokenspace.tokens.families.place import POINTS
 from tokenspace.tokens.fit.cells import Cells, cells_of
 from tokenspace.tokens.fit.held_out import LEAST_GROUPS, NO_MODEL, Ranked, Splits, chosen, ranking
@@ -20,7 +20,7 @@ from tokenspace.tokens.fit.model import branches_of, spectrum_of
 from tokenspace.tokens.fit.result import Positive, TokenFit
 from tokenspace.tokens.fit.search import AIMS, Shape, Target
 from tokenspace.tokens.fit.targets import families_named, groups_of, key_of, targets_of
-from tokenspace.tokens.moments import PairMoments, pair_moments, token_sums
+from tokenspace.tokens.moments import pair_moments, token_sums, with_left_out
 from tokenspace.tokens.one_length import given_of
 from tokenspace.tokens.pairs import Pairs
 
@@ -109,7 +109,7 @@ class _Fitting:
 
     given: Pairs
     targets: list[Target]
-    moments: PairMoments
+    moments: GroupSums
     second: np.ndarray
     cells: Cells | None
 
@@ -118,12 +118,12 @@ class _Fitting:
         n = log_grid(given.a.shape[1], POINTS)
         moments = pair_moments(given, n)
         second = token_sums(given).difference
-        if np.trace(second) <= ROUNDING * moments.values[:, 0].sum():
+        if np.trace(second) <= ROUNDING * moments.total[0]:
             raise InputError("both branches are the same, so D(n) = 0 and there is nothing to fit")
         if not targets[0].aim:
             return _Fitting(given, targets, moments, second, None)
         lagged = [t.place for t in targets if t.aim == "lags"]
-        cells = cells_of(given, groups_of(given, moments.members), n, list(dict.fromkeys(lagged)))
+        cells = cells_of(given, groups_of(given), n, list(dict.fromkeys(lagged)))
         upsilon = cells.of(np.ones(cells.groups, bool)).upsilon
         differ = upsilon > ROUNDING * n**2
         if not differ.all():
@@ -135,33 +135,34 @@ class _Fitting:
         return _Fitting(given, targets, moments, second, cells)
 
     def result(self, ranked: bool) -> TokenFit:
-        found = correlations_of(self.moments.rows(), self.given.a.shape[1])
+        rows = with_left_out(self.moments)
+        found = correlations_of(rows, self.given.a.shape[1])
         found["effective_dimension"] = np.array(
             [np.trace(self.second) ** 2 / np.sum(self.second**2)]
         )
-        rows: tuple[Ranked, ...] = ()
+        ranks: tuple[Ranked, ...] = ()
         target = self.targets[0]
         if ranked:
-            rows = self._ranking()
-            best = chosen(rows)
+            ranks = self._ranking()
+            best = chosen(ranks)
             keys = {key_of(t): t for t in self.targets}
             target = keys[best.family, best.order, best.aim]
         fit = None
         if target.aim:
             assert self.cells is not None
-            fit, more = _with_errors(target, self.cells, len(self.moments.values) > 1)
+            fit, more = _with_errors(target, self.cells, len(rows) > 1)
             found |= more
         plain = {k: float(v[0]) for k, v in found.items()}
         branches, notes = branches_of(target, fit, plain)
-        if rows and rows[0].family == NO_MODEL:
+        if ranks and ranks[0].family == NO_MODEL:
             notes = (*notes, "on held-out pictures no family did better than no model at all")
         features = spectrum_of(self.second, plain["mean_square"])
-        count, freedom = len(self.moments.values), freedom_of(self.moments.members)
+        count, freedom = self.moments.count, self.moments.degrees_of_freedom
         parameters = {name: _estimate(values, count, freedom) for name, values in found.items()}
         for name in target.family.parameters if target.aim else ():
             parameters[name] = Positive(**vars(parameters[name]))
         name, order, aim = key_of(target)
-        return TokenFit(TokenModel(branches, features), parameters, name, order, aim, rows, notes)
+        return TokenFit(TokenModel(branches, features), parameters, name, order, aim, ranks, notes)
 
     def _ranking(self) -> tuple[Ranked, ...]:
         cells = self.cells
@@ -221,7 +222,7 @@ def _estimate(rows: np.ndarray, count: int, freedom: float) -> Estimate:
 
 
 def correlations_of(rows: np.ndarray, tokens: int) -> dict[str, np.ndarray]:
-    """psi's over all tokens and the mean of ||h||^2, of each row of `PairMoments.rows`."""
+    """psi's over all tokens and the mean of ||h||^2, of each row of `with_left_out`."""
     square, product, within, cross = rows.T[:4]
     size = square / (2 * tokens)
     ordered = tokens * (tokens - 1.0) * size
