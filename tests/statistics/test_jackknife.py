@@ -9,7 +9,13 @@ from scipy import stats
 from tokenspace.errors import InputError
 from tokenspace.statistics.clusters import begin_clusters, summary_of_clusters, update_clusters
 from tokenspace.statistics.estimate import t_quantile
-from tokenspace.statistics.jackknife import begin_groups, deviations, freedom_of, members_of, sizes_of
+from tokenspace.statistics.jackknife import (
+    begin_groups,
+    deviations,
+    freedom_of,
+    members_of,
+    sizes_of,
+)
 from tokenspace.statistics.streaming import begin, summary, update
 
 N = np.array([1, 2, 5])

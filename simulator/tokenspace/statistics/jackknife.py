@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from tokenspace.errors import InputError
-from tokenspace.statistics.estimate import Moments
+from tokenspace.statistics.estimate import Estimate, Moments, Positive
 
 
 def members_of(groups: Any, pairs: int) -> np.ndarray:
@@ -152,3 +152,42 @@ def deviations(left: np.ndarray) -> np.ndarray:
     over K, are the jackknife's variance."""
     groups = len(left)
     return (left - left.mean(axis=0)) * np.sqrt((groups - 1) / groups)
+
+
+def jackknifed(rows: np.ndarray, count: int, freedom: float) -> Estimate:
+    """A number of all groups with the error that those without each, (1 + K,) in all, give it.
+
+    Its error is NaN where one of them is none, or where there is none.
+    """
+    left = rows[1:]
+    known = len(left) > 0 and np.isfinite(left).all()
+    error = np.sqrt(np.sum(deviations(left) ** 2)) if known else np.asarray(np.nan)
+    return Estimate(rows[0], error, count, freedom)
+
+
+def unbiased(rows: np.ndarray, count: int, freedom: float, *, positive: bool = False) -> Estimate:
+    """The same without the bias that falls as 1/K: K theta - (K - 1) mean of theta_(-k).
+
+    For variances and higher moments of few groups, which lean low and whose errors rest on the
+    few groups that lie far out: degrees of freedom are at most 2 K / (kappa - 1 + 2/(K - 1)), those
+    of a variance of K values of kurtosis kappa, K - 1 of Gaussian ones. kappa is that of the K
+    deviations, times (K + 1)/(K - 1), as that of few Gaussian values is too small.
+
+    Args:
+        rows: the number of all groups, then without each, (1 + K,), K >= 3.
+        count, freedom: of the estimate.
+        positive: of what is > 0: the error is that of its logarithm, NaN where one is not > 0.
+
+    Source: Quenouille 1956, Notes on bias in estimation; Satterthwaite 1946.
+    """
+    left, groups = rows[1:], len(rows) - 1
+    mean = groups * rows[0] - (groups - 1) * left.mean()
+    if positive and not (mean > 0 and np.all(left > 0)):
+        return Estimate(np.asarray(mean), np.asarray(np.nan), count, freedom)
+    terms = deviations(np.log(left) if positive else left) ** 2
+    variance = terms.sum()
+    if variance > 0:
+        kappa = groups * np.sum(terms**2) / variance**2 * (groups + 1) / (groups - 1)
+        freedom = min(freedom, 2 * groups / (kappa - 1 + 2 / (groups - 1)))
+    error = np.sqrt(variance) * (mean if positive else 1.0)
+    return (Positive if positive else Estimate)(np.asarray(mean), error, count, freedom)

@@ -11,11 +11,12 @@ from tokenspace.covariance import Gaussian, StudentT, TokenLaw, UnitNorm
 from tokenspace.errors import InputError
 from tokenspace.grids import log_grid
 from tokenspace.statistics.estimate import Estimate
-from tokenspace.statistics.jackknife import deviations, freedom_of
+from tokenspace.statistics.jackknife import jackknifed
 from tokenspace.tokens.moments import pair_moments, with_left_out
 from tokenspace.tokens.one_length import given_of
 from tokenspace.tokens.pairs import Pairs
 from tokenspace.tokens.spectrum import NAMES, spectrum_rows
+from tokenspace.tokens.tails import kurtosis, norms
 
 POINTS = 17  # token counts of the exponent
 NEAR = 0.1  # relative difference of 1 + the variance of squared norms that says nothing of a law
@@ -100,8 +101,9 @@ def describe_tokens(
             f"pairs, or groups), but there are {units.max() + 1}"
         )
     rows, eigenvalues = spectrum_rows(given, units, np.random.default_rng(seed))
-    *spectrum, expected = (_estimate(v, int(units.max()) + 1, len(rows) - 2.0) for v in rows.T)
-    found = _norms(given, units) | {"kurtosis": _kurtosis(given, units)}
+    count = int(units.max()) + 1
+    *spectrum, expected = (jackknifed(v, count, len(rows) - 2.0) for v in rows.T)
+    found = norms(given, units) | {"kurtosis": kurtosis(given, units)}
     found |= dict(zip(NAMES, spectrum, strict=True))
     law, why = _law(found["norm_variation"], expected)
     raw, unit, change = _by_norm(given)
@@ -121,91 +123,6 @@ def _units(given: Pairs) -> np.ndarray:
             "the pictures themselves, with pairs='all' (and their groups)"
         )
     return units[:, 0]
-
-
-def _sequences(given: Pairs, units: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
-    """Every sequence (N, d) once, and its unit."""
-    if given.every:
-        return list(np.asarray(given.a)), units
-    return [*np.asarray(given.a), *np.asarray(given.b)], np.concatenate([units, units])
-
-
-def _jackknife(function: Any, values: np.ndarray, units: np.ndarray) -> dict[str, Estimate]:
-    """Functions of the means of per-sequence values (s, v), with delete-one-unit errors."""
-    count = int(units.max()) + 1
-    whole, sizes = values.sum(axis=0), np.bincount(units, minlength=count)
-    parts = np.array([values[units == u].sum(axis=0) for u in range(count)])
-    means = np.vstack([whole / len(values), (whole - parts) / (len(values) - sizes)[:, None]])
-    rows = {k: np.asarray(v) for k, v in function(means.T).items()}
-    return {k: _estimate(v, len(values), freedom_of(sizes)) for k, v in rows.items()}
-
-
-def _estimate(rows: np.ndarray, count: int, freedom: float) -> Estimate:
-    left = rows[1:]
-    known = len(left) > 0 and np.isfinite(left).all()
-    error = np.sqrt(np.sum(deviations(left) ** 2)) if known else np.asarray(np.nan)
-    return Estimate(rows[0], error, count, freedom)
-
-
-def _norms(given: Pairs, units: np.ndarray) -> dict[str, Estimate]:
-    sequences, unit = _sequences(given, units)
-    rows = []
-    for h in sequences:
-        square = np.sum(h.astype(np.float64) ** 2, axis=1)
-        mean = square.mean()
-        rows.append([np.sqrt(square).mean(), mean, mean**2, np.mean(square**2)])
-
-    def numbers(means: np.ndarray) -> dict[str, np.ndarray]:
-        norm, square, of_means, fourth = means
-        return {
-            "norm": norm,
-            "norm_variation": fourth / square**2 - 1,
-            "within sequences": (fourth - of_means) / square**2,
-            "between sequences": of_means / square**2 - 1,
-        }
-
-    return _jackknife(numbers, np.array(rows), unit)
-
-
-def _kurtosis(given: Pairs, units: np.ndarray) -> Estimate:
-    """From sums over pairs of (x_a - x_b)^2 and ^4 for each feature, at all positions."""
-    if given.every:
-        powers = [np.zeros(given.a.shape[1:]) for _ in range(4)]
-        for h in np.asarray(given.a):
-            _add_powers(powers, h, 1)
-        rows, sizes = [_of_powers(powers, len(given.a))], np.bincount(units)
-        for unit, size in enumerate(sizes):
-            left = [p.copy() for p in powers]
-            for h in np.asarray(given.a)[units == unit]:
-                _add_powers(left, h, -1)
-            rows.append(_of_powers(left, len(given.a) - size))
-        return _estimate(np.array(rows), len(given), freedom_of(sizes))
-    sums = []
-    for x, y in zip(np.asarray(given.a), np.asarray(given.b), strict=True):
-        square = (x.astype(np.float64) - y.astype(np.float64)) ** 2
-        sums.append(np.concatenate([square.sum(axis=0), (square**2).sum(axis=0)]))
-    size, features = given.a.shape[1:]
-
-    def excess(means: np.ndarray) -> dict[str, np.ndarray]:
-        second, fourth = means.reshape(2, features, -1) / size
-        return {"kurtosis": fourth.sum(axis=0) / (3 * np.sum(second**2, axis=0)) - 1}
-
-    return _jackknife(excess, np.array(sums), units)["kurtosis"]
-
-
-def _add_powers(powers: list[np.ndarray], h: np.ndarray, sign: int) -> None:
-    x = h.astype(np.float64)
-    for k, power in enumerate(powers, start=1):
-        power += sign * x**k
-
-
-def _of_powers(powers: list[np.ndarray], count: int) -> float:
-    """Of all pairs of `count` pictures: sum (x - y)^4 = K s_4 - 4 s_3 s_1 + 3 s_2^2 over pairs."""
-    one, two, three, four = powers
-    pairs = count * (count - 1) / 2
-    second = np.mean(count * two - one**2, axis=0) / pairs
-    fourth = np.mean(count * four - 4 * three * one + 3 * two**2, axis=0) / pairs
-    return float(fourth.sum() / (3 * np.sum(second**2)) - 1)
 
 
 def _by_norm(given: Pairs) -> tuple[dict[str, Estimate], ...]:
@@ -236,7 +153,7 @@ def _by_norm(given: Pairs) -> tuple[dict[str, Estimate], ...]:
     count, freedom = moments.count, moments.degrees_of_freedom
     with np.errstate(invalid="ignore"):
         found.append({k: found[1][k] - v for k, v in found[0].items()})
-    return tuple({k: _estimate(v, count, freedom) for k, v in rows.items()} for rows in found)
+    return tuple({k: jackknifed(v, count, freedom) for k, v in rows.items()} for rows in found)
 
 
 def _law(seen: Estimate, expected: Estimate) -> tuple[TokenLaw, str]:

@@ -11,13 +11,13 @@ import numpy as np
 from tokenspace.covariance import TokenModel
 from tokenspace.errors import InputError
 from tokenspace.grids import log_grid
-from tokenspace.statistics.estimate import Estimate
+from tokenspace.statistics.estimate import Estimate, Positive
 from tokenspace.statistics.jackknife import GroupSums, deviations
 from tokenspace.tokens.families.place import POINTS
 from tokenspace.tokens.fit.cells import Cells, cells_of
 from tokenspace.tokens.fit.held_out import LEAST_GROUPS, NO_MODEL, Ranked, Splits, chosen, ranking
 from tokenspace.tokens.fit.model import branches_of, spectrum_of
-from tokenspace.tokens.fit.result import Positive, TokenFit
+from tokenspace.tokens.fit.result import TokenFit
 from tokenspace.tokens.fit.search import AIMS, Shape, Target
 from tokenspace.tokens.fit.targets import families_named, groups_of, key_of, targets_of
 from tokenspace.tokens.moments import pair_moments, token_sums, with_left_out
