@@ -16,8 +16,8 @@ from tokenspace.tokens.pairs import Pairs, pairs_among, pairs_of_groups
 def pair_moments(given: Pairs, n: np.ndarray) -> GroupSums:
     """Sums over all pairs, and over those of each group, of 4 + m second moments.
 
-    Sums over all tokens of ||a_i||^2 + ||b_i||^2; of a_i . b_i; over i != j of a_i . a_j + b_i . b_j
-    and of a_i . b_j; then ||sum_{i<=k} (a_i - b_i)||^2 at the token counts k in n (m,).
+    Of ||a_i||^2 + ||b_i||^2 and of a_i . b_i over all tokens; of a_i . a_j + b_i . b_j and of
+    a_i . b_j over i != j; then ||sum_{i<=k} (a_i - b_i)||^2 at the token counts k in n (m,).
     """
     return _of_pictures(given, n) if given.every else _of_pairs(given, n)
 

@@ -26,6 +26,10 @@ from tokenspace.tokens.pairs import Pairs
 
 ROUNDING = 1e-12  # of sums of squares in float64
 INSIDE = 1e-4  # of a weight that is neither 0 nor 1
+AT_AN_END = (
+    "a weight or the shape came out at the end of its range, so that sums do not say how far off the "
+    "others are; aim = lags fixes them better"
+)
 
 
 def fit_tokens(
@@ -63,8 +67,9 @@ def fit_tokens(
 
     Errors are the jackknife's: everything is fitted again without each pair, or without each
     picture or group where pairs share some; shape and weights without each of 20 sets of them, if
-    there are more. NaN from one pair, for shape and weights at the end of their range, for the size
-    of blocks, a whole number, and for the effective dimension, which leans low. n_balance with its
+    there are more. NaN from one pair, for shape and weights at the end of their range (and for the
+    others, where sums leave one there: it would be taken for the truth), for the size of blocks, a
+    whole number, and for the effective dimension, which leans low. n_balance with its
     interval is `measure(...).n_balance()`. How often the intervals hold, and how often the true
     family is found: docs/token_families.md.
 
@@ -154,6 +159,8 @@ class _Fitting:
             found |= more
         plain = {k: float(v[0]) for k, v in found.items()}
         branches, notes = branches_of(target, fit, plain)
+        if fit is not None and _at_an_end(target, fit):
+            notes = (*notes, AT_AN_END)
         if ranks and ranks[0].family == NO_MODEL:
             notes = (*notes, "on held-out pictures no family did better than no model at all")
         features = spectrum_of(self.second, plain["mean_square"])
@@ -184,6 +191,21 @@ class _Fitting:
         return ranking(misses, sizes, splits.unmodelled(), cells.groups)
 
 
+def _inside(weights: np.ndarray) -> np.ndarray:
+    return (weights > INSIDE) & (weights < 1 - INSIDE)
+
+
+def _at_an_end(target: Target, fit: Shape) -> bool:
+    """Whether sums fix a family so little that one of its numbers is at the end of its range.
+
+    What the others are then said to be is as if that end were the truth: their intervals hold 30 to
+    90 %. Lags fix it several times better, and their intervals hold.
+    """
+    if target.aim != "sums":
+        return False
+    return not (_inside(fit.weights).all() and target.inside(fit).all())
+
+
 def _with_errors(target: Target, cells: Cells, errors: bool) -> tuple[Shape, dict[str, np.ndarray]]:
     """The fit to all pairs, and its numbers by name with those without each group, (1 + K,)."""
     family = target.family
@@ -201,10 +223,11 @@ def _with_errors(target: Target, cells: Cells, errors: bool) -> tuple[Shape, dic
         rows.append(
             numbers(target.again(left, fit.values)) if usable else np.full(len(names), np.nan)
         )
-    weights = rows[0][len(family.parameters) :]
-    inside = (weights > INSIDE) & (weights < 1 - INSIDE)
+    inside = _inside(rows[0][len(family.parameters) :])
     shaped = target.inside(fit) & np.any(inside[1:-1]) & (not family.integer)
     kept = np.array([*shaped, *inside])
+    if _at_an_end(target, fit):
+        kept[:] = False
     table = np.array(rows).T
     return fit, {
         name: row if ok else row[:1] for name, row, ok in zip(names, table, kept, strict=True)
