@@ -1,6 +1,7 @@
 """Models fitted to tokens: identities of second moments, recovery of what tokens were drawn from."""
 
 import importlib.util
+import tracemalloc
 from itertools import combinations
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from scipy import stats
 import tokenspace as ts
 from oracles import assert_agrees, sample_pairs
 from tokenspace.errors import InputError
+from tokenspace.tokens.one_length import of_one_length
+from tokenspace.tokens.unequal import unequal_pairs_of
 
 TOKENS = np.load(Path(__file__).parents[1] / "data" / "picture_tokens.npz")
 
@@ -127,6 +130,33 @@ def test_errors_are_those_of_fits_without_each_group(family, groups):
         rel = 0.05 if name in loose else 1e-5  # a search ends somewhere near its minimum
         assert found.standard_error == pytest.approx(error, rel=rel), name
         assert found.count == 15 and found.degrees_of_freedom == pytest.approx(freedom)
+
+
+def test_pictures_that_share_groups_are_read_and_told_as_they_are():
+    """No pair of them is made, and what ends before is left out with its group."""
+    labels = ["x", "x", "y", "z", "z", "u"]
+    cut = [h[: 9 if k == 2 else 12] for k, h in enumerate(PICTURES)]
+    given = of_one_length(unequal_pairs_of(cut, None, "all", labels), 11)
+    assert given.every and given.groups.tolist() == [1, 1, 2, 2, 0]
+    assert given.said.startswith("all pairs of 5 pictures, errors by leaving one group out")
+    kept = [0, 1, 3, 4, 5]
+    want = ts.fit_tokens(PICTURES[kept, :11], pairs="all", groups=[labels[k] for k in kept])
+    assert repr(ts.fit_tokens(given)) == repr(want)
+    alone = ts.fit_tokens(PICTURES, pairs="all", groups=["x"] * 6)  # of which nothing can be left
+    assert all(np.isnan(v.standard_error) for v in alone.parameters.values())
+    two = ts.fit_tokens(PICTURES, family="exponential", pairs="all", groups=[0] * 5 + [1])
+    assert all(np.isnan(v.standard_error) for v in two.parameters.values())
+
+
+def test_memory_is_that_of_the_pictures():
+    """Forty of them: every pair would be 39 times as many."""
+    pictures = np.random.default_rng(0).standard_normal((40, 64, 128)).astype(np.float32)
+    tracemalloc.start()
+    ts.fit_tokens(pictures, family="exponential", pairs="all", groups=np.arange(40) // 2)
+    ts.describe_tokens(pictures, pairs="all", groups=np.arange(40) // 2)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * pictures.nbytes
 
 
 def test_parameters_are_those_of_the_model():

@@ -93,11 +93,8 @@ def one_group(folder: str | Path, only: str | None) -> TokenGroup:
     Raises:
         InputError: no such group, or several and no name.
     """
-    groups = token_groups(folder)
-    found = [g for g in groups if only in (None, g.name)]
-    names = ", ".join(g.name for g in groups)
-    if not found:
-        raise InputError(f"only = {only!r}: no such group; there are {names}")
+    found = token_groups(folder, [] if only is None else [only])
     if len(found) > 1:
-        raise InputError(f"{folder} holds {len(groups)} groups; name one by only=: {names}")
+        names = ", ".join(g.name for g in found)
+        raise InputError(f"{folder} holds {len(found)} groups; name one by only=: {names}")
     return found[0]

@@ -27,8 +27,8 @@ from tokenspace.tokens.pairs import Pairs
 ROUNDING = 1e-12  # of sums of squares in float64
 INSIDE = 1e-4  # of a weight that is neither 0 nor 1
 AT_AN_END = (
-    "a weight or the shape came out at the end of its range, so that sums do not say how far off the "
-    "others are; aim = lags fixes them better"
+    "a weight or the shape came out at the end of its range, so that sums do not say how far off "
+    "the others are; aim = lags fixes them better"
 )
 
 
