@@ -121,7 +121,7 @@ def test_the_spectrum_does_not_lean():
 @pytest.mark.parametrize("pairs", ["all", None])
 def test_errors_are_as_large_as_numbers_scatter(pairs):
     """Over sets of 8 pictures or pairs; a jackknife leans to the large side, as is known of it."""
-    count, sets = 8, 60
+    count, sets = 8, 40
     said = []
     for seed in range(sets):
         h = pictures(count if pairs else 2 * count, seed, 12)

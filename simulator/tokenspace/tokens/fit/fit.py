@@ -173,12 +173,12 @@ class _Fitting:
 
     def _ranking(self) -> tuple[Ranked, ...]:
         cells = self.cells
-        if cells is None or cells.groups < LEAST_GROUPS:
-            there = 1 if cells is None else cells.groups
+        assert cells is not None  # as what is ranked has an aim
+        if cells.groups < LEAST_GROUPS:
             raise InputError(
                 f"families are ranked by pictures that they were not fitted to, which takes at "
-                f"least {LEAST_GROUPS} pictures (or pairs, or groups), but there are {there}; name "
-                "one family instead"
+                f"least {LEAST_GROUPS} pictures (or pairs, or groups), but there are "
+                f"{cells.groups}; name one family instead"
             )
         splits, everything = Splits.of(cells), cells.of(np.ones(cells.groups, bool))
         if len(splits.train) < 2:
