@@ -146,6 +146,18 @@ def test_random_order_leaves_constant_correlations():
     assert fit.parameters["weight_constant"].standard_error > 0
 
 
+def test_nothing_depends_on_the_unit_of_tokens():
+    h = pictures(MIXED.dense(16), 6, 4).astype(np.float32)
+    names = ("constant", "exponential")
+    one, other = (ts.fit_tokens(x, pairs="all", family=names) for x in (h, h * 2.0**-12))
+    for name in ("score", "divergence", "gamma", "psi"):
+        left, right = ([float(getattr(r, name).mean) for r in f.ranking] for f in (one, other))
+        np.testing.assert_allclose(left, right, rtol=1e-5)
+    for name, value in one.parameters.items():
+        unit = 2.0**-24 if name == "mean_square" else 1.0
+        assert other.parameters[name].mean == pytest.approx(value.mean * unit, rel=1e-5)
+
+
 def test_given_pairs_are_ranked_too():
     rng = np.random.default_rng(7)
     a, b = sample_pairs(rng, ts.Branches(MIXED), np.ones(16), 40, 24)
