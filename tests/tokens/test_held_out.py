@@ -119,6 +119,8 @@ def test_auto_tries_every_family_and_its_model_simulates():
     fit = ts.fit_tokens(pictures(MIXED.dense(36), 8, 3), pairs="all", family="auto")
     orders = {r.family: {x.order for x in fit.ranking if x.family == r.family} for r in fit.ranking}
     assert set(orders) == {*known_families(), NO_MODEL}
+    sizes = {name: family.size for name, family in known_families().items()}
+    assert {r.family: r.size for r in fit.ranking} == sizes | {NO_MODEL: 0}
     assert orders["patch_distance"] == {"raster", "serpentine", "hilbert"} != orders["matern"]
     assert next(r for r in fit.ranking if r.family == "exponential").ties
     table = fit.table()

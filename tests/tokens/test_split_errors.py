@@ -49,3 +49,11 @@ def test_intervals_of_what_groups_add_hold(groups):
         squares += found.standard_error**2 / 4000
     assert 0.935 < held / 4000 < 0.98, held / 4000
     assert 1 < squares * groups < 1.4, squares * groups
+
+
+@pytest.mark.parametrize(("groups", "most"), [(4, 6), (5, 20), (6, 12), (8, 12)])
+def test_few_groups_are_halved_in_every_way_and_more_six_times(groups, most):
+    masks = {tuple(m) for m in halves(groups)}
+    assert len(masks) == len(halves(groups)) <= most and (len(masks) == most or groups > 5)
+    assert all(tuple(~np.array(m)) in masks for m in masks)  # each half is learned from
+    assert {sum(m) for m in masks} == {groups // 2, groups - groups // 2}
