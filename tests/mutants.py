@@ -32,7 +32,7 @@ from cosmic_ray.work_db import use_db
 from scipy import stats
 
 ROOT = Path(__file__).parent.parent
-ROOMS = ("theory", "statistics", "scaling")
+ROOMS = ("theory", "statistics", "scaling", "tokens")
 TREE = ("simulator", "kernels", "benchmarks", "tests")
 LAST = ("test_gradients.py",)  # compiles at length, and few mutants need it
 IMPORTED = "jax hypothesis matplotlib.pyplot numba optax pandas scipy.optimize scipy.stats xarray"

@@ -99,7 +99,7 @@ def test_json_has_counts_and_every_lambda(call):
     [
         (["layers", "layers"], "B is not allowed: the folder layers says itself"),
         (["layers", "--pairs", "all"], "--pairs is not allowed"),
-        (["layers", "--only", "x"], "--only 'x': no such group; there are a, b, c, d"),
+        (["layers", "--only", "x"], "only = 'x': no such group; there are a, b, c, d"),
         (["layers/a.safetensors", "--only", "x"], "layers/a.safetensors is no folder"),
         (["nosuch"], "nosuch: no such file"),
     ],

@@ -9,7 +9,13 @@ from scipy import stats
 from tokenspace.errors import InputError
 from tokenspace.statistics.clusters import begin_clusters, summary_of_clusters, update_clusters
 from tokenspace.statistics.estimate import t_quantile
-from tokenspace.statistics.jackknife import begin_groups, deviations, freedom_of, members_of
+from tokenspace.statistics.jackknife import (
+    begin_groups,
+    deviations,
+    freedom_of,
+    members_of,
+    sizes_of,
+)
 from tokenspace.statistics.streaming import begin, summary, update
 
 N = np.array([1, 2, 5])
@@ -63,7 +69,7 @@ def test_degrees_of_freedom_follow_from_groups_alone():
     for groups in (all_pairs(6), [0, 0, 0, 1, 1, 2]):
         members = members_of(groups, len(groups))
         *_, freedom = by_hand(np.zeros((len(groups), 1)), groups)
-        assert freedom_of(members) == pytest.approx(freedom)
+        assert freedom_of(sizes_of(members)) == pytest.approx(freedom)
 
 
 @pytest.mark.parametrize("groups", [np.arange(12), np.arange(24).reshape(12, 2)])

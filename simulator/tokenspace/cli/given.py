@@ -15,6 +15,8 @@ from tokenspace.printable import counted, known, shown
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    import numpy as np
+
     from tokenspace.statistics.estimate import Estimate, Moments
     from tokenspace.statistics.exponent import Exponent
     from tokenspace.statistics.result import Result
@@ -46,7 +48,8 @@ def measure(
     groups: Annotated[
         Path | None,
         typer.Option(
-            help="What pairs share, for the errors: labels (pairs,) or (pairs, 2) in a .npy file."
+            help="What pairs share, for the errors: labels (pairs,) or (pairs, 2) in a .npy file; "
+            "with --pairs all, what pictures share (K,)."
         ),
     ] = None,
     order: Annotated[
@@ -74,11 +77,7 @@ def measure(
     of their errors.
     """
     if a.is_dir():
-        for name, value in (("B", b), ("--pairs", pairs), ("--groups", groups), ("--key", key)):
-            if value is not None:
-                raise InputError(
-                    f"{name} is not allowed: the folder {a} says itself what is paired"
-                )
+        require_folder_alone(a, b, pairs, groups, key)
         _measure_folder(a, only or [], points, order, seed, norms, as_json)
         return
     if only:
@@ -88,6 +87,29 @@ def measure(
         document(_as_json("measured", result))
     else:
         _show(result, norms)
+
+
+def require_folder_alone(
+    folder: Path, b: Path | None, pairs: str | None, groups: Path | None, key: str | None
+) -> None:
+    """Nothing that is said of arrays is said of a folder."""
+    for name, value in (("B", b), ("--pairs", pairs), ("--groups", groups), ("--key", key)):
+        if value is not None:
+            raise InputError(
+                f"{name} is not allowed: the folder {folder} says itself what is paired"
+            )
+
+
+def loaded(
+    a: Path, b: Path | None, groups: Path | None, key: str | None
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+    """Tokens of both branches and the labels of groups, from their files."""
+    from tokenspace.tokens.arrays import load_array
+
+    if key is not None and {path.suffix for path in (a, b) if path} == {".npy"}:
+        raise InputError(f"--key {key!r} is not allowed: a .npy file holds one array, without name")
+    second = None if b is None else load_array(b, key)
+    return load_array(a, key), second, None if groups is None else load_array(groups)
 
 
 def _measure_arrays(
@@ -101,14 +123,10 @@ def _measure_arrays(
     key: str | None,
 ) -> Result:
     from tokenspace.grids import log_grid
-    from tokenspace.tokens.arrays import load_array, load_order
+    from tokenspace.tokens.arrays import load_order
     from tokenspace.tokens.measure import measure as measure_tokens
 
-    if key is not None and {path.suffix for path in (a, b) if path} == {".npy"}:
-        raise InputError(f"--key {key!r} is not allowed: a .npy file holds one array, without name")
-    first = load_array(a, key)
-    second = None if b is None else load_array(b, key)
-    labels = None if groups is None else load_array(groups)
+    first, second, labels = loaded(a, b, groups, key)
     if first.ndim not in (2, 3):
         raise InputError(
             f"{a}: tokens must be (pairs, N, d) or (N, d), but their shape is {first.shape}"
@@ -145,26 +163,13 @@ def measured_groups(
         yield from measure_groups(groups, points, order, seed, progress)
 
 
-def chosen(groups: list[TokenGroup], only: list[str]) -> list[TokenGroup]:
-    """The groups of these names, all of them without any.
-
-    Raises:
-        InputError: no group has such a name.
-    """
-    names = [g.name for g in groups]
-    for name in only:
-        if name not in names:
-            raise InputError(f"--only {name!r}: no such group; there are {', '.join(names)}")
-    return [g for g in groups if not only or g.name in only]
-
-
 def _measure_folder(
     folder: Path, only: list[str], points: int, order: str, seed: int, norms: bool, as_json: bool
 ) -> None:
     from tokenspace.tokens.arrays import load_order
     from tokenspace.tokens.folders import token_groups
 
-    groups = chosen(token_groups(folder), only)
+    groups = token_groups(folder, only)
     found = measured_groups(groups, points, load_order(order), seed)
     if as_json:
         about = ("name", "model", "part", "layer")

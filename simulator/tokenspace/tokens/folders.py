@@ -54,16 +54,26 @@ class Measured:
     result: Result
 
 
-def token_groups(folder: str | Path) -> list[TokenGroup]:
+def token_groups(folder: str | Path, only: Sequence[str] = ()) -> list[TokenGroup]:
     """The groups of a folder, in the order of its manifest, or of the names of its files.
+
+    only: names of those that are meant; all of them without any.
 
     A folder without a manifest holds .npy files (n, d), each a picture's tokens, or .safetensors
     files, each a layer with an array (n, d) for every picture; all pairs of pictures are taken.
 
     Raises:
-        InputError: no such folder, a damaged manifest, or no tokens in it.
+        InputError: no such folder, a damaged manifest, no tokens in it, or no group of a name.
     """
-    folder = Path(folder)
+    groups = _all_groups(Path(folder))
+    names = [g.name for g in groups]
+    for name in only:
+        if name not in names:
+            raise InputError(f"only = {name!r}: no such group; there are {', '.join(names)}")
+    return [g for g in groups if not only or g.name in only]
+
+
+def _all_groups(folder: Path) -> list[TokenGroup]:
     if is_collected(folder):
         return _collected(read_collected(folder))
     if not folder.is_dir():

@@ -104,7 +104,7 @@ def measure(
         pairs: "all" takes a as K >= 2 pictures (K, N, d), without b, and measures all K (K - 1) / 2
             pairs of them, in memory that does not grow with the pairs.
         groups: what the pairs a, b share, as labels (pairs,), such as the prompt of each, or
-            (pairs, 2), the two pictures of each. For lists with pairs="all", what pictures share;
+            (pairs, 2), the two pictures of each. With pairs="all", what pictures share (K,);
             errors are NaN where one group is in every pair.
         progress: called with the number of pairs that are done, now and then.
 
