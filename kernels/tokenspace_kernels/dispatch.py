@@ -6,7 +6,7 @@ measures faster, and is then the default there: "numba" samples and reads given 
 where the extra `cpu` is installed; "pallas" draws or reads them in registers on an NVIDIA GPU or a
 TPU, where `choice` measures it to be the fastest. The environment variable TOKENSPACE_KERNELS names
 another than the default; a kernel that lacks it, or does not run on this device, falls back to the
-default with a warning.
+default with a warning, and so to plain JAX where it does not suit what is asked for (`limits`).
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from typing import Any, NamedTuple, cast
 
 import jax
 
-from tokenspace_kernels import choice, reference, trial
+from tokenspace_kernels import choice, limits, reference, trial
 from tokenspace_kernels.collapsed import collapsed_divergence
 from tokenspace_kernels.given_tokens import measure
+from tokenspace_kernels.limits import Work
 from tokenspace_kernels.partial_sums import partial_sum_divergence
 from tokenspace_kernels.sample_divergence import sample_divergence, sample_statistics
 
@@ -49,8 +50,6 @@ PALLAS = {
     for kernel in ("sample_divergence", "sample_statistics")
 } | {"measure": {device: f"given_tokens_{device}" for device in ("gpu", "tpu")}}
 PALLAS_BLOCK = 2
-PALLAS_CHANGES = ("none", "unit")  # what laws may do to tokens that a kernel there forms whole
-PALLAS_FEATURES = 2048  # that one program holds at most, where it needs all
 TRIAL_BLOCK = 64  # of other implementations, which take any
 ON_HOST = ("numba", "reference")  # called with arrays, not traced by JAX
 NUMBA = {  # where the kernels lie that Numba compiles
@@ -77,6 +76,11 @@ class Kernel(NamedTuple):
     def on_host(self) -> bool:
         """Whether it is called from the host with arrays, not traced by JAX."""
         return self.implementation in ON_HOST
+
+    @property
+    def as_they_lie(self) -> bool:
+        """Whether it reads given tokens in any format, takes their `order`, and says when read."""
+        return self.implementation == "numba"
 
 
 @cache
@@ -147,16 +151,20 @@ def sole(what: str, call: Callable[..., Any]) -> Kernel:
     return Kernel(DEFAULT, call)
 
 
-def kernel(name: str, implementation: str | None = None) -> Kernel:
+def kernel(name: str, implementation: str | None = None, work: Work | None = None) -> Kernel:
     """The implementation of a kernel that runs here.
+
+    Warns where another runs than was asked for.
 
     Args:
         name: a key of KERNELS.
         implementation: "xla", "numba", "pallas", "reference" or None, which asks
             TOKENSPACE_KERNELS, else the default.
+        work: what is asked for; plain JAX runs where the implementation does not suit it.
     """
     known = implementations(name)
-    wanted = implementation or os.environ.get(VARIABLE) or default(name)
+    named = implementation or os.environ.get(VARIABLE)
+    wanted = named or default(name)
     if wanted not in known:
         instead = default(name)
         warnings.warn(
@@ -165,4 +173,8 @@ def kernel(name: str, implementation: str | None = None) -> Kernel:
             stacklevel=2,
         )
         wanted = instead
+    if work and (why := limits.unfit(name, wanted, jax.default_backend(), work)):
+        if named == wanted:
+            warnings.warn(f"{wanted!r} {why}: {DEFAULT!r} runs instead", stacklevel=2)
+        wanted = DEFAULT
     return Kernel(wanted, known[wanted])
