@@ -82,10 +82,9 @@ def _kernel(
             cosines[...] += jnp.where(counts, xy * scale[0] * scale[1], 0.0)
 
         def add_up(vector: Any, of: Any, nothing: None) -> None:
-            x, y = read(of)
+            x, y = (jnp.where(counts, h, 0.0) for h in read(of))
             terms = [x - y, *(h * s for h, s in zip((x, y), scale, strict=False))]
             for row, t in enumerate(terms):
-                t = jnp.where(counts, t, 0.0)
                 over_rows = jnp.sum(t.reshape(-1, SUBLANES, of.size), axis=0)
                 sums[row, vector, :, : of.size] += over_rows
 

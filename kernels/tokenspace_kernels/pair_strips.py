@@ -21,7 +21,7 @@ from tokenspace_kernels.pair_walk import PAIR, normals_of
 from tokenspace_kernels.random_bits import PLAIN, Cipher
 
 SUBLANES, LANES = 8, 128
-LARGEST_STRIP = 2  # vectors of features that are drawn together
+LARGEST_STRIP = 4  # vectors of features that are drawn together
 
 
 def strips_of(vectors: int) -> tuple[int, int]:
@@ -127,7 +127,9 @@ class Strips(NamedTuple):
     def _empty(self) -> None:
         """No pair waits: its tokens are zero, and their norms not."""
         self.memory.tokens[...] = jnp.zeros_like(self.memory.tokens)
-        self.memory.products[...] = jnp.ones_like(self.memory.products)
+        norms, cosines = slice(0, 2), 2
+        self.memory.products[norms] = jnp.ones((2, PAIR, SUBLANES, LANES), jnp.float32)
+        self.memory.products[cosines] = jnp.zeros((PAIR, SUBLANES, LANES), jnp.float32)
 
     def _each(self, body: Callable[[Any, Any], Any], carry: Any, first: int = 0, unroll: bool = False) -> Any:
         """body(strip, carry) for strips from the `first` on."""
@@ -160,7 +162,7 @@ class Strips(NamedTuple):
             for r, before in enumerate(rows):
                 if (r, c) == (0, 1):
                     continue  # a factor is triangular: nothing of the second one's noise
-                term = column * held.mixing[self._place(process, r, c)]
+                term = column * held.mixing[self._place(process, r, c)][None]
                 rows[r] = term if before is None else before + term
         for k, x in zip(own, rows[PAIR:], strict=True):
             held.state[k, strip] = x
@@ -187,7 +189,8 @@ class Strips(NamedTuple):
     def _form(self, strip: Any, to: Any, place: Any) -> None:
         """A strip of the tokens of a pair; its products are added."""
         noise = self._noise(strip)
-        half, other = (self._draw(p, strip, noise[p]) * self.root[strip] for p in range(2))
+        root = self.root[strip][None]
+        half, other = (self._draw(p, strip, noise[p]) * root for p in range(2))
         a, b = half + other, half - other
         for k, x in enumerate((a, b) if self.unit else (a, b, other)):
             to[:, k, place] = x
@@ -210,7 +213,7 @@ class Strips(NamedTuple):
         for j in tokens:
             for k, before in enumerate(recent):
                 x = held.tokens[j, k, strip]
-                recent[k] = before + (x * held.scales[k, j] if k < 2 else x)
+                recent[k] = before + (x * held.scales[k, j][None] if k < 2 else x)
         for k, x in enumerate(recent):
             held.recent[k, strip] = x
 
