@@ -82,8 +82,11 @@ def _kernel(
             cosines[...] += jnp.where(counts, xy * scale[0] * scale[1], 0.0)
 
         def add_up(vector: Any, of: Any, nothing: None) -> None:
-            x, y = (jnp.where(counts, h, 0.0) for h in read(of))
-            terms = [x - y, *(h * s for h, s in zip((x, y), scale, strict=False))]
+            x, y = read(of)
+            # Each is cut to the piece by itself: fewer wait for a register than with one cut.
+            inside = (jnp.where(counts, h, 0.0) for h in (x, y))
+            terms = [jnp.where(counts, x - y, 0.0)]
+            terms += [h * s for h, s in zip(inside, scale, strict=False)]
             for row, t in enumerate(terms):
                 over_rows = jnp.sum(t.reshape(-1, SUBLANES, of.size), axis=0)
                 sums[row, vector, :, : of.size] += over_rows

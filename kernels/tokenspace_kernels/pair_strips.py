@@ -8,6 +8,7 @@ are plain; totals up to it keep what rounding took from them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -21,7 +22,12 @@ from tokenspace_kernels.pair_walk import PAIR, normals_of
 from tokenspace_kernels.random_bits import PLAIN, Cipher
 
 SUBLANES, LANES = 8, 128
-LARGEST_STRIP = 4  # vectors of features that are drawn together
+LARGEST_STRIP = 4  # vectors of features that are drawn together: with 2 units wait for each other
+SUMS = 3
+WORDS = 11  # of a key: Threefry's start, and two for each group of four rounds
+
+Scalars = Callable[[Any, int, int], Any]  # (pair, row, column) -> a weight
+Reports = tuple[jax.Array, ...]
 
 
 def strips_of(vectors: int) -> tuple[int, int]:
@@ -30,20 +36,20 @@ def strips_of(vectors: int) -> tuple[int, int]:
     return number, pl.cdiv(vectors, number)
 
 
-Scalars = Callable[[Any, int, int], Any]  # (pair, row, column) -> a weight
-Reports = tuple[jax.Array, ...]
-
-
 class Memory(NamedTuple):
-    """Arrays in vector memory; the features' axes (vectors, 8, 128) come last.
+    """Arrays in vector memory, (..., 8, 128), and what their other axes are.
 
-    words: what of Threefry does not change, (process, words); lanes: the same of each feature;
-    state: of both processes; tokens: of a pair, (token, what is summed), and ahead, the first strip of the next; recent: sums since the
-    chunk began; value, lost: totals up to it; cosine: sum, (3, 8, 1), as value, lost and recent.
+    words: of the keys (word, process). first_words: of each feature, at the start and rotated once
+    (2, process, vector). state: of both processes (number, vector). tokens: of a pair (token, A and
+    B and for Gaussian tokens half their difference, vector). ahead: the first strip of the next
+    pair. recent: sums of unit vectors of A and B and of differences (or half of them) since the
+    chunk began (3, vector); value, lost: totals up to it. products: of a pair's tokens, not yet
+    summed over lanes (||a||^2, ||b||^2 and a . b, token). scales: inverse norms (branch, token).
+    weights: of a pair. counter: its number (process). cosine: value, lost and recent (3, 8, 1).
     """
 
     words: Any
-    lanes: Any
+    first_words: Any
     state: Any
     tokens: Any
     ahead: Any
@@ -52,31 +58,32 @@ class Memory(NamedTuple):
     lost: Any
     products: Any
     scales: Any
-    mixing: Any
+    weights: Any
     counter: Any
     cosine: Any
 
 
 def memory(vectors: int, states: tuple[int, int], unit: bool) -> Memory:
-    """What a program needs; Gaussian tokens have a sum of differences too."""
+    """What a program needs."""
 
     def of(*shape: int, dtype: Any = jnp.float32) -> Any:
         return pltpu.VMEM((*shape, SUBLANES, LANES), dtype)
 
-    sums = 2 if unit else 3
-    totals = [of(sums, vectors) for _ in range(3)]
+    formed = 2 if unit else 3
     return Memory(
-        of(11, 2, dtype=jnp.uint32),
-        of(2, 2, vectors, dtype=jnp.uint32),
-        of(max(1, sum(states)), vectors),
-        of(PAIR, sums, vectors),
-        of(PAIR, sums, strips_of(vectors)[1]),
-        *totals,
-        of(3, PAIR),
-        of(2, PAIR),
-        of(sum((PAIR + p) ** 2 for p in states)),
-        of(2, dtype=jnp.uint32),
-        pltpu.VMEM((3, SUBLANES, 1), jnp.float32),
+        words=of(WORDS, 2, dtype=jnp.uint32),
+        first_words=of(2, 2, vectors, dtype=jnp.uint32),
+        state=of(max(1, sum(states)), vectors),
+        tokens=of(PAIR, formed, vectors),
+        ahead=of(PAIR, formed, strips_of(vectors)[1]),
+        recent=of(SUMS, vectors),
+        value=of(SUMS, vectors),
+        lost=of(SUMS, vectors),
+        products=of(3, PAIR),
+        scales=of(2, PAIR),
+        weights=of(sum((PAIR + p) ** 2 for p in states)),
+        counter=of(2, dtype=jnp.uint32),
+        cosine=pltpu.VMEM((3, SUBLANES, 1), jnp.float32),
     )
 
 
@@ -100,7 +107,7 @@ class Strips(NamedTuple):
         for p, c in enumerate(ciphers):
             for k, word in enumerate((c.start, *(w for both in c.added for w in both))):
                 held.words[k, p] = jnp.broadcast_to(word, (1, SUBLANES, LANES))[0]
-            held.lanes[0, p], held.lanes[1, p] = c.x1, c.rotated
+            held.first_words[0, p], held.first_words[1, p] = c.x1, c.rotated
         for ref in (held.state, held.value, held.lost, held.cosine):
             ref[...] = jnp.zeros_like(ref)
 
@@ -122,7 +129,9 @@ class Strips(NamedTuple):
             )
 
         self._each(total, None)
-        held.cosine[0], held.cosine[1] = add(Running(held.cosine[0], held.cosine[1]), held.cosine[2])
+        held.cosine[0], held.cosine[1] = add(
+            Running(held.cosine[0], held.cosine[1]), held.cosine[2]
+        )
 
     def _empty(self) -> None:
         """No pair waits: its tokens are zero, and their norms not."""
@@ -131,7 +140,9 @@ class Strips(NamedTuple):
         self.memory.products[norms] = jnp.ones((2, PAIR, SUBLANES, LANES), jnp.float32)
         self.memory.products[cosines] = jnp.zeros((PAIR, SUBLANES, LANES), jnp.float32)
 
-    def _each(self, body: Callable[[Any, Any], Any], carry: Any, first: int = 0, unroll: bool = False) -> Any:
+    def _each(
+        self, body: Callable[[Any, Any], Any], carry: Any, first: int = 0, unroll: bool = False
+    ) -> Any:
         """body(strip, carry) for strips from the `first` on."""
         number, size = strips_of(self.root.shape[0])
 
@@ -145,7 +156,7 @@ class Strips(NamedTuple):
         held = self.memory
         start, *rest = (held.words[k][:, None] for k in range(held.words.shape[0]))
         added = tuple(zip(rest[::2], rest[1::2], strict=True))
-        both = Cipher(start, added, held.lanes[0, :, strip], held.lanes[1, :, strip])
+        both = Cipher(start, added, held.first_words[0, :, strip], held.first_words[1, :, strip])
         even, odd = normals_of(both, held.counter[...][:, None], PLAIN)
         return [(even[p], odd[p]) for p in range(2)]
 
@@ -162,7 +173,7 @@ class Strips(NamedTuple):
             for r, before in enumerate(rows):
                 if (r, c) == (0, 1):
                     continue  # a factor is triangular: nothing of the second one's noise
-                term = column * held.mixing[self._place(process, r, c)][None]
+                term = column * held.weights[self._place(process, r, c)][None]
                 rows[r] = term if before is None else before + term
         for k, x in zip(own, rows[PAIR:], strict=True):
             held.state[k, strip] = x
@@ -183,7 +194,7 @@ class Strips(NamedTuple):
                 for c in range(PAIR + states):
                     if (r, c) != (0, 1):
                         one = jnp.full((SUBLANES, LANES), self.weights[p](pair, r, c))
-                        held.mixing[self._place(p, r, c)] = one
+                        held.weights[self._place(p, r, c)] = one
         held.products[...] = jnp.zeros_like(held.products)
 
     def _form(self, strip: Any, to: Any, place: Any) -> None:
@@ -209,13 +220,16 @@ class Strips(NamedTuple):
     def _add(self, strip: Any, tokens: Sequence[int] = range(PAIR)) -> None:
         """A strip of these tokens to the sums."""
         held = self.memory
-        recent = [held.recent[k, strip] for k in range(held.recent.shape[0])]
+        recent = [held.recent[k, strip] for k in range(SUMS)]
         for j in tokens:
-            for k, before in enumerate(recent):
-                x = held.tokens[j, k, strip]
-                recent[k] = before + (x * held.scales[k, j][None] if k < 2 else x)
+            u, v = (held.tokens[j, k, strip] * held.scales[k, j][None] for k in range(2))
+            difference = u - v if self.unit else held.tokens[j, 2, strip]
+            recent = [before + x for before, x in zip(recent, (u, v, difference), strict=True)]
         for k, x in enumerate(recent):
             held.recent[k, strip] = x
+
+    def _add_one(self, token: int, strip: Any, nothing: None) -> None:
+        self._add(strip, [token])
 
     def _settle(self) -> None:
         """Adds the pair that waits."""
@@ -227,11 +241,11 @@ class Strips(NamedTuple):
         held = self.memory
 
         def products(strip: Any, found: Any) -> Any:
-            u, v, *half = (
+            u, v, d = (
                 held.value[k, strip] + (held.lost[k, strip] + held.recent[k, strip])
-                for k in range(held.recent.shape[0])
+                for k in range(SUMS)
             )
-            d = 2 * half[0] if half else u - v
+            d = d if self.unit else 2 * d
             each = zip(found, (d * d, u * u, v * v, u * v), strict=True)
             return tuple(before + jnp.sum(x, axis=0) for before, x in each)
 
@@ -248,7 +262,7 @@ class Strips(NamedTuple):
         held.cosine[2] += jnp.sum(self._scale(), axis=0)
         self._begin(pair)
 
-        def both(strip: Any, nothing: None) -> None:
+        def step(strip: Any, nothing: None) -> None:
             self._add(strip)
             self._form(strip, held.tokens, strip)
 
@@ -258,7 +272,7 @@ class Strips(NamedTuple):
         for j in range(PAIR):
             for k in range(held.ahead.shape[1]):
                 held.tokens[j, k, first] = held.ahead[j, k]
-        self._each(both, None, 1, unroll=True)
+        self._each(step, None, 1, unroll=True)
         return [], None
 
     def _reported(self, pair: Any) -> list[Reports]:
@@ -267,7 +281,7 @@ class Strips(NamedTuple):
         self._each(lambda strip, _: self._form(strip, held.tokens, strip), None)
         cosines = self._scale()
         for j in range(PAIR):
-            self._each(lambda strip, _, j=j: self._add(strip, [j]), None)
+            self._each(partial(self._add_one, j), None)
             held.cosine[2] += cosines[j]
             found.append(self._reports())
         self._empty()

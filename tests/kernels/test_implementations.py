@@ -21,6 +21,7 @@ from tokenspace_kernels import (
     given_tokens_gpu,
     given_tokens_tpu,
     limits,
+    pair_strips,
     pair_tokens,
     reference,
     sample_divergence_gpu,
@@ -426,6 +427,7 @@ def test_pallas_takes_features_in_slices_and_tokens_in_chunks(monkeypatch, modul
 @pytest.mark.parametrize("module", [sample_statistics_gpu, sample_statistics_tpu])
 def test_pallas_forms_tokens_of_two_chunks_with_features_that_fill_no_vector(monkeypatch, module):
     monkeypatch.setattr(sample_statistics_tpu, "CHUNK", 128)
+    monkeypatch.setattr(pair_strips, "LARGEST_STRIP", 1)
     shape = Shape(300, 150, 9, 21, ())
     args = arguments("sample_statistics", shape, BRANCHES["AR(1)"], "unit", 2)
     got = jax.jit(partial(module.sample_statistics, interpret=True))(*args)
