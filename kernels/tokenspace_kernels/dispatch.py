@@ -6,7 +6,8 @@ kind of device is one more entry, kept only where it measures faster, and is the
 "numba" samples and reads given tokens on a CPU, where the extra `cpu` is installed; "pallas" draws
 or reads them in registers on an NVIDIA GPU or a TPU, where `choice` measures it to be the fastest.
 The environment variable TOKENSPACE_KERNELS names another than the default; a kernel that lacks it,
-or does not run on this device, falls back to the default with a warning.
+or does not run on this device, falls back to the default with a warning, and so to plain JAX where
+it does not suit what is asked for (`limits`).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import jax
 
 from tokenspace_kernels import (
     choice,
+    limits,
     reference,
     sample_divergence_unrolled,
     sample_statistics_unrolled,
@@ -33,6 +35,7 @@ from tokenspace_kernels import (
 )
 from tokenspace_kernels.collapsed import collapsed_divergence
 from tokenspace_kernels.given_tokens import measure
+from tokenspace_kernels.limits import Work
 from tokenspace_kernels.pair_walk import PAIR
 from tokenspace_kernels.partial_sums import partial_sum_divergence
 from tokenspace_kernels.sample_divergence import sample_divergence, sample_statistics
@@ -50,7 +53,7 @@ XLA = (
 KERNELS: dict[str, dict[str, Callable[..., Any]]] = {
     f.__name__: {"xla": f, "reference": getattr(reference, f.__name__)} for f in XLA
 }
-# Plain JAX as XLA runs it best on a GPU; the second forms tokens, for the laws of WHOLE_CHANGES.
+# Plain JAX as XLA runs it best on a GPU; the second forms tokens, for laws that `limits` names.
 XLA_GPU: dict[str, Callable[..., Any]] = {
     "sample_divergence": sample_divergence_unrolled.sample_divergence,
     "sample_statistics": sample_statistics_unrolled.sample_statistics,
@@ -67,8 +70,6 @@ PALLAS = {
     for kernel in ("sample_divergence", "sample_statistics")
 } | {"measure": {device: f"given_tokens_{device}" for device in ("gpu", "tpu")}}
 PALLAS_BLOCK = PAIR
-WHOLE_CHANGES = ("none", "unit")  # what laws may do to tokens that a kernel for accelerators forms
-PALLAS_FEATURES = 2048  # that one program holds at most, where it needs all
 TRIAL_BLOCK = 64  # of other implementations, which take any
 ON_HOST = ("numba", "reference")  # called with arrays, not traced by JAX
 NUMBA = {  # where the kernels lie that Numba compiles
@@ -100,6 +101,11 @@ class Kernel(NamedTuple):
     def on_host(self) -> bool:
         """Whether it is called from the host with arrays, not traced by JAX."""
         return self.implementation in ON_HOST
+
+    @property
+    def as_they_lie(self) -> bool:
+        """Whether it reads given tokens in any format, takes their `order`, and says when read."""
+        return self.implementation == "numba"
 
 
 _elsewhere: ContextVar[str | None] = ContextVar("platform", default=None)
@@ -193,11 +199,6 @@ def settle(first: bool, agree: Callable[[bytes | None], bytes | None]) -> None:
     choice.settle(json.loads(agree(json.dumps(chosen).encode() if first else None) or b"{}"))
 
 
-def of_any_law(name: str) -> Kernel:
-    """The implementation of a kernel that forms tokens for every law, in blocks of any number."""
-    return Kernel(DEFAULT, KERNELS[name][DEFAULT])
-
-
 def sole(what: str, call: Callable[..., Any]) -> Kernel:
     """A device program that has one implementation; warns where another is asked for."""
     wanted = os.environ.get(VARIABLE) or DEFAULT
@@ -208,16 +209,20 @@ def sole(what: str, call: Callable[..., Any]) -> Kernel:
     return Kernel(DEFAULT, call)
 
 
-def kernel(name: str, implementation: str | None = None) -> Kernel:
+def kernel(name: str, implementation: str | None = None, work: Work | None = None) -> Kernel:
     """The implementation of a kernel that runs here.
+
+    Warns where another runs than was asked for.
 
     Args:
         name: a key of KERNELS.
         implementation: "xla", "numba", "pallas", "reference" or None, which asks
             TOKENSPACE_KERNELS, else the default.
+        work: what is asked for; plain JAX runs where the implementation does not suit it.
     """
     known = implementations(name)
-    wanted = implementation or os.environ.get(VARIABLE) or default(name)
+    named = implementation or os.environ.get(VARIABLE)
+    wanted = named or default(name)
     if wanted not in known:
         instead = default(name)
         warnings.warn(
@@ -226,4 +231,10 @@ def kernel(name: str, implementation: str | None = None) -> Kernel:
             stacklevel=2,
         )
         wanted = instead
+    if work and (why := limits.unfit(name, wanted, _platform(), work)):
+        if named == wanted:
+            warnings.warn(f"{wanted!r} {why}: {DEFAULT!r} runs instead", stacklevel=2)
+        wanted = DEFAULT
+    if work and wanted == DEFAULT and not limits.forms_whole(name, work):
+        return Kernel(DEFAULT, KERNELS[name][DEFAULT])
     return Kernel(wanted, known[wanted])

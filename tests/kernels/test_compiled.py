@@ -127,7 +127,8 @@ def test_h100_forms_tokens_in_registers(law):
 
 # Cycles of 4,194,304 normals in the programs that XLA makes for Gaussian tokens.
 XLA_CYCLES = {"v5e": 568_368, "v5p": 406_420, "v6e": 351_367}
-LEAST_GAIN = {"v5e": 3.0, "v5p": 3.0, "v6e": 2.0}  # the budget; v6e misses it: 2.6 when written
+LEAST_GAIN = {"v5e": 4.8, "v5p": 6.8, "v6e": 3.0}  # v6e: 3.04 when written
+STATISTICS_SPILT = {"v5e": 61, "v5p": 61, "v6e": 15}  # vectors, in three loops; 620 once
 
 
 @LAWS
@@ -138,6 +139,7 @@ def test_tpu_forms_tokens_in_vector_memory(target, law):
     padded = 5 * REPLICATES * 128 * 4
     assert of.temporaries <= (1 << 20) + (padded if target == "v5p" else 0)
     assert of.cycles * 4_194_304 / (2 * NORMALS) <= XLA_CYCLES[target] / LEAST_GAIN[target]
+    assert of.spills <= STATISTICS_SPILT[target] * 4 * bundles.VECTOR
 
 
 GIVEN, THREADS = 16_384, 256  # tokens of each branch; threads of a program that reads them
@@ -176,7 +178,7 @@ def test_h100_reads_given_tokens_once(monkeypatch, dtype):
 
 # Cycles of a pass over the pair in the programs that XLA makes; vectors that wait for a register.
 XLA_GIVEN = {"v5e": 3_312_430, "v5p": 2_145_408, "v6e": 1_992_428}
-SPILT = {"v5e": 5, "v5p": 5, "v6e": 0}
+SPILT = {"float32": {"v5e": 0, "v5p": 0, "v6e": 1}, "bfloat16": dict.fromkeys(XLA_GIVEN, 1)}
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -184,10 +186,10 @@ SPILT = {"v5e": 5, "v5p": 5, "v6e": 0}
 def test_tpu_reads_given_tokens_once(target, dtype):
     of = given(target, given_tokens_tpu, dtype)
     assert of.temporaries <= 1 << 20
-    assert of.spills <= SPILT[target] * 4 * bundles.VECTOR
+    assert of.spills <= SPILT[dtype][target] * 4 * bundles.VECTOR
     loops = latest_bundles("measure").all()
     step = max((x.once for x in loops if x.trips is None and not x.inner), default=0)
-    assert 0 < of.cycles + step * GIVEN / given_tokens_tpu.ROWS <= XLA_GIVEN[target] / 10
+    assert 0 < of.cycles + step * GIVEN / given_tokens_tpu.ROWS <= XLA_GIVEN[target] / 14
 
 
 @pytest.mark.parametrize("itemsize", [2, 4])

@@ -21,7 +21,7 @@ from tokenspace.statistics.clusters import (
 )
 from tokenspace.statistics.result import Result, summarise
 from tokenspace.statistics.streaming import Summary, begin, psi_of, summary, update
-from tokenspace.tokens.given import Array, both_branches, readable, require_sound
+from tokenspace.tokens.given import Array, both_branches, readable, require_sound, work_of
 from tokenspace.tokens.mapped import forget, is_mapped
 from tokenspace.tokens.pairs import Pairs, gathered, pairs_of
 from tokenspace.tokens.unequal import UnequalPairs, are_unequal, in_tiles, unequal_pairs_of
@@ -46,7 +46,7 @@ def divergence(a: Any, b: Any, grid: int | Sequence[int] | np.ndarray) -> np.nda
     """
     a, b = readable(*both_branches(a, b))
     n = _checked_grid(grid, a.shape[-2])
-    return _measured(kernel("measure"), a, b, n, psi=False)["divergence"]
+    return _measured(_kernel_for(a, b), a, b, n, psi=False)["divergence"]
 
 
 def correlations(a: Any, b: Any, grid: int | Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
@@ -66,7 +66,7 @@ def correlations(a: Any, b: Any, grid: int | Sequence[int] | np.ndarray) -> dict
     """
     a, b = readable(*both_branches(a, b))
     n = _checked_grid(grid, a.shape[-2])
-    psi = _measured(kernel("measure"), a, b, n, psi=True)
+    psi = _measured(_kernel_for(a, b), a, b, n, psi=True)
     del psi["divergence"]
     return psi_of(psi)
 
@@ -138,7 +138,7 @@ def measure_pairs(
     """As `measure`, of pairs whose shapes have been checked."""
     started = time.perf_counter()
     n = _checked_grid(given.longest if grid is None else grid, given.longest)
-    kernel_used = kernel("measure")
+    kernel_used = kernel("measure", work=given.work)
     seen, same = _summary(kernel_used, given, order, seed, n, progress or (lambda done: None))
     named = order if isinstance(order, str) else "given"
     return summarise(
@@ -228,7 +228,7 @@ def _measured(
     lie, in any order and format; for other kernels they are put in order (pairs, N) first.
     """
     more: dict[str, Any] = {}
-    if kernel_used.implementation == "numba":
+    if kernel_used.as_they_lie:
         more = {"order": orders, "between": partial(forget, a, b)}
     else:
         if orders is not None:
@@ -258,6 +258,10 @@ def _filled(h: Any) -> Any:
     """What pairs have, (pairs, ...), with the first repeated up to a power of two of them."""
     missing = 0 if h is None else (1 << (len(h) - 1).bit_length()) - len(h)
     return h if not missing else np.concatenate([h, np.repeat(h[:1], missing, axis=0)])
+
+
+def _kernel_for(a: Array, b: Array) -> Kernel:
+    return kernel("measure", work=work_of(a, b, tokens=a.shape[-2]))
 
 
 def _checked_grid(grid: Any, tokens: int) -> np.ndarray:

@@ -12,9 +12,10 @@ import numpy as np
 
 from tokenspace.errors import InputError
 from tokenspace.statistics.jackknife import freedom_of, members_of, sizes_of
-from tokenspace.tokens.given import Array, both_branches, one_branch, require_sound
+from tokenspace.tokens.given import Array, both_branches, one_branch, require_sound, work_of
 from tokenspace.tokens.mapped import forget
 from tokenspace_kernels import workers
+from tokenspace_kernels.limits import Work
 
 ORDERS = ("raster", "random")
 BLOCK_BYTES = 1 << 26  # of each branch that is read at once
@@ -84,6 +85,11 @@ class Pairs:
     def longest(self) -> int:
         """Tokens of a sequence."""
         return int(self.a.shape[1])
+
+    @property
+    def work(self) -> Work:
+        """What a kernel is asked for that reads them."""
+        return work_of(self.a, self.b, tokens=self.longest)
 
     def require_sound(self, tokens: int | None = None) -> None:
         """As `checked`, up to this many tokens."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from tokenspace.errors import InputError
 from tokenspace.statistics.jackknife import members_of
-from tokenspace.tokens.given import Array, one_branch, require_sound_array
+from tokenspace.tokens.given import Array, one_branch, require_sound_array, work_of
 from tokenspace.tokens.mapped import MappedSequences, forget
 from tokenspace.tokens.pairs import (
     PAIRS_AT_ONCE,
@@ -21,6 +21,7 @@ from tokenspace.tokens.pairs import (
     said_of_errors,
     shuffler,
 )
+from tokenspace_kernels.limits import Work
 
 GATHERED_BYTES = 1 << 22  # of pairs that are copied side by side: what was copied is still in cache
 TILE_BYTES = 1 << 27  # of the sequences of each branch that are mapped into memory at once
@@ -63,6 +64,11 @@ class UnequalPairs:
     def longest(self) -> int:
         """Tokens of the longest pair."""
         return int(self.lengths.max())
+
+    @property
+    def work(self) -> Work:
+        """What a kernel is asked for that reads them."""
+        return work_of(*self.sequences, tokens=self.longest)
 
     def require_sound(self, tokens: int | None = None) -> None:
         """All values finite and no token zero, up to this many tokens of what is in a pair.
