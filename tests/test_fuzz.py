@@ -177,7 +177,7 @@ def test_configurations(tmp_path, monkeypatch, part):
             assert str(path) in message.replace("\n", "")
         return message
 
-    assert run_until_refused(malformed_config, judge, 1000, random.Random(part)) == 1000
+    assert run_until_refused(malformed_config, judge, 1750, random.Random(part)) == 1750
 
 
 class Bomb:
