@@ -66,7 +66,7 @@ def mutations_of(place):
 def enter_copy(folder):
     """Work from now on in a copy of the tree, which is imported before what is installed."""
     os.chdir(tempfile.mkdtemp(dir=folder))
-    for name in TREE:
+    for name in (*TREE, "docs"):
         shutil.copytree(ROOT / name, name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", ".")
     sys.path[:0] = map(os.path.abspath, TREE)
