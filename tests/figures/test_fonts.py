@@ -42,11 +42,11 @@ def test_without_a_font_it_is_said_once(fresh, recwarn):
     for _ in range(2):
         title, _ = drawn()
         assert title.endswith(f": {fonts.UNKNOWN * 2}")
-    (said,) = [str(w.message) for w in recwarn]
+    (said,) = [str(w.message) for w in recwarn if w.category is UserWarning]
     assert "no font of this machine" in said
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::UserWarning", "ignore::DeprecationWarning")  # of libraries
 def test_a_font_of_the_machine_is_used(fresh, tmp_path):
     builder = FontBuilder(1000, isTTF=True)
     pen = TTGlyphPen(None)

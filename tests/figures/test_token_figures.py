@@ -124,7 +124,7 @@ def test_titles_of_long_names_do_not_overprint(loaded):
         assert box.x0 >= 0 and box.x1 <= figure.bbox.width
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::UserWarning", "ignore::DeprecationWarning")  # of libraries
 def test_tokens_that_are_all_alike_are_said_to_be():
     same = ts.measure(np.ones((4, 5, 3)), pairs="all")
     for name in of_tokens():
