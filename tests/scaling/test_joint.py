@@ -13,7 +13,7 @@ from tokenspace.scaling.joint.fit import _runs
 from tokenspace.scaling.joint.forecast import POWER, SAME, SEPARATE, SHARED, forecast_joint, skill
 from tokenspace.scaling.joint.noise import KINDS, Noise
 from tokenspace.scaling.joint.power import power
-from tokenspace.scaling.joint.ratios import deviance, limits, ratios
+from tokenspace.scaling.joint.ratios import deviance, limits, ratios, upper
 from tokenspace.scaling.joint.sensitivity import by_model, study
 from tokenspace.scaling.subsets import subsets
 
@@ -183,6 +183,56 @@ def test_noise_of_blocks_keeps_the_correlation_of_curves():
         assert least < r < most
         spread = drawn.std(axis=(0, 2)) / noise.deviations
         assert np.all(abs(spread - 1) < 0.25)
+
+
+def test_noise_is_that_of_least_squares_and_of_the_weights():
+    """Residuals over sqrt(1 - leverage), by the hat matrix; drawn noise is over the root again."""
+    given = weighed()
+    family = Family.of(given)
+    noise = Noise.of(family, 60.0)
+    for k, curve in enumerate(given):
+        order = np.argsort(curve.n, kind="stable")
+        root = np.sqrt(weights(curve)[order])
+        x = root[:, None] * np.stack([np.ones(len(order)), abscissa(curve.n[order], [60.0])[0]], 1)
+        hat = x @ np.linalg.pinv(x)
+        y = root * np.log(curve.score[order])
+        scaled = (y - hat @ y) / np.sqrt(1 - np.diag(hat))
+        have = family.present[k]
+        np.testing.assert_allclose(noise.columns[k, have], scaled - scaled.mean(), atol=1e-9)
+        size = np.sqrt(np.sum((y - hat @ y) ** 2) / (len(y) - 2))
+        assert noise.deviations[k] == pytest.approx(size)
+    runs = 4000
+    alone, whole = (
+        family.root * noise.draw(kind, np.random.default_rng(0), runs, family.weight)
+        for kind in KINDS
+    )
+    for k, have in enumerate(family.present):
+        spread = alone[:, k, have].std(axis=0) / noise.deviations[k]
+        assert np.all(abs(spread - 1) < 4 / np.sqrt(2 * runs))
+    full = family.present.all(axis=0)  # columns that no curve lacks
+    off = abs(whole[:, 0, full][..., None] - noise.columns[0])
+    column, drawn = off.argmin(axis=-1), off.min(axis=-1) < 1e-9
+    drawn &= family.present[0, column] & family.present[1, column]
+    np.testing.assert_allclose(whole[:, 1, full][drawn], noise.columns[1, column[drawn]], atol=1e-9)
+    both = np.mean(family.present[0] & family.present[1])
+    assert drawn.mean() == pytest.approx(both, abs=4 * np.sqrt(0.25 / drawn.size))
+
+
+def test_a_limit_is_the_value_of_its_rank():
+    assert upper(np.arange(199.0), 0.95) == pytest.approx(189)  # the 190th
+    assert upper(np.arange(99.0)[None], 0.5) == pytest.approx(49)
+
+
+def test_no_change_is_the_mean_of_what_stands_at_the_last_n():
+    n = np.array([1, 8, 16, 32, 64, 64, 128, 128.0])
+    score, error = np.array([5, 6, 7, 8, 9, 10, 12, 11.0]), np.linspace(0.1, 1, 8)
+    table = forecast_joint([Curve("a", n, score, error=error)], 1)
+    last = np.average(np.log(score[4:6]), weights=(score / error)[4:6] ** 2)
+    want = np.sqrt(np.mean((last - np.log(score[6:])) ** 2))
+    assert table[SAME].iloc[0] == pytest.approx(want)
+    line = np.polyfit(np.log(n[:6]), np.log(score[:6]), 1, w=(score / error)[:6])
+    off = np.polyval(line, np.log(n[6:])) - np.log(score[6:])
+    assert table[POWER].iloc[0] == pytest.approx(np.sqrt(np.mean(off**2)))
 
 
 def test_forecasts_are_those_of_lines():

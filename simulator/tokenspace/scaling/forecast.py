@@ -90,7 +90,7 @@ def forecast(
             f"hold = {hold} is not allowed: of {size} points at {different} different n at least "
             f"{FEWEST} points at {DIFFERENT} must remain, so it must be an integer from 1 to {most}"
         )
-    origin = seen(log_n, hold)
+    origin = seen(log_n, int(hold))
     table = cases([logs], [Task(0, origin, size - origin)], method)
     rows = []
     for name, group in table.groupby("law", sort=False):

@@ -110,13 +110,13 @@ class Family:
         """Root of the weights, (K, m): times a residual, noise of the same size at every point."""
         return np.sqrt(self.weight)
 
-    def lessmean(self, values: np.ndarray) -> np.ndarray:
+    def less_mean(self, values: np.ndarray) -> np.ndarray:
         """Values (..., K, m) less the mean of each curve, times `root`."""
         return self.root * (values - mean(values, self.weight))
 
     def directions(self, balance: np.ndarray) -> np.ndarray:
         """u of each curve at each n_balance, (g, K, m): x less its mean, of length 1."""
-        x = self.lessmean(abscissa(self.n, balance)[:, None, :])
+        x = self.less_mean(abscissa(self.n, balance)[:, None, :])
         return x / np.linalg.norm(x, axis=-1, keepdims=True)
 
     @cached_property
@@ -131,25 +131,25 @@ class Family:
             directions: from `directions`, (g, K, m).
             log_score: (..., K, m); the family's own by default.
         """
-        y = self.lessmean(self.log_score if log_score is None else log_score)
+        y = self.less_mean(self.log_score if log_score is None else log_score)
         along = np.einsum("...km,gkm->...gk", y, directions, optimize=True)
         return self._floor((y * y).sum(-1)[..., None, :] - along**2)
 
     def bent(self, log_score: np.ndarray | None = None) -> np.ndarray:
         """Sums of squares about the best parabola in log n of each curve, (..., K)."""
-        y = self.lessmean(self.log_score if log_score is None else log_score)
+        y = self.less_mean(self.log_score if log_score is None else log_score)
         along = sum((y * axis).sum(-1) ** 2 for axis in self._parabola)
         return self._floor((y * y).sum(-1) - along)
 
     def bends(self) -> np.ndarray:
         """Second coefficient of the best parabola of each curve, up to a factor > 0, (K,)."""
-        return (self.lessmean(self.log_score) * self._parabola[1]).sum(-1)
+        return (self.less_mean(self.log_score) * self._parabola[1]).sum(-1)
 
     @cached_property
     def _parabola(self) -> tuple[np.ndarray, np.ndarray]:
         """Directions (K, m) of log n, and of what (log n)^2 adds to it."""
         first = self.directions(np.array([0.0]))[0]
-        second = self.lessmean(np.log(self.n) ** 2)
+        second = self.less_mean(np.log(self.n) ** 2)
         second = second - (second * first).sum(-1, keepdims=True) * first
         return first, second / np.linalg.norm(second, axis=-1, keepdims=True)
 
@@ -159,7 +159,7 @@ class Family:
     def lines(self, balance: float) -> tuple[np.ndarray, np.ndarray]:
         """(log c, beta) of each curve, (K,) each, at a shared n_balance."""
         x = abscissa(self.n, np.array([balance]))[0]
-        centred = self.lessmean(x)
+        centred = self.less_mean(x)
         beta = (centred * self.root * self.log_score).sum(-1) / (centred**2).sum(-1)
         return mean(self.log_score - beta[:, None] * x, self.weight)[:, 0], beta
 
