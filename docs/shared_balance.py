@@ -20,7 +20,7 @@ from tokenspace.scaling.joint.family import Family, abscissa
 from tokenspace.scaling.joint.forecast import skill
 from tokenspace.scaling.joint.noise import KINDS, Noise
 from tokenspace.scaling.joint.power import power
-from tokenspace.scaling.joint.ratios import deviance, drawn_ratios, p_value, ratios
+from tokenspace.scaling.joint.ratios import deviance, drawn_ratios, p_value, ratios, upper
 from tokenspace.scaling.joint.sensitivity import Row, by_model, study
 from tokenspace.scaling.laws import known_laws
 from tokenspace.scaling.plan import plan_curves, smallest
@@ -139,8 +139,8 @@ def coverage_of_sets(curves: Sequence[Curve], runs: int, seed: int = 1) -> list[
                 noise = Noise.of(drawn, float(drawn.grid[profile.argmin()]))
                 for kind in KINDS:
                     again = drawn.fitted(family.grid[place])
-                    more = noise.draw(kind, np.random.default_rng(seed), 199, len(N))
-                    limit = np.quantile(deviance(drawn, again + more)[:, place], 0.95)
+                    more = noise.draw(kind, np.random.default_rng(seed), 199, drawn.weight)
+                    limit = upper(deviance(drawn, again + more)[:, place], 0.95)
                     held[kind] += int(profile[place] <= limit)
                     best = drawn.fitted(float(drawn.grid[profile.argmin()]))
                     null = drawn_ratios(drawn, best, noise, kind, 199, seed)[2]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 LOOP_DIM = 8  # features from which a loop along them beats vectors across replicates
-PALLAS_CHANGES = ("none", "unit")  # what laws may do to tokens that a kernel there forms whole
+WHOLE_CHANGES = ("none", "unit")  # what laws may do to tokens that an accelerator's kernel forms
 PALLAS_DIM = 2048  # features that a program which forms tokens holds at most
 GIVEN_DIM = {  # features of a given token: their sums lie in registers, or in vector memory
     "gpu": 8192,
@@ -30,6 +30,11 @@ class Work(NamedTuple):
     formats: frozenset[str] = frozenset()
 
 
+def forms_whole(kernel: str, work: Work) -> bool:
+    """Whether a kernel of an accelerator that forms tokens knows what the law does to them."""
+    return kernel != "sample_statistics" or work.change in WHOLE_CHANGES
+
+
 def unfit(kernel: str, implementation: str, platform: str, work: Work) -> str | None:
     """Why an implementation does not suit, as what follows its name; None where it does."""
     if kernel.startswith("sample_") and implementation == "numba" and work.dim < LOOP_DIM:
@@ -39,7 +44,7 @@ def unfit(kernel: str, implementation: str, platform: str, work: Work) -> str | 
     if kernel == "sample_statistics" and implementation == "pallas":
         if work.dim > PALLAS_DIM:
             return f"draws no more than {PALLAS_DIM} features"
-        if work.change not in PALLAS_CHANGES:
+        if not forms_whole(kernel, work):
             return "draws Gaussian tokens alone, as they are or scaled to norm 1"
     if kernel == "measure" and implementation == "pallas":
         if work.dim > GIVEN_DIM[platform]:

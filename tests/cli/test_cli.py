@@ -222,7 +222,7 @@ def test_models_doctor_and_version_of_everything(capfd):
 def test_fit(capfd, write, tmp_path):
     csv = write("model,vision_tokens,score\na,1,2\na,4,4\na,16,8\na,64,16.1\n", "c.csv")
     status, out, _ = call(capfd, "fit", csv, "--json")
-    (curve,) = json.loads(out)
+    (curve,) = json.loads(out)["fits"]
     assert status == 0 and curve["laws"]["power"]["parameters"]["alpha"] == pytest.approx(
         -0.5, abs=0.01
     )
@@ -237,6 +237,11 @@ def test_fit(capfd, write, tmp_path):
     )
     csv = write("model,benchmark,n,score,model_size\n" + sizes, "sizes.csv")
     assert call(capfd, "fit", csv, "--law", "power")[0] == 0  # no benchmark has both sizes
+    csv = write("model,benchmark,n,score,model_size\n" + sizes.replace(",y,", ",x,"), "sizes.csv")
+    found = json.loads(call(capfd, "fit", csv, "--law", "power", "--json")[1])
+    (one,) = found["sizes"]
+    assert len(found["fits"]) == 2 and one["benchmark"] == "x" and one["points"] == 6
+    assert set(one["parameters"]) == {"limit", "A", "b", "g"}
     for text, words in (("a,b\n1,2\n", "needs columns"), ("n,score\n1,x\n", "line 2")):
         status, _, err = call(capfd, "fit", write(text, "bad.csv"))
         assert status == 2 and words in err

@@ -27,7 +27,7 @@ def csv(tmp_path):
 def test_tables_and_words(call, csv):
     laws = "power,saturating"
     status, out, err = call("forecast", csv, "--law", laws, "--curves")
-    assert status == 0 and "8 curves: forecasts of the last 3 scores" in out
+    assert status == 0 and "8 curves: forecasts of the scores at the last 3 n" in out
     assert "Nearer than the power law, beyond chance over benchmarks: saturating by" in out
     assert "without: odd:" in out and "m / b7" in out and "nan" not in out
     assert "Confounds: the model was trained" not in out  # that is said of the paper's curves
@@ -48,7 +48,8 @@ def test_json_holds_every_number(call, csv):
     [
         (
             ["--hold", "5"],
-            "no curve has the 9 points that are needed to forecast 5 from 4 others at 3 different n; the longest",
+            "no curve is long enough to forecast its scores at the last 5 n from at least 4 others "
+            "at 3 different n; the longest has 8 different n",
         ),
         (["--chance", "25"], "--chance needs --top"),
         (["--top", "50"], "m / b0: score[2] = 51.5126 is not allowed: on the logit scale"),

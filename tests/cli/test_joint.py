@@ -58,7 +58,7 @@ def test_joint_with_power(call, csv):
     csv.write_text("\n".join(k for k in lines if not k.startswith("b,")))
     status, out, _ = call("joint", csv, "--runs", 99, "--power", "--hold", 5)
     assert status == 0 and "Power at 5 %, a" in out and "noise x 0.25, 7 n" in out
-    assert "too short to hold 5 points out" in out
+    assert "too short to hold 5 n out" in out
 
 
 def test_joint_says_what_is_wrong(call, csv):

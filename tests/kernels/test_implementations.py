@@ -26,8 +26,10 @@ from tokenspace_kernels import (
     reference,
     sample_divergence_gpu,
     sample_divergence_tpu,
+    sample_divergence_unrolled,
     sample_statistics_gpu,
     sample_statistics_tpu,
+    sample_statistics_unrolled,
 )
 from tokenspace_kernels.blocks import lay_out
 from tokenspace_kernels.random_bits import PLAIN
@@ -180,6 +182,30 @@ def test_every_fused_covariance(device, name, implementation, branches):
     kernel = kernel_of(name, implementation)
     args = arguments(name, shape, BRANCHES[branches], token_block=kernel.token_block)
     got = as_plans_run(kernel)(*args)
+    assert_close(got, getattr(reference, name)(*args), shape.tokens * shape.dim)
+
+
+# Plain JAX as a GPU runs it, in shorter steps than there: a CPU compiles long ones for long.
+UNROLLED = {
+    "sample_divergence": (sample_divergence_unrolled.sample_divergence, 4),
+    "sample_statistics": (partial(sample_statistics_unrolled.sample_statistics, pairs=2), 2),
+}
+
+
+@pytest.mark.parametrize(
+    ("shape", "branches", "law"),
+    [
+        (SHAPES[4], "Matern 5/2", "gaussian"),
+        pytest.param(SHAPES[0], "white", "gaussian", marks=pytest.mark.slow),
+        pytest.param(SHAPES[5], "equicorrelated", "unit", marks=pytest.mark.slow),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("name", UNROLLED)
+def test_plain_jax_as_on_a_gpu(device, name, shape, branches, law):
+    call, token_block = UNROLLED[name]
+    args = arguments(name, shape, BRANCHES[branches], law, token_block)
+    got = jax.jit(call)(*args)
     assert_close(got, getattr(reference, name)(*args), shape.tokens * shape.dim)
 
 

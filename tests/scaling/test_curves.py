@@ -5,7 +5,13 @@ import pytest
 
 from tokenspace.errors import InputError
 from tokenspace.scaling import curves
-from tokenspace.scaling.curves import Curve, compare_with_least_squares, fit_curves, read_curves
+from tokenspace.scaling.curves import (
+    Curve,
+    compare_with_least_squares,
+    fit_curves,
+    read_curves,
+    repeats,
+)
 
 N = np.array([1, 4, 16, 64.0])
 SCORE = np.array([2, 4, 8, 15.0])
@@ -24,6 +30,20 @@ def test_remaining_columns_name_the_curves_in_their_order(tmp_path):
     n, score = found[0].n, found[0].score
     assert n.dtype == score.dtype == float
     np.testing.assert_array_equal([n, score], [[1, 4], [2, 3]])
+
+
+def test_spaces_and_a_byte_order_mark_belong_to_no_name(tmp_path):
+    (curve,) = read(tmp_path, b"\xef\xbb\xbfn, score\n1,2\n8,3.5\n")
+    assert curve.name == "curve" and list(curve.score) == [2, 3.5]
+
+
+def test_repeats_are_counted():
+    once, twice = Curve("a", N, SCORE), Curve("b", np.repeat(N, 2), np.arange(8.0))
+    assert repeats([once]) == ""
+    said = repeats([once, twice])
+    assert said.startswith("4 scores of 1 curves stand at an n") and "copies" not in said
+    copied = Curve("c", np.repeat(N, 2), np.repeat(SCORE, 2))
+    assert "and 4 of them repeat a score exactly" in repeats([twice, copied])
 
 
 def test_without_other_columns_there_is_one_curve(tmp_path):
@@ -49,7 +69,10 @@ def test_without_other_columns_there_is_one_curve(tmp_path):
             "line 3: trained_for_n = 'True' is not allowed; it must be yes, no, or empty",
         ),
         ("n,score,model_size\n1,2,7e9\n2,3,0\n", "line 3: model_size = '0.0' is not allowed"),
-        (b"n,score\n1,\xff\n", "it is no UTF-8 text (invalid start byte)"),
+        (b"n,score\n1,\xff\n", "it is no UTF-8 text (invalid start byte); save it as UTF-8"),
+        ("m;n;score\na;1;2,5\n", "cells are separated by ';'; save it with commas between cells"),
+        ("n\tscore\n1\t2\n", "cells are separated by '\\t'"),
+        ("N,Score\n1,2\n", "but has N, Score; names are written in small letters"),
     ],
 )
 def test_files_are_refused_in_words(tmp_path, text, words):

@@ -10,6 +10,7 @@ from tokenspace.scaling.forecast import NO_CHANGE, STACKED, Task, cases, rolling
 from tokenspace.scaling.laws import known_laws
 from tokenspace.scaling.optimise import grouped
 from tokenspace.scaling.predictive import Mixture, on_grid
+from tokenspace.scaling.skill import by_curve
 from tokenspace.scaling.validation import leave_one_out
 
 N = np.array([1, 8, 16, 32, 64, 128, 256, 384, 512, 768.0])
@@ -114,10 +115,10 @@ def test_density_of_a_mixture_is_the_slope_of_its_distribution():
     assert np.exp(mixture.log_density(y)) == pytest.approx(slope, rel=1e-7)
 
 
-def covered(name, noise, runs, origin=7):
+def covered(name, noise, runs, origin=7, loss="squares"):
     logs = simulated(name, noise, runs, seed=runs)
     tasks = [Task(k, origin, 10 - origin) for k in range(runs)]
-    table = cases(logs, tasks, chosen_method(name, 0.95))
+    table = cases(logs, tasks, chosen_method(name, 0.95, None, loss))
     share = table[table["law"] == name].groupby("curve")["held"].mean()
     return share.mean(), share.std() / np.sqrt(runs)
 
@@ -127,6 +128,22 @@ def test_prediction_intervals_cover(name):
     """90 to 97 %, within three standard errors; half as wide: 65 %."""
     share, error = covered(name, 0.05, 150)
     assert 0.90 - 3 * error < share < 0.97 + 3 * error
+
+
+@pytest.mark.parametrize("origin", [5, 9])
+def test_intervals_of_a_robust_fit_hold_new_scores(origin):
+    """94 to 96 % within three standard errors; of RSS / (m - p) as by least squares 90 to 92 %."""
+    share, error = covered("power", 0.05, 1500, origin, "huber")
+    assert 0.94 - 3 * error < share < 0.96 + 3 * error
+
+
+def test_a_robust_fit_gives_the_interval_of_its_forecast():
+    score = np.exp(LOGS[1]) * np.r_[np.ones(3), 0.7, np.ones(6)]
+    fit = ts.fit_scaling(N[:7], score[:7], "saturating", loss="huber").best
+    table = ts.forecast(N, score, law="saturating", loss="huber").set_index("law")
+    low, high = fit.predict_interval(N[7:])
+    np.testing.assert_allclose(low, table.loc["saturating", "low"], rtol=1e-9)
+    np.testing.assert_allclose(high, table.loc["saturating", "high"], rtol=1e-9)
 
 
 @pytest.mark.slow
@@ -196,16 +213,64 @@ def test_stacked_weights_are_at_their_maximum():
 
 
 def test_what_is_left_needs_three_different_n():
-    with pytest.raises(
-        ts.TokenspaceError, match="leaves points at 2 different n; a forecast needs 3"
-    ):
-        ts.forecast(np.repeat(N[:3], 3), np.arange(1.0, 10), 3)
+    with pytest.raises(ts.TokenspaceError, match=r"at 4 different n .* an integer from 1 to 1$"):
+        ts.forecast(np.repeat(N[:4], 3), np.arange(1.0, 13), 2)
 
 
 @pytest.mark.parametrize(
     ("points", "hold", "words"),
-    [(10, 0, "between 1 and 6"), (10, 7, "between 1 and 6"), (4, 1, "at least 5 points")],
+    [
+        (10, 0, "an integer from 1 to 6$"),
+        (10, 7, "an integer from 1 to 6$"),
+        (10, 1.5, "hold = 1.5 is not allowed"),
+        (4, 1, "needs 4 points at 3 different n, and one n more, but there are 4 points at 4"),
+    ],
 )
 def test_what_cannot_be_held_back(points, hold, words):
     with pytest.raises(ts.TokenspaceError, match=words):
         ts.forecast(N[:points], N[:points], hold)
+
+
+def test_no_held_back_n_is_seen():
+    """Scores at one n are held back together; "no change" is the weighted mean of log S before."""
+    n = np.array([1, 4, 4, 16, 64, 64, 64, 256, 256])
+    score, error = np.arange(20.0, 29), np.linspace(0.5, 2, 9)
+    table = ts.forecast(n, score, 2, "power", error=error).set_index("law")
+    seen = n < 64
+    line = ts.fit_scaling(n[seen], score[seen], "power", error=error[seen]).best
+    np.testing.assert_allclose(table.loc["power", "forecast"], line.predict(n[~seen]), rtol=1e-6)
+    assert table.loc[NO_CHANGE, "forecast"] == pytest.approx([score[3]] * 5)
+    last = ts.forecast(n, score, 1, "power", error=error).set_index("law").loc[NO_CHANGE]
+    mean = np.average(np.log(score[4:7]), weights=(score / error)[4:7] ** 2)
+    assert last["forecast"] == pytest.approx([np.exp(mean)] * 2)
+    rolling = rolling_origins(
+        [(np.log(n), np.log(score), np.ones(9))], chosen_method("power", 0.95)
+    )
+    of_power = rolling[rolling["law"] == "power"]
+    assert of_power.groupby("origin")["step"].agg(list).to_dict() == {4: [1, 1, 1, 2, 2], 7: [1, 1]}
+    assert len(by_curve(rolling).columns) == 2  # scores at one n do not hide each other
+
+
+def test_leaving_one_n_out_leaves_all_its_scores_out():
+    x = np.log([1.0, 4, 4, 16, 64, 64, 256])
+    y = 1 + 0.2 * x + 0.1 * np.sin(7 * np.arange(7))
+    ((_, points),) = grouped([(x, y, np.ones(7))])
+    found = leave_one_out(LAWS["power"], points, points.weight)[0, :7]
+    for k in range(7):
+        rest = x != x[k]
+        centre, scale = textbook(x[rest], y[rest], x[[k]])
+        want = stats.t.logpdf((y[k] - centre[0]) / scale[0], rest.sum() - 2) - np.log(scale[0])
+        assert found[k] == pytest.approx(want, rel=1e-6), k
+
+
+def test_scores_at_few_n_do_not_determine_a_law():
+    """Twelve scores at three n tell three values of a law, and no four parameters."""
+    n, score = np.repeat([1.0, 8, 64], 4), np.exp(0.1 * np.sin(np.arange(12.0))) * 9
+    fit = ts.fit_scaling(n, score)
+    assert fit.fits["broken"].intervals == {} and fit.fits["crossover"].intervals != {}
+    words = "3 different n do not determine the 4 parameters of the broken law"
+    assert fit.fits["broken"].too_few == words
+    table = cases(
+        [(np.log(n), np.log(score), np.ones(12))], [Task(0, 8, 4)], chosen_method("auto", 0.95)
+    )
+    assert set(table["law"]) == {"power", "logarithm", STACKED, NO_CHANGE}

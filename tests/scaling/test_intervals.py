@@ -220,14 +220,31 @@ def test_ends_in_words():
         assert fit.bounds("beta") == "no interval"
 
 
-def test_distinct_optima():
-    """Of equal ones the best, of equally good ones the first; apart in one parameter is apart."""
-    there, far = [1.0, 2.0], [1.0, 2.0 + 2 * intervals.APART]
-    near = [1.0 + 0.9 * intervals.APART, 2.0 - 0.9 * intervals.APART]
-    optima = np.array([[there, near, near, far], [far, near, there, there]])
-    squares = np.array([[3.0, 1.0, 1.0, 9.0], [1.0, 2.0, 0.5, 0.1]])
-    want = [[False, True, False, True], [True, False, False, True]]
-    np.testing.assert_array_equal(intervals._distinct(optima, squares), want)
+@pytest.mark.parametrize("k", [0, 9, 25])
+def test_broken_law_spans_what_a_scan_of_its_break_allows(k):
+    """Given the break it is a line in three parameters, whose ends have a closed form."""
+    law, x, y = LAWS["broken"], np.log(CURVES[k].n), np.log(CURVES[k].score)
+    fit = ts.fit_scaling(CURVES[k].n, CURVES[k].score, "broken").best
+    place = np.linspace(-14, 14, 4001)
+    given = [np.zeros_like(place)] * 3 + [place]
+    slopes = law.derivatives(np.stack(given)[:, :, None], x)[:3]
+    design = np.stack([np.broadcast_to(d, (len(place), 10)) for d in slopes], axis=-1)
+    q, r = np.linalg.qr(design)
+    along = np.einsum("sij,i->sj", q, y)
+    centre = np.linalg.solve(r, along[..., None])[..., 0]
+    rss = ((y - np.einsum("sij,sj->si", q, along)) ** 2).sum(axis=1)
+    room = rss.min() * (1 + stats.t.ppf(0.975, 6) ** 2 / 6) - rss
+    half = np.sqrt(np.maximum(room, 0)[:, None] * (np.linalg.inv(r) ** 2).sum(axis=-1))
+    ok = room >= 0
+    low, high = (centre - half)[ok].min(axis=0), (centre + half)[ok].max(axis=0)
+    ends = np.array([fit.intervals[name] for name in law.parameters])
+    width = half[rss.argmin()]
+    for i, (a, b) in enumerate(np.r_[np.log(ends[:1]), ends[1:3]]):
+        for got, want in ((a, low[i]), (b, high[i])):
+            assert got == pytest.approx(want, abs=0.01 * width[i]) or abs(want) > intervals.FAR
+    breaks = law.values(np.stack(given))[3][ok][[0, -1]]
+    for got, want, end in zip(ends[3], breaks, law.ranges()["n_break"], strict=True):
+        assert got == pytest.approx(want, rel=0.02) or (want / end == pytest.approx(1, rel=1e-4))
 
 
 def test_ends_are_found_in_few_rounds(monkeypatch):

@@ -9,6 +9,7 @@ from tokenspace.scaling.curves import Curve
 from tokenspace.scaling.laws import known_laws
 from tokenspace.scaling.optimise import grouped
 from tokenspace.scaling.plan import (
+    DRAWS,
     MOST,
     curves_of,
     finer,
@@ -35,11 +36,33 @@ def truth(name, keep=0.95):
     return law.score(named, N), fine[np.argmax(s >= keep * s[-1])]
 
 
+def noise():
+    return np.exp(1e-3 * np.random.default_rng(0).standard_normal(10))
+
+
+def error_of_n(name, n, noise):
+    """Standard error of log n_keep: that of log S(n) - log S(768) over the slope there."""
+    law = known_laws()[name]
+    raw = law.raw(*LAWS[name])
+    jacobian, ends = (law.slopes(raw[None], np.log(x)[None])[0] for x in (N, np.array([n, 768.0])))
+    moved = ends[0] - ends[1]
+    rise = np.diff(law.log_score(raw, np.log(n) + np.array([-1e-4, 1e-4])))[0] / 2e-4
+    return noise * np.sqrt(moved @ np.linalg.inv(jacobian.T @ jacobian) @ moved) / rise
+
+
 @pytest.mark.parametrize("name", LAWS)
 def test_scores_of_little_noise_give_the_law_and_its_n(name):
     score, n = truth(name)
-    plan = ts.plan_tokens(N, score * np.exp(1e-3 * np.random.default_rng(0).standard_normal(10)))
-    assert plan.by_law[name] == pytest.approx((n, n, n), rel=0.05)
+    plan = ts.plan_tokens(N, score * noise())
+    error = error_of_n(name, n, 1e-3)
+    (middle, low, high), off = np.log(plan.by_law[name]), np.log(plan.by_law[name][0] / n)
+    assert abs(off) < 4 * error
+    # the scatter is found from the residuals; each end is a quantile of `DRAWS` draws
+    s = ts.fit_scaling(N, score * noise(), name).best.residual_std
+    half = stats.t.ppf(0.975, 10 - len(LAWS[name])) * error * s / 1e-3
+    of_quantile = np.sqrt(0.025 * 0.975 / DRAWS) / stats.norm.pdf(1.96) / 1.96
+    assert high - middle == pytest.approx(half, rel=4 * of_quantile)
+    assert middle - low == pytest.approx(half, rel=4 * of_quantile)
     assert plan.low <= n <= plan.high and sum(plan.weights.values()) == pytest.approx(1)
     wrong = {"power": "logarithm", "crossover": "saturating", "saturating": "power"}[name]
     assert plan.weights[wrong] < 0.05 < plan.weights[name]

@@ -113,7 +113,9 @@ def test_not_decisive_where_a_point_is_given_twice():
 
 def test_curves_without_noise_or_slope():
     three = "power,crossover,saturating"
-    for score in (np.full(10, 5.0), 5 * N**0.3, 80 * (1 - 0.6 * N**-0.5)):
+    flat = ts.fit_scaling(N, np.full(10, 5.0), three)
+    assert not flat.decisive and "the scores are all the same" in flat.why
+    for score in (5 * N**0.3, 80 * (1 - 0.6 * N**-0.5)):
         found = ts.fit_scaling(N, score, three)
         assert not found.decisive and "no noise" in found.why
     assert "no slope" in ts.fit_scaling(N, np.exp(0.1 * WAVE), three).why

@@ -7,8 +7,8 @@ from scipy.special import erf
 import tokenspace as ts
 from tokenspace.scaling.curves import read_curves
 from tokenspace.scaling.laws import known_laws
-from tokenspace.scaling.optimise import grouped
-from tokenspace.scaling.robust import BEND, deviance, reweighted
+from tokenspace.scaling.optimise import Points, grouped
+from tokenspace.scaling.robust import BEND, KAPPA, TOLD, deviance, reweighted, robust
 from tokenspace.scaling.scales import Log, Logit, error_of_share
 
 N = np.array([1, 8, 16, 32, 64, 128, 256, 384, 512, 768.0])
@@ -100,6 +100,24 @@ def test_hubers_scale_of_normal_noise_is_small():
     off = y - np.polyval(np.polyfit(x, y, 1, w=np.sqrt(weight)), x)
     scale = np.sqrt(np.mean(weight * off**2))
     assert scale == pytest.approx(k * 0.05, rel=4 / np.sqrt(2 * 4000))
+    assert pytest.approx(k, abs=1e-6) == KAPPA
+
+
+def test_hubers_scale_is_known_by_fewer_degrees_of_freedom():
+    """log s^2 of 40 normal values varies by 2 / (TOLD 39), within four errors of 4,000 runs."""
+    runs, m = 4000, 40
+    y = np.random.default_rng(2).standard_normal((runs, m))
+    points = Points(np.tile(np.arange(m, dtype=float), (runs, 1)), y, np.ones((runs, m)))
+    scale = np.ones(runs)
+    for _ in range(60):
+        w = np.minimum(1, BEND * scale[:, None] / abs(y))
+        scale = np.sqrt((w * y**2).mean(axis=1))
+    assert np.var(np.log(scale**2)) == pytest.approx(
+        2 / (TOLD * m), rel=4 * np.sqrt(2 / runs) + 2 / m
+    )
+    told = robust(points)
+    assert (told.spread, told.told) == (KAPPA**-2, TOLD) and 0.85 < TOLD < 0.9
+    assert (points.spread, points.told) == (1, 1)
 
 
 def test_deviance_is_that_of_squares_where_no_point_is_far():

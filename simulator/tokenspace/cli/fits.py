@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,7 +11,7 @@ import typer
 from tokenspace.cli.common import Json, app, progress_bar
 from tokenspace.cli.forecasts import Chance, Csv, Loss, Top, long_enough, read, scale_of
 from tokenspace.cli.present import document, stdout
-from tokenspace.printable import shown
+from tokenspace.printable import counted, shown
 
 NONE = "no curve has enough points"
 
@@ -38,6 +39,7 @@ def fit(
     The CSV needs columns vision_tokens (or n) and score. It may have standard_error, or questions
     (a percentage of how many), which weigh the points; model_size, which adds a fit over sizes;
     confound and trained_for_n, for `forecast`; source and note. Every other column names a curve.
+    Several scores of a curve at one n count as measurements with noise of their own.
     """
     import numpy as np
 
@@ -57,7 +59,8 @@ def fit(
         )
     sizes = fit_sizes(curves) if in_several_sizes(curves) else []
     if as_json:
-        document([{"curve": name, **f.to_dict()} for name, f in fitted])
+        fits = [{"curve": name, **f.to_dict()} for name, f in fitted]
+        document({"fits": fits, "sizes": [asdict(one) for one in sizes]})
         return
     _show_fits(fitted)
     if len(fitted[0][1].fits) > 1:
@@ -67,7 +70,7 @@ def fit(
         print(f"By AICc {counts or NONE}; {clear} of {len(fitted)} decisively.")
         other = {
             "BIC": [_least({k: one.bic for k, one in f.fits.items()}) for _, f in fitted],
-            "leaving one point out": [
+            "leaving one n out": [
                 _least({k: -one.left_out for k, one in f.fits.items()}) for _, f in fitted
             ],
         }
@@ -120,7 +123,8 @@ def _show_fits(fitted: list[tuple[str, ScalingFit]]) -> None:
     from rich.table import Table
 
     table = Table(
-        title=f"Scaling fits of {len(fitted)} curves: S(n) = c / n^alpha", header_style="bold"
+        title=f"Scaling fits of {counted(len(fitted), 'curve')}: S(n) = c / n^alpha",
+        header_style="bold",
     )
     preferred = ("preferred law", "AICc ahead by", "its parameters and 95 % intervals")
     for name in ("curve", "c", "alpha", "95 % interval", *preferred):

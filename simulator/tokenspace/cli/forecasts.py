@@ -34,10 +34,15 @@ SHORT = {"power": "power law", "no change": "no change"}
 
 
 def read(csv: str | None) -> list[Curve]:
-    """The curves that a command is given."""
-    from tokenspace.scaling.curves import SHIPPED, read_curves
+    """The curves that a command is given; several scores at one n are said."""
+    from rich.markup import escape
 
-    return read_curves(csv if csv is None or csv in SHIPPED else Path(csv))
+    from tokenspace.scaling.curves import SHIPPED, read_curves, repeats
+
+    curves = read_curves(csv if csv is None or csv in SHIPPED else Path(csv))
+    if said := repeats(curves):
+        messages.print(escape(shown(said)), soft_wrap=True, highlight=False)
+    return curves
 
 
 def long_enough(curves: list[Curve], least: int) -> list[Curve]:
@@ -68,7 +73,7 @@ def scale_of(top: float | None, chance: float) -> Scale:
 def forecast(
     csv: Csv = None,
     hold: Annotated[
-        int, typer.Option(min=1, help="Points that are held back, at the largest n of each curve.")
+        int, typer.Option(min=1, help="How many of the largest n of each curve are held back.")
     ] = 3,
     rolling: Annotated[
         bool, typer.Option("--rolling", help="From every point but the first four, all later ones.")
@@ -101,17 +106,16 @@ def forecast(
             if outcome is not None:
                 found[name] = outcome
     if not found or "all points" not in found:
-        needed = 5 if rolling else 4 + hold
         raise InputError(
-            f"no curve has the {needed} points that are needed to forecast "
-            f"{'any' if rolling else hold} from 4 others at 3 different n; the longest has "
-            f"{max(len(c.n) for c in every)}"
+            f"no curve is long enough to forecast its scores at the last {1 if rolling else hold} "
+            "n from at least 4 others at 3 different n; the longest has "
+            f"{max(len(set(c.n)) for c in every)} different n"
         )
     if as_json:
         document({name: outcome.to_dict() for name, outcome in found.items()})
         return
     first = found["all points"]
-    asked = "all later scores, from every origin" if rolling else f"the last {hold} scores"
+    asked = "all later scores, from every origin" if rolling else f"the scores at the last {hold} n"
     _show_skill(first, f"{first.curves} curves: forecasts of {asked}")
     print("skill: 1 less the ratio of rms errors of a curve, its geometric mean over curves.")
     _show_subsets(found)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tokenspace.cli.common import Json, app, progress_bar
+from tokenspace.cli.forecasts import Csv, read
 from tokenspace.cli.present import document, stdout
 from tokenspace.printable import shown
 
@@ -21,12 +21,9 @@ if TYPE_CHECKING:
 
 @app.command()
 def joint(
-    csv: Annotated[
-        Path | None,
-        typer.Argument(help="CSV of measured curves, or published; the paper's 36 if left out."),
-    ] = None,
+    csv: Csv = None,
     runs: Annotated[int, typer.Option(min=99, max=100_000, help="Bootstrap draws.")] = 999,
-    hold: Annotated[int, typer.Option(min=1, help="Last points to forecast.")] = 3,
+    hold: Annotated[int, typer.Option(min=1, help="How many of the largest n to forecast.")] = 3,
     power: Annotated[
         bool, typer.Option("--power", help="Also draw what such curves could tell.")
     ] = False,
@@ -37,13 +34,13 @@ def joint(
 
     The theory says they do: n_balance belongs to a model's tokens. The CSV needs columns
     vision_tokens and score; the first other column names the model, the next ones the benchmark.
+    standard_error or questions weigh the points of a curve, as in `fit`.
     """
-    from tokenspace.scaling.curves import read_curves
     from tokenspace.scaling.joint.family import LEAST_POINTS
     from tokenspace.scaling.joint.power import power as study_power
     from tokenspace.scaling.joint.sensitivity import by_model, study
 
-    curves = read_curves(csv)
+    curves = read(csv)
     with progress_bar() as bar:
         task = bar.add_task("joint fits", total=None)
 
@@ -54,7 +51,7 @@ def joint(
         powers = {}
         if power:
             for model, every in by_model(curves).items():
-                own = [c for c in every if len(c.n) >= LEAST_POINTS]
+                own = [c for c in every if len(set(c.n)) >= LEAST_POINTS]
                 if not own:
                     continue
                 bar.update(task, description=f"power, {model}")
@@ -112,8 +109,16 @@ def _show_fits(rows: list[Row], runs: int) -> None:
         f"{r.fit.against} of {r.curves} ({r.model})" for r in rows if r.points == ALL
     )
     print(shown(f"Curves that bend the way no n_balance can: {against}."))
+    for row in rows:
+        if (none := row.fit.noiseless) and row.points == ALL:
+            print(
+                shown(
+                    f"{row.model}: {none} of {row.curves} curves have no noise; ranges and p, "
+                    "which are drawn from noise, say nothing of them."
+                )
+            )
     if short := max(row.short for row in rows):
-        print(f"Up to {short} curves of a row have too few points for a joint fit: left out.")
+        print(f"Up to {short} curves of a row have too few different n for a joint fit: left out.")
 
 
 def _show_forecasts(rows: list[Row], hold: int) -> None:
@@ -123,10 +128,10 @@ def _show_forecasts(rows: list[Row], hold: int) -> None:
 
     known = [(row, row.forecast) for row in rows if row.forecast is not None]
     if not known:
-        print(f"Forecasts: the curves are too short to hold {hold} points out.")
+        print(f"Forecasts: the curves are too short to hold {hold} n out.")
         return
     table = _table(
-        f"Forecasts of the last {hold} points: median error of log S (curves on which it is best)",
+        f"Forecasts at the last {hold} n: median error of log S (curves on which it is best)",
         "model",
         "points",
     )
@@ -173,7 +178,9 @@ def ranges(intervals: list[tuple[float, float]]) -> str:
     """Intervals of n_balance in words: "2.9 to 451", "below 12, above 80", "nothing"."""
     said = []
     for low, high in intervals:
-        if low == 0:
+        if low == 0 and high == float("inf"):
+            said.append("everything")
+        elif low == 0:
             said.append(f"below {high:.3g}")
         elif high == float("inf"):
             said.append(f"above {low:.3g}")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tokenspace.cli.common import Json, app, progress_bar
-from tokenspace.cli.forecasts import long_enough
+from tokenspace.cli.forecasts import Csv, long_enough, read
 from tokenspace.cli.present import document, stdout
 from tokenspace.errors import InputError
 from tokenspace.printable import shown
@@ -24,9 +23,7 @@ TOGETHER = 20  # curves between two looks at the progress bar
 
 @app.command()
 def plan_tokens(
-    csv: Annotated[
-        Path | None, typer.Argument(help="CSV of measured curves; the paper's 36 when left out.")
-    ] = None,
+    csv: Csv = None,
     keep: Annotated[
         float, typer.Option(help="Share of the score at the largest n, between 0 and 1.")
     ] = 0.95,
@@ -46,12 +43,11 @@ def plan_tokens(
     tokens: 2 x parameters a token, and with --layers and --width causal attention.
     """
     from tokenspace.scaling.cost import TransformerCost
-    from tokenspace.scaling.curves import read_curves
 
     if parameters is None and (layers or width or text):
         raise InputError("--layers, --width and --text need --parameters: FLOPs are counted by it")
     cost = None if parameters is None else TransformerCost(parameters, layers, width, text)
-    plans = _planned(read_curves(csv), keep, cost, seed)
+    plans = _planned(read(csv), keep, cost, seed)
     if as_json:
         document([{"curve": name} | asdict(plan) for name, plan in plans])
         return
@@ -110,5 +106,10 @@ def _show(plans: list[tuple[str, TokenPlan]], cost: TransformerCost | None) -> N
         "measured. The interval\ncarries the parameters' errors and the doubt about the law; laws "
         "are weighed by how they foretell scores left out."
     )
+    if few := sum(plan.n <= plan.smallest for _, plan in plans):
+        print(
+            f"{few} of {len(plans)} keep the share at the smallest n that was measured already: "
+            "their scores hardly grow with n, or fall."
+        )
     if cost:
         print(f"FLOPs: of one pass, as a share of that at the largest n; {cost}.")

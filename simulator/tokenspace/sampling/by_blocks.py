@@ -64,7 +64,7 @@ def _prepare_statistics(request: Request) -> Plan:
         request.grid,
         psi=not request.divergence_only,
         method=METHOD,
-        elements=2 * (drawer.token_block or TOKEN_BLOCK) * model.dim,
+        elements=2 * (drawer.at_once or TOKEN_BLOCK) * model.dim,
     )
 
 

@@ -97,17 +97,23 @@ def read_curves(path: Path | str | None = None) -> list[Curve]:
     except UnicodeDecodeError as error:
         raise InputError(
             f"{source}: cannot be read as CSV: it is no UTF-8 text ({error.reason}); "
-            "decompress it first if it is compressed"
+            "save it as UTF-8, and decompress it first if it is compressed"
         ) from None
     except (OSError, ValueError, ParserError) as error:
         raise InputError(f"{source}: cannot be read as CSV: {error}") from None
+    table.columns = [str(name).strip() for name in table.columns]
+    if other := next((mark for mark in (";", "\t") if mark in table.columns[0]), ""):
+        raise InputError(
+            f"{source}: its cells are separated by {other!r}; save it with commas between cells, "
+            "and points in numbers"
+        )
     if not isinstance(table.index, pd.RangeIndex):  # pandas took the first cells for names of rows
         raise InputError(f"{source}: its rows have more cells than its header has columns")
     count = next((c for c in COUNTS if c in table), None)
     if count is None or "score" not in table:
         raise InputError(
             f"{source}: needs columns vision_tokens (or n) and score, but has "
-            f"{', '.join(map(str, table.columns))}"
+            f"{', '.join(table.columns)}; names are written in small letters"
         )
     if table.empty:
         raise InputError(f"{source}: holds no rows below its header")
@@ -138,6 +144,19 @@ def read_curves(path: Path | str | None = None) -> list[Curve]:
         if times > 1:
             raise InputError(f"{source}: {times} curves are named {name!r}; name them apart")
     return curves
+
+
+def repeats(curves: Sequence[Curve]) -> str:
+    """How many scores stand at an n that a curve has already, in words; empty where none does."""
+    more = [len(c.n) - len(np.unique(c.n)) for c in curves]
+    if not sum(more):
+        return ""
+    copies = sum(len(c.n) - len(np.unique([c.n, c.score], axis=1).T) for c in curves)
+    said = (
+        f"{sum(more)} scores of {np.count_nonzero(more)} curves stand at an n that their curve has "
+        "already: they count as measurements with noise of their own"
+    )
+    return said + (f", and {copies} of them repeat a score exactly: no copies?" if copies else "")
 
 
 def _refuse(source: Path, cells: pd.Series, bad: pd.Series, why: str) -> None:

@@ -52,8 +52,9 @@ def fit_scaling(
 ) -> ScalingFit:
     """Fit scaling laws to scores at several token counts.
 
-    Least squares in log S, for noise that is normal in log S and the same at every n. Intervals are
-    those of `scaling/intervals.py`: exact for the power law, profiles of the likelihood for others.
+    Least squares in log S, for noise that is normal in log S and the same at every n. Several
+    scores at one n count as measurements with noise of their own. Intervals are those of
+    `scaling/intervals.py`: exact for the power law, profiles of the likelihood for others.
 
     Args:
         n: numbers of tokens, at least 3 distinct, > 0.
@@ -65,8 +66,7 @@ def fit_scaling(
         error: standard errors of the scores, > 0, same length; they weigh the points against each
             other. Their common size is found from the scatter.
         scale: `Log()`, or `Logit(top, chance)` for accuracies, whose odds then follow the law.
-        loss: "squares", or "huber" for curves with outliers, whose intervals for new scores are too
-            narrow where there are none (95 % ones hold 90 to 93 %).
+        loss: "squares", or "huber" for curves with outliers.
 
     Returns:
         A `ScalingFit`.
@@ -115,19 +115,25 @@ def _fit_law(name: str, law: ScalingLaw, given: Points, method: Method) -> list[
     counts = given.counts
     rows = np.arange(len(counts))
     points = method.weighted(law, given)
-    optima, squares = on_grid(law, points).refined()
+    grid = on_grid(law, points)
+    optima, squares = grid.refined()
     best = squares.argmin(axis=1)
     raw, rss = optima[rows, best], squares[rows, best]
     size = raw.shape[1]
     ends = np.full((len(rows), size, 2), np.nan)
-    enough = counts > size
+    enough = points.determine(law)
     off, scatter = given.y - law.log_scores(raw, given.x), np.sqrt(rss / counts)
     wider = np.ones(len(rows))
     if method.loss == "huber":
         wider = widening(off, np.maximum(scatter, ROUNDING), given.weight, size)
     if enough.any():
         ends[enough] = raw_intervals(
-            law, optima[enough], squares[enough], points[enough], method.level, wider[enough]
+            law,
+            np.concatenate([optima, grid.raw], axis=1)[enough],
+            np.concatenate([squares, grid.squares], axis=1)[enough],
+            points[enough],
+            method.level,
+            wider[enough],
         )
     left_out = leave_one_out(law, points, given.weight).mean(axis=1, where=given.weight > 0)
     if method.loss == "huber":
@@ -154,6 +160,7 @@ def _fit_law(name: str, law: ScalingLaw, given: Points, method: Method) -> list[
                 method.scale.backward(points.y[k, :count]),
                 points.weight[k, :count],
                 method.scale,
+                method.loss,
             )
         )
     return fits
@@ -180,6 +187,11 @@ def checked(n: Any, score: Any, error: Any = None, scale: Scale | None = None) -
             )
             if name == "n" and array[k] == 0:
                 why = "a score without tokens has no place on log n, leave it out; every value"
+            if name == "error" and np.isnan(array[k]):
+                raise InputError(
+                    f"error[{k}] is missing: every score of a curve needs its standard error, or "
+                    "none has one"
+                )
             raise InputError(
                 f"{name}[{k}] = {array[k]} is not allowed: {why} must be finite and > 0"
             )

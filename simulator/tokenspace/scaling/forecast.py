@@ -1,9 +1,11 @@
 """Forecasts of scores that a fit has not seen: errors, intervals, and densities of every law.
 
-A law is fitted to the first points of a curve and asked for the later ones. Errors are of log S, so
-0.05 is 5 %. Besides the laws there are two more forecasters: "no change" says the last score that
-it has seen, without an interval, and "stacked" mixes the laws' distributions with the weights under
-which the points that it has seen, each left out in turn, would have been foretold best.
+A law is fitted to the points at the first n of a curve and asked for those at the later ones; where
+several scores stand at one n, all of them are seen or none. Errors are of log S, so 0.05 is 5 %.
+Besides the laws there are two more forecasters: "no change" says the last score that it has seen
+(the mean of their log S, where there are several), without an interval, and "stacked" mixes the
+laws' distributions with the weights under which the points that it has seen, each n left out in
+turn, would have been foretold best.
 
 Source: Y. Yao et al., Using Stacking to Average Bayesian Predictive Distributions, Bayesian
 Analysis 13, 917, 2018; L. J. Tashman, Out-of-sample tests of forecasting accuracy, Int. J.
@@ -35,7 +37,10 @@ ROUNDS = 200  # of the weights of a stack
 
 @dataclass(frozen=True)
 class Task:
-    """One forecast: the first `origin` points of curve `curve` are seen, `ahead` more are asked."""
+    """One forecast: the first `origin` points of curve `curve` are seen, `ahead` more are asked.
+
+    No n is both seen and asked.
+    """
 
     curve: int
     origin: int
@@ -57,7 +62,8 @@ def forecast(
 
     Args:
         n: numbers of tokens, > 0; score: scores > 0, same length.
-        hold: how many points, at the largest n, are held back; at least 4 remain.
+        hold: how many of the largest different n are held back, with all their scores; at least 4
+            scores at 3 different n remain.
         law: as in `fit_scaling`; level, error, scale, loss: as there.
 
     Returns:
@@ -71,20 +77,21 @@ def forecast(
     """
     method = chosen_method(law, level, scale, loss)
     logs = checked(n, score, error, method.scale)
-    size = len(logs[0])
-    if not 1 <= hold <= size - FEWEST:
+    log_n = logs[0]
+    size, different = len(log_n), len(np.unique(log_n))
+    most = sum(enough_seen(log_n[: seen(log_n, k)]) for k in range(1, different))
+    if not most:
         raise InputError(
-            f"hold = {hold} is not allowed: of {size} points at least {FEWEST} must remain, so "
-            f"it must lie between 1 and {size - FEWEST}"
-            if size > FEWEST
-            else f"a forecast needs at least {FEWEST + 1} points, but there are {size}"
+            f"a forecast needs {FEWEST} points at {DIFFERENT} different n, and one n more, but "
+            f"there are {size} points at {different} different n"
         )
-    if not enough_seen(logs[0][:-hold]):
+    if hold not in range(1, most + 1):
         raise InputError(
-            f"hold = {hold} leaves points at {len(np.unique(logs[0][:-hold]))} different n; a "
-            f"forecast needs {DIFFERENT}"
+            f"hold = {hold} is not allowed: of {size} points at {different} different n at least "
+            f"{FEWEST} points at {DIFFERENT} must remain, so it must be an integer from 1 to {most}"
         )
-    table = cases([logs], [Task(0, size - hold, hold)], method)
+    origin = seen(log_n, int(hold))
+    table = cases([logs], [Task(0, origin, size - origin)], method)
     rows = []
     for name, group in table.groupby("law", sort=False):
         rows.append(
@@ -98,6 +105,12 @@ def forecast(
             }
         )
     return pd.DataFrame(rows).sort_values("rms error", kind="stable", ignore_index=True)
+
+
+def seen(n: np.ndarray, hold: int) -> int:
+    """How many points lie below the largest `hold` different ones of ascending n."""
+    different = np.unique(n)
+    return int(np.searchsorted(n, different[-hold])) if hold < len(different) else 0
 
 
 def enough_seen(n: np.ndarray) -> bool:
@@ -115,8 +128,8 @@ def rolling_origins(
 
     Args:
         curves: (log n ascending, y, weights) each.
-        hold: the points that are forecast, from the others; None: from every origin of at least 4
-            points all later ones.
+        hold: how many of the largest different n are forecast, from the others; None: from every
+            origin of at least 4 points all later ones.
         progress: called with the number of curves that are done, now and then.
     """
     found = []
@@ -124,8 +137,8 @@ def rolling_origins(
         part = curves[first : first + TOGETHER]
         tasks = []
         for k, (x, _, _) in enumerate(part):
-            last = range(FEWEST, len(x)) if hold is None else [len(x) - hold]
-            tasks += [Task(k, m, len(x) - m) for m in last if m > 0 and enough_seen(x[:m])]
+            last = np.flatnonzero(np.diff(x)) + 1 if hold is None else [seen(x, hold)]
+            tasks += [Task(k, int(m), len(x) - int(m)) for m in last if enough_seen(x[:m])]
         if tasks:
             table = cases(part, tasks, method)
             found.append(table.assign(curve=table["curve"] + first))
@@ -137,8 +150,9 @@ def rolling_origins(
 def cases(curves: Sequence[Logs], tasks: Sequence[Task], method: Method) -> pd.DataFrame:
     """Forecasts of the tasks, a row for each forecaster and point.
 
-    Columns: curve, origin (points seen), step (1 for the next n), n, law, score; forecast, low and
-    high; error (log forecast less log score); log score (log density of log S); held.
+    Columns: curve, origin (points seen), step (1 for the next n; scores at one n share it), n, law,
+    score; forecast, low and high; error (log forecast less log score); log score (log density of
+    log S); held.
     """
     found = []
     for which, points in grouped([_seen(curves[t.curve], t) for t in tasks]):
@@ -168,11 +182,12 @@ def _forecasts(
         asked[row, : task.ahead] = True
     x, y, weight = new
     score = method.scale.backward(y)
-    case, step = np.nonzero(asked)
+    case, _ = np.nonzero(asked)
+    step = 1 + np.cumsum(np.diff(x, axis=1, prepend=x[:, :1]) > 0, axis=1)[asked]
     common = {
         "curve": np.array([t.curve for t in tasks])[case],
         "origin": points.counts[case],
-        "step": step + 1,
+        "step": step,
         "n": np.exp(x)[asked],
         "score": score[asked],
     }
@@ -202,7 +217,7 @@ def _forecasters(
     rows = np.arange(len(x))
     mixtures, left_out = [], []
     for name, law in method.laws.items():
-        enough = points.counts > law.size
+        enough = points.determine(law)
         now = method.weighted(law, points)
         grid = on_grid(law, now)
         optima, squares = grid.refined()
@@ -216,8 +231,9 @@ def _forecasters(
         shares = stack(np.stack(left_out, axis=-1))  # (curves, laws)
         together = _together(mixtures, shares)
         yield STACKED, together.quantile(0.5), together
-    last = points.y[rows, points.counts - 1]
-    yield NO_CHANGE, np.broadcast_to(last[:, None], x.shape), None
+    last = points.weight * (points.x == points.x[:, -1:])
+    same = (last * points.y).sum(axis=1) / last.sum(axis=1)
+    yield NO_CHANGE, np.broadcast_to(same[:, None], x.shape), None
 
 
 def stack(log_density: np.ndarray) -> np.ndarray:

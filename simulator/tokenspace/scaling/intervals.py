@@ -23,7 +23,6 @@ from tokenspace.scaling.optimise import Points, minimise
 # Raw parameters are logarithms or slopes, of order 1.
 FAR = 50.0  # so far from an optimum is without end
 FIRST = (0.01, 1.0)  # range of the first step
-APART = 1e-3  # optima of one curve that differ by less, in every raw parameter, are one
 CLOSE = 1e-6  # of the half-width of an interval, to which its ends are found
 LOW = 1e-10  # of the sum of squares, to which a profile is found: less than `CLOSE` of an end
 ROUNDS = 60
@@ -31,7 +30,7 @@ ROUNDS = 60
 
 def raw_intervals(
     law: ScalingLaw,
-    optima: np.ndarray,
+    found: np.ndarray,
     squares: np.ndarray,
     points: Points,
     level: float,
@@ -39,62 +38,61 @@ def raw_intervals(
 ) -> np.ndarray:
     """Low and high ends of the raw parameters, (curves, p, 2), infinite where without bound.
 
-    The data may allow regions of parameters that lie apart, each round an optimum of its own: the
-    interval spans all of them.
+    The data may allow regions of parameters that lie apart: the interval spans all of them. So each
+    end is sought from that of the `found` parameters that the data allow which lies farthest out:
+    by its value, and by how far it may move while the shapes stay.
 
     Args:
         law: the law.
-        optima: raw parameters (curves, k, p), what k starts led to.
+        found: raw parameters (curves, k, p): optima, and the best at each value of the shapes.
         squares: their sums of squares, (curves, k).
         points: the curves, each of more points than the law has parameters.
         level: confidence, in (0, 1).
         widening: factor of the variance of estimates, (curves,): see `robust.widening`.
     """
-    curves, _, size = optima.shape
+    curves, k, size = found.shape
     best = squares.argmin(axis=1)
     rows = np.arange(curves)
     rss = squares[rows, best]
     freedom = points.counts - size
     t = stats.t.ppf((1 + level) / 2, freedom) * np.sqrt(widening)
-    wald = t[:, None] * _standard_errors(law, optima[rows, best], rss, freedom, points)
+    wald = np.sqrt(rss / freedom)[:, None] * t[:, None] * _lengths(law, found[rows, best], points)
     if law.linear and not law.shapes:
-        centre = optima[rows, best]
+        centre = found[rows, best]
         return np.stack([centre - wald, centre + wald], axis=-1)
     limit = rss * (1 + t**2 / freedom)
-    curve, start = np.nonzero(_distinct(optima, squares) & (squares <= limit[:, None]))
-    lane, parameter, side = (a.ravel() for a in np.indices((len(curve), size, 2)))
-    curve, start = curve[lane], start[lane]
+    room = limit[:, None] - squares
+    kept = size - law.shapes
+    lengths = _lengths(law, found.reshape(-1, size), points[np.repeat(rows, k)], kept)
+    reach = np.sqrt(np.maximum(room, 0))[:, :, None] * lengths.reshape(curves, k, size)
+    sign = np.array([-1.0, 1.0])
+    outermost = sign * found[..., None] + reach[..., None]  # (curves, k, p, 2)
+    start = np.where((room >= 0)[:, :, None, None], outermost, -np.inf).argmax(axis=1)
+    curve, parameter, side = (a.ravel() for a in np.indices((curves, size, 2)))
+    start = start[curve, parameter, side]
     ends = _ends(
         law,
-        optima[curve, start],
+        found[curve, start],
         squares[curve, start],
         parameter,
-        2.0 * side - 1,
-        wald[curve, parameter],
+        sign[side],
+        np.where(parameter < kept, reach[curve, start, parameter], wald[curve, parameter]),
         np.stack([rss, limit], axis=1)[curve],
         points[curve],
     )
-    low, high = np.full((curves, size), np.inf), np.full((curves, size), -np.inf)
-    np.minimum.at(low, (curve, parameter), ends)
-    np.maximum.at(high, (curve, parameter), ends)
-    return np.stack([low, high], axis=-1)
+    return ends.reshape(curves, size, 2)
 
 
-def _standard_errors(
-    law: ScalingLaw, raw: np.ndarray, rss: np.ndarray, freedom: np.ndarray, points: Points
+def _lengths(
+    law: ScalingLaw, raw: np.ndarray, points: Points, kept: int | None = None
 ) -> np.ndarray:
-    """sqrt(RSS / (m - p) diag (J^T W J)^+) of each curve, (curves, p)."""
-    jacobian = law.slopes(raw, points.x)
+    """sqrt(diag (J^T W J)^+) of each curve, (curves, p): of its first `kept` parameters, else 0."""
+    jacobian = law.slopes(raw, points.x)[..., :kept]
     weighted = points.weight[:, :, None] * jacobian
     inverse = np.linalg.pinv(np.swapaxes(weighted, 1, 2) @ jacobian, hermitian=True)
-    return np.sqrt((rss / freedom)[:, None] * np.diagonal(inverse, axis1=1, axis2=2))
-
-
-def _distinct(optima: np.ndarray, squares: np.ndarray) -> np.ndarray:
-    """(curves, k): true at the best, or first of equals, of the optima of a curve that are one."""
-    same = (np.abs(optima[:, :, None] - optima[:, None]) < APART).all(axis=-1)
-    order = np.argsort(np.argsort(squares, axis=1, kind="stable"), axis=1)
-    return ~(same & (order[:, None] < order[:, :, None])).any(axis=2)
+    lengths = np.zeros(raw.shape)
+    lengths[:, :kept] = np.sqrt(np.maximum(np.diagonal(inverse, axis1=1, axis2=2), 0))
+    return lengths
 
 
 def _ends(

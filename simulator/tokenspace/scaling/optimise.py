@@ -10,7 +10,7 @@ Source: D. W. Marquardt, SIAM J. Appl. Math. 11, 431, 1963.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -28,19 +28,37 @@ Logs = tuple[np.ndarray, np.ndarray, np.ndarray]  # log n ascending, log S and w
 
 @dataclass(frozen=True)
 class Points:
-    """Curves as arrays (curves, points): log n, log S, and weights, 0 at the points that pad."""
+    """Curves as arrays (curves, points): log n, log S, and weights, 0 at the points that pad.
+
+    spread: variance of the noise over RSS / (m - p); told: share of the m - p degrees of freedom
+    that it is known by. Both are 1 by least squares; see `scaling/robust.py` for others.
+    """
 
     x: np.ndarray
     y: np.ndarray
     weight: np.ndarray
+    spread: float = 1.0
+    told: float = 1.0
 
     def __getitem__(self, which: np.ndarray | slice) -> Points:
-        return Points(self.x[which], self.y[which], self.weight[which])
+        return replace(self, x=self.x[which], y=self.y[which], weight=self.weight[which])
 
     @property
     def counts(self) -> np.ndarray:
         """Points of each curve, (curves,)."""
         return (self.weight > 0).sum(axis=1)
+
+    @property
+    def different(self) -> np.ndarray:
+        """Different n of each curve, (curves,): what pads repeats the last one."""
+        return 1 + (np.diff(self.x, axis=1) > 0).sum(axis=1)
+
+    def determine(self, law: ScalingLaw) -> np.ndarray:
+        """Whether they tell a law's parameters, and the noise, (curves,).
+
+        Scores at one n tell one value of a law, and all of them the noise.
+        """
+        return (self.counts > law.size) & (self.different >= law.size)
 
 
 def grouped(curves: Sequence[Logs]) -> Iterator[tuple[np.ndarray, Points]]:
@@ -111,7 +129,7 @@ def minimise(
             ground = 1e-14 * diagonal.max(axis=1, keepdims=True) + 1e-280
             extra = pull[active] + damping[active, None] * diagonal + ground + ~free
             system = curvature + extra[:, :, None] * np.eye(size)
-            step = _step(system, gradient, shapes) * free
+            step = _step(system, gradient, shapes, law.linear) * free
             trial = here + step
             off_there, reached = residuals(trial, now)
             cost, before = (
@@ -130,8 +148,10 @@ def minimise(
     return raw, rss
 
 
-def _step(system: np.ndarray, gradient: np.ndarray, shapes: np.ndarray) -> np.ndarray:
+def _step(system: np.ndarray, gradient: np.ndarray, shapes: np.ndarray, linear: bool) -> np.ndarray:
     """The solution of each lane's equations, (lanes, p), no longer than `LONGEST`, and downhill.
+
+    What log S is linear in goes as far as it must: no step of it is too long.
 
     A shape that the data hardly tell would stride far. It goes as far as it may, and the others,
     which are told, to where they are best then: a step that is cut as a whole would let them creep.
@@ -140,19 +160,22 @@ def _step(system: np.ndarray, gradient: np.ndarray, shapes: np.ndarray) -> np.nd
     step = np.linalg.solve(system, gradient[:, :, None])[:, :, 0]
     far = (np.abs(step) > LONGEST) & shapes
     lanes = far.any(axis=1)
-    whole = _cut(step)
+    whole = _cut(step, shapes if linear else np.ones_like(shapes))
     if lanes.any():
         here, stay = system[lanes], far[lanes]
         moved = np.clip(step[lanes], -LONGEST, LONGEST) * stay
         rest = (gradient[lanes] - (here @ moved[:, :, None])[:, :, 0]) * ~stay
         # rows and columns of what is moved already are those of the identity
         here = here * (~stay[:, :, None] & ~stay[:, None]) + stay[:, :, None] * np.eye(len(shapes))
-        found = moved + _cut(np.linalg.solve(here, rest[:, :, None])[:, :, 0])
+        found = moved + _cut(
+            np.linalg.solve(here, rest[:, :, None])[:, :, 0], ~shapes & (not linear)
+        )
         downhill = (gradient[lanes] * found).sum(axis=1, keepdims=True) > 0
         whole[lanes] = np.where(downhill, found, whole[lanes])
     return whole
 
 
-def _cut(step: np.ndarray) -> np.ndarray:
-    most = np.maximum(np.abs(step).max(axis=1, keepdims=True), 1e-300)
+def _cut(step: np.ndarray, counted: np.ndarray) -> np.ndarray:
+    """The step, shortened so that none of the parameters that are counted (p,) goes too far."""
+    most = np.maximum((np.abs(step) * counted).max(axis=1, keepdims=True), 1e-300)
     return np.asarray(step * np.minimum(1, LONGEST / most))

@@ -11,7 +11,7 @@ import pandas as pd
 
 from tokenspace.scaling.curves import Curve
 from tokenspace.scaling.fit import Method
-from tokenspace.scaling.forecast import NO_CHANGE, enough_seen, rolling_origins
+from tokenspace.scaling.forecast import NO_CHANGE, enough_seen, rolling_origins, seen
 from tokenspace.scaling.skill import by_curve, holm, skill
 
 CHANCE = 0.05  # p-value below which a difference is more than chance
@@ -95,10 +95,11 @@ def judge(curves: Sequence[Curve], method: Method, hold: int | None = 3) -> Outc
         curves: at least 4 points, at 3 different n, must remain of a curve; shorter ones are left
             out.
         method: laws, scale, loss and level.
-        hold: points that are held back; None: rolling origins.
+        hold: how many of the largest different n are held back; None: rolling origins.
     """
-    held = 1 if hold is None else hold  # rolling, the last origin holds back one point
-    long = [c for c in curves if enough_seen(np.sort(c.n)[:-held])]
+    held = 1 if hold is None else hold  # rolling, the last origin holds back one n
+    counts = [np.sort(c.n) for c in curves]
+    long = [c for c, n in zip(curves, counts, strict=True) if enough_seen(n[: seen(n, held)])]
     if not long:
         return None
     cases = rolling_origins([c.logs(method.scale) for c in long], method, hold)

@@ -79,7 +79,7 @@ def plan_tokens(
     the counts that were measured.
 
     Args:
-        n: numbers of tokens, at least 5 different, > 0.
+        n: numbers of tokens, at least 5 different, > 0; one may stand there several times.
         score: scores > 0, same length, higher is better.
         keep: share of the score at the largest n, in (0, 1).
         cost: of a pass through the model, to say what is saved.
@@ -139,8 +139,9 @@ def _drawn(points: Points, keep: float, seed: int) -> list[dict[str, np.ndarray]
     drawn: list[dict[str, np.ndarray]] = [{} for _ in points.counts]
     for name, law in known_laws().items():
         grid = on_grid(law, points)
+        enough = (points.counts - 1 > law.size) & (points.different - 1 >= law.size)
         for k, count in enumerate(points.counts):
-            if count - 1 <= law.size:
+            if not enough[k]:
                 continue
             x = np.linspace(points.x[k, 0], points.x[k, count - 1], POINTS)
             one = Grid(law, points[np.array([k])], grid.raw[[k]], grid.squares[[k]])
@@ -211,7 +212,8 @@ def curves_of(grid: Grid, x: np.ndarray, runs: int, rng: np.random.Generator) ->
     raw = grid.raw[0, which].copy()
     normal = rng.standard_normal((runs, kept))
     raw[:, :kept] += size[:, None] * np.einsum("rij,rj->ri", spread[which], normal)
-    return np.asarray(law.log_scores(raw, x[None]))
+    with np.errstate(over="ignore"):  # S(1), far from counts that are large
+        return np.asarray(law.log_scores(raw, x[None]))
 
 
 def smallest(x: np.ndarray, log_score: np.ndarray, keep: float) -> np.ndarray:

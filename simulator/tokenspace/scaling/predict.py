@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from tokenspace.errors import InputError
 from tokenspace.scaling.joint.family import abscissa
 from tokenspace.scaling.joint.fit import JointFit
+from tokenspace.scaling.predictive import Mixture
 from tokenspace.statistics.balance import Balance, fit_balance
 from tokenspace.statistics.estimate import Moments
 from tokenspace.statistics.result import Result
 
 PARTS = 200  # of equal probability, of the confidence distribution of n_balance
-HALVINGS = 60
 
 
 @dataclass(frozen=True)
@@ -74,6 +73,7 @@ def predict_scores(
     at: Sequence[float] | np.ndarray | None = None,
     *,
     noise: float | None = None,
+    error: Mapping[float, float] | None = None,
     level: float = 0.95,
 ) -> ScorePrediction:
     """Predict scores at other token counts from a model's tokens and a few of its scores.
@@ -91,8 +91,10 @@ def predict_scores(
         scores: n -> score > 0, at 2 different n at least.
         at: token counts to predict, > 0; by default those of `tokens` that half of its pairs reach,
             which are also those that n_balance is taken from.
-        noise: standard deviation of log S, where it is known; from the scores' own residuals by
-            default, which needs 3 of them.
+        noise: standard deviation of log S of a score that weighs 1, where it is known; from the
+            scores' own residuals by default, which needs 3 of them.
+        error: n -> standard error of its score; they weigh the scores against each other, with
+            mean 1, as in `fit_scaling`. Scores that are predicted weigh 1.
         level: of the intervals, in (0, 1).
 
     Returns:
@@ -103,7 +105,7 @@ def predict_scores(
 
     Source: Li et al. 2025 for the law; Fieller 1954 for the interval of n_balance.
     """
-    log_n, log_score = _few(scores, noise)
+    log_n, log_score, weight = _few(scores, noise, error)
     if not 0 < level < 1:
         raise InputError(f"level = {level!r} is not allowed; it must lie between 0 and 1")
     tokens = tokens.reached()
@@ -118,7 +120,7 @@ def predict_scores(
             "differences cancel, and the law of scores does not hold"
         )
     drawn = _confidence(tokens.n, amplitude)
-    lines = _Lines.fit(drawn, log_n, log_score, noise)
+    lines = _Lines.fit(drawn, log_n, log_score, weight, noise)
     x = abscissa(n, drawn)  # (parts, m)
     middle = lines.level[:, None] + lines.beta[:, None] * (x - lines.centre[:, None])
     spread = 1 + 1 / len(log_n) + (x - lines.centre[:, None]) ** 2 / lines.square[:, None]
@@ -129,13 +131,13 @@ def predict_scores(
     )
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(n == 1, (1 + 1 / (1 + drawn[:, None])) / 2, x / np.log(n))
-    error = lines.deviation / np.sqrt(lines.square)
+    of_beta = lines.deviation / np.sqrt(lines.square)
     alphas = [
-        lines.quantile(p, -lines.beta[:, None] * ratio, error[:, None] * ratio)
+        lines.quantile(p, -lines.beta[:, None] * ratio, of_beta[:, None] * ratio)
         for p in (tail, 0.5, 1 - tail)
     ]
     betas = [
-        float(lines.quantile(p, lines.beta[:, None], error[:, None])[0])
+        float(lines.quantile(p, lines.beta[:, None], of_beta[:, None])[0])
         for p in (tail, 0.5, 1 - tail)
     ]
     return ScorePrediction(
@@ -157,7 +159,7 @@ def predict_scores(
 
 @dataclass(frozen=True)
 class _Lines:
-    """Least squares of log S on x at each n_balance, (parts,) each: level + beta (x - centre).
+    """Weighted least squares of log S on x at each n_balance, (parts,): level + beta (x - centre).
 
     square: sum of squares of x about its mean; deviation: of log S about the line, with `freedom`.
     """
@@ -171,35 +173,34 @@ class _Lines:
 
     @classmethod
     def fit(
-        cls, balance: np.ndarray, log_n: np.ndarray, log_score: np.ndarray, noise: float | None
+        cls,
+        balance: np.ndarray,
+        log_n: np.ndarray,
+        log_score: np.ndarray,
+        weight: np.ndarray,
+        noise: float | None,
     ) -> _Lines:
         x = abscissa(np.exp(log_n), balance)
-        centre = x.mean(axis=1)
-        u, y = x - centre[:, None], log_score - log_score.mean()
-        square = (u**2).sum(axis=1)
-        beta = (u * y).sum(axis=1) / square
+        centre, level = np.average(x, axis=1, weights=weight), np.average(log_score, weights=weight)
+        u, y = x - centre[:, None], log_score - level
+        square = (weight * u**2).sum(axis=1)
+        beta = (weight * u * y).sum(axis=1) / square
         freedom = np.inf if noise is not None else len(y) - 2
-        rest = ((y - beta[:, None] * u) ** 2).sum(axis=1)
+        rest = (weight * (y - beta[:, None] * u) ** 2).sum(axis=1)
         deviation = np.sqrt(rest / freedom) if noise is None else np.full(len(balance), noise)
-        return cls(
-            centre, np.full(len(balance), log_score.mean()), beta, square, deviation, freedom
-        )
+        return cls(centre, np.full(len(balance), level), beta, square, deviation, freedom)
 
     def quantile(self, p: float, middle: np.ndarray, scale: np.ndarray) -> np.ndarray:
         """Quantile (m,) of the mixture over parts of Student's t about `middle` (parts, m)."""
-        t: Callable[..., np.ndarray] = stats.t(self.freedom).cdf
-        scale = np.maximum(scale, 1e-12)
-        far = stats.t(self.freedom).ppf(p)
-        low, high = (f(middle + far * scale, axis=0) for f in (np.min, np.max))
-        for _ in range(HALVINGS):
-            half = (low + high) / 2
-            below = t((half - middle) / scale).mean(axis=0) < p
-            low, high = np.where(below, half, low), np.where(below, high, half)
-        return (low + high) / 2
+        weight = np.full(middle.T.shape, 1 / len(middle))
+        parts = (weight, middle.T, np.maximum(scale, 1e-12).T, np.full(weight.shape, self.freedom))
+        return Mixture(*(part[None] for part in parts)).quantile(p)[0]
 
 
-def _few(scores: Mapping[float, float], noise: float | None) -> tuple[np.ndarray, np.ndarray]:
-    """(log n ascending, log S) of the scores that are given."""
+def _few(
+    scores: Mapping[float, float], noise: float | None, error: Mapping[float, float] | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(log n ascending, log S, weights) of the scores that are given."""
     if not isinstance(scores, Mapping):
         raise InputError("scores must be a table n -> score, such as {64: 51.2, 256: 58.9}")
     try:
@@ -218,7 +219,15 @@ def _few(scores: Mapping[float, float], noise: float | None) -> tuple[np.ndarray
             "2 scores fix c and beta and say nothing of their scatter: give a third, or noise=, "
             "the standard deviation of log S"
         )
-    return log_n, log_score
+    if error is None:
+        return log_n, log_score, np.ones(len(log_n))
+    if not isinstance(error, Mapping) or set(error) != set(scores):
+        raise InputError("error must be a table n -> standard error, of the same n as scores")
+    order = sorted(scores, key=float)
+    own = np.array([float(error[n]) / float(scores[n]) for n in order])
+    if not (np.isfinite(own) & (own > 0)).all():
+        raise InputError("error: every standard error must be finite and > 0")
+    return log_n, log_score, own**-2 / np.mean(own**-2)
 
 
 def _amplitude(tokens: Result) -> Moments:

@@ -4,8 +4,10 @@ A law's shapes (a crossover, a rate, a break) are laid out on a grid, equally li
 Given shapes, the rest is least squares, and a new log S is distributed as Student's t: centre
 f(x*), scale s sqrt(1 + h), with s^2 = RSS / (m - k) from m points and k parameters that are no
 shapes, and h = J* (J^T W J)^+ J*^T. The law's forecast mixes them by what the data say of the
-shapes, weight RSS^(-(m - k) / 2). Laws without shapes give one such t: for the power law it is the
-interval of the textbooks, exact for normal noise. For the others tests count how often it covers.
+shapes, weight RSS^(-(m - k) / 2). Under a robust loss RSS / (m - k) is not the variance of noise:
+the least RSS counts `spread` times, and the degrees of freedom `told` times. Laws without shapes
+give one such t: for the power law it is the interval of the textbooks, exact for normal noise. For
+the others tests count how often it covers.
 
 Source: A. Gelman et al., Bayesian Data Analysis, 3rd ed., 2013, ch. 14 (Student's t).
 """
@@ -15,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import gammaln, stdtr
+from scipy.special import gammaln, stdtr, stdtrit
 
 from tokenspace.scaling.laws import ScalingLaw
 from tokenspace.scaling.optimise import Points, minimise
@@ -55,11 +57,14 @@ class Mixture:
         return np.asarray(top + np.log(np.exp(logs - top[..., None]).sum(axis=-1)))
 
     def quantile(self, p: float) -> np.ndarray:
-        """The y with P(log S <= y) = p, (curves, points), by halving."""
-        reach = self.scale * 1e3
+        """The y with P(log S <= y) = p, (curves, points), by halving.
+
+        It lies between the least and the largest such y of the parts.
+        """
+        own = self.centre + self.scale * stdtrit(self.freedom, p)
         counted = self.weight > 1e-12
-        low = np.where(counted, self.centre - reach, np.inf).min(axis=-1)
-        high = np.where(counted, self.centre + reach, -np.inf).max(axis=-1)
+        low = np.where(counted, own, np.inf).min(axis=-1)
+        high = np.where(counted, own, -np.inf).max(axis=-1)
         for _ in range(HALVINGS):
             middle = (low + high) / 2
             below = self.cdf(middle) < p
@@ -100,8 +105,10 @@ class Grid:
         count = self.points.counts
         freedom = np.maximum(count - kept, 1)[:, None]
         rss = np.maximum(self.squares, count[:, None] * ROUNDING**2)
+        rss = rss + (self.points.spread - 1) * rss.min(axis=1, keepdims=True)
+        told = np.maximum(self.points.told * freedom, 1)
         if self.law.shapes:
-            logs = -freedom / 2 * np.log(rss)
+            logs = -told / 2 * np.log(rss)
         else:  # starts are no shapes: the best of them is the fit
             logs = np.where(np.arange(k) == self.squares.argmin(axis=1)[:, None], 0.0, -np.inf)
         shares = np.exp(logs - logs.max(axis=1, keepdims=True))
@@ -121,7 +128,7 @@ class Grid:
             np.broadcast_to(shares[:, None, :], shape),
             np.swapaxes(centre, 1, 2),
             np.swapaxes(scale, 1, 2),
-            np.broadcast_to(freedom[:, None, :], shape),
+            np.broadcast_to(told[:, None, :], shape),
         )
 
 

@@ -61,6 +61,8 @@ def _doubt(ranked: list[LawFit], lead: float, log_n: np.ndarray, log_score: np.n
         return f"{len(log_n)} points are too few to compare the laws"
     if len(np.unique(np.stack([log_n, log_score]), axis=1).T) < len(log_n):
         return "a score repeats exactly at the same n: that is no second measurement"
+    if np.ptp(log_score) <= ROUNDING:
+        return "the scores are all the same: every law fits them, and none is told from others"
     if best.residual_std <= ROUNDING:
         return f"the scores have no noise: they follow the {best.law} law to rounding"
     low, high = _slope(log_n, log_score, best.level)

@@ -11,6 +11,7 @@ from tokenspace.errors import InputError
 from tokenspace.registry import ROOMS
 from tokenspace.scaling.optimise import Points
 from tokenspace.scaling.predictive import on_grid
+from tokenspace.scaling.robust import robust
 from tokenspace.scaling.scales import Log, Scale
 
 
@@ -21,10 +22,11 @@ class LawFit:
     parameters: name -> value; intervals: name -> (low, high) at `level`, an end that the data do
     not bound being the end of the parameter's range, and no entry where `too_few` says why;
     degrees_of_freedom: points less parameters; residual_std: of log S, not a number where no degree
-    of freedom is left; aicc: Akaike's criterion for few points, bic: Schwarz's; smaller is
-    better, infinite when there are too few points for the law; left_out: mean log density of a
-    point given all others, larger is better, not a number with too few points; mean_squares:
-    of the residuals, all points counted; weight: of the points; scale: what the law is fitted to.
+    of freedom is left; aicc: Akaike's criterion for few points, bic: Schwarz's; smaller is better,
+    infinite when there are too few points for the law; left_out: mean log density of a point given
+    those at all other n, larger is better, not a number with too few points; mean_squares: of the
+    residuals, all points counted; weight: of the points, those that the loss ("squares" or "huber")
+    gives them; scale: what the law is fitted to.
     """
 
     law: str
@@ -41,6 +43,7 @@ class LawFit:
     score: np.ndarray
     weight: np.ndarray
     scale: Scale = field(default_factory=Log)
+    loss: str = "squares"
 
     def predict(self, n: Any) -> np.ndarray:
         """S(n) of the fitted law."""
@@ -60,6 +63,7 @@ class LawFit:
             raise InputError(f"no interval: {self.too_few}")
         x, y = np.log(self.n), self.scale.forward(self.score)
         points = Points(x[None], y[None], self.weight[None])
+        points = robust(points) if self.loss == "huber" else points
         law = ROOMS["scaling"].find(self.law)()
         ahead = on_grid(law, points).predict(np.log(np.atleast_1d(np.asarray(n, float)))[None])
         tail = (1 - (self.level if level is None else level)) / 2
@@ -69,12 +73,18 @@ class LawFit:
     @property
     def too_few(self) -> str:
         """Why there are no intervals, empty where there are."""
-        if self.degrees_of_freedom > 0:
-            return ""
-        return (
-            f"{len(self.n)} points do not bound the {len(self.parameters)} parameters and the "
-            f"noise of the {self.law} law"
-        )
+        size, different = len(self.parameters), len(np.unique(self.n))
+        if self.degrees_of_freedom <= 0:
+            return (
+                f"{len(self.n)} points do not bound the {size} parameters and the noise of the "
+                f"{self.law} law"
+            )
+        if different < size:
+            return (
+                f"{different} different n do not determine the {size} parameters of the "
+                f"{self.law} law"
+            )
+        return ""
 
     def bounds(self, name: str, digits: int = 4) -> str:
         """The interval of a parameter in words: "12 to 80", "at least 12", "not bounded"."""

@@ -3,8 +3,11 @@
 The loss is the likelihood of Huber's least favourable distribution: normal up to `BEND` scales,
 exponential beyond. Its optimum in the scale s is s^2 = sum of w r^2 / m with the weights
 w = min(1, BEND s / |r|), so fits alternate between weights and least squares.
-The weighted sum of squares understates how far an estimate scatters (for normal noise s is 0.87 of
-its standard deviation): `widening` mends that.
+The weighted sum of squares understates how far scores and estimates scatter. For normal noise s is
+KAPPA = 0.87 of its standard deviation, the root of E chi(Z / KAPPA) = 1 with chi(z) = w z^2, so
+that s^2 / KAPPA^2 is its variance; and log s varies by Var chi / (m A^2), A = E z chi'(z), as that
+of least squares with A^2 / (2 Var chi) = 88 % of the degrees of freedom. That is what intervals of
+new scores are made of; `widening` mends those of estimates.
 
 Source: P. J. Huber, Robust Estimation of a Location Parameter, Ann. Math. Stat. 35, 73, 1964;
 Robust Statistics, 1981, section 7.6 (errors of regression).
@@ -12,7 +15,10 @@ Robust Statistics, 1981, section 7.6 (errors of regression).
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+from scipy.optimize import brentq
 
 from tokenspace.scaling.laws import ScalingLaw
 from tokenspace.scaling.optimise import Points
@@ -21,6 +27,26 @@ from tokenspace.scaling.predictive import ROUNDING, on_grid
 BEND = 1.345  # scales; 95 % efficient where noise is normal
 ROUNDS = 30
 STILL = 1e-4  # change of the weights at which they are settled
+
+
+def _of_normal(bend: float) -> tuple[float, float]:
+    """(KAPPA, share of the degrees of freedom) of normal noise."""
+    grid = (np.arange(200_000) + 0.5) * (12 / 200_000)
+    share = np.exp(-(grid**2) / 2)
+    share /= share.sum()
+
+    def mean_chi(kappa: float) -> float:
+        z = grid / kappa
+        return float(share @ np.minimum(z**2, bend * z)) - 1
+
+    kappa = float(brentq(mean_chi, 0.1, 1.0))
+    z = grid / kappa
+    spread = float(share @ np.minimum(z**2, bend * z) ** 2) - 1
+    rise = float(share @ np.where(z <= bend, 2 * z**2, bend * z))
+    return kappa, rise**2 / (2 * spread)
+
+
+KAPPA, TOLD = _of_normal(BEND)
 
 
 def reweighted(law: ScalingLaw, points: Points) -> Points:
@@ -35,7 +61,12 @@ def reweighted(law: ScalingLaw, points: Points) -> Points:
         weight = fresh
         if change < STILL:
             break
-    return Points(points.x, points.y, weight)
+    return robust(Points(points.x, points.y, weight))
+
+
+def robust(points: Points) -> Points:
+    """Points whose weights are Huber's: how their weighted sum of squares tells the noise."""
+    return replace(points, spread=KAPPA**-2, told=TOLD)
 
 
 def deviance(off: np.ndarray, scale: np.ndarray, weight: np.ndarray) -> np.ndarray:

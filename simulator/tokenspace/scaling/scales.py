@@ -45,9 +45,10 @@ class Log:
         bad = ~(np.isfinite(score) & (score > 0))
         if bad.any():
             k = int(np.argmax(bad))
+            out = ", leave it out" if score[k] == 0 else ""
             raise InputError(
-                f"score[{k}] = {score[k]} is not allowed: fits are in logarithms, so every value "
-                "must be finite and > 0"
+                f"score[{k}] = {score[k]} is not allowed{out}: fits are in logarithms, so every "
+                "value must be finite and > 0"
             )
 
 

@@ -30,15 +30,23 @@ PARTS = 20  # in which they are drawn, as thousands of clusters would fill the m
 def by_curve(cases: pd.DataFrame) -> pd.DataFrame:
     """Rms error of log S, a row a curve, a column a forecaster; all on the cases they share.
 
-    Forecasters with many parameters have none from few points, which are the hard ones, so those
-    cases count for nobody. One without any forecast of a curve has no number there.
+    One without any forecast of a curve has no number there.
     """
-    forecasters = cases.groupby("curve")["law"].transform("nunique")
-    here = cases.groupby(["curve", "origin", "step"])["law"].transform("size")
-    shared = cases[here == forecasters]
+    shared = _shared(cases)
     squares = shared.assign(squares=shared["error"] ** 2)
     mean = squares.groupby(["curve", "law"], sort=False)["squares"].mean().unstack()
     return pd.DataFrame(np.sqrt(mean))[list(dict.fromkeys(cases["law"]))]
+
+
+def _shared(cases: pd.DataFrame) -> pd.DataFrame:
+    """The cases of a curve that each of its forecasters has.
+
+    Forecasters with many parameters have none from few points, which are the hard ones, so those
+    cases count for nobody.
+    """
+    forecasters = cases.groupby("curve")["law"].transform("nunique")
+    here = cases.groupby(["curve", "origin", "step"])["law"].transform("nunique")
+    return cases[here == forecasters]
 
 
 def skill(cases: pd.DataFrame, labels: Mapping[str, Sequence[str]] | None = None) -> pd.DataFrame:
@@ -54,14 +62,13 @@ def skill(cases: pd.DataFrame, labels: Mapping[str, Sequence[str]] | None = None
         over curves; bias; "log score"; held (share of intervals); best (curves on which no other
         forecaster's error is smaller; several may be, below 0.01 %); and for each of the power law
         and "no change" "skill over" and, for each way to cluster, "p over .. by ..", on the cases
-        that both have. Errors and best are of the cases that all forecast; cases, bias, log score
-        and held of each one's own, which may be more.
+        that both have. All else is of the cases of a curve that all its forecasters have.
     """
     errors = by_curve(cases)
     alike = errors.clip(lower=LEAST)
     best = alike.eq(alike.min(axis=1), axis=0).sum()
     rows = []
-    for name, group in cases.groupby("law", sort=False):
+    for name, group in _shared(cases).groupby("law", sort=False):
         own = errors[name].dropna()
         each = group.groupby("curve")
         row = {
@@ -91,7 +98,7 @@ def _against(
     if name == other or other not in set(cases["law"]):
         return said
     pair = cases[cases["law"].isin([name, other])]
-    shared = pair.groupby(["curve", "origin", "step"])["law"].transform("size") == 2
+    shared = pair.groupby(["curve", "origin", "step"])["law"].transform("nunique") == 2
     if not shared.any():
         return said
     errors = by_curve(pair[shared]).clip(lower=LEAST)

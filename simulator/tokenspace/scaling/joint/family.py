@@ -6,7 +6,9 @@ At a given n_balance the crossover law is a straight line in log S,
 
 so that its best sum of squares is a projection, in closed form: RSS_k = |y|^2 - (u . y)^2, with y
 the log scores less their mean, and u the same of x, of length 1. The power law is both ends,
-n_balance = 0 (x = log n) and infinity (x = log(n) / 2).
+n_balance = 0 (x = log n) and infinity (x = log(n) / 2). Where scores have standard errors, the
+points of a curve weigh against each other as in its single fit: means are weighted, and y and x
+less theirs are times the root of the weight.
 """
 
 from __future__ import annotations
@@ -48,15 +50,16 @@ def abscissa(n: np.ndarray, balance: np.ndarray) -> np.ndarray:
 class Family:
     """Curves of score against count on the union of their counts.
 
-    names: of the K curves; n: (m,) ascending; log_score: (K, m), 0 where a curve has no score;
-    present: (K, m), whether it has one; near, width: an n_balance, and a step of its logarithm,
-    round which the grid of `grid` is finer.
+    names: of the K curves; n: (m,) ascending, a count as often as the curve that has most scores
+    there; log_score: (K, m), 0 where a curve has no score; weight: (K, m), of the points of a curve
+    against each other, mean 1, and 0 where it has no score; near, width: an n_balance, and a step
+    of its logarithm, round which the grid of `grid` is finer.
     """
 
     names: tuple[str, ...]
     n: np.ndarray
     log_score: np.ndarray
-    present: np.ndarray
+    weight: np.ndarray
     near: float = 0.0
     width: float = 0.0
 
@@ -68,26 +71,24 @@ class Family:
         logs = []
         for curve in curves:
             name = curve.name
-            log_n, log_score, _ = curve.logs(Log())
-            twice = np.flatnonzero(np.diff(log_n) == 0)
-            if len(twice):
+            log_n, log_score, weight = curve.logs(Log())
+            if (different := len(np.unique(log_n))) < LEAST_POINTS:
                 raise InputError(
-                    f"{name}: n = {np.exp(log_n[twice[0]]):.6g} stands there twice; a joint fit "
-                    "takes one score a count: average them, or name the curves apart"
+                    f"{name}: has {different} different n; a joint fit needs {LEAST_POINTS} of "
+                    "each curve: leave it out"
                 )
-            if len(log_n) < LEAST_POINTS:
-                raise InputError(
-                    f"{name}: has {len(log_n)} points; a joint fit needs {LEAST_POINTS} of each "
-                    "curve: leave it out"
-                )
-            logs.append((log_n, log_score))
-        union = np.unique(np.concatenate([x for x, _ in logs]))
-        y = np.zeros((len(logs), len(union)))
-        present = np.zeros(y.shape, bool)
-        for k, (log_n, log_score) in enumerate(logs):
-            at = np.searchsorted(union, log_n)
-            y[k, at], present[k, at] = log_score, True
-        return cls(tuple(curve.name for curve in curves), np.exp(union), y, present)
+            logs.append((log_n, log_score, weight))
+        union = _union([log_n for log_n, _, _ in logs])
+        y, weights = np.zeros((2, len(logs), len(union)))
+        for k, (log_n, log_score, weight) in enumerate(logs):
+            at = np.searchsorted(union, log_n) + _earlier(log_n)
+            y[k, at], weights[k, at] = log_score, weight
+        return cls(tuple(curve.name for curve in curves), np.exp(union), y, weights)
+
+    @cached_property
+    def present(self) -> np.ndarray:
+        """Whether a curve has a score, (K, m)."""
+        return self.weight > 0
 
     @cached_property
     def counts(self) -> np.ndarray:
@@ -104,15 +105,24 @@ class Family:
             between = np.unique(np.r_[between, fine[(fine > low) & (fine < high)]])
         return np.concatenate([[0.0], between, [np.inf]])
 
+    @cached_property
+    def root(self) -> np.ndarray:
+        """Root of the weights, (K, m): times a residual, noise of the same size at every point."""
+        return np.sqrt(self.weight)
+
     def less_mean(self, values: np.ndarray) -> np.ndarray:
-        """Values (..., K, m) less the mean of each curve; 0 where a curve has no score."""
-        kept = np.where(self.present, values, 0.0)
-        return np.where(self.present, kept - kept.sum(-1, keepdims=True) / self.counts[:, None], 0)
+        """Values (..., K, m) less the mean of each curve, times `root`."""
+        return self.root * (values - mean(values, self.weight))
 
     def directions(self, balance: np.ndarray) -> np.ndarray:
         """u of each curve at each n_balance, (g, K, m): x less its mean, of length 1."""
         x = self.less_mean(abscissa(self.n, balance)[:, None, :])
         return x / np.linalg.norm(x, axis=-1, keepdims=True)
+
+    @cached_property
+    def on_grid(self) -> np.ndarray:
+        """`directions` over the grid."""
+        return self.directions(self.grid)
 
     def squares(self, directions: np.ndarray, log_score: np.ndarray | None = None) -> np.ndarray:
         """Sums of squares about the best lines, (..., g, K), of these log scores or of others.
@@ -139,7 +149,7 @@ class Family:
     def _parabola(self) -> tuple[np.ndarray, np.ndarray]:
         """Directions (K, m) of log n, and of what (log n)^2 adds to it."""
         first = self.directions(np.array([0.0]))[0]
-        second = self.less_mean(np.broadcast_to(np.log(self.n) ** 2, first.shape))
+        second = self.less_mean(np.log(self.n) ** 2)
         second = second - (second * first).sum(-1, keepdims=True) * first
         return first, second / np.linalg.norm(second, axis=-1, keepdims=True)
 
@@ -148,11 +158,10 @@ class Family:
 
     def lines(self, balance: float) -> tuple[np.ndarray, np.ndarray]:
         """(log c, beta) of each curve, (K,) each, at a shared n_balance."""
-        x = np.where(self.present, abscissa(self.n, np.array([balance]))[0], 0.0)
+        x = abscissa(self.n, np.array([balance]))[0]
         centred = self.less_mean(x)
-        beta = (centred * self.log_score).sum(-1) / (centred**2).sum(-1)
-        total = (np.where(self.present, self.log_score, 0) - beta[:, None] * x).sum(-1)
-        return total / self.counts, beta
+        beta = (centred * self.root * self.log_score).sum(-1) / (centred**2).sum(-1)
+        return mean(self.log_score - beta[:, None] * x, self.weight)[:, 0], beta
 
     def fitted(self, balance: float) -> np.ndarray:
         """log S of the best lines at a shared n_balance, (K, m)."""
@@ -161,6 +170,26 @@ class Family:
         return np.where(self.present, log_c[:, None] + beta[:, None] * x, 0.0)
 
     def at(self, n: np.ndarray) -> Family:
-        """Curves of these names with a score, 1, at each of other counts: to be drawn anew."""
+        """Curves of these names with a score, 1, at each of other counts: to be drawn anew.
+
+        Scores weigh alike there: what errors they would have is not known.
+        """
         shape = (len(self.names), len(n))
-        return Family(self.names, n, np.zeros(shape), np.ones(shape, bool))
+        return Family(self.names, n, np.zeros(shape), np.ones(shape))
+
+
+def mean(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Means (..., K, 1) of values (..., K, m) that count by weight (K, m)."""
+    return (values * weight).sum(-1, keepdims=True) / weight.sum(-1, keepdims=True)
+
+
+def _earlier(ascending: np.ndarray) -> np.ndarray:
+    """How many of its equals stand before each value."""
+    return np.arange(len(ascending)) - np.searchsorted(ascending, ascending)
+
+
+def _union(lists: Sequence[np.ndarray]) -> np.ndarray:
+    """Every value, as often as the list that has it most often; lists and result ascend."""
+    values = np.concatenate(lists)
+    pairs = np.unique(np.stack([values, np.concatenate([_earlier(x) for x in lists])]), axis=1)
+    return np.asarray(pairs[0])

@@ -12,7 +12,7 @@ from scipy.optimize import minimize_scalar
 
 from tokenspace.errors import InputError
 from tokenspace.scaling.curves import Curve
-from tokenspace.scaling.joint.family import Family, abscissa
+from tokenspace.scaling.joint.family import ROUNDING, Family, abscissa
 from tokenspace.scaling.joint.noise import KINDS, Noise
 from tokenspace.scaling.joint.ratios import (
     NAMES,
@@ -27,6 +27,7 @@ from tokenspace.scaling.joint.ratios import (
 CHI_SQUARE = "chi-square"
 EVERY = 4  # n_balance of the grid at which limits are drawn
 LEAST_RUNS = 99
+NOISELESS = 2 * ROUNDING  # residual standard deviation of log S
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,11 @@ class JointFit:
     level: float
 
     @property
+    def noiseless(self) -> int:
+        """Curves without noise to speak of: sets and p-values, drawn from noise, say nothing."""
+        return int((self.residual_std < NOISELESS).sum())
+
+    @property
     def crossover(self) -> bool:
         """Whether some n_balance fits better than power laws."""
         return 0 < self.n_balance < np.inf
@@ -70,7 +76,9 @@ class JointFit:
 
     def excluded(self, kind: str = "blocks") -> list[tuple[float, float]]:
         """What the confidence set leaves out, as intervals (low, high)."""
-        return _runs(self.grid, self.deviance - self.limits[kind])
+        ends = [0.0, *(end for region in self.regions(kind) for end in region), np.inf]
+        pairs = zip(ends[::2], ends[1::2], strict=True)
+        return [(low, high) for low, high in pairs if low < high]
 
     def predict(self, n: Any) -> np.ndarray:
         """S(n) of each curve, (K, m)."""
@@ -95,7 +103,7 @@ class JointFit:
 
 
 def fit_joint(
-    curves: Mapping[str, tuple[Any, Any]] | Sequence[Curve],
+    curves: Mapping[str, tuple[Any, ...]] | Sequence[Curve],
     *,
     level: float = 0.95,
     runs: int = 999,
@@ -104,14 +112,16 @@ def fit_joint(
     """Fit S_k(n) = c_k (n (n + n_balance) / (1 + n_balance))^(beta_k / 2), n_balance shared.
 
     n_balance belongs to the tokens of a model, so all its benchmarks k share it. Least squares in
-    log S, each curve with its own variance at its best value: minimises sum_k m_k log RSS_k. The
-    power law lies at both ends, n_balance = 0 and infinity. Limits of the profile and p-values are
-    drawn (parametric bootstrap) under two kinds of noise, "independent" between curves and
-    "blocks", see `joint.noise`.
+    log S, each curve with its own variance at its best value: minimises sum_k m_k log RSS_k.
+    Standard errors of scores weigh the points of a curve against each other, as in `fit_scaling`;
+    several scores at one n count as measurements with noise of their own, and in blocks the first
+    of one curve goes with the first of another. The power law lies at both ends, n_balance = 0 and
+    infinity. Limits of the profile and p-values are drawn (parametric bootstrap) under two kinds of
+    noise, "independent" between curves and "blocks", see `joint.noise`.
 
     Args:
-        curves: name -> (n, score), or curves from `read_curves`; of each at least 4 scores > 0, at
-            different n > 0. Scores of a curve weigh alike.
+        curves: name -> (n, score) or (n, score, standard error), or curves from `read_curves`; of
+            each scores > 0 at 4 different n > 0 at least.
         level: of the confidence set, in (0, 1).
         runs: bootstrap draws, at least 99.
         seed: of the bootstrap.
@@ -129,7 +139,7 @@ def fit_joint(
     if not isinstance(runs, int) or runs < LEAST_RUNS:
         raise InputError(f"runs = {runs!r} is not allowed; it must be an integer >= {LEAST_RUNS}")
     if isinstance(curves, Mapping):
-        curves = [Curve(name, np.asarray(n), np.asarray(s)) for name, (n, s) in curves.items()]
+        curves = [_curve(name, *given) for name, given in curves.items()]
     family = refined(Family.of(curves))
     profile = deviance(family)
     best = float(family.grid[profile.argmin()])
@@ -153,6 +163,11 @@ def fit_joint(
         noise.independent_curves,
         level,
     )
+
+
+def _curve(name: str, n: Any, score: Any, error: Any = None) -> Curve:
+    own = None if error is None else np.asarray(error)
+    return Curve(name, np.asarray(n), np.asarray(score), error=own)
 
 
 def refined(family: Family) -> Family:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from tokenspace.errors import InputError
 from tokenspace.scaling.curves import Curve
+from tokenspace.scaling.forecast import seen
 from tokenspace.scaling.joint.family import LEAST_POINTS, Family, abscissa
 from tokenspace.scaling.joint.fit import refined
 from tokenspace.scaling.scales import Log
@@ -20,40 +21,42 @@ def forecast_joint(curves: Sequence[Curve], hold: int = 3) -> pd.DataFrame:
     """Root mean square error of log S at the last `hold` counts of each curve, fitted without them.
 
     Args:
-        curves: of one model, each of at least 4 points more than are held out.
-        hold: points held out, >= 1.
+        curves: of one model, each of at least 4 different n more than are held out.
+        hold: how many of the largest different n of each curve are held out, >= 1.
 
     Returns:
         A row a curve; columns "one n_balance", "one for each curve", "power law", and "no change"
-        (the last score before them stays); `attrs["n_balance"]` is the shared one.
+        (the last score before them stays, the mean of log S where there are several);
+        `attrs["n_balance"]` is the shared one.
 
     Raises:
         InputError: a curve with too few points.
     """
     if hold < 1:
         raise InputError(f"hold = {hold!r} is not allowed; it must be an integer >= 1")
-    early, late = [], []
+    early, late, same = [], [], []
     for curve in curves:
-        order = np.argsort(curve.n, kind="stable")
-        if len(order) < LEAST_POINTS + hold:
+        log_n, log_score, weight = curve.logs(Log())
+        if (different := len(np.unique(log_n))) < LEAST_POINTS + hold:
             raise InputError(
-                f"{curve.name}: has {len(order)} points; to hold out {hold} it needs "
+                f"{curve.name}: has {different} different n; to hold out {hold} it needs "
                 f"{LEAST_POINTS + hold}"
             )
-        log_n, log_score, _ = curve.logs(Log())
-        early.append(curve.keep(order[:-hold]))
-        late.append((np.exp(log_n[-hold:]), log_score[-hold:]))
+        known = seen(log_n, hold)
+        early.append(curve.keep(np.argsort(curve.n, kind="stable")[:known]))
+        last = log_n[:known] == log_n[known - 1]
+        same.append(np.average(log_score[:known][last], weights=weight[:known][last]))
+        late.append((np.exp(log_n[known:]), log_score[known:]))
     family = refined(Family.of(early))
     squares = family.counts * np.log(family.squares(family.directions(family.grid)))
     shared = float(family.grid[squares.sum(axis=1).argmin()])
     separate = family.grid[squares.argmin(axis=0)]
     rows = []
     for k, (n, log_score) in enumerate(late):
-        last = family.log_score[k, family.present[k]][-1]
         errors = [
             _line(family, k, balance, n) - log_score for balance in (shared, separate[k], 0.0)
         ]
-        rows.append([np.sqrt(np.mean(e**2)) for e in (*errors, last - log_score)])
+        rows.append([np.sqrt(np.mean(e**2)) for e in (*errors, same[k] - log_score)])
     table = pd.DataFrame(rows, list(family.names), [SHARED, SEPARATE, POWER, SAME])
     table.attrs["n_balance"] = shared
     return table

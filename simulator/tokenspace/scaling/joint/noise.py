@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tokenspace.scaling.joint.family import Family
+from tokenspace.scaling.joint.family import Family, mean
 
 INDEPENDENT, BLOCKS = "independent", "blocks"
 KINDS = (INDEPENDENT, BLOCKS)
@@ -16,12 +16,13 @@ KINDS = (INDEPENDENT, BLOCKS)
 class Noise:
     """Scatter of log S about a joint fit, as its residuals show it.
 
-    Each curve has its own standard deviation, the same at every n. "independent": normal, and
-    independent between curves. "blocks": the residuals of a whole count n are drawn together, with
-    replacement, so that benchmarks of one checkpoint stay as correlated as they are.
+    Each curve has its own standard deviation, over the root of a point's weight where it has one,
+    and else the same at every n. "independent": normal, and independent between curves. "blocks":
+    the residuals of a whole count n are drawn together, with replacement, so that benchmarks of one
+    checkpoint stay as correlated as they are.
 
-    deviations: (K,) of log S; columns: residuals (K, m) over sqrt(1 - leverage), less their mean;
-    present: (K, m).
+    deviations: (K,) of log S at weight 1; columns: residuals (K, m) times the root of the weight,
+    over sqrt(1 - leverage), less their mean; present: (K, m).
     """
 
     deviations: np.ndarray
@@ -33,30 +34,35 @@ class Noise:
         """The noise about the best lines at a shared n_balance."""
         direction = family.directions(np.array([balance]))
         squares = family.squares(direction)[0]
-        leverage = 1 / family.counts[:, None] + direction[0] ** 2
-        residuals = family.log_score - family.fitted(balance)
+        share = family.weight / family.weight.sum(axis=1, keepdims=True)
+        leverage = share + direction[0] ** 2
+        residuals = family.root * (family.log_score - family.fitted(balance))
         scaled = residuals / np.sqrt(np.maximum(1 - leverage, 1e-3))
-        return cls(np.sqrt(squares / (family.counts - 2)), family.less_mean(scaled), family.present)
+        columns = np.where(family.present, scaled - mean(scaled, family.present), 0.0)
+        return cls(np.sqrt(squares / (family.counts - 2)), columns, family.present)
 
-    def draw(self, kind: str, rng: np.random.Generator, runs: int, counts: int) -> np.ndarray:
-        """Noise at `counts` counts, (runs, K, counts).
+    def draw(
+        self, kind: str, rng: np.random.Generator, runs: int, weight: np.ndarray
+    ) -> np.ndarray:
+        """Noise of log S of scores of these weights (K, m), shape (runs, K, m).
 
         In blocks, a cell in which a curve has no score is drawn as if independent.
         """
+        size = np.sqrt(np.where(weight > 0, weight, 1.0))
+        counts = weight.shape[1]
         normal = rng.standard_normal((runs, len(self.deviations), counts))
         normal *= self.deviations[:, None]
         if kind == INDEPENDENT:
-            return normal
+            return normal / size
         which = rng.integers(self.columns.shape[1], size=(runs, counts))
         drawn = np.moveaxis(self.columns[:, which], 0, 1)
-        return np.where(np.moveaxis(self.present[:, which], 0, 1), drawn, normal)
+        return np.where(np.moveaxis(self.present[:, which], 0, 1), drawn, normal) / size
 
     @property
     def correlation(self) -> np.ndarray:
         """Correlations of the residuals between curves, (K, K)."""
-        z = np.where(self.present, self.columns, 0.0)
-        norms = np.linalg.norm(z, axis=1)
-        return z @ z.T / np.outer(norms, norms)
+        norms = np.linalg.norm(self.columns, axis=1)
+        return self.columns @ self.columns.T / np.outer(norms, norms)
 
     @property
     def independent_curves(self) -> float:

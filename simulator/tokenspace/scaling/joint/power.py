@@ -11,7 +11,7 @@ import pandas as pd
 from tokenspace.scaling.curves import Curve
 from tokenspace.scaling.joint.family import Family, abscissa
 from tokenspace.scaling.joint.noise import BLOCKS, Noise
-from tokenspace.scaling.joint.ratios import NAMES, deviance, parts, ratios
+from tokenspace.scaling.joint.ratios import NAMES, deviance, parts, ratios, upper
 
 BALANCES = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 SPREADS = (0.5, 1.0, 2.0)  # standard deviation of log n_balance between benchmarks
@@ -87,11 +87,11 @@ def power(
                 rng = np.random.default_rng(seed)
                 found = []
                 for now in parts(runs):
-                    scatter = noise.draw(kind, rng, now, len(around.n))
+                    scatter = noise.draw(kind, rng, now, around.weight)
                     found.append(ratios(around, make(rng, around.n, now) + scatter)[place])
                 return np.concatenate(found)
 
-            limit = np.quantile(drawn(_shared(family, case.null), seed), 1 - LEVEL)
+            limit = upper(drawn(_shared(family, case.null), seed), 1 - LEVEL)
             share = float((drawn(case.draw, seed + 1) > limit).mean())
             rows.append([case.test, case.words, factor, len(around.n), share])
             if progress is not None:

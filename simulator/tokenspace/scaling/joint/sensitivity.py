@@ -23,7 +23,7 @@ ONE = "one model"  # where nothing names it
 class Row:
     """One model on one subset of points: its joint fit, and forecasts, None for short curves.
 
-    curves: that were fitted; short: left out, of fewer points than a joint fit needs.
+    curves: that were fitted; short: left out, of fewer counts than a joint fit needs.
     """
 
     model: str
@@ -55,8 +55,9 @@ def study(
     """A row for each model and each subset of its points; several models also all together.
 
     Args:
-        curves: of several models, see `by_model`; those of fewer than 4 points are left out.
-        hold: points held out of each curve for forecasts, >= 1.
+        curves: of several models, see `by_model`; those of fewer than 4 different n are left
+            out.
+        hold: how many of the largest n of each curve are held out for forecasts, >= 1.
         runs, seed: of the bootstrap, see `fit_joint`.
         progress: called with the rows done, and how many there are.
 
@@ -79,7 +80,7 @@ def study(
     rows = []
     for model, points, some, long in tasks:
         fit = fit_joint(long, runs=runs, seed=seed)
-        enough = min(len(curve.n) for curve in long) >= LEAST_POINTS + hold
+        enough = min(len(np.unique(curve.n)) for curve in long) >= LEAST_POINTS + hold
         forecast = forecast_joint(long, hold) if enough else None
         rows.append(Row(model, points, len(long), len(some) - len(long), fit, forecast))
         if progress is not None:
