@@ -29,7 +29,7 @@ def seen(monkeypatch):
             arrays[:] = [a, b]
             return chosen.call(a, b, *rest, **named)
 
-        monkeypatch.setattr(module, "kernel", lambda name: chosen._replace(call=call))
+        monkeypatch.setattr(module, "kernel", lambda name, work: chosen._replace(call=call))
         return arrays
 
     return spy
