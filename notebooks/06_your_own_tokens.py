@@ -105,8 +105,8 @@ panel.set_title("spectrum of the difference (dotted: of the same eight pictures)
 _ = panel.legend()
 
 # %% [markdown]
-# Norms of these tokens vary about as much as a Gaussian's would (after the last layer by half as much, at
-# an error as large), tails are none, and scaling every token to norm 1 changes the exponent by less than
+# Norms of these tokens vary about as much as a Gaussian's would (after the last layer half as much), tails
+# are none, and scaling every token to norm 1 changes the exponent by less than
 # its error; n_balance at layer 3 falls by 1.3. Here the token law is not what matters most. The
 # spectrum of the same eight pictures (dotted, what `fit_tokens` puts into its model) is steeper than on
 # pictures that were not used to find it: its effective dimension leans low.

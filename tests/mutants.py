@@ -32,7 +32,7 @@ from cosmic_ray.work_db import use_db
 from scipy import stats
 
 ROOT = Path(__file__).parent.parent
-ROOMS = ("theory", "statistics", "scaling")
+ROOMS = ("theory", "statistics", "scaling", "tokens")
 TREE = ("simulator", "kernels", "benchmarks", "tests")
 LAST = ("test_gradients.py",)  # compiles at length, and few mutants need it
 IMPORTED = "jax hypothesis matplotlib.pyplot numba optax pandas scipy.optimize scipy.stats xarray"
@@ -66,7 +66,7 @@ def mutations_of(place):
 def enter_copy(folder):
     """Work from now on in a copy of the tree, which is imported before what is installed."""
     os.chdir(tempfile.mkdtemp(dir=folder))
-    for name in TREE:
+    for name in (*TREE, "docs"):
         shutil.copytree(ROOT / name, name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", ".")
     sys.path[:0] = map(os.path.abspath, TREE)

@@ -16,7 +16,7 @@ import numpy as np
 from jax import lax
 from jax.experimental import pallas as pl
 
-from tokenspace_kernels import given_tokens
+from tokenspace_kernels import limits
 from tokenspace_kernels.given_tokens import (
     LEAST_SQUARE,
     Pieces,
@@ -30,8 +30,6 @@ from tokenspace_kernels.given_tokens import (
 from tokenspace_kernels.sample_divergence_gpu import WARP
 
 LONGEST_PIECE = 128  # tokens: their float32 sums round by about 1e-6
-LARGEST_DIM = 8192  # features of a token that fit in a program's registers
-LARGEST_SIZE = 1 << 31  # numbers of a branch: places are of 32 bits
 AT_ONCE = 4096  # numbers of a branch that a program holds, and as many that are on their way
 NUMBERS_A_THREAD = 16  # of those
 PIECES_AT_ONCE, SLICE = 64, 32  # that a program of the second launch adds up
@@ -177,12 +175,15 @@ def _parameters(numbers: int) -> Any:
 def measure(
     a: Any, b: Any, grid: np.ndarray, psi: bool = True, interpret: bool = False
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """As `given_tokens.measure`, which runs where a token or a branch is too large."""
+    """As `given_tokens.measure`, within `limits`; a launch takes as many pairs as it can."""
     grid = np.asarray(grid)
-    lead, dim = a.shape[:-2], a.shape[-1]
-    if dim > LARGEST_DIM or a.size >= LARGEST_SIZE:
-        return given_tokens.measure(a, b, grid, psi)
+    lead, (tokens, dim) = a.shape[:-2], a.shape[-2:]
+    limits.require("measure", "pallas", "gpu", limits.Work(dim, tokens=tokens))
     a, b = (jnp.asarray(h).reshape(-1, *h.shape[-2:]) for h in (a, b))
     pieces, where = cut(grid, (LONGEST_PIECE,))
-    out = _measure(a, b, pieces, where, grid, psi, interpret)
-    return jax.tree.map(lambda x: x.reshape(*lead, len(grid)), out)
+    most = (limits.LARGEST_GIVEN - 1) // (tokens * dim)
+    parts = [
+        _measure(a[k : k + most], b[k : k + most], pieces, where, grid, psi, interpret)
+        for k in range(0, len(a), most)
+    ]
+    return jax.tree.map(lambda *x: jnp.concatenate(x).reshape(*lead, len(grid)), *parts)

@@ -16,7 +16,7 @@ from jax import lax
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import tpu as pltpu
 
-from tokenspace_kernels import given_tokens
+from tokenspace_kernels import limits
 from tokenspace_kernels.given_tokens import (
     LEAST_SQUARE,
     Pieces,
@@ -33,7 +33,6 @@ ROWS = 16  # tokens that are summed at once: their sums are read and written onc
 TOGETHER = 8  # vectors of features that are in registers together
 CHUNK_BYTES = 1 << 21  # of a branch in vector memory; as many are on their way
 LONGEST_CHUNK = 1024  # tokens: their float32 sums round by about 1e-6
-LARGEST_DIM = 16_384  # features of a token: their sums lie in vector memory too
 
 
 def _kernel(
@@ -84,9 +83,11 @@ def _kernel(
 
         def add_up(vector: Any, of: Any, nothing: None) -> None:
             x, y = read(of)
-            terms = [x - y, *(h * s for h, s in zip((x, y), scale, strict=False))]
+            # Each is cut to the piece by itself: fewer wait for a register than with one cut.
+            inside = (jnp.where(counts, h, 0.0) for h in (x, y))
+            terms = [jnp.where(counts, x - y, 0.0)]
+            terms += [h * s for h, s in zip(inside, scale, strict=False)]
             for row, t in enumerate(terms):
-                t = jnp.where(counts, t, 0.0)
                 over_rows = jnp.sum(t.reshape(-1, SUBLANES, of.size), axis=0)
                 sums[row, vector, :, : of.size] += over_rows
 
@@ -190,14 +191,14 @@ def _measure(
 def measure(
     a: Any, b: Any, grid: np.ndarray, psi: bool = True, interpret: bool = False
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """As `given_tokens.measure`, which runs where a token is too large, and for float16.
+    """As `given_tokens.measure`, within `limits`.
 
     Kernels here take no float16, and a copy in another format is read and written once more.
     """
     grid = np.asarray(grid)
     lead, dim = a.shape[:-2], a.shape[-1]
-    if dim > LARGEST_DIM or a.dtype == jnp.float16:
-        return given_tokens.measure(a, b, grid, psi)
+    formats = frozenset({a.dtype.name, b.dtype.name})
+    limits.require("measure", "pallas", "tpu", limits.Work(dim, formats=formats))
     a, b = (jnp.asarray(h).reshape(-1, *h.shape[-2:]) for h in (a, b))
     chunk = chunk_of(a.shape[1], dim, a.dtype.itemsize)
     pieces, where = cut(grid, (chunk,))

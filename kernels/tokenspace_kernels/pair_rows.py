@@ -1,6 +1,6 @@
-"""Prefix sums of a pair of tokens by rows of weights: tokens themselves are never formed.
+"""Prefix sums of a few pairs of tokens by rows of weights: tokens themselves are never formed.
 
-The rows are those of `LinearBlocks` with blocks of two tokens.
+The rows are those of `LinearBlocks` with blocks of one pair, or of as many as registers hold.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from tokenspace_kernels.random_bits import Arithmetic, Cipher
 class Term(NamedTuple):
     """One separable term of a walk.
 
-    weight: (pair, row, column) -> a number; the first columns weigh the pair's noise, the others
+    weight: (block, row, column) -> a number; the first columns weigh the block's noise, the others
     the state. slots, states: how many rows report and how many numbers the state has. scale: square
     roots of eigenvalues of the slice, 0 where a slice exceeds the features. cipher: the noise of
-    the replicates and features.
+    the replicates and features. pairs: of a block.
     """
 
     weight: Callable[[Any, Any, int], Any]
@@ -29,10 +29,16 @@ class Term(NamedTuple):
     states: int
     scale: jax.Array
     cipher: Cipher
+    pairs: int = 1
+
+    def noise(self, block: Any, arithmetic: Arithmetic) -> tuple[jax.Array, ...]:
+        """White noise of each token of a block."""
+        pairs = (block * self.pairs + p for p in range(self.pairs))
+        return tuple(z for pair in pairs for z in normals_of(self.cipher, pair, arithmetic))
 
 
 class Carry(NamedTuple):
-    """Of one term, up to the current pair: the sum of the tokens and the state."""
+    """Of one term, up to the current block: the sum of the tokens and the state."""
 
     prefix: jax.Array
     state: tuple[jax.Array, ...]
@@ -44,18 +50,18 @@ class Rows(NamedTuple):
     terms: Sequence[Term]
     arithmetic: Arithmetic
 
-    def _row(self, term: Term, pair: Any, columns: Sequence[Any], row: int, start: Any) -> Any:
-        return weighted(partial(term.weight, pair, row), start, columns, self.arithmetic)
+    def _row(self, term: Term, block: Any, columns: Sequence[Any], row: int, start: Any) -> Any:
+        return weighted(partial(term.weight, block, row), start, columns, self.arithmetic)
 
     def at_pair(
-        self, pair: Any, carries: list[Carry], reports: int
+        self, block: Any, carries: list[Carry], reports: int
     ) -> tuple[list[jax.Array], list[Carry]]:
-        """Prefix sums of all terms at the first slots of a pair, and what is carried past it."""
+        """Prefix sums of all terms at the first slots of a block, and what is carried past it."""
         at_slots: list[Any] = [0.0] * reports
         out = []
         for term, carry in zip(self.terms, carries, strict=True):
-            columns = (*normals_of(term.cipher, pair, self.arithmetic), *carry.state)
-            row = partial(self._row, term, pair, columns)
+            columns = (*term.noise(block, self.arithmetic), *carry.state)
+            row = partial(self._row, term, block, columns)
             for slot in range(reports):
                 at_slots[slot] = at_slots[slot] + row(slot, carry.prefix) * term.scale
             of_state = range(term.slots + 1, term.slots + 1 + term.states)

@@ -66,6 +66,18 @@ def first_carry(zero: jax.Array, none: Any, states: tuple[int, int]) -> Carry:
     return Carry(sums, *((zero,) * p for p in states))
 
 
+def draw(
+    process: Process, pair: Any, state: Any, arithmetic: Arithmetic
+) -> tuple[list[Any], tuple[Any, ...]]:
+    """The two tokens of a pair, and the next state."""
+    noise = normals_of(process.cipher, pair, arithmetic)
+
+    def row(number: int) -> Any:
+        return weighted(partial(process.weight, pair, number), None, (*noise, *state), arithmetic)
+
+    return [row(j) for j in range(PAIR)], tuple(row(PAIR + i) for i in range(len(state)))
+
+
 class Tokens(NamedTuple):
     """The step of a walk.
 
@@ -79,16 +91,6 @@ class Tokens(NamedTuple):
     unit: bool
     arithmetic: Arithmetic
     over_features: Callable[[jax.Array], Any]
-
-    def _draw(self, process: Process, pair: Any, state: Any) -> tuple[list[Any], tuple[Any, ...]]:
-        """The two tokens of a pair, and the next state."""
-        noise = normals_of(process.cipher, pair, self.arithmetic)
-
-        def row(number: int) -> Any:
-            weights = partial(process.weight, pair, number)
-            return weighted(weights, None, (*noise, *state), self.arithmetic)
-
-        return [row(j) for j in range(PAIR)], tuple(row(PAIR + i) for i in range(len(state)))
 
     def _add(self, to: Sum, x: Any, weight: Any) -> Sum:
         """to + x * weight."""
@@ -116,8 +118,8 @@ class Tokens(NamedTuple):
 
     def at_pair(self, pair: Any, carry: Carry, reports: int) -> tuple[list[Sums], Carry]:
         """Sums after each token of a pair, and what is carried past it."""
-        s, total = self._draw(self.total, pair, carry.total)
-        m, difference = self._draw(self.difference, pair, carry.difference)
+        s, total = draw(self.total, pair, carry.total, self.arithmetic)
+        m, difference = draw(self.difference, pair, carry.difference, self.arithmetic)
         sums, after = carry.sums, []
         for j in range(PAIR):
             sums = self._token(sums, s[j], m[j])

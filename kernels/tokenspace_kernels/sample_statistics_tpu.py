@@ -7,6 +7,7 @@ what is carried to the next chunk waits in vector memory.
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import Any
 
@@ -18,9 +19,9 @@ from jax.experimental import pallas as pl
 from jax.experimental.pallas import tpu as pltpu
 
 from tokenspace_kernels.given_tokens import Reports
-from tokenspace_kernels.pair_tokens import Carry, Process, Tokens, first_carry, places, rows_of
+from tokenspace_kernels.pair_strips import Memory, Strips, memory, strips_of
+from tokenspace_kernels.pair_tokens import places, rows_of
 from tokenspace_kernels.pair_walk import PAIR, Walk, noise_of
-from tokenspace_kernels.random_bits import PLAIN
 from tokenspace_kernels.sample_divergence import TokenBlocks
 from tokenspace_kernels.sample_divergence_tpu import (
     CHUNK,
@@ -35,11 +36,6 @@ from tokenspace_kernels.sample_divergence_tpu import (
 from tokenspace_kernels.streams import TOTAL
 
 
-def _over_features(x: jax.Array) -> jax.Array:
-    """Sums (1, 8, 1) of the replicates' features (vectors, 8, 128)."""
-    return jnp.sum(jnp.sum(x, axis=0, keepdims=True), axis=2, keepdims=True)
-
-
 def _kernel(
     starts: Any,
     where: Any,
@@ -48,47 +44,36 @@ def _kernel(
     *refs: Any,
     states: tuple[int, int],
     pairs: int,
-    carried: int,
     unit: bool,
 ) -> None:
     group, chunk = pl.program_id(0), pl.program_id(1)
     first = chunk * pairs
-    *weights, out = refs[:-carried]
-    shape = scale.shape[0], SUBLANES, LANES
-    feature = lanes(shape).astype(jnp.uint32)
-    key = over_sublanes(keys, group, 0), over_sublanes(keys, group, 1)
+    *weights, out = refs[: -len(Memory._fields)]
     left = iter(weights)
-    total, difference = (
-        Process(
-            partial(weight, next(left), next(left) if p else None, p, first),
-            noise_of(key, stream, feature),
-        )
-        for p, stream in zip(states, (TOTAL, None), strict=True)
-    )
-    root = jnp.broadcast_to(scale[...] * np.float32(0.5**0.5), shape)
-    tokens = Tokens(total, difference, root, unit, PLAIN, _over_features)
-    walk = Walk(tokens.at_pair, PAIR)
+    of_process = [partial(weight, next(left), next(left) if p else None, p, first) for p in states]
+    held = Memory(*refs[-len(Memory._fields) :])
+    strips = Strips((of_process[0], of_process[1]), states, scale, unit, held)
+    walk = Walk(strips.at_pair, PAIR)
     point = lax.broadcasted_iota(jnp.int32, out.shape[1:], 1)
-    begin = first_carry(jnp.zeros(shape, jnp.float32), jnp.zeros((1, SUBLANES, 1)), states)
-    kept, structure = refs[-carried:], jax.tree.structure(begin)
 
     @pl.when(chunk == 0)
     def _() -> None:
         out[...] = jnp.zeros_like(out)
-        for ref in kept:
-            ref[...] = jnp.zeros_like(ref)
+        feature = lanes((scale.shape[0], SUBLANES, LANES)).astype(jnp.uint32)
+        key = over_sublanes(keys, group, 0), over_sublanes(keys, group, 1)
+        strips.prepare([noise_of(key, stream, feature) for stream in (TOTAL, None)])
 
-    def write(k: Any, here: Any, sums: Any) -> None:
-        for row, x in enumerate(tokens.reports(sums)):
-            out[row] = jnp.where((point == k) & here, x[0], out[row])
+    def write(k: Any, here: Any, reports: Any) -> None:
+        for row, x in enumerate(reports):
+            out[row] = jnp.where((point == k) & here, x, out[row])
 
-    carry: Carry = jax.tree.unflatten(structure, [ref[...] for ref in kept])
     points = starts[chunk], starts[chunk + 1]
-    done, carry = walk.report(points, first, carry, lambda k: where[k], write)
+    strips.begin_chunk()
+    done, _ = walk.report(points, first, None, lambda k: where[k], write)
     # Nothing is reported after the last chunk.
     end = jnp.where(chunk == pl.num_programs(1) - 1, done, first + pairs)
-    for ref, x in zip(kept, jax.tree.leaves(walk.advance(done, end, carry)), strict=True):
-        ref[...] = x
+    walk.advance(done, end, None)
+    strips.end_chunk()
 
 
 def sample_statistics(
@@ -111,39 +96,32 @@ def sample_statistics(
     pairs = min(CHUNK, up(blocks, LANES))
     chunks = pl.cdiv(blocks, pairs)
     states = total.transition.shape[1], difference.transition.shape[1]
-    scale = jnp.pad(jnp.asarray(scale), (0, up(dim, LANES) - dim)).reshape(-1, 1, LANES)
+    root = jnp.asarray(scale) * np.float32(0.5**0.5)
+    vectors = math.prod(strips_of(pl.cdiv(dim, LANES)))
+    root = jnp.pad(root, (0, vectors * LANES - dim)).reshape(-1, 1, LANES)
+    unit = law.token_change == "unit"
     rows = [x for process in (total, difference) for x in rows_of(process)]
     weights = [by_pair(w, chunks * pairs) for w in rows if w.size]
     first = jnp.arange(chunks + 1, dtype=jnp.int32) * (pairs * PAIR)
     starts = jnp.sum(at[None] < first[:, None], axis=1, dtype=jnp.int32)  # of a chunk's grid points
     groups = pl.cdiv(replicates, SUBLANES)
-    vectors = (len(scale), SUBLANES, LANES)
-    carried = jax.tree.leaves(
-        jax.eval_shape(lambda: first_carry(jnp.zeros(vectors), jnp.zeros((1, SUBLANES, 1)), states))
-    )
     scalars = pl.BlockSpec(memory_space=pltpu.SMEM)
     sums = pl.pallas_call(
-        partial(
-            _kernel,
-            states=states,
-            pairs=pairs,
-            carried=len(carried),
-            unit=law.token_change == "unit",
-        ),
+        partial(_kernel, states=states, pairs=pairs, unit=unit),
         out_shape=jax.ShapeDtypeStruct((5, groups * SUBLANES, points), jnp.float32),
         grid=(groups, chunks),
         in_specs=[
             scalars,
             scalars,
             scalars,
-            pl.BlockSpec((len(scale), 1, LANES), lambda g, c: (0, 0, 0)),
+            pl.BlockSpec((len(root), 1, LANES), lambda g, c: (0, 0, 0)),
             *(
                 pl.BlockSpec((len(w), pairs), lambda g, c: (0, c), memory_space=pltpu.SMEM)
                 for w in weights
             ),
         ],
         out_specs=pl.BlockSpec((5, SUBLANES, points), lambda g, c: (0, g, 0)),
-        scratch_shapes=[pltpu.VMEM(x.shape, x.dtype) for x in carried],
+        scratch_shapes=list(memory(len(root), states, unit)),
         compiler_params=pltpu.CompilerParams(dimension_semantics=("parallel", "arbitrary")),
         interpret=interpret,
         name="sample_statistics",
@@ -151,7 +129,7 @@ def sample_statistics(
         starts,
         at,
         jnp.pad(keys.T, ((0, 0), (0, groups * SUBLANES - replicates))),
-        scale,
+        root,
         *weights,
     )
     return Reports(*sums[:, :replicates])

@@ -81,9 +81,12 @@ def given_tokens() -> tuple[Any, ...]:
     return a, 0.5 * a + b
 
 
+SAMPLING = {f.__name__: f for f in (sample_divergence, sample_statistics)}
+
+
 def of(kernel: str, call: Callable[..., Any], size: int) -> Candidate:
     """The problem for an implementation of a kernel, which takes blocks of `size` tokens."""
     if kernel == "measure":
         grid = np.unique(np.geomspace(2, GIVEN, 24).astype(int))  # averages over pairs need two
         return Candidate(partial(call, grid=grid), given_tokens)
-    return Candidate(call, partial(globals()[kernel], size))
+    return Candidate(call, partial(SAMPLING[kernel], size))

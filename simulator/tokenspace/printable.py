@@ -1,8 +1,43 @@
-"""Words that may come from anybody, made fit to be shown."""
+"""Words and numbers as people are shown them; words may come from anybody."""
 
 from __future__ import annotations
+
+import math
+from typing import Any
+
+UNKNOWN = "-"
+MILLION = 1e6
 
 
 def shown(text: object) -> str:
     """What would steer a terminal, turn a line round or be no character at all is escaped."""
     return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in str(text))
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """So many of something: "1 pair", "1,024 pairs"; many: where it is not `one` with an s."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def brief(value: float, digits: int) -> str:
+    """A number of so many digits; whole and without an exponent up to a million."""
+    text = f"{value:.{digits}g}"
+    return f"{float(text):.0f}" if "e+" in text and abs(value) < MILLION else text
+
+
+def known(value: float, form: str) -> str:
+    """A number as `format` writes it, or `brief` of ".3g"; "-" where it is not known."""
+    if not math.isfinite(value):
+        return UNKNOWN
+    if form.endswith("g"):
+        return brief(value, int(form[1:-1]))
+    text = f"{value:{form}}"
+    return text if float(text) else text.removeprefix("-")
+
+
+def number(mean: Any, error: Any = math.nan) -> str:
+    """A value with its standard error, where these are known."""
+    mean, error = float(mean), float(error)
+    if not math.isfinite(mean):
+        return UNKNOWN
+    return f"{brief(mean, 4)} ± {brief(error, 2)}" if 0 < error < math.inf else brief(mean, 4)

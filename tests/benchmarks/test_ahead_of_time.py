@@ -29,6 +29,7 @@ from tokenspace_benchmarks.ahead_of_time import (
 from tokenspace_benchmarks.ahead_of_time.programs import NORMALS
 from tokenspace_benchmarks.ahead_of_time.programs import programs as planned_programs
 from tokenspace_benchmarks.ahead_of_time.record import WALKS
+from tokenspace_kernels import sample_divergence_unrolled as unrolled
 
 programs = cache(lambda platform: list(planned_programs(platform)))
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
@@ -95,6 +96,15 @@ def test_trips_of_a_loop(compare, step, bound, predicate, trips):
     counted, unknown, walks = sass.count(sass.parse(text))
     assert unknown == len(walks) == (trips is None)
     assert counted["integer"] == 2 * (trips or 1)
+
+
+@pytest.mark.parametrize(("start", "trips"), [("MOV R3, 0x8", 8), ("LDC R3, c[0x0][0x210]", None)])
+def test_trips_of_a_loop_that_counts_down(start, trips):
+    """To nothing, from a constant or from a number that only a run knows."""
+    text = SASS.replace("HFMA2.MMA R3, -RZ, RZ, 0, 0", start)
+    text = text.replace("0x40, RZ", "-0x1, RZ").replace("0x100, PT", "RZ, PT")
+    counted, unknown, _ = sass.count(sass.parse(text))
+    assert (unknown, counted["special"]) == (trips is None, 0.5 * (trips or 1))
 
 
 def test_trips_of_loops_with_uniform_predicates():
@@ -266,6 +276,9 @@ def test_programs_have_the_blocks_of_an_accelerator():
         if p.implementation == "xla":
             assert p.replicates == ACCELERATOR_BLOCK_ELEMENTS // (TOKEN_BLOCK * 1024)
         assert p.numbers == p.replicates * 1024 * 1024
+    for p in programs("gpu"):
+        if (p.kernel, p.implementation) == ("sample_divergence", "xla"):
+            assert p.replicates == ACCELERATOR_BLOCK_ELEMENTS // (unrolled.BLOCK * 1024)
 
 
 def test_programs_that_differ_in_numbers_are_one():

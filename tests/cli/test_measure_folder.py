@@ -9,6 +9,8 @@ from safetensors.numpy import save_file
 
 import tokenspace as ts
 from tokenspace.cli import main
+from tokenspace.cli.given import _at
+from tokenspace.statistics.estimate import Estimate
 
 RNG = np.random.default_rng(0)
 TOKENS = {f"{k}": RNG.standard_normal((12 - k, 6)).astype("f4") + 1 for k in range(5)}
@@ -65,6 +67,21 @@ def test_a_group_where_all_pictures_start_alike_does_not_end_the_others(call, tm
     assert all(second[k] is not None for k in names)
 
 
+def test_a_picture_that_is_there_twice_is_said(call, tmp_path):
+    for name in "abcd":
+        save_file(TOKENS | {"again": TOKENS["0"]}, tmp_path / "layers" / f"{name}.safetensors")
+    said = "D(n) = 0 at every n in 1 of 15 pairs, which lowers the means"
+    for more in ([], ["--only", "a"]):
+        status, out, _ = call("measure", "layers", *more)
+        assert status == 0 and out.count(said) == 1
+    assert said in json.loads(call("measure", "layers", "--json")[1])[0]["notes"][0]
+
+
+def test_psi_has_the_digits_that_its_error_allows():
+    psi = Estimate(np.array([0.123456, 0.123456, 0.5, np.nan]), np.array([0.0123, 2e-5, 0, 1]), 9)
+    assert [_at(psi, k) for k in range(4)] == ["0.123", "0.123456", "0.5", "-"]
+
+
 def test_json_has_counts_and_every_lambda(call):
     status, out, _ = call("measure", "layers", "--json")
     documents = json.loads(out)
@@ -82,7 +99,7 @@ def test_json_has_counts_and_every_lambda(call):
     [
         (["layers", "layers"], "B is not allowed: the folder layers says itself"),
         (["layers", "--pairs", "all"], "--pairs is not allowed"),
-        (["layers", "--only", "x"], "--only 'x': no such group; there are a, b, c, d"),
+        (["layers", "--only", "x"], "only = 'x': no such group; there are a, b, c, d"),
         (["layers/a.safetensors", "--only", "x"], "layers/a.safetensors is no folder"),
         (["nosuch"], "nosuch: no such file"),
     ],

@@ -80,7 +80,7 @@ def test_two_pictures_have_no_errors(call, files):
         (["a.npy"], "tokens of both branches are needed"),
         (["a.npy", "b.npy", "--pairs", "all"], "leave b out"),
         (["all.npy", "--pairs", "some"], "pairs = 'some' is not allowed"),
-        (["all.npy", "--pairs", "all", "--groups", "words.npy"], "is a group already"),
+        (["all.npy", "--pairs", "all", "--groups", "words.npy"], "what each of 5 pictures shares"),
         (["a.npy", "b.npy", "--groups", "few.npy"], "each of 10 pairs shares"),
         (["a.npy", "b.npy", "--groups", "a.npy"], "but their shape is (10, 20, 8)"),
         (["a.npy", "b.npy", "--groups", "none.npy"], "none.npy: no such file"),

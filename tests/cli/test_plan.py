@@ -46,7 +46,7 @@ def test_plan_says_what_a_sweep_then_does(call, config, tmp_path):
 def test_a_part_of_a_sweep_goes_into_the_folder_of_the_whole(call, config, tmp_path):
     out = ("--out", tmp_path / "r")
     assert "3 of 3 points computed" in call("sweep", config, *out, "--only", "psi_cross=0.1")[1]
-    assert "2 of 5 points computed, 3 were there" in call("sweep", config, *out)[1]
+    assert "2 of 5 points computed, 3 there already" in call("sweep", config, *out)[1]
     status, _, err = call("sweep", config, *out, "--set", "run.replicates=30")
     assert status == 2 and "20 in the folder, 30 now" in err
 

@@ -64,7 +64,7 @@ def test_before_the_first_point_nothing_is_known(folder):
 
 def test_the_command_says_it_in_words_and_as_json(call, folder):
     _, out, _ = call("status", folder)
-    assert "6 of 8 points are finished" in out and "begun: dim = 7" in out
+    assert "6 of 8 points finished" in out and "begun: dim = 7" in out
     assert "nobody seems to be at work" in out
     document = json.loads(call("status", folder, "--json")[1])
     assert document["missing"] == ["dim = 7", "dim = 8"] and document["busy"] is False

@@ -2,12 +2,14 @@
 
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
 import tokenspace as ts
+from tokenspace.cli.token_report import groups_of
 from tokenspace.errors import InputError
 from tokenspace.tokens.collected import MANIFEST
 from tokenspace.tokens.folders import token_groups
@@ -81,6 +83,17 @@ def test_few_pictures_are_measured_and_said_not_to_be_described(call, tmp_path, 
     assert call("report", "--tokens", "few")[0] == 0
     page = (tmp_path / "tokens.html").read_text()
     assert "not described: " in page and "at least 4 pictures" in page and "no manifest" in page
+
+
+def test_folders_of_one_model_are_told_apart_and_each_is_taken_once(folder, tmp_path):
+    for name in ("texts", "more"):
+        collected(tmp_path / name, list("abcd"), [(6, 6)] * 4)
+    groups = groups_of([Path("layers"), Path("texts"), Path("more")])
+    assert [g.label for g in groups[:2]] == ["layers even", "layers odd"]
+    assert [g.model.rsplit(" ")[-1] for g in groups[2:]] == ["(texts)", "(more)"]
+    assert len({g.label for g in groups}) == 4 and all(g.name in g.label for g in groups)
+    with pytest.raises(InputError, match="is given twice"):
+        groups_of([Path("texts"), Path("../") / tmp_path.name / "texts"])
 
 
 def test_a_report_is_of_a_sweep_or_of_tokens(call, folder):

@@ -55,6 +55,24 @@ def test_the_ends_of_a_range_are_what_was_written():
     assert values({"from": 1234567890123, "to": 1234567890125, "points": 2})[0][0] == 1234567890123
 
 
+def test_an_evenly_spaced_axis_through_zero_holds_zero():
+    """Of a range, and of a list that somebody made with linspace."""
+    listed = np.linspace(-0.9, 0.3, 13).tolist()
+    assert 0 not in listed
+    for axis in ({"from": -0.9, "to": 0.3, "points": 13}, listed):
+        found, problems = values(axis)
+        assert not problems and found.count(0) == 1
+        np.testing.assert_allclose(found, listed, rtol=1e-11, atol=1e-15)
+
+
+def test_numbers_that_are_meant_to_be_small_stay():
+    for axis in ([1e-17, 1.0], [1e-17, 1e-9, 1.0], [5e-17, 0.3, 0.7], [0, 1e-17, 2e-17]):
+        assert values(axis)[0] == axis
+    assert values([-(10**400), 0.5, 10**400])[0] == [-(10**400), 0.5, 10**400]
+    small = {"from": 1e-17, "to": 1.0, "points": 3}
+    assert values(small)[0][0] == 1e-17
+
+
 def test_log_ranges_have_equal_factors():
     found, _ = values({"from": 1e-3, "to": 1.0, "points": 7, "scale": "log"})
     np.testing.assert_allclose(np.diff(np.log10(found)), 0.5, atol=1e-11)

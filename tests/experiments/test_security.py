@@ -87,7 +87,7 @@ def test_a_stored_folder_runs_no_command(folder, capfd, branches, old):
         assert "1 UNDECIDED" in (folder / "report.html").read_text()
     one = ("--figure", "divergence")
     status, said = said_by(capfd, "figures", "--results", folder, "--out", folder / "f", *one)
-    assert status == 0 and "1 of 1 points are drawn without theory" in said and "os:system" in said
+    assert status == 0 and "1 of 1 point drawn without theory" in said and "os:system" in said
     assert not Path("exploded").exists() and not (folder / "exploded").exists()
 
 

@@ -161,7 +161,7 @@ def of_laws():
 
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")  # of ours: libraries deprecate
-@pytest.mark.parametrize("name", NAMES[1:-1])
+@pytest.mark.parametrize("name", [k for k in NAMES[1:-3] if "paper" not in k])  # of results
 def test_laws_without_a_variance_or_an_exact_theory(of_laws, name):
     drawn = figures.draw(name, of_laws)
     drawn.canvas.draw()
@@ -188,26 +188,20 @@ def test_divergence_shows_medians_where_there_is_no_variance(of_laws):
         np.testing.assert_array_equal(dots.get_ydata(), want)
 
 
-def test_drawing_into_a_folder_keeps_the_backend(tmp_path):
-    branches = ts.equicorrelated(psi_equal=0.2, psi_within=0.3, psi_cross=0.1)
-    result = ts.simulate(ts.TokenModel(branches, ts.Isotropic(4)), grid=8, replicates=8)
+def test_drawing_into_a_folder_keeps_the_backend(result, tmp_path):
     before = matplotlib.get_backend()
     matplotlib.use("svg")
     try:
-        figures.draw_all(
-            [(SimpleNamespace(label="one", axes={}), result)], tmp_path, ("png",), ["growth"]
-        )
+        figures.draw_all(points(result, 1), tmp_path, ("png",), ["growth"])
         assert matplotlib.get_backend() == "svg"
     finally:
         matplotlib.use(before)
     assert (tmp_path / "growth.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_names_are_words_and_no_formulas():
+def test_names_are_words_and_no_formulas(result):
     """Dollars, backslashes, lines and lengths of names from anybody; none is hidden."""
     names = ["cost $x_{ $", r"\\frac$\nope$", "a\nb", "\u202ex", "x" * 3000, "_hidden", "plain"]
-    model = ts.TokenModel(ts.equicorrelated(0.2, 0.3, 0.1), ts.Isotropic(8))
-    result = ts.simulate(model, 16, 30)
     figure = ts.plot(dict.fromkeys(names, result), "exponent_diagram")
     figure.canvas.draw()
     (legend,) = [a.get_legend() for a in figure.axes if a.get_legend()]

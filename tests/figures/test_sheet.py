@@ -53,12 +53,15 @@ def test_one_axis_is_the_colour_of_curves(result, name):
 
 
 @pytest.mark.parametrize("name", CURVES)
-def test_more_axes_are_at_most_a_dozen_panels_evenly_spread(result, name):
-    loaded = sweep(result, psi_within=WITHIN[:3], other=list(range(20)))
-    figure = figures.draw(name, loaded)
-    shown = spread(list(range(20)), 12)  # the axis of most values is the colour
+def test_other_axes_have_a_panel_for_each_value(result, name):
+    loaded = sweep(result, psi_within=WITHIN[:2], other=list(range(3)))
+    figure = figures.draw(name, loaded)  # the axis of most values is the colour
     titles = [a.get_title() for a in panels(figure)]
-    assert titles == [f"psi_within = {w:.4g}" for w in WITHIN[:3]] and len(shown) == 12
+    assert titles == [f"psi_within = {w:.4g}" for w in WITHIN[:2]]
+
+
+@pytest.mark.parametrize("name", CURVES[1:2])  # panels are those of all of them
+def test_more_axes_are_at_most_a_dozen_panels_evenly_spread(result, name):
     loaded = sweep(result, psi_within=WITHIN, other=list(range(20)), third=["a", "b"])
     figure = figures.draw(name, loaded)
     assert len(panels(figure)) == 12

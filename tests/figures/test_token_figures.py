@@ -7,8 +7,10 @@ import pytest
 
 import tokenspace as ts
 from tokenspace import figures
-from tokenspace.figures.given import FEWER, MOST_PANELS, of_tokens
+from tokenspace.figures.choice import chosen, named
+from tokenspace.figures.given import FEWER, MOST_PANELS, NO_DIFFERENCE, of_tokens
 from tokenspace.figures.library import alpha_paper, upsilon_paper
+from tokenspace.statistics.balance import balance_curve
 
 RNG = np.random.default_rng(0)
 TOKENS = [RNG.standard_normal((12 - k, 6)).astype("f4") + 1 for k in range(6)]
@@ -48,7 +50,8 @@ def test_draws(loaded, name):
     figure = figures.draw(name, loaded)
     figure.canvas.draw()
     panels = [axes for axes in figure.axes if axes.get_title()]
-    assert len(panels) == (1 if "depth" in name or "balance" in name else 3)
+    assert len(panels) == (0 if "depth" in name else 3)
+    assert len(figure.axes) == (1 if "depth" in name else 3)
 
 
 def test_panels_show_what_was_measured(loaded):
@@ -81,11 +84,80 @@ def test_the_legend_fits_into_the_figure(loaded, name, groups):
     assert box.x0 >= 0 and box.x1 <= figure.bbox.width
 
 
-def test_many_groups_are_spread_over_twelve_panels(loaded):
-    many = [loaded[0]] * 30
-    figure = figures.draw("tokens_within", many)
-    assert len(figure.axes) == MOST_PANELS
-    assert "(18 more are not shown)" in figure.get_suptitle()
+LONG = "llava-hf/llava-v1.6-mistral-7b-hf-tuned-on-long-documents-12000"
+
+
+def groups_of(result, *parts, model=LONG):
+    """Groups of a model, parts given as (name, layers)."""
+    return [
+        (SimpleNamespace(label=name, name=name, model=model, part=part, layer=k), result)
+        for part, layers in parts
+        for k in range(layers)
+        for name in [f"{part}_{k}"]
+    ]
+
+
+def test_of_many_groups_each_part_has_panels_and_those_without_are_named(loaded):
+    _, result = loaded[0]
+    groups = groups_of(result, ("vision", 30), ("projected", 1))
+    groups += groups_of(result, ("language", 9), model="m")
+    figure = figures.draw("tokens_within", groups)
+    titles = [axes.get_title().split("\n")[-1] for axes in figure.axes]
+    assert len(titles) == MOST_PANELS and {"vision_0", "vision_29", "projected_0"} <= set(titles)
+    assert {"language_0", "language_8"} <= set(titles)
+    assert "(12 of 40 groups)" in figure.get_suptitle()
+    said = figure.legends[0].get_title().get_text().replace("\n", " ")
+    _, left = chosen(groups, MOST_PANELS)
+    assert len(left) == 28 and said.endswith(named(left, True))
+    assert said.count("12000 vision ") == said.count("m language ") == 1
+    assert named(groups_of(result, ("a", 3), ("b", 1)), False) == "a 0 to 2; b 0"
+
+
+def test_titles_of_long_names_do_not_overprint(loaded):
+    _, result = loaded[0]
+    groups = groups_of(result, ("language", 4)) + groups_of(result, ("x", 2), model="y" * 90)
+    figure = figures.draw("tokens_balance", groups)
+    figure.canvas.draw()
+    boxes = [axes.title.get_window_extent() for axes in figure.axes]
+    for k, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[:k])
+        assert box.x0 >= 0 and box.x1 <= figure.bbox.width
+
+
+@pytest.mark.filterwarnings("error::UserWarning", "ignore::DeprecationWarning")  # of libraries
+def test_tokens_that_are_all_alike_are_said_to_be():
+    same = ts.measure(np.ones((4, 5, 3)), pairs="all")
+    for name in of_tokens():
+        figure = figures.draw(name, groups_of(same, ("language", 1)))
+        figure.canvas.draw()
+        said = [text.get_text() for text in figure.axes[0].texts]
+        assert (NO_DIFFERENCE in said) == (name in ("tokens_divergence", "tokens_balance"))
+
+
+def apart(strength):
+    """Tokens of pictures that have something of their own, so strong beside their noise."""
+    rng = np.random.default_rng(1)
+    own = strength * rng.standard_normal((6, 1, 6))
+    return ts.measure(own + rng.standard_normal((6, 11, 6)), pairs="all", grid=11)
+
+
+def test_balance_curves_have_the_intervals_of_their_ratio():
+    result = apart(2.0)
+    axes = figures.draw("tokens_balance", groups_of(result, ("language", 1))).axes[0]
+    psi = result.correlations
+    value, low, high = balance_curve(
+        result.n, psi["psi_equal"], psi["psi_delta"], result.cosine_upsilon()
+    )
+    drawn, _, (bars,) = axes.containers[0].lines
+    np.testing.assert_array_equal(drawn.get_xdata(), result.n[1:])
+    want = np.where(np.isfinite(value), value, np.nan)[1:]
+    np.testing.assert_array_equal(drawn.get_ydata(), want)
+    bounded = (low > -1) & (high < 10 * result.n[-1])
+    assert bounded.sum() > 3
+    for k in np.flatnonzero(bounded):
+        np.testing.assert_allclose(bars.get_segments()[k - 1][:, 1], [low[k], high[k]])
+    (line,) = [x for x in axes.lines if x.get_label() == "$y = n$"]
+    np.testing.assert_array_equal(line.get_xdata(), line.get_ydata())
 
 
 def test_depth_shows_n_balance_of_every_layer(loaded):
@@ -102,9 +174,21 @@ def test_depth_tells_parts_of_a_model_of_a_long_name_apart(loaded):
         for part in ("vision", "language")
         for k, (_, result) in enumerate(loaded)
     ]
-    (axes,) = figures.draw("tokens_exponent_depth", parts).axes
-    said = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert [text.rsplit(", ")[1] for text in said] == ["vision", "language"]
+    figure = figures.draw("tokens_exponent_depth", parts)
+    said = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert said[1:] == ["vision", "language"]
+    parts += groups_of(loaded[0][1], ("vision", 1), model="n")
+    figure = figures.draw("tokens_exponent_depth", parts)
+    said = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert [text.rsplit(", ")[1] for text in said[1:]] == ["vision", "language", "vision"]
+
+
+@pytest.mark.parametrize(("strength", "arrows"), [(2.0, 0), (0.4, 2)])
+def test_depth_points_to_the_edge_where_an_interval_is_not_bounded(strength, arrows):
+    result = apart(strength)
+    assert np.isinf(result.n_balance().interval[1]) == bool(arrows)
+    (axes,) = figures.draw("tokens_balance_depth", groups_of(result, ("language", 2))).axes
+    assert len(axes.texts) == arrows
 
 
 def test_the_papers_upsilon_is_the_formula_and_most_of_its_curves_belong_to_no_model():

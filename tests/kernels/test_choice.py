@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tokenspace.sampling.plan import draw_block
 from tokenspace_kernels import (
     choice,
     dispatch,
@@ -17,7 +18,9 @@ from tokenspace_kernels import (
     given_tokens_tpu,
     sample_divergence_gpu,
     sample_divergence_tpu,
+    sample_divergence_unrolled,
     sample_statistics_gpu,
+    sample_statistics_unrolled,
     trial,
 )
 
@@ -244,7 +247,9 @@ def test_statistics_run_in_pallas_where_that_can_draw_them(monkeypatch, features
     if want == "pallas":
         assert ts.sampling.plan(model, grid, "tokens", statistics).kernels == "pallas"
     else:
-        with pytest.warns(UserWarning, match="'pallas' draws neither more than 2048 features nor"):
+        with pytest.warns(
+            UserWarning, match="'pallas' draws (no more than 2048 features|Gaussian tokens alone)"
+        ):
             assert ts.sampling.plan(model, grid, "tokens", statistics).kernels == "xla"
 
 
@@ -263,3 +268,46 @@ def test_a_whole_experiment_runs_in_pallas(monkeypatch, with_pallas, module):
         runs[name] = ts.simulate(model, 40, 3, 1, "tokens", ["divergence"], max_memory=80_000)
         assert runs[name].kernels == name
     np.testing.assert_allclose(runs["pallas"].mean, runs["xla"].mean, rtol=1e-5)
+
+
+def test_plans_for_a_gpu_take_its_own_programs(monkeypatch):
+    """Short steps where plain JAX draws, and the program of any platform for other laws."""
+    import tokenspace as ts
+
+    monkeypatch.setenv(dispatch.VARIABLE, "xla")
+    grid = ts.log_grid(100, 5)
+
+    def planned(law, *statistics):
+        model = ts.TokenModel(ts.equicorrelated(0.2, 0.3, 0.1), ts.Isotropic(8), law)
+        with dispatch.as_on("gpu"):
+            return ts.sampling.plan(model, grid, "tokens", statistics)
+
+    divergence = planned(ts.Gaussian(), "divergence")
+    assert divergence.draw.draw is sample_divergence_unrolled.sample_divergence
+    assert divergence.elements == sample_divergence_unrolled.BLOCK * 8
+    (term,), _ = divergence.arrays[0]
+    assert term.noise.shape[-1] == sample_divergence_unrolled.BLOCK
+    both = planned(ts.UnitNorm(), "divergence", "correlations")
+    assert both.draw.draw is sample_statistics_unrolled.sample_statistics
+    assert both.elements == 2 * 2 * sample_statistics_unrolled.PAIRS * 8
+    assert both.arrays["total"].factor.shape[1:] == (2, 2)
+    special = planned(ts.StudentT(5.0, "token"), "divergence", "correlations")
+    assert special.draw.draw is dispatch.KERNELS["sample_statistics"]["xla"]
+    here = dispatch.kernel("sample_divergence").call
+    assert here is dispatch.KERNELS["sample_divergence"]["xla"]
+
+
+@pytest.mark.slow
+def test_a_plan_for_a_gpu_draws_the_same_numbers(monkeypatch):
+    import tokenspace as ts
+
+    monkeypatch.setenv(dispatch.VARIABLE, "xla")
+    model = ts.TokenModel(ts.Branches(ts.Exponential(9.0)), ts.PowerLawSpectrum(6, 1.0))
+    request = (model, ts.log_grid(40, 7), "tokens", ("divergence",))
+    with dispatch.as_on("gpu"):
+        other = ts.sampling.plan(*request)
+    first, second = (
+        draw_block(p.draw, 2, (3, 0), np.uint32(1), p.arrays)["divergence"]
+        for p in (other, ts.sampling.plan(*request))
+    )
+    np.testing.assert_allclose(first, second, rtol=1e-5)

@@ -1,6 +1,5 @@
 """Budgets of the kernels in Pallas, held by the compilers of devices that are not here."""
 
-import re
 from functools import partial
 
 import jax
@@ -73,28 +72,15 @@ def test_h100(monkeypatch, states):
     assert len(loop) / normals_of(loop) <= H100_INSTRUCTIONS[states]
 
 
-def loops_of(text):
-    """Bundles of each loop without another inside, from libtpu's listing of a kernel."""
-    parts, before = [[]], None
-    for line in text.splitlines():
-        found = re.match(r"\s*0x[0-9a-f]+\s*(\w\w)?\s*:\s*(>*)", line)
-        if found and (found[1] == "LB" or found[2] != before):
-            parts.append([])
-        if found:
-            parts[-1].append(line)
-            before = found[2]
-    return ["\n".join(part) for part in parts if any(" LB:" in line for line in part)]
-
-
-def spilt(loop):
-    """How many times a vector of normals or states waits in memory for want of registers."""
-    return len(re.findall(r"vmem:\[#allocation\d+_spill", loop))
+def latest_bundles(kernel):
+    """The loops of the kernel that libtpu compiled last, from its machine code."""
+    files = targets.dump_folder().glob(f"*-{kernel}*-final_bundles.txt")
+    return bundles.parse(max(files, key=lambda p: p.stat().st_mtime_ns).read_text())
 
 
 def cycles_of(loop):
     """Of 4,194,304 normals: one bundle a cycle, 1,024 normals for each logarithm of a vector."""
-    drawn = 1024 * loop.count("vlog2.f32")
-    return (loop.count("\n") + 1) * 4_194_304 / drawn if drawn else 0
+    return loop.own * 4_194_304 / (bundles.VECTOR * loop.logarithms)
 
 
 @pytest.mark.parametrize("target", ["v5e", "v5p", "v6e"])
@@ -102,13 +88,11 @@ def cycles_of(loop):
 def test_tpu(target, states):
     of = record(target, sample_divergence_tpu, states)
     assert of.temporaries <= 1 << 20
-    files = targets.dump_folder().glob("*-sample_divergence*-final_bundles.txt")
-    text = max(files, key=lambda p: p.stat().st_mtime_ns).read_text()
-    loops = [loop for loop in loops_of(text) if cycles_of(loop)]
-    assert len(loops) == 2  # up to each grid point, and on to the end of a chunk
+    loops = [x for x in latest_bundles("sample_divergence").all() if x.logarithms and not x.inner]
+    assert len(loops) >= 2  # up to each grid point, on to a chunk's end; on a v5p at the point too
     if target == "v5e":
         assert max(map(cycles_of, loops)) <= V5E_CYCLES[states]
-        assert max(map(spilt, loops)) <= V5E_SPILT[states]
+        assert max(loop.spilt for loop in loops) <= V5E_SPILT[states]
 
 
 def statistics(target, kernel, law):
@@ -143,7 +127,8 @@ def test_h100_forms_tokens_in_registers(law):
 
 # Cycles of 4,194,304 normals in the programs that XLA makes for Gaussian tokens.
 XLA_CYCLES = {"v5e": 568_368, "v5p": 406_420, "v6e": 351_367}
-LEAST_GAIN = {"v5e": 3.0, "v5p": 3.0, "v6e": 2.0}  # the budget; v6e misses it: 2.6 when written
+LEAST_GAIN = {"v5e": 4.8, "v5p": 6.8, "v6e": 3.0}  # v6e: 3.04 when written
+STATISTICS_SPILT = {"v5e": 61, "v5p": 61, "v6e": 15}  # vectors, in three loops; 620 once
 
 
 @LAWS
@@ -154,6 +139,7 @@ def test_tpu_forms_tokens_in_vector_memory(target, law):
     padded = 5 * REPLICATES * 128 * 4
     assert of.temporaries <= (1 << 20) + (padded if target == "v5p" else 0)
     assert of.cycles * 4_194_304 / (2 * NORMALS) <= XLA_CYCLES[target] / LEAST_GAIN[target]
+    assert of.spills <= STATISTICS_SPILT[target] * 4 * bundles.VECTOR
 
 
 GIVEN, THREADS = 16_384, 256  # tokens of each branch; threads of a program that reads them
@@ -192,7 +178,7 @@ def test_h100_reads_given_tokens_once(monkeypatch, dtype):
 
 # Cycles of a pass over the pair in the programs that XLA makes; vectors that wait for a register.
 XLA_GIVEN = {"v5e": 3_312_430, "v5p": 2_145_408, "v6e": 1_992_428}
-SPILT = {"v5e": 5, "v5p": 5, "v6e": 0}
+SPILT = {"float32": {"v5e": 0, "v5p": 0, "v6e": 1}, "bfloat16": dict.fromkeys(XLA_GIVEN, 1)}
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -200,11 +186,10 @@ SPILT = {"v5e": 5, "v5p": 5, "v6e": 0}
 def test_tpu_reads_given_tokens_once(target, dtype):
     of = given(target, given_tokens_tpu, dtype)
     assert of.temporaries <= 1 << 20
-    assert of.spills <= SPILT[target] * 4 * bundles.VECTOR
-    files = targets.dump_folder().glob("*-measure*-final_bundles.txt")
-    kernel = bundles.parse(max(files, key=lambda p: p.stat().st_mtime_ns).read_text())
-    step = max((x.once for x in kernel.all() if x.trips is None and not x.inner), default=0)
-    assert 0 < of.cycles + step * GIVEN / given_tokens_tpu.ROWS <= XLA_GIVEN[target] / 10
+    assert of.spills <= SPILT[dtype][target] * 4 * bundles.VECTOR
+    loops = latest_bundles("measure").all()
+    step = max((x.once for x in loops if x.trips is None and not x.inner), default=0)
+    assert 0 < of.cycles + step * GIVEN / given_tokens_tpu.ROWS <= XLA_GIVEN[target] / 14
 
 
 @pytest.mark.parametrize("itemsize", [2, 4])

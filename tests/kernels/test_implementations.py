@@ -1,6 +1,8 @@
 """One suite for every implementation of every kernel: each is held to the reference."""
 
 import sys
+import warnings
+from contextlib import nullcontext
 from functools import partial
 
 import jax
@@ -18,12 +20,16 @@ from tokenspace_kernels import (
     given_tokens,
     given_tokens_gpu,
     given_tokens_tpu,
+    limits,
+    pair_strips,
     pair_tokens,
     reference,
     sample_divergence_gpu,
     sample_divergence_tpu,
+    sample_divergence_unrolled,
     sample_statistics_gpu,
     sample_statistics_tpu,
+    sample_statistics_unrolled,
 )
 from tokenspace_kernels.blocks import lay_out
 from tokenspace_kernels.random_bits import PLAIN
@@ -136,8 +142,22 @@ def as_plans_run(kernel):
     return kernel.call if kernel.on_host else jax.jit(kernel.call)
 
 
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize(("name", "implementation"), FAST)
+def slow_if(repeats, *values):
+    """Kernels take long to compile for the interpreter: what repeats a program is a slow test."""
+    return pytest.param(*values, marks=pytest.mark.slow if repeats else ())
+
+
+@pytest.mark.parametrize(
+    ("name", "implementation", "shape"),
+    [
+        slow_if(
+            k in INTERPRETED and k[0] == "sample_statistics" and shape in SHAPES[1:3], *k, shape
+        )
+        for k in FAST
+        for shape in SHAPES
+    ],
+    ids=str,
+)
 def test_against_reference(device, name, implementation, shape):
     kernel = kernel_of(name, implementation)
     args = arguments(name, shape, BRANCHES["equicorrelated"], token_block=kernel.token_block)
@@ -149,13 +169,43 @@ def test_against_reference(device, name, implementation, shape):
 SAMPLING = [k for k in FAST if k[0].startswith("sample_")]
 
 
-@pytest.mark.parametrize("branches", BRANCHES.values(), ids=BRANCHES)
-@pytest.mark.parametrize(("name", "implementation"), SAMPLING)
+@pytest.mark.parametrize(
+    ("name", "implementation", "branches"),
+    [
+        slow_if(k in INTERPRETED and b in ("AR(1)", "blocks"), *k, b)
+        for k in SAMPLING
+        for b in BRANCHES
+    ],
+)
 def test_every_fused_covariance(device, name, implementation, branches):
     shape = SHAPES[4]
     kernel = kernel_of(name, implementation)
-    args = arguments(name, shape, branches, token_block=kernel.token_block)
+    args = arguments(name, shape, BRANCHES[branches], token_block=kernel.token_block)
     got = as_plans_run(kernel)(*args)
+    assert_close(got, getattr(reference, name)(*args), shape.tokens * shape.dim)
+
+
+# Plain JAX as a GPU runs it, in shorter steps than there: a CPU compiles long ones for long.
+UNROLLED = {
+    "sample_divergence": (sample_divergence_unrolled.sample_divergence, 4),
+    "sample_statistics": (partial(sample_statistics_unrolled.sample_statistics, pairs=2), 2),
+}
+
+
+@pytest.mark.parametrize(
+    ("shape", "branches", "law"),
+    [
+        (SHAPES[4], "Matern 5/2", "gaussian"),
+        pytest.param(SHAPES[0], "white", "gaussian", marks=pytest.mark.slow),
+        pytest.param(SHAPES[5], "equicorrelated", "unit", marks=pytest.mark.slow),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("name", UNROLLED)
+def test_plain_jax_as_on_a_gpu(device, name, shape, branches, law):
+    call, token_block = UNROLLED[name]
+    args = arguments(name, shape, BRANCHES[branches], law, token_block)
+    got = jax.jit(call)(*args)
     assert_close(got, getattr(reference, name)(*args), shape.tokens * shape.dim)
 
 
@@ -164,8 +214,7 @@ OF_LAWS = [
     for name, implementation in SAMPLING
     for law in LAWS
     if name == "sample_statistics"
-    if (name, implementation) not in INTERPRETED
-    or LAWS[law].token_change in dispatch.PALLAS_CHANGES
+    if (name, implementation) not in INTERPRETED or law == "unit"  # Gaussian ones are drawn above
 ]
 
 
@@ -230,8 +279,64 @@ def test_tokens_of_16_bits(implementation, dtype):
     a, b, grid = arguments("measure", SHAPES[5], BRANCHES["white"])
     scale = np.geomspace(1e-7, 100, a.shape[1])[:, None]
     a, b = ((h * scale).astype(dtype) for h in (a, b))
-    got = kernel_of("measure", implementation).call(a, b, grid)
-    assert_close(got, reference.measure(a, b, grid), SHAPES[5].tokens * SHAPES[5].dim)
+    measure = kernel_of("measure", implementation).call
+    if (implementation, dtype) == ("pallas (TPU)", "float16"):
+        with pytest.raises(ValueError, match="measure: 'pallas' reads no float16"):
+            measure(a, b, grid)
+        return
+    assert_close(measure(a, b, grid), reference.measure(a, b, grid), a[0].size)
+
+
+@pytest.mark.parametrize(
+    ("platform", "work", "why"),
+    [
+        ("gpu", limits.Work(8193), "reads no more than 8192 features"),
+        ("tpu", limits.Work(16_385), "reads no more than 16384 features"),
+        ("tpu", limits.Work(4, formats=frozenset({"float32", "float16"})), "reads no float16"),
+        (
+            "gpu",
+            limits.Work(4096, tokens=1 << 19),
+            "reads sequences of fewer than 2147483648 numbers",
+        ),
+        ("gpu", limits.Work(8192, tokens=1000, formats=frozenset({"float16"})), None),
+        ("tpu", limits.Work(16_384, tokens=1 << 19, formats=frozenset({"bfloat16"})), None),
+    ],
+)
+def test_given_tokens_name_what_read_them(monkeypatch, platform, work, why):
+    """Pallas is not chosen for what it does not read; a warning says so to who named it."""
+    calls = {"xla": given_tokens.measure, "pallas": given_tokens_gpu.measure}
+    monkeypatch.setattr(dispatch, "implementations", lambda name: calls)
+    monkeypatch.setattr(dispatch, "default", lambda name: "pallas")
+    monkeypatch.setattr(jax, "default_backend", lambda: platform)
+    want = "xla" if why else "pallas"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # who named none is told by the result alone
+        assert dispatch.kernel("measure", work=work).implementation == want
+    monkeypatch.setenv(dispatch.VARIABLE, "pallas")
+    with pytest.warns(UserWarning, match=f"'pallas' {why}") if why else nullcontext():
+        assert dispatch.kernel("measure", work=work).implementation == want
+
+
+@pytest.mark.parametrize("implementation", ["pallas (GPU)", "pallas (TPU)"])
+def test_a_result_names_what_read_its_tokens(monkeypatch, implementation):
+    call = kernel_of("measure", implementation).call
+    monkeypatch.setattr(dispatch, "_of_pallas", lambda name: call)
+    monkeypatch.setattr(dispatch, "default", lambda name: "pallas")
+    monkeypatch.setitem(limits.GIVEN_DIM, "cpu", 16)
+    a, b = np.random.default_rng(1).standard_normal((2, 3, 40, 17), dtype=np.float32)
+    for dim, want in ((16, "pallas"), (17, "xla")):
+        result = ts.measure(a[..., :dim], b[..., :dim])
+        assert result.kernels == want
+        d, _ = reference.measure(a[..., :dim], b[..., :dim], result.n)
+        np.testing.assert_allclose(result.mean, d.mean(axis=0), rtol=1e-5)
+
+
+def test_a_gpu_takes_more_pairs_than_a_launch_can(monkeypatch):
+    """Places in an array are numbers of 32 bits there."""
+    args = arguments("measure", SHAPES[4], BRANCHES["white"])
+    monkeypatch.setattr(limits, "LARGEST_GIVEN", 2 * args[0][0].size + 1)
+    measure = kernel_of("measure", "pallas (GPU)").call
+    assert_close(measure(*args), reference.measure(*args), SHAPES[4].tokens * SHAPES[4].dim)
 
 
 @pytest.mark.parametrize("way", ["float16_by_integers", "float16"])
@@ -368,6 +473,7 @@ def test_pallas_takes_features_in_slices_and_tokens_in_chunks(monkeypatch, modul
 @pytest.mark.parametrize("module", [sample_statistics_gpu, sample_statistics_tpu])
 def test_pallas_forms_tokens_of_two_chunks_with_features_that_fill_no_vector(monkeypatch, module):
     monkeypatch.setattr(sample_statistics_tpu, "CHUNK", 128)
+    monkeypatch.setattr(pair_strips, "LARGEST_STRIP", 1)
     shape = Shape(300, 150, 9, 21, ())
     args = arguments("sample_statistics", shape, BRANCHES["AR(1)"], "unit", 2)
     got = jax.jit(partial(module.sample_statistics, interpret=True))(*args)

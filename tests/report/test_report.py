@@ -4,6 +4,7 @@ import gzip
 import json
 import math
 import re
+import shutil
 
 import folders
 import numpy as np
@@ -78,7 +79,7 @@ def test_opens_sorts_and_shows_its_figures(browser, page):
             assert shown == sorted(shown, key=key, reverse=direction == "descending")
             cell = head.find_element("xpath", "..")
             assert cell.get_attribute("aria-sort") == direction
-    images = browser.find_elements("css selector", "main > figure img")
+    images = browser.find_elements("css selector", "main > figure .scroll img")
     assert len(images) == len(suited(ts.load_results(page.parent)))
     for image in images:
         browser.execute_script("arguments[0].scrollIntoView()", image)
@@ -133,13 +134,20 @@ def test_the_page_of_a_point_has_the_numbers_of_its_check(browser, page):
     assert wait(browser, "return document.getElementById('point').hidden")
 
 
-@pytest.mark.parametrize("size", ["desk", "phone"])
-def test_five_hundred_points(tmp_path_factory, tmp_path, size, monkeypatch):
-    monkeypatch.setattr(html, "draw_all", lambda *_, **__: [])
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    """The page of 500 points, without figures."""
     folder = tmp_path_factory.mktemp("many")
     ts.run_sweep(grid(5, 10, 10), folder)
-    with opened(write_report(folder), size, tmp_path) as browser:
-        hold_many(browser, folder, (5, 10, 10))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(html, "draw_all", lambda *_, **__: [])
+        return write_report(folder)
+
+
+@pytest.mark.parametrize("size", ["desk", "phone"])
+def test_five_hundred_points(many, tmp_path, size):
+    with opened(many, size, tmp_path) as browser:
+        hold_many(browser, many.parent, (5, 10, 10))
 
 
 @pytest.mark.slow
@@ -255,11 +263,11 @@ def test_of_too_many_curves_the_worst_are_kept(page):
 def test_what_is_missing_is_said(tmp_path, page, monkeypatch):
     """An unfinished sweep, and a point of a model that is not here."""
     monkeypatch.setattr(html, "draw_all", lambda *_, **__: [])
-    ts.run_sweep(CONFIG, tmp_path)
+    shutil.copytree(page.parent, tmp_path, dirs_exist_ok=True)
     assert 'id="unfinished"' not in write_report(tmp_path).read_text()
     next((tmp_path / "points").glob("*.npz")).unlink()
     text = write_report(tmp_path).read_text()
-    assert "1 of 6 points are missing" in text and "of 5 points" in text
+    assert "1 of 6 points missing" in text and "of 5 points" in text
     one = tmp_path / "stranger"
     ts.run_sweep(folders.CONFIG, one)
     folders.with_branches(one, {"model": "of_somebody_else"})
@@ -284,9 +292,11 @@ def test_without_the_class_of_its_model_a_point_shows_what_was_measured(tmp_path
     assert points["balance"] == [pytest.approx(balance, rel=1e-5)] and points["theory"] == [None]
     status, out, _ = call(capfd, "check", one, "--json")
     assert status == 0 and json.loads(out)["points"][0]["n_balance"]["mean"] == balance
-    status, out, err = call(capfd, "figures", "--results", one, "--out", tmp_path / "f")
+    status, out, err = call(
+        capfd, "figures", "--results", one, "--out", tmp_path / "f", "--figure", "exponent_diagram"
+    )
     assert status == 0 and "exponent_diagram.png" in out
-    assert "1 of 1 points are drawn without theory" in err and "of_somebody_else" in err
+    assert "1 of 1 point drawn without theory" in err and "of_somebody_else" in err
 
 
 def test_errors(tmp_path, page, monkeypatch):

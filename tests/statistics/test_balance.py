@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 import tokenspace as ts
-from tokenspace.statistics.balance import Balance, _fieller, fit_balance
+from tokenspace.statistics.balance import Balance, _fieller, balance_curve, fit_balance
 from tokenspace.statistics.estimate import Moments
 
 N = np.array([1, 2, 4, 8, 16, 32])
@@ -191,3 +191,33 @@ def test_a_fit_needs_three_points_and_is_a_value():
         fit_balance(N[:2], Moments(law(5.0).mean[:2], np.eye(2), 10))
     with pytest.raises(AttributeError):
         fit_balance(N, law(5.0, 0.1)).mean = 3.0
+
+
+def test_curve_has_the_intervals_of_psis_of_pairs_and_their_covariance():
+    """By hand from the cosines of every pair of sequences; between the ends all b, beyond none."""
+    rng = np.random.default_rng(3)
+    common = rng.standard_normal((2, 40, 1, 8))
+    h = common + 1.5 * rng.standard_normal((2, 40, 9, 8))
+    found = ts.measure(h[0], h[1], grid=9)
+    psi = found.correlations
+    value, low, high = balance_curve(
+        found.n, psi["psi_equal"], psi["psi_delta"], found.cosine_upsilon()
+    )
+    u = h / np.linalg.norm(h, axis=-1, keepdims=True)
+    t = stats.t.ppf(0.975, 39)
+    assert np.isnan([value[0], low[0], high[0]]).all()
+    for k, n in enumerate(found.n[1:], 1):
+        aa, bb, ab = (
+            np.einsum("pid,pjd->pij", u[i, :, :n], u[j, :, :n]) for i, j in ((0, 0), (1, 1), (0, 1))
+        )
+        equal = np.trace(ab, axis1=1, axis2=2) / n
+        pairs = n * (n - 1)
+        delta = ((aa + bb).sum((1, 2)) / 2 - n - ab.sum((1, 2)) + n * equal) / pairs
+        ratio = np.stack([1 - equal - delta, delta])
+        intercept, slope = ratio.mean(axis=1)
+        assert value[k] == pytest.approx(intercept / slope, rel=1e-4)
+        c = np.cov(ratio) / 40
+        assert np.isfinite([low[k], high[k]]).all()
+        for end, outward in ((low[k], -1), (high[k], 1)):
+            at = end + outward * 1e-3 * (high[k] - low[k]) * np.array([-1, 1])
+            assert tried(intercept, slope, c, t, at).tolist() == [True, False]

@@ -81,6 +81,11 @@ def test_moments_are_those_of_two_passes(rows):
     np.testing.assert_allclose(found.psi["psi_equal"].standard_error, error, rtol=1e-12)
 
 
+def test_unit_norm_without_psi_is_refused():
+    with pytest.raises(ValueError, match="psi=True is needed"):
+        begin(np.array([1, 2]), psi=False, unit=True)
+
+
 @pytest.mark.parametrize("full", [True, False])
 @pytest.mark.parametrize("counts", [(1, 1), (1, 40), (40, 3)])
 def test_merging_is_exact(full, counts):

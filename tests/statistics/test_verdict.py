@@ -269,6 +269,7 @@ def test_regimes_that_the_interval_allows():
         "crossover",
     ]
     assert regimes([0.75, 0.75, 0.75], np.nan) == ["-", "-", "-"]
+    assert regimes([0.75, 0.75, 0.75], 1.0) == ["any", "any", "any"]
     assert regimes([0.55 - 1.97 * 0.1], 0.1)[0] == "anti-persistent/sublinear"
     # the upper end is 0.55 to three digits: 95 % of 999 degrees of freedom reach 1.962
     assert regimes([0.55 - 1.96 * 0.02], 0.02)[0].endswith("crossover")
@@ -276,8 +277,11 @@ def test_regimes_that_the_interval_allows():
 
 def test_two_replicates_and_two_token_counts_are_enough():
     ts.simulate(MODEL, [1, 4], 2).check()
-    for grid, replicates in (([1], 2), ([1, 4], 1)):
-        with pytest.raises(ts.TokenspaceError, match="at least 2 replicates and 2 grid points"):
+    for grid, replicates, said in (
+        ([1], 2, "at least 2 token counts, but the grid has 1"),
+        ([1, 4], 1, "at least 2 replicates"),
+    ):
+        with pytest.raises(ts.TokenspaceError, match=said):
             ts.simulate(MODEL, grid, replicates).check()
 
 

@@ -173,3 +173,16 @@ def test_bfloat16_is_read(tmp_path):
     (found,) = measure_groups(token_groups(tmp_path))
     want = ts.measure([np.asarray(v) for v in h.values()], pairs="all", grid=found.result.n)
     np.testing.assert_array_equal(found.result.mean, want.mean)
+
+
+def test_sequences_of_a_file_are_made_when_asked_for(tmp_path):
+    """Of several formats; a table of words that looks like a place is none."""
+    given = {"b": np.ones((3, 4), "f4"), "a": np.full((2, 4), 2, "f2"), "c": np.zeros((1, 4), "i4")}
+    save_file(given, tmp_path / "a.safetensors", {"data_offsets": "none", "dtype": "F32"})
+    arrays = map_safetensors(tmp_path / "a.safetensors")
+    assert sorted(arrays) == ["a", "b", "c"] and arrays.shape_of("z") is None
+    found = arrays.sequences(["c", "a", "b"])
+    assert len(found) == 3 and list(found.lengths) == [1, 2, 3]
+    for k, name in enumerate("cab"):
+        assert found[k].dtype == given[name].dtype and found.sizes[k] == given[name].nbytes
+        np.testing.assert_array_equal(found[k], given[name])

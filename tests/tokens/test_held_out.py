@@ -119,6 +119,8 @@ def test_auto_tries_every_family_and_its_model_simulates():
     fit = ts.fit_tokens(pictures(MIXED.dense(36), 8, 3), pairs="all", family="auto")
     orders = {r.family: {x.order for x in fit.ranking if x.family == r.family} for r in fit.ranking}
     assert set(orders) == {*known_families(), NO_MODEL}
+    sizes = {name: family.size for name, family in known_families().items()}
+    assert {r.family: r.size for r in fit.ranking} == sizes | {NO_MODEL: 0}
     assert orders["patch_distance"] == {"raster", "serpentine", "hilbert"} != orders["matern"]
     assert next(r for r in fit.ranking if r.family == "exponential").ties
     table = fit.table()
@@ -144,6 +146,18 @@ def test_random_order_leaves_constant_correlations():
     fit = ts.fit_tokens(h, pairs="all", family=("constant", "exponential"), order="random")
     assert fit.family == "constant"
     assert fit.parameters["weight_constant"].standard_error > 0
+
+
+def test_nothing_depends_on_the_unit_of_tokens():
+    h = pictures(MIXED.dense(16), 6, 4).astype(np.float32)
+    names = ("constant", "exponential")
+    one, other = (ts.fit_tokens(x, pairs="all", family=names) for x in (h, h * 2.0**-12))
+    for name in ("score", "divergence", "gamma", "psi"):
+        left, right = ([float(getattr(r, name).mean) for r in f.ranking] for f in (one, other))
+        np.testing.assert_allclose(left, right, rtol=1e-5)
+    for name, value in one.parameters.items():
+        unit = 2.0**-24 if name == "mean_square" else 1.0
+        assert other.parameters[name].mean == pytest.approx(value.mean * unit, rel=1e-5)
 
 
 def test_given_pairs_are_ranked_too():

@@ -69,7 +69,9 @@ def test_numba_reads_the_memory_of_jax(monkeypatch):
     for dtype in given.FORMATS:
         tokens = [jnp.asarray(h, dtype) for h in (A, B)]
         places.clear()
-        monkeypatch.setattr(module, "kernel", lambda name: dispatch.Kernel("numba", cpu.measure))
+        monkeypatch.setattr(
+            module, "kernel", lambda name, work: dispatch.Kernel("numba", cpu.measure)
+        )
         ts.divergence(*tokens, 20)
         assert places == [h.unsafe_buffer_pointer() for h in tokens]
 

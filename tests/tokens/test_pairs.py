@@ -45,6 +45,17 @@ def test_all_pairs_are_those_given_with_their_pictures(order):
     assert plain.reason in ("raster order", "given order")
 
 
+def test_pictures_may_share_what_they_show():
+    """Their groups are those that each pair names, one by one."""
+    groups = np.array(["x", "y", "x", "z", "z", "u"])
+    found = ts.measure(PICTURES, pairs="all", groups=groups)
+    same(found, ts.measure(*GIVEN, groups=groups[IJ]))
+    assert "all pairs of 6 pictures, errors by leaving one group out: 2.127 degrees" in found.reason
+    one = ts.measure(PICTURES, pairs="all", groups=["x"] * 6)
+    assert "errors unknown: one group is in every pair" in one.reason
+    assert np.isnan(one.standard_error).all() and (one.mean == found.mean).all()
+
+
 @pytest.mark.parametrize("as_array", [np.asarray, jnp.asarray, lambda h: h.astype(float)])
 def test_pairs_are_taken_in_blocks(monkeypatch, as_array):
     want = ts.measure(PICTURES, pairs="all")
@@ -120,7 +131,8 @@ def test_two_pictures_have_no_errors_and_three_have_few():
         ([PICTURES, PICTURES], {"pairs": "all"}, "leave b out"),
         ([PICTURES], {"pairs": "every"}, "pairs = 'every' is not allowed; it must be 'all'"),
         ([PICTURES], {"pairs": IJ}, "it must be 'all', or left out"),
-        ([PICTURES], {"pairs": "all", "groups": IJ}, "each picture is a group already"),
+        ([PICTURES], {"pairs": "all", "groups": IJ}, "what each of 6 pictures shares"),
+        ([PICTURES], {"pairs": "all", "groups": [0.5] * 6}, "dtype float64; whole numbers or"),
         ([PICTURES[:1]], {"pairs": "all"}, "at least 2 pictures, (K, N, d), but their shape is (1"),
         ([PICTURES[0]], {"pairs": "all"}, "(K, N, d), but their shape is (20, 5)"),
         ([PICTURES[None]], {"pairs": "all"}, "but their shape is (1, 6, 20, 5)"),
@@ -180,7 +192,7 @@ def truth():
 @pytest.mark.parametrize(
     ("pictures", "runs"),
     [
-        (5, 3000),
+        (5, 2000),
         pytest.param(10, 4000, marks=pytest.mark.slow),
         pytest.param(30, 4000, marks=pytest.mark.slow),
     ],

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from tokenspace.tokens.fit.held_out import _over_splits, halves, ranking
+from tokenspace.statistics.estimate import Estimate
+from tokenspace.tokens.fit.held_out import _mapped, _over_splits, halves, ranking
 
 
 @pytest.mark.parametrize(("splits", "groups"), [(6, 4), (6, 20), (12, 20), (2, 2)])
@@ -49,3 +50,20 @@ def test_intervals_of_what_groups_add_hold(groups):
         squares += found.standard_error**2 / 4000
     assert 0.935 < held / 4000 < 0.98, held / 4000
     assert 1 < squares * groups < 1.4, squares * groups
+
+
+@pytest.mark.parametrize(("groups", "most"), [(4, 6), (5, 20), (6, 12), (8, 12)])
+def test_few_groups_are_halved_in_every_way_and_more_six_times(groups, most):
+    masks = {tuple(m) for m in halves(groups)}
+    assert len(masks) == len(halves(groups)) <= most and (len(masks) == most or groups > 5)
+    assert all(tuple(~np.array(m)) in masks for m in masks)  # each half is learned from
+    assert {sum(m) for m in masks} == {groups // 2, groups - groups // 2}
+
+
+def test_errors_of_roots_and_exponentials_follow_their_slope():
+    root = _mapped(Estimate(np.float64(0.04), np.float64(0.01), 6, 3.0), np.sqrt)
+    assert (root.mean, root.count, root.degrees_of_freedom) == (0.2, 6, 3)
+    assert root.standard_error == pytest.approx(0.01 / (2 * 0.2))
+    grown = _mapped(Estimate(np.log(2.0), np.float64(0.01), 6, 3.0), np.exp)
+    assert grown.mean == pytest.approx(2) and grown.standard_error == pytest.approx(0.02)
+    assert np.isnan(_mapped(Estimate(np.float64(0), np.float64(0), 6, 3.0), np.sqrt).standard_error)

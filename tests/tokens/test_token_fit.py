@@ -1,6 +1,7 @@
 """Models fitted to tokens: identities of second moments, recovery of what tokens were drawn from."""
 
 import importlib.util
+import tracemalloc
 from itertools import combinations
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from scipy import stats
 import tokenspace as ts
 from oracles import assert_agrees, sample_pairs
 from tokenspace.errors import InputError
+from tokenspace.tokens.one_length import of_one_length
+from tokenspace.tokens.unequal import unequal_pairs_of
 
 TOKENS = np.load(Path(__file__).parents[1] / "data" / "picture_tokens.npz")
 
@@ -84,17 +87,18 @@ PICTURES = RNG.standard_normal((6, 12, 4)) + RNG.standard_normal((6, 1, 4))
 PICTURES[:, 1:] += 0.8 * PICTURES[:, :-1]  # neighbours are alike, so that there is a length
 IJ = np.array(list(combinations(range(6), 2)))
 GIVEN = PICTURES[IJ[:, 0]], PICTURES[IJ[:, 1]]
+AIM = {"constant": None, "exponential": "lags"}  # with every weight inside its range
 
 
 def by_hand(a, b, groups, family):
     """Parameters of all pairs, and their errors from fits without the pairs of each label."""
-    whole = ts.fit_tokens(a, b, family).parameters
+    whole = ts.fit_tokens(a, b, family, aim=AIM[family]).parameters
     groups = np.asarray(groups).reshape(len(a), -1)
     labels = np.unique(groups)
     left = []
     for label in labels:
         stay = ~(groups == label).any(axis=1)
-        left.append(ts.fit_tokens(a[stay], b[stay], family).parameters)
+        left.append(ts.fit_tokens(a[stay], b[stay], family, aim=AIM[family]).parameters)
     factor = np.sqrt((len(labels) - 1) ** 2 / len(labels))
     spread = {k: factor * np.std([p[k].mean for p in left], ddof=1) for k in whole}
     sizes = np.array([(groups == label).any(axis=1).sum() for label in labels], float) ** 2
@@ -103,13 +107,18 @@ def by_hand(a, b, groups, family):
 
 
 @pytest.mark.parametrize("family", ["constant", "exponential"])
-@pytest.mark.parametrize("groups", [None, [0] * 3 + [1] * 4 + [2, 3, 3] + [4] * 5, IJ, "all"])
+@pytest.mark.parametrize(
+    "groups", [None, [0] * 3 + [1] * 4 + [2, 3, 3] + [4] * 5, IJ, "all", [0, 0, 1, 2, 3, 3]]
+)
 def test_errors_are_those_of_fits_without_each_group(family, groups):
     if isinstance(groups, str):
-        fit = ts.fit_tokens(PICTURES, family=family, pairs="all")
+        fit = ts.fit_tokens(PICTURES, family=family, pairs="all", aim=AIM[family])
         want = by_hand(*GIVEN, IJ, family)
+    elif np.shape(groups) == (6,):  # of pictures
+        fit = ts.fit_tokens(PICTURES, family=family, pairs="all", groups=groups, aim=AIM[family])
+        want = by_hand(*GIVEN, np.array(groups)[IJ], family)
     else:
-        fit = ts.fit_tokens(*GIVEN, family, groups=groups)
+        fit = ts.fit_tokens(*GIVEN, family, groups=groups, aim=AIM[family])
         want = by_hand(*GIVEN, np.arange(15) if groups is None else groups, family)
     assert fit.family == family and list(fit.parameters) == list(want)
     loose = {"length", "weight_constant", "weight_exponential", "weight_white"}
@@ -118,12 +127,36 @@ def test_errors_are_those_of_fits_without_each_group(family, groups):
     for name, (mean, error, freedom) in want.items():
         found = fit.parameters[name]
         assert found.mean == pytest.approx(mean, rel=1e-5), name
-        if np.isnan(found.standard_error):
-            assert name in loose
-            continue
-        rel = 0.02 if name in loose else 1e-5  # a search ends somewhere near its minimum
+        rel = 0.05 if name in loose else 1e-5  # a search ends somewhere near its minimum
         assert found.standard_error == pytest.approx(error, rel=rel), name
         assert found.count == 15 and found.degrees_of_freedom == pytest.approx(freedom)
+
+
+def test_pictures_that_share_groups_are_read_and_told_as_they_are():
+    """No pair of them is made, and what ends before is left out with its group."""
+    labels = ["x", "x", "y", "z", "z", "u"]
+    cut = [h[: 9 if k == 2 else 12] for k, h in enumerate(PICTURES)]
+    given = of_one_length(unequal_pairs_of(cut, None, "all", labels), 11)
+    assert given.every and given.groups.tolist() == [1, 1, 2, 2, 0]
+    assert given.said.startswith("all pairs of 5 pictures, errors by leaving one group out")
+    kept = [0, 1, 3, 4, 5]
+    want = ts.fit_tokens(PICTURES[kept, :11], pairs="all", groups=[labels[k] for k in kept])
+    assert repr(ts.fit_tokens(given)) == repr(want)
+    alone = ts.fit_tokens(PICTURES, pairs="all", groups=["x"] * 6)  # of which nothing can be left
+    assert all(np.isnan(v.standard_error) for v in alone.parameters.values())
+    two = ts.fit_tokens(PICTURES, family="exponential", pairs="all", groups=[0] * 5 + [1])
+    assert all(np.isnan(v.standard_error) for v in two.parameters.values())
+
+
+def test_memory_is_that_of_the_pictures():
+    """Forty of them: every pair would be 39 times as many."""
+    pictures = np.random.default_rng(0).standard_normal((40, 64, 128)).astype(np.float32)
+    tracemalloc.start()
+    ts.fit_tokens(pictures, family="exponential", pairs="all", groups=np.arange(40) // 2)
+    ts.describe_tokens(pictures, pairs="all", groups=np.arange(40) // 2)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * pictures.nbytes
 
 
 def test_parameters_are_those_of_the_model():
@@ -167,23 +200,39 @@ def test_one_pair_and_ends_of_ranges_have_no_errors():
     assert found["psi_equal"].standard_error > 0
 
 
+def test_where_sums_leave_a_number_at_its_end_no_error_is_told_of_the_others():
+    """As if that end were the truth: such intervals hold in 30 to 90 % of runs."""
+    told = {}
+    for aim in ("sums", "lags"):
+        fit = ts.fit_tokens(PICTURES, family="exponential", pairs="all", aim=aim)
+        p = fit.parameters
+        told[aim] = [k for k, v in p.items() if np.isfinite(v.standard_error)]
+        said = "sums do not say how far off the others are" in repr(fit)
+        assert (p["weight_constant"].mean == 0) == said == (aim == "sums")
+        assert p["weight_white"].mean > 0.05 and p["length"].mean > 2
+    of_all = ["psi_equal", "psi_within", "psi_cross", "psi_delta", "mean_square"]
+    more = ["length", "weight_constant", "weight_exponential", "weight_white"]
+    assert told == {"sums": of_all, "lags": of_all + more}
+
+
 @pytest.mark.filterwarnings("error")
 def test_equal_pictures_leave_what_depends_on_them_unbounded():
     """Without the third picture there is the pair of two equal ones, which has no length."""
-    fit = ts.fit_tokens(PICTURES[[0, 0, 1]], family="exponential", pairs="all")
+    fit = ts.fit_tokens(PICTURES[[0, 0, 2]], family="exponential", pairs="all", aim="lags")
     assert np.isfinite(fit.parameters["psi_equal"].standard_error)
     assert fit.parameters["weight_white"].standard_error == np.inf
 
 
 def test_many_groups_are_left_out_together():
     """An exponential family is not fitted 60 times; 20 sets of three pairs have 19 degrees."""
-    a, b = np.random.default_rng(1).standard_normal((2, 60, 10, 3))
+    rng = np.random.default_rng(1)
+    a, b = rng.standard_normal((2, 60, 10, 3)) + rng.standard_normal((2, 60, 1, 3))
     a[:, 1:] += 0.9 * a[:, :-1]
-    found = ts.fit_tokens(a, b, "exponential").parameters
+    found = ts.fit_tokens(a, b, "exponential", aim="lags").parameters
     assert found["psi_equal"].degrees_of_freedom == 59
-    assert found["weight_white"].degrees_of_freedom == 19
-    want = ts.fit_tokens(a, b, "exponential", groups=np.arange(60) // 3).parameters
-    for name in ("length", "weight_white"):
+    assert found["weight_constant"].degrees_of_freedom == 19
+    want = ts.fit_tokens(a, b, "exponential", groups=np.arange(60) // 3, aim="lags").parameters
+    for name in ("length", "weight_constant"):
         assert want[name].standard_error == pytest.approx(found[name].standard_error, rel=1e-6)
 
 

@@ -156,6 +156,39 @@ def test_tiles_take_each_pair_once(monkeypatch):
     same(ts.measure(A, pairs="all"), ts.measure([*A], pairs="all"))
 
 
+@pytest.mark.parametrize("order", ["raster", "random"])
+def test_blocks_have_few_shapes_however_many_lengths(order):
+    """XLA compiles for every shape: points of the grid times powers of two."""
+    rng, grid = np.random.default_rng(3), np.array([4, 9, 30])
+    lengths = rng.integers(1, 31, 200)
+    given = unequal.unequal_pairs_of(*([h[:n] for n in lengths] for h in (A[0], B[0])), None, None)
+    blocks = list(given.blocks(order, 0, grid))
+    assert [a.shape[1] for a, *_ in blocks if len(a) > 1] == [4, 9, 30]
+    np.testing.assert_array_equal(
+        np.sort(np.concatenate([now for *_, now in blocks])), np.flatnonzero(lengths >= 4)
+    )
+
+
+def test_other_kernels_have_the_same_numbers(monkeypatch):
+    """Three pairs of each length, filled up to four."""
+    want = ts.measure(A, B, [4, 25], order="random")
+    monkeypatch.setenv("TOKENSPACE_KERNELS", "xla")
+    found = ts.measure(A, B, [4, 25], order="random")
+    assert found.kernels == "xla"
+    np.testing.assert_allclose(found.mean, want.mean, rtol=1e-5)
+    np.testing.assert_allclose(found.standard_error, want.standard_error, rtol=1e-4)
+    np.testing.assert_array_equal(found.counts, [6, 3])
+
+
+def test_pairs_of_equal_tokens_are_counted():
+    twice = [*A, A[0].copy(), A[1].copy()]
+    assert ts.measure(A, pairs="all").notes == ()
+    (note,) = ts.measure(twice, pairs="all").notes
+    assert note.startswith("D(n) = 0 at every n in 2 of 28 pairs")
+    (note,) = ts.measure(PICTURES, PICTURES[[0, 2, 1]]).notes
+    assert note.startswith("D(n) = 0 at every n in 1 of 3 pairs")
+
+
 def test_changes_in_memory_of_a_copy_on_write_map_are_seen(tmp_path):
     """Pages are only given back where nobody can have written to them."""
     np.save(tmp_path / "a.npy", PICTURES)
@@ -182,7 +215,7 @@ def test_progress_counts_pairs(monkeypatch):
         ([A, [h[:, :4] for h in B]], {}, "one number of features, but they have 4 to 5"),
         ([A[:1]], {"pairs": "all"}, "at least 2 pictures"),
         ([A, B], {"order": "zigzag"}, "order = 'zigzag' is not allowed"),
-        ([A, B], {"order": np.arange(30)}, "order must hold each of 0..11 once"),
+        ([A, B], {"order": np.arange(30)}, "order must hold each of 0..7 once"),
         ([A[:1], B[:1]], {"order": np.arange(30.0)}, "once, as integers, shape (30,)"),
         ([PICTURES, PICTURES], {"order": np.arange(30.0)}, "once, as integers, shape (30,)"),
         ([A, B], {"order": "random", "seed": -1}, "seed = -1 is not allowed; it must be an"),

@@ -32,10 +32,13 @@ class Bundles(NamedTuple):
 
 @dataclass
 class Loop:
-    """Own bundles and logarithms of a loop, its trips if they are known, and loops inside."""
+    """Own bundles, logarithms and uses of spilt vectors of a loop, its trips if they are known, and
+    loops inside.
+    """
 
     own: int = 0
     logarithms: int = 0
+    spilt: int = 0
     trips: int | None = None
     inner: list[Loop] = field(default_factory=list)
 
@@ -76,6 +79,7 @@ def parse(text: str) -> Loop:
             stack.append(stack[-1].inner[-1])
         stack[-1].own += 1
         stack[-1].logarithms += found[3].count(LOGARITHM)
+        stack[-1].spilt += len(VECTOR_SPILT.findall(found[3]))
         if exits := EXIT.search(line):
             stack[-1].trips = int(exits[1])
     return stack[0]
@@ -91,5 +95,5 @@ def count(text: str, numbers: float) -> Bundles:
     steps = outer.trips or 1
     spills = 4 * VECTOR * len(set(VECTOR_SPILT.findall(text)))
     once = any(loop.trips is None and not loop.walks for loop in kernel.all())
-    notes = (WALKS,) if walks else (ONCE,) if once else ()
+    notes = (WALKS,) * bool(walks) + (ONCE,) * once
     return Bundles(kernel.once + drawn, steps, outer.once + drawn / steps, spills, notes)

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 
 from tokenspace_benchmarks.ahead_of_time import gpu, hlo, launches, sass, tpu
-from tokenspace_benchmarks.ahead_of_time.record import WALKS, Record
+from tokenspace_benchmarks.ahead_of_time.record import ONCE, WALKS, Record
 from tokenspace_benchmarks.ahead_of_time.targets import Target, devices, dump_folder, target
 
 
@@ -104,6 +104,7 @@ def _gpu(compiled: Any, dump: Path, numbers: float, shares: tuple[float, ...]) -
     used = {k.kernel: code[k.kernel] for k in sequence.work.launches}
     notes = set(sequence.work.notes)
     walkers = [name for name, c in used.items() if c.walks]
+    loops = sum(c.unknown_loops for c in used.values())
     if len(walkers) == 1:
         (name,) = walkers
         starts = [k for k in sequence.work.launches if k.kernel == name]
@@ -111,8 +112,9 @@ def _gpu(compiled: Any, dump: Path, numbers: float, shares: tuple[float, ...]) -
         cheapest = min(used[name].walks, key=lambda w: w.total())
         counted[name] = counted[name] + Counter({k: n * each for k, n in cheapest.items()})
         notes.add(WALKS)
-    elif loops := sum(c.unknown_loops for c in used.values()):
-        notes.add(f"{loops} loops inside kernels have unknown trips and count once")
+        loops -= len(used[name].walks)
+    if loops:
+        notes.add(ONCE)
     total: Counter[str] = Counter()
     by: Counter[str] = Counter()
     for launch in sequence.work.launches:

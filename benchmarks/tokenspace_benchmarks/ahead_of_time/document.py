@@ -18,7 +18,7 @@ from tokenspace_benchmarks.ahead_of_time.record import Record
 from tokenspace_benchmarks.ahead_of_time.sharded import Sharded
 from tokenspace_benchmarks.ahead_of_time.targets import TARGETS, target
 from tokenspace_benchmarks.harness import commit
-from tokenspace_kernels.dispatch import PALLAS, XLA
+from tokenspace_kernels.dispatch import PALLAS, XLA, XLA_GPU
 
 COMMAND = "make ahead-of-time"
 COMPILERS = {
@@ -32,7 +32,7 @@ def compiled_files() -> list[Path]:
     """The kernels' source files that accelerators compile: the kernels and what they import."""
     package = Path(tokenspace_kernels.__file__).parent
     of_pallas = {module for by_device in PALLAS.values() for module in by_device.values()}
-    names = {call.__module__.rsplit(".", 1)[1] for call in XLA} | of_pallas
+    names = {call.__module__.rsplit(".", 1)[1] for call in (*XLA, *XLA_GPU.values())} | of_pallas
     found: set[Path] = set()
     while names:
         path = package / f"{names.pop()}.py"

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from tokenspace_benchmarks.ahead_of_time import hlo
 from tokenspace_benchmarks.ahead_of_time.gpu import Launch, cycles, size
+from tokenspace_benchmarks.ahead_of_time.record import ONCE
 
 THUNK = re.compile(r"^(\s*)\d+: k(\w+)\s+\[.*?\]\s*(.*)$")
 KERNEL = re.compile(r"(\S+) grid: (\[.*?\]) threads: (\[.*?\])")
@@ -109,7 +110,7 @@ def _work(
             number = known or 1
             work = inner["body"].times(number).plus(inner["condition"].times(number + 1))
             if known is None:
-                work = work._replace(notes=work.notes | {"a loop of unknown trips counts once"})
+                work = work._replace(notes=work.notes | {ONCE})
             starts = inner["body"].starts + inner["condition"].starts
             most.append((starts * number, number, starts))
         elif thunk.kind == "Conditional" and len(inner) == len(shares):

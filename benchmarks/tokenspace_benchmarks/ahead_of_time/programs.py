@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from importlib import import_module
 from typing import Any, NamedTuple
 
 import jax
@@ -23,8 +22,8 @@ from tokenspace.sampling import choose, plan
 from tokenspace.sampling.plan import draw_block
 from tokenspace_benchmarks.models import BRANCHES, LAWS
 from tokenspace_benchmarks.shapes import GIVEN_SHAPES, SHAPES, Shape, shapes
-from tokenspace_kernels import given_tokens
-from tokenspace_kernels.dispatch import DEFAULT, KERNELS, PALLAS, VARIABLE
+from tokenspace_kernels import dispatch, given_tokens
+from tokenspace_kernels.dispatch import DEFAULT, VARIABLE
 from tokenspace_kernels.random_bits import normals, seed_words
 
 NORMALS = (4096, 64, 1024)  # replicates, tokens and features of bare noise
@@ -60,24 +59,21 @@ class Program(NamedTuple):
 
 
 def implementations(kernel: str, platform: str) -> dict[str, Callable[..., Any]]:
-    """Those of a kernel that run on an accelerator, by name, plain JAX first."""
-    out = {DEFAULT: KERNELS[kernel][DEFAULT]}
-    module = PALLAS.get(kernel, {}).get(platform)
-    if module:
-        out["pallas"] = getattr(import_module(f"tokenspace_kernels.{module}"), kernel)
-    return out
+    """Those of a kernel that run on an accelerator, by name."""
+    with dispatch.as_on(platform):
+        known = dispatch.implementations(kernel)
+    return {name: call for name, call in known.items() if name not in dispatch.ON_HOST}
 
 
 @contextmanager
-def chosen(kernel: str, implementation: str, call: Callable[..., Any]) -> Iterator[None]:
-    """Plan with that implementation of a kernel, which this machine itself need not have."""
-    known, before = dict(KERNELS[kernel]), os.environ.get(VARIABLE)
-    KERNELS[kernel][implementation] = call
+def chosen(implementation: str, platform: str) -> Iterator[None]:
+    """Plan with that implementation of the kernels, as on a platform that need not be here."""
+    before = os.environ.get(VARIABLE)
     os.environ[VARIABLE] = implementation
     try:
-        yield
+        with dispatch.as_on(platform):
+            yield
     finally:
-        KERNELS[kernel] = known
         del os.environ[VARIABLE]
         if before is not None:
             os.environ[VARIABLE] = before
@@ -95,8 +91,8 @@ def planned(
     """A block of replicates of a sampler, by each implementation of its kernel."""
     grid = log_grid(shape.tokens, shape.points)
     drawn = choose(model, grid, statistics, sampler).cost[0]
-    for implementation, of_kernel in implementations(kernel, platform).items():
-        with chosen(kernel, implementation, of_kernel):
+    for implementation in implementations(kernel, platform):
+        with chosen(implementation, platform):
             prepared = plan(model, grid, sampler, statistics)
         if prepared.kernels != implementation:  # it does not suit this model
             continue

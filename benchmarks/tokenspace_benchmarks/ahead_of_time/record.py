@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-# Said of kernels whose loops end at numbers that only a run knows, such as the points of a grid.
+# Said of loops, of programs and inside kernels, that end at numbers that only a run knows, such as
+# the points of a grid.
 WALKS = "loops of unknown trips run until all normals are drawn, one logarithm each"
 ONCE = "a loop of unknown trips counts once"
 

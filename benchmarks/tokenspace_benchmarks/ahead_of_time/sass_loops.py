@@ -29,7 +29,8 @@ class Instruction(NamedTuple):
 def trips(code: list[Instruction], first: int, last: int) -> int | None:
     """How often the loop code[first..last] runs, from the constants of its counter.
 
-    None where the counter is not found; a start that is no constant (a thread's own) is taken as 0.
+    None where the counter is not found, or counts down from what is no constant. One that counts up
+    from what is none (a thread's own number) is taken to start at 0.
     """
     body, predicate = code[first : last + 1], code[last].predicate.strip("@")
     negated, predicate = predicate.startswith("!"), predicate.strip("!")
@@ -53,6 +54,10 @@ def trips(code: list[Instruction], first: int, last: int) -> int | None:
     if not step or source is None:
         return None
     start = initial(code[:first], source)
+    if start is None:
+        if step < 0:
+            return None
+        start = 0
     compare = NEGATED[compare] if negated else compare
     bound += {"LE": 1, "GE": -1}.get(compare, 0)
     late = at < where and source == register  # compared before the step is added
@@ -77,8 +82,8 @@ def added(instruction: Instruction) -> tuple[int, str | None]:
     return (numbers[0], sources[-1]) if len(numbers) == 1 and sources else (0, None)
 
 
-def initial(code: list[Instruction], register: str) -> int:
-    """The constant that a register holds after code; 0 where it holds none."""
+def initial(code: list[Instruction], register: str) -> int | None:
+    """The constant that a register holds after code; None where it holds none."""
     number = int(register.strip("UR"))
     for instruction in reversed(code):
         first = instruction.operands[0]
@@ -88,9 +93,8 @@ def initial(code: list[Instruction], register: str) -> int:
         if instruction.name == "HFMA2":
             high, low = (float(x) for x in instruction.operands[-2:])
             return int.from_bytes(struct.pack("<ee", low, high), "little")
-        value = constant(instruction.operands[-1]) if instruction.name in MOVES else None
-        return value or 0
-    return 0
+        return constant(instruction.operands[-1]) if instruction.name in MOVES else None
+    return None
 
 
 def constant(operand: str) -> int | None:

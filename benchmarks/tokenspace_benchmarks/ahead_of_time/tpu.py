@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tokenspace_benchmarks.ahead_of_time import bundles, hlo
+from tokenspace_benchmarks.ahead_of_time.record import ONCE
 
 ESTIMATE = re.compile(r'"estimated_cycles":"(\d+)"')
 
@@ -45,7 +46,7 @@ def count(text: str, dump: Path, numbers: float, shares: tuple[float, ...] = ())
                 step = of(loop.body) + of(loop.condition)
                 trips = loop.trips or 1
                 if loop.trips is None:
-                    notes.add("a loop of unknown trips counts once")
+                    notes.add(ONCE)
                 loops.append((trips * step, trips, step))
                 total += trips * step
             elif branches := hlo.branches_of(line):

@@ -10,6 +10,7 @@ import errno
 import io
 import os
 import sys
+import warnings
 from functools import cache
 from typing import Any
 
@@ -37,6 +38,7 @@ def _commands() -> Any:
 
 def main() -> None:
     """Entry point: turns every expected error into one message and exit status 2."""
+    warnings.formatwarning = _as_sentence  # type: ignore[assignment]
     if isinstance(sys.stdout, io.TextIOWrapper):  # names of files need not be words
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
@@ -63,3 +65,9 @@ def main() -> None:
         path = escape(f"{str(error.filename)[:80]}...")
         messages.print(f"[bold red]error:[/] {path}: the name is too long for a file or folder")
         sys.exit(2)
+
+
+def _as_sentence(message: Warning | str, category: type[Warning], *_: object) -> str:
+    """A warning without the line of code that gave it: of no concern to who runs a command."""
+    own = category is UserWarning
+    return f"note: {shown(message)}\n" if own else f"{category.__name__}: {shown(message)}\n"

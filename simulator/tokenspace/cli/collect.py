@@ -12,7 +12,7 @@ from rich.markup import escape
 from tokenspace.cli.common import Json, app, messages, progress_bar
 from tokenspace.cli.present import document, size
 from tokenspace.errors import InputError, Interrupted
-from tokenspace.printable import shown
+from tokenspace.printable import counted, shown
 
 if TYPE_CHECKING:
     from tokenspace.tokens.collected import Collected
@@ -135,20 +135,20 @@ def _bytes(collected: Collected) -> int:
 def _show(collected: Collected) -> None:
     about = collected.about
     count = len(collected.sequences)
-    pairs = f"{count // 2:,} pair{'s' * (count != 2)} of texts"
-    what = pairs if collected.kind == "text" else f"{count:,} pictures"
+    pairs = f"{counted(count // 2, 'pair')} of texts"
+    what = pairs if collected.kind == "text" else counted(count, "picture")
     print(f"{what} through {about['architecture']} in {about['dtype']} on {about['device']}")
     for part in dict.fromkeys(group.part for group in collected.groups):
         groups = [g for g in collected.groups if g.part == part]
         tokens = _spread(s.length_in(g) for g in groups for s in collected.sequences)
         features = _spread(g.features for g in groups)
         print(
-            f"{part}: {len(groups)} layer{'s' * (len(groups) != 1)}, {tokens} tokens of {features} "
+            f"{part}: {counted(len(groups), 'layer')}, {tokens} tokens of {features} "
             f"features ({groups[0].tokens})"
         )
     if about.get("skipped"):
         print(
-            f"left out: {about['skipped']:,} pairs (an answer without tokens, two answers that are "
-            "the same, or a prompt that leaves no room)"
+            f"left out: {counted(about['skipped'], 'pair')} (an answer without tokens, two answers "
+            "that are the same, or a prompt that leaves no room)"
         )
     print(f"{size(_bytes(collected))} in {collected.folder}; `tokenspace measure` reads it")

@@ -33,7 +33,7 @@ from tokenspace.cli.present import (
     summary,
 )
 from tokenspace.errors import InputError, Interrupted
-from tokenspace.printable import shown
+from tokenspace.printable import counted, shown
 
 Devices = Annotated[
     int | None, typer.Option(help="Devices that share the replicates; all of them when left out.")
@@ -108,7 +108,8 @@ def run(
     points = read_configuration(config, settings or ()).points
     if len(points) > 1:
         raise InputError(
-            f"{config}: describes {len(points)} points; use `tokenspace sweep {config} --out DIR`"
+            f"{config}: describes {counted(len(points), 'point')}; "
+            f"use `tokenspace sweep {config} --out DIR`"
         )
     _join(distributed, coordinator, processes, process_id)
     with graceful() as asked, progress_bar(hosts.is_writer()) as bar:
@@ -217,7 +218,8 @@ def sweep(
     else:
         for line in on_skipped(read.skipped, f"`tokenspace plan {config}` lists them all"):
             print(line)
-        print(f"{computed} of {points} points computed, {points - computed} were there")
+        already = f"{points - computed:,} there already"
+        print(f"{computed:,} of {counted(points, 'point')} computed, {already}")
         print(f"results: {out}   next: tokenspace check {out}")
 
 
@@ -253,7 +255,7 @@ def plan(
         )
         return
     stdout().print(outlook_table(kinds))
-    print(f"{len(points):,} points: about {duration(seconds)}, {size(on_disk)} on disk")
+    print(f"{counted(len(points), 'point')}: about {duration(seconds)}, {size(on_disk)} on disk")
     for line in on_skipped(read.skipped, "", most=len(read.skipped)):
         print(line)
 

@@ -11,7 +11,7 @@ import typer
 from tokenspace.cli.common import Json, app, progress_bar
 from tokenspace.cli.forecasts import Chance, Csv, Loss, Top, long_enough, read, scale_of
 from tokenspace.cli.present import document, stdout
-from tokenspace.printable import shown
+from tokenspace.printable import counted, shown
 
 NONE = "no curve has enough points"
 
@@ -123,7 +123,8 @@ def _show_fits(fitted: list[tuple[str, ScalingFit]]) -> None:
     from rich.table import Table
 
     table = Table(
-        title=f"Scaling fits of {len(fitted)} curves: S(n) = c / n^alpha", header_style="bold"
+        title=f"Scaling fits of {counted(len(fitted), 'curve')}: S(n) = c / n^alpha",
+        header_style="bold",
     )
     preferred = ("preferred law", "AICc ahead by", "its parameters and 95 % intervals")
     for name in ("curve", "c", "alpha", "95 % interval", *preferred):

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tokenspace.cli.common import Json, app
-from tokenspace.cli.given import chosen
+from tokenspace.cli.given import loaded, require_folder_alone
 from tokenspace.cli.present import document, stdout
 from tokenspace.errors import InputError
-from tokenspace.printable import shown
+from tokenspace.printable import number, shown
 
 if TYPE_CHECKING:
     from tokenspace.statistics.estimate import Estimate
@@ -36,7 +36,11 @@ def fit_tokens(
         str | None, typer.Option(help="all: every pair of the pictures in A (K, N, d), without B.")
     ] = None,
     groups: Annotated[
-        Path | None, typer.Option(help="What pairs share: labels (pairs,) in a .npy file.")
+        Path | None,
+        typer.Option(
+            help="What pairs share: labels (pairs,) in a .npy file; with --pairs all, what "
+            "pictures share (K,)."
+        ),
     ] = None,
     family: Annotated[
         list[str] | None,
@@ -76,6 +80,7 @@ def fit_tokens(
     Also says what the tokens are like beside Gaussian ones: spectrum, norms, tails, token law.
     """
     from tokenspace.tokens.arrays import load_order
+    from tokenspace.tokens.pairs import pairs_of
 
     named = list(family or ["auto"])
     how: dict[str, Any] = {
@@ -86,18 +91,14 @@ def fit_tokens(
         "seed": seed,
     }
     if a.is_dir():
-        arrays = {"B": b, "--pairs": pairs, "--groups": groups, "--key": key}
-        for name, given_too in arrays.items():
-            if given_too is not None:
-                raise InputError(
-                    f"{name} is not allowed: the folder {a} says itself what is paired"
-                )
+        require_folder_alone(a, b, pairs, groups, key)
         _fit_folder(a, only or [], tokens, how, config, as_json)
         return
     for name, of_folder in (("--only", only), ("--tokens", tokens)):
         if of_folder is not None:
             raise InputError(f"{name} is for folders, but {a} is no folder")
-    given = _arrays(a, b, pairs, groups, key)
+    first, second, labels = loaded(a, b, groups, key)
+    given = pairs_of(first, second, pairs, labels)
     found, said = _fitted(given, how)
     if config is not None:
         _write(config, found, given.longest)
@@ -105,15 +106,6 @@ def fit_tokens(
         document(_as_data(found, said))
     else:
         _show_all(found, said, config)
-
-
-def _arrays(a: Path, b: Path | None, pairs: str | None, groups: Path | None, key: Any) -> Pairs:
-    from tokenspace.tokens.arrays import load_array
-    from tokenspace.tokens.pairs import pairs_of
-
-    second = None if b is None else load_array(b, key)
-    labels = None if groups is None else load_array(groups)
-    return pairs_of(load_array(a, key), second, pairs, labels)
 
 
 def _fitted(given: Pairs, how: dict[str, Any]) -> tuple[TokenFit, TokenDescription | str]:
@@ -140,7 +132,7 @@ def _fit_folder(
     from tokenspace.tokens.folders import token_groups
     from tokenspace.tokens.one_length import of_one_length
 
-    groups = chosen(token_groups(folder), only)
+    groups = token_groups(folder, only)
     if config is not None and len(groups) > 1:
         names = ", ".join(g.name for g in groups)
         raise InputError(f"--config takes one model; name its group with --only: {names}")
@@ -192,12 +184,7 @@ def _patches(text: str | None) -> tuple[int, int] | None:
 
 
 def _number(value: Estimate) -> str:
-    import numpy as np
-
-    mean, error = float(value.mean), float(value.standard_error)
-    if not np.isfinite(mean):
-        return "unknown"
-    return f"{mean:.4g} ± {error:.2g}" if np.isfinite(error) else f"{mean:.4g}"
+    return number(value.mean, value.standard_error)
 
 
 def _show(found: TokenFit) -> None:

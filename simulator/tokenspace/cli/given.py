@@ -10,12 +10,14 @@ import typer
 from tokenspace.cli.common import Json, app, progress_bar
 from tokenspace.cli.present import dense_table, document, on_grid, stdout, summary, with_errors
 from tokenspace.errors import InputError
-from tokenspace.printable import shown
+from tokenspace.printable import counted, known, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tokenspace.statistics.estimate import Moments
+    import numpy as np
+
+    from tokenspace.statistics.estimate import Estimate, Moments
     from tokenspace.statistics.exponent import Exponent
     from tokenspace.statistics.result import Result
     from tokenspace.statistics.scale import Scale
@@ -26,6 +28,7 @@ OTHER_LAMBDAS = {
     "lambda_plain": "as the paper fits it (that above: least squares in log), every n alike",
     "lambda_unit_norm": "of the tokens scaled to norm 1",
 }
+MOST_DECIMALS = 8  # of psi's, which are float32 for each pair
 PROGRESS_FROM = 1 << 28  # bytes of tokens; less takes no time
 
 
@@ -45,7 +48,8 @@ def measure(
     groups: Annotated[
         Path | None,
         typer.Option(
-            help="What pairs share, for the errors: labels (pairs,) or (pairs, 2) in a .npy file."
+            help="What pairs share, for the errors: labels (pairs,) or (pairs, 2) in a .npy file; "
+            "with --pairs all, what pictures share (K,)."
         ),
     ] = None,
     order: Annotated[
@@ -69,14 +73,11 @@ def measure(
 
     Pairs that share a picture or a prompt are not independent: --pairs all or --groups make errors
     that know of it; a folder of `tokenspace collect` says itself what pairs share. Files are read
-    through memory maps: memory does not grow with them.
+    through memory maps: memory does not grow with them. psi's have as many decimals as two digits
+    of their errors.
     """
     if a.is_dir():
-        for name, value in (("B", b), ("--pairs", pairs), ("--groups", groups), ("--key", key)):
-            if value is not None:
-                raise InputError(
-                    f"{name} is not allowed: the folder {a} says itself what is paired"
-                )
+        require_folder_alone(a, b, pairs, groups, key)
         _measure_folder(a, only or [], points, order, seed, norms, as_json)
         return
     if only:
@@ -86,6 +87,29 @@ def measure(
         document(_as_json("measured", result))
     else:
         _show(result, norms)
+
+
+def require_folder_alone(
+    folder: Path, b: Path | None, pairs: str | None, groups: Path | None, key: str | None
+) -> None:
+    """Nothing that is said of arrays is said of a folder."""
+    for name, value in (("B", b), ("--pairs", pairs), ("--groups", groups), ("--key", key)):
+        if value is not None:
+            raise InputError(
+                f"{name} is not allowed: the folder {folder} says itself what is paired"
+            )
+
+
+def loaded(
+    a: Path, b: Path | None, groups: Path | None, key: str | None
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+    """Tokens of both branches and the labels of groups, from their files."""
+    from tokenspace.tokens.arrays import load_array
+
+    if key is not None and {path.suffix for path in (a, b) if path} == {".npy"}:
+        raise InputError(f"--key {key!r} is not allowed: a .npy file holds one array, without name")
+    second = None if b is None else load_array(b, key)
+    return load_array(a, key), second, None if groups is None else load_array(groups)
 
 
 def _measure_arrays(
@@ -99,14 +123,10 @@ def _measure_arrays(
     key: str | None,
 ) -> Result:
     from tokenspace.grids import log_grid
-    from tokenspace.tokens.arrays import load_array, load_order
+    from tokenspace.tokens.arrays import load_order
     from tokenspace.tokens.measure import measure as measure_tokens
 
-    if key is not None and {path.suffix for path in (a, b) if path} == {".npy"}:
-        raise InputError(f"--key {key!r} is not allowed: a .npy file holds one array, without name")
-    first = load_array(a, key)
-    second = None if b is None else load_array(b, key)
-    labels = None if groups is None else load_array(groups)
+    first, second, labels = loaded(a, b, groups, key)
     if first.ndim not in (2, 3):
         raise InputError(
             f"{a}: tokens must be (pairs, N, d) or (N, d), but their shape is {first.shape}"
@@ -143,26 +163,13 @@ def measured_groups(
         yield from measure_groups(groups, points, order, seed, progress)
 
 
-def chosen(groups: list[TokenGroup], only: list[str]) -> list[TokenGroup]:
-    """The groups of these names, all of them without any.
-
-    Raises:
-        InputError: no group has such a name.
-    """
-    names = [g.name for g in groups]
-    for name in only:
-        if name not in names:
-            raise InputError(f"--only {name!r}: no such group; there are {', '.join(names)}")
-    return [g for g in groups if not only or g.name in only]
-
-
 def _measure_folder(
     folder: Path, only: list[str], points: int, order: str, seed: int, norms: bool, as_json: bool
 ) -> None:
     from tokenspace.tokens.arrays import load_order
     from tokenspace.tokens.folders import token_groups
 
-    groups = chosen(token_groups(folder), only)
+    groups = token_groups(folder, only)
     found = measured_groups(groups, points, load_order(order), seed)
     if as_json:
         about = ("name", "model", "part", "layer")
@@ -174,7 +181,10 @@ def _measure_folder(
             print(shown(m.label))
             _show(m.result, norms, among_others=True)
     else:
-        _show_groups(list(found))
+        everything = list(found)
+        _show_groups(everything)
+        for note in dict.fromkeys(note for m in everything for note in m.result.notes):
+            print(note)
         print(f"the table of one group: tokenspace measure {folder} --only {groups[-1].name}")
 
 
@@ -231,6 +241,8 @@ def _show(result: Result, norms: bool, among_others: bool = False) -> None:
     exponent = _exponent(result, among_others)
     scales, unknown = _lambdas(result, among_others)
     _show_table(result, exponent, scales["lambda"])
+    for note in result.notes:
+        print(note)
     if norms:
         _show_norms(result, scales)
     print(unknown or scales["lambda"])
@@ -257,9 +269,20 @@ def _show(result: Result, norms: bool, among_others: bool = False) -> None:
 
 
 def _number(value: float, digits: str) -> str:
+    return known(value, digits)
+
+
+def _at(psi: Estimate, k: int) -> str:
+    return _to_error(float(psi.mean[k]), float(psi.standard_error[k]))
+
+
+def _to_error(value: float, error: float) -> str:
+    """As many decimals as two digits of the error have; six digits where it is not known."""
     import math
 
-    return f"{value:{digits}}" if math.isfinite(value) else "-"
+    if not (math.isfinite(value) and math.isfinite(error) and error > 0):
+        return _number(value, ".6g")
+    return f"{value:.{min(max(1 - math.floor(math.log10(error)), 0), MOST_DECIMALS)}f}"
 
 
 def _show_table(result: Result, exponent: Exponent | None, scale: Scale | None) -> None:
@@ -270,7 +293,8 @@ def _show_table(result: Result, exponent: Exponent | None, scale: Scale | None) 
     error = "± s.e."
     names = ["D", error, "exponent", error, *psis, error, "lambda sqrt(Upsilon)"]
     counts = [] if result.counts is None else ["pairs"]
-    table = dense_table(f"{result.replicates:,} pairs, {result.reason}", ["n", *counts, *names])
+    title = f"{counted(result.replicates, 'pair')}, {result.reason}"
+    table = dense_table(title, ["n", *counts, *names])
     upsilon, correlations = result.cosine_upsilon().mean, result.correlations or {}
     for k, n in enumerate(result.n):
         slope, slope_error = np.nan, np.nan
@@ -283,7 +307,7 @@ def _show_table(result: Result, exponent: Exponent | None, scale: Scale | None) 
             _number(result.standard_error[k], ".2g"),
             _number(slope, ".4f"),
             _number(slope_error, ".2g"),
-            *(_number(correlations[name].mean[k], ".4f") for name in psis),
+            *(_at(correlations[name], k) for name in psis),
             _number(correlations["psi_delta"].standard_error[k], ".2g"),
             "-" if scale is None else f"{scale.mean * np.sqrt(upsilon[k]):.6g}",
         )
@@ -340,7 +364,7 @@ def _show_groups(found: list[Measured]) -> None:
                 if slope is None
                 else (_number(slope.mean[-1], ".3f"), _number(slope.standard_error[-1], ".2g"))
             ),
-            *(_number(psi[k].mean[-1], ".4f") for k in psis),
+            *(_at(psi[k], -1) for k in psis),
             "-" if balance is None else _number(balance.mean, ".4g"),
             "-"
             if balance is None

@@ -9,7 +9,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from tokenspace.printable import shown
+from tokenspace.printable import counted, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,8 +118,8 @@ def on_skipped(skipped: Sequence[Any], more: str, most: int = 5) -> list[str]:
     if not skipped:
         return []
     count = len(skipped)
-    points = "1 point is" if count == 1 else f"{count:,} points are"
-    out = [f"{points} left out, whose values do not go together:"]
+    are = "is" if count == 1 else "are"
+    out = [f"{counted(count, 'point')} {are} left out, whose values do not go together:"]
     out += [f"  {shown(s.label)}: {shown(s.why).split('. ')[0]}" for s in skipped[:most]]
     return [*out, f"  ... and {count - most:,} more; {more}"] if count > most else out
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,9 +11,8 @@ import typer
 from tokenspace.cli.common import Json, Plugin, Tolerance, app, messages
 from tokenspace.cli.present import document, duration, stdout, summary, verdict_table
 from tokenspace.errors import InputError
-from tokenspace.printable import shown
+from tokenspace.printable import counted, shown
 
-POINTS_OF_FIGURES = 33  # token counts
 SHOWN = 5  # labels of a list
 MOST_ROWS = 100  # of a table that a person reads in a terminal
 
@@ -39,8 +37,10 @@ def _show_checks(rows: list[tuple[str, Any, Any]], evidence: Any, as_json: bool)
         said_counts = ", ".join(f"{counts[v]:,} {v}" for v in WORST_FIRST if counts[v])
         if len(most) < len(rows):
             left = len(rows) - len(most)
-            print(f"{left:,} more points are not shown; --json and `tokenspace report` have all")
-        print(f"{len(rows):,} point{'s'[: len(rows) != 1]}: {said_counts}")
+            are = "is" if left == 1 else "are"
+            said_left = f"{counted(left, 'more point')} {are} not shown"
+            print(f"{said_left}; --json and `tokenspace report` have all")
+        print(f"{counted(len(rows), 'point')}: {said_counts}")
         print(*map(shown, said), sep="\n")
     if any(check.verdict == "FAIL" for *_, check in rows):
         raise typer.Exit(1)
@@ -66,7 +66,9 @@ def check(
     loaded = load_results(folder)
     missing = len(read_sweep(folder)[1] or ()) - len(loaded)
     if missing > 0:
-        messages.print(f"{missing} points are not finished; `tokenspace sweep` again computes them")
+        are = "is" if missing == 1 else "are"
+        said = f"{counted(missing, 'point')} {are} not finished"
+        messages.print(f"{said}; `tokenspace sweep` again computes what is missing")
     with collector_paused():
         checks = checks_of(loaded, tolerance)
         evidence = evidence_of(loaded, checks)
@@ -92,7 +94,7 @@ def status(
         more = {"busy": found.busy, "remaining": found.remaining}
         document({"out": str(folder), **asdict(found), **more})
         return
-    print(f"{found.done:,} of {found.points:,} points are finished")
+    print(f"{found.done:,} of {counted(found.points, 'point')} finished")
     for name, labels in (("begun", found.begun), ("missing", found.missing)):
         some = "; ".join(shown(label) for label in labels[:SHOWN])
         rest = f"; and {len(labels) - SHOWN:,} more" if len(labels) > SHOWN else ""
@@ -146,7 +148,9 @@ def figures(
     if tokens:
         if results is not None:
             raise InputError("--results and --tokens are two kinds of figures; give one of them")
-        _written(_figures_of_tokens(tokens, out, order, figure or ()), as_json)
+        from tokenspace.cli.token_report import figures_of_tokens
+
+        _written(figures_of_tokens(tokens, out, order, figure or ()), as_json)
         return
     if results is None:
         results = out / "results"
@@ -170,8 +174,8 @@ def _say_unknown(loaded: list[Any]) -> None:
         except InputError as error:
             reasons.append(str(error))
     if reasons:
-        count = f"{len(reasons):,} of {len(loaded):,} points"
-        said = shown(f"{count} are drawn without theory: {reasons[0]}")
+        count = f"{len(reasons):,} of {counted(len(loaded), 'point')}"
+        said = shown(f"{count} drawn without theory: {reasons[0]}")
         messages.print(escape(said), soft_wrap=True, highlight=False)
 
 
@@ -181,21 +185,6 @@ def _written(paths: list[Path], as_json: bool) -> None:
     else:
         for path in paths:
             print(path)
-
-
-def _figures_of_tokens(
-    folders: list[Path], out: Path, order: str, only: Sequence[str]
-) -> list[Path]:
-    """Measure the tokens of every folder, and draw what is asked for, or all figures of tokens."""
-    from tokenspace.cli.given import measured_groups
-    from tokenspace.figures import draw_all
-    from tokenspace.figures.given import of_tokens
-    from tokenspace.tokens.arrays import load_order
-    from tokenspace.tokens.folders import token_groups
-
-    groups = [g for folder in folders for g in token_groups(folder)]
-    found = measured_groups(groups, POINTS_OF_FIGURES, load_order(order), 0)
-    return draw_all([(m, m.result) for m in found], out, only=only or of_tokens())
 
 
 @app.command()

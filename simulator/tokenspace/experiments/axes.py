@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import MISSING
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from tokenspace.parameters import Parameter
 
 MOST = 100_000  # values of one axis
 DIGITS = 12  # significant ones of a value between the ends: 0.3, not 0.30000000000000004
+LARGE = 1e300  # differences of numbers below are finite
+EVEN = 1e-12  # of a step: what linspace and sums of steps are off by
 ENDS = "of the axis"
 RANGE: Specifications = {
     "from": (Parameter(f"first value {ENDS}"), MISSING),
@@ -41,7 +44,23 @@ def values_of(axis: Any, path: str, problems: list[str]) -> list[Any]:
             '{ from = 0.1, to = 0.9, points = 9, scale = "linear" }'
         )
         return []
-    return axis
+    return _through_zero(axis)
+
+
+def _through_zero(values: list[Any]) -> list[Any]:
+    """Evenly spaced numbers, where one that rounding alone keeps from 0 is 0.
+
+    Such as 5.6e-17 between -0.3 and 0.3; elsewhere a number so small is meant.
+    """
+    numbers = all(type(v) in (int, float) and abs(v) < LARGE for v in values)
+    if len(values) < 3 or not numbers:
+        return values
+    step = (values[-1] - values[0]) / (len(values) - 1)
+    nearest = min(range(len(values)), key=lambda k: abs(values[k]))
+    if not 0 < abs(values[nearest]) < EVEN * abs(step) < math.inf:
+        return values
+    even = all(math.isclose(b - a, step, rel_tol=1e-9) for a, b in pairwise(values))
+    return [0.0 if even and k == nearest else v for k, v in enumerate(values)]
 
 
 def _range(table: dict[str, Any], path: str, problems: list[str]) -> list[Any]:
@@ -57,7 +76,8 @@ def _range(table: dict[str, Any], path: str, problems: list[str]) -> list[Any]:
         return []
     spaced = np.geomspace if read["scale"] == "log" else np.linspace
     with np.errstate(all="ignore"):  # ends too far apart are told below
-        values = [_rounded(x) for x in spaced(float(first), float(last), points).tolist()]
+        inside = [_rounded(x) for x in spaced(float(first), float(last), points).tolist()]
+    values = _through_zero(inside)
     values[0], values[-1] = float(first), float(last)
     if not all(map(math.isfinite, values)) or len(set(values)) < points > 1:
         problems.append(f"{path}: {points} values from {first} to {last} do not all differ")

@@ -78,9 +78,9 @@ def draw_all(
     """
     import matplotlib.pyplot as plt
 
-    from tokenspace.figures.style import STYLE
+    from tokenspace.figures.style import style_of
 
-    out = Path(out)
+    out, style = Path(out), style_of(loaded)
     written = []
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -88,7 +88,7 @@ def draw_all(
             figure = draw(name, loaded, **options)
             for suffix in suffixes:
                 path = out / f"{name}.{suffix}"
-                with plt.rc_context(STYLE):
+                with plt.rc_context(style):
                     figure.savefig(path)
                 written.append(path)
                 figure.set_layout_engine("none")  # laid out once is enough

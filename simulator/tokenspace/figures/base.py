@@ -41,7 +41,7 @@ class Figure(ABC):
         """
         import matplotlib.pyplot as plt
 
-        from tokenspace.figures.style import STYLE
+        from tokenspace.figures.style import style_of
 
         unknown = [k for k in options if k not in inspect.signature(cls).parameters]
         if unknown:
@@ -49,7 +49,7 @@ class Figure(ABC):
             raise InputError(f"the figure {name} has no option {unknown[0]!r}")
         loaded = [(_named(point), result) for point, result in loaded]
         plt.draw_if_interactive()  # loads what draws, whose settings the context would take back
-        with plt.rc_context(STYLE):
+        with plt.rc_context(style_of(loaded)):
             figure = cls(**options).draw(loaded)
         plt.close(figure)
         return figure

@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from textwrap import wrap
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import (
+    FuncFormatter,
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+    SymmetricalLogLocator,
+)
 
 from tokenspace.errors import InputError
 from tokenspace.figures.base import Figure
+from tokenspace.figures.choice import LONGEST_TITLE, chosen, models_of, named, title_of
 from tokenspace.figures.sheet import MOST_PANELS, panels_of
-from tokenspace.figures.style import distinct, spread, words
+from tokenspace.figures.style import distinct, words
 from tokenspace.registry import ROOMS
 
 COLUMNS = 4
+BESIDE = 0.6  # of a layer: lines lie beside each other
+LEAST_SPAN = 0.02  # of cosines
+LETTER = 0.62  # width of a letter by its size, of the widest texts
+NO_DIFFERENCE = "D(n) = 0 at every n:\nboth branches have\nthe same sums"
 FEWER = "beyond, fewer than half of the pairs"
 
 
@@ -37,48 +49,72 @@ def of_tokens() -> tuple[str, ...]:
 
 
 def panels(
-    loaded: list[Any], draw: Callable[[Any, Any], None], ylabel: str, title: str, **axis: Any
+    loaded: list[Any], draw: Callable[[Any, Any], str], ylabel: str, title: str, **axis: Any
 ) -> Any:
-    """A panel for each of up to 12 groups, spread evenly over all of them, with one legend.
+    """A panel for each of up to 12 groups, with one legend; groups without a panel are named.
 
     Args:
         loaded: (group, result) pairs.
-        draw: draws a result on the axes of its panel.
+        draw: draws a result on the axes of its panel; returns why there is nothing to draw.
         ylabel, title: of the figure.
         axis: what is set of every panel.
     """
     if not loaded:
         raise InputError("this figure shows measured tokens, but none are given")
-    shown = spread(loaded, MOST_PANELS)
+    shown, left = chosen(loaded, MOST_PANELS)
+    models = models_of(loaded)
     size = (3.3, 3.2) if len(shown) > 1 else (5.5, 3.8)
     figure, used = panels_of(len(shown), size, COLUMNS, shared=False)
     for axes, (group, result) in zip(used, shown, strict=True):
-        draw(axes, result)
+        axes.set_title(title_of(group, len(models) > 1), fontsize=9)
+        if why := draw(axes, result):
+            axes.text(0.5, 0.5, why, ha="center", va="center", transform=axes.transAxes)
+            axes.set(xticks=[], yticks=[])
+            continue
         last = result.reached().n[-1]
         if last < result.n[-1]:
             axes.axvline(last, color="0.4", linestyle=":", linewidth=1, label=FEWER)
         axes.set(**axis)
-        axes.set_title(group.label, fontsize=10)
         _plain_numbers(axes)
     for axes in used[::COLUMNS]:
         axes.set_ylabel(ylabel)
     for axes in used[-COLUMNS:]:
         axes.set_xlabel("number of tokens $n$")
-    left_out = len(loaded) - len(shown)
-    figure.suptitle(title + (f" ({left_out} more are not shown)" if left_out else ""), fontsize=12)
-    entries: dict[str, Any] = {}
-    for axes in used:
-        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-            entries.setdefault(label, handle)
-    _legend_below(figure, entries)
+    foot = ""
+    if len(models) == 1:
+        title = f"{title}: {words(models[0])}"
+    if left:
+        title = f"{title} ({len(shown)} of {len(loaded)} groups)"
+        foot = _wrapped(figure, f"Groups without a panel: {named(left, len(models) > 1)}", 9)
+    figure.suptitle(_wrapped(figure, title, 12), fontsize=12)
+    legend_below(figure, by_label(*used), foot)
     return figure
 
 
-def _legend_below(figure: Any, entries: dict[str, Any]) -> None:
+def _wrapped(figure: Any, text: str, size: float) -> str:
+    """Lines of letters of that size that are no wider than the figure."""
+    letters = 72 * figure.get_figwidth() / (LETTER * size)
+    return "\n".join(wrap(text, int(letters)))
+
+
+def by_label(*panels: Any) -> dict[str, Any]:
+    """What a legend of all of these axes shows: the first handle of each label."""
+    entries: dict[str, Any] = {}
+    for axes in panels:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            entries.setdefault(label, handle)
+    return entries
+
+
+def legend_below(figure: Any, entries: dict[str, Any], foot: str = "") -> None:
     """One legend of handles by label, in as many columns as the figure is wide enough for."""
-    for columns in range(len(entries), 0, -1):
+    for columns in range(max(len(entries), 1), 0, -1):
         legend = figure.legend(
-            entries.values(), entries.keys(), loc="outside lower center", ncols=columns
+            entries.values(),
+            entries.keys(),
+            loc="outside lower center",
+            ncols=columns,
+            title=foot or None,
         )
         if columns == 1 or legend.get_window_extent().width <= figure.bbox.width:
             return
@@ -92,6 +128,14 @@ def _plain_numbers(axes: Any) -> None:
             axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
             axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             axis.set_minor_formatter(NullFormatter())
+
+
+def balance_scale(axes: Any) -> None:
+    """The side of an n_balance: logarithmic from 1 on, even below, to -1 at most."""
+    axes.set_yscale("symlog", linthresh=1)
+    axes.set_ylim(bottom=min(max(axes.dataLim.y0 - 0.1, -1.0), 0.0))
+    axes.yaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=1, subs=(1.0, 2.0, 5.0)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
 def with_errors(axes: Any, n: Any, estimate: Any, label: str, colour: str) -> None:
@@ -122,9 +166,15 @@ def psi_panels(loaded: list[Any], names: dict[str, str], title: str) -> Any:
                 "given tokens, see tokenspace measure; the figure 'correlations' is for all results"
             )
 
-    def draw(axes: Any, result: Any) -> None:
+    def draw(axes: Any, result: Any) -> str:
         for k, (name, label) in enumerate(names.items()):
             with_errors(axes, result.n, result.correlations[name], label, f"C{k}")
+        axes.ticklabel_format(axis="y", useOffset=False)
+        low, high = axes.get_ylim()
+        if high - low < LEAST_SPAN:  # of tokens all alike nothing but rounding would be seen
+            middle = (low + high) / 2
+            axes.set_ylim(middle - LEAST_SPAN / 2, middle + LEAST_SPAN / 2)
+        return ""
 
     return panels(loaded, draw, "average cosine", f"{title} (± 2 s.e.)", xscale="log")
 
@@ -133,6 +183,8 @@ def against_depth(
     loaded: list[Any], take: Callable[[Any], tuple[float, float, float]], ylabel: str, title: str
 ) -> Any:
     """A number of each layer with its interval, a line for each part of each model.
+
+    An end that is not bounded is drawn to the edge, with an arrow.
 
     take: (value, low, high) of a result; raises InputError where there is none.
     """
@@ -145,30 +197,46 @@ def against_depth(
         except InputError:
             row = (group.layer, math.nan, math.nan, math.nan)
         lines.setdefault((group.model, group.part), []).append(row)
-    figure, axes = plt.subplots(figsize=(8.5, 5.0))
+    figure, axes = plt.subplots(figsize=(8.5, 5.4), layout="constrained")
     if not lines:
         axes.text(0.5, 0.5, "no group says its layer", ha="center", transform=axes.transAxes)
-    width = 0.12
+    several = len({model for model, _ in lines}) > 1
     for k, (((model, part), rows), colour) in enumerate(
         zip(lines.items(), distinct(len(lines)), strict=True)
     ):
         layer, value, low, high = np.array(sorted(rows)).T
         value = np.where(np.isfinite(value), value, np.nan)
-        place = layer + width * (k - (len(lines) - 1) / 2) if len(lines) > 1 else layer
-        ends = [abs(np.where(np.isfinite(e), e, value) - value) for e in (low, high)]
+        place = layer + BESIDE / len(lines) * (k - (len(lines) - 1) / 2)
+        known = [np.where(np.isfinite(end), end, value) for end in (low, high)]
         axes.errorbar(
             place,
             value,
-            ends,
+            [value - known[0], known[1] - value],
             fmt="o-",
             color=colour,
             markersize=4,
             linewidth=1.2,
-            capsize=3,
-            label=f"{words(model)}, {words(part)}",
+            elinewidth=0.8,
+            capsize=2 if len(lines) < 4 else 0,
+            label=f"{words(model, LONGEST_TITLE)}, {words(part)}" if several else words(part),
         )
+        for side, unbounded in ((0, low == -np.inf), (1, high == np.inf)):
+            for x, y in zip(place[unbounded], value[unbounded], strict=True):
+                _to_the_edge(axes, x, y, side, colour)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set(xlabel="layer (0: what enters the first)", ylabel=ylabel, title=title)
-    if lines:
-        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    layers = [row[0] for rows in lines.values() for row in rows]
+    if layers:  # those without a point too
+        axes.set_xlim(min(layers) - 0.5, max(layers) + 0.5)
+    axes.set(xlabel="layer (0: what enters the first)", ylabel=ylabel)
+    models = {model for model, _ in lines}
+    if len(models) == 1:
+        title = f"{title}\n{words(models.pop())}"
+    figure.suptitle(title, fontsize=12)
     return figure
+
+
+def _to_the_edge(axes: Any, x: float, y: float, side: int, colour: Any) -> None:
+    """An arrow from a point down to the edge of its axes (side 0), or up (1)."""
+    if math.isfinite(y):
+        arrow = {"arrowstyle": "->", "color": colour, "linewidth": 0.8, "shrinkA": 0, "shrinkB": 0}
+        axes.annotate("", (x, side), (x, y), ("data", "axes fraction"), "data", arrowprops=arrow)

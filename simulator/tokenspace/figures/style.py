@@ -8,6 +8,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 
+from tokenspace.figures.fonts import drawable, families
 from tokenspace.printable import shown
 
 STYLE: Any = {
@@ -34,12 +35,26 @@ LONGEST_NAME = 80
 HIDDEN = "_nolegend_"
 
 
-def words(text: object) -> str:
+def words(text: object, longest: int | None = LONGEST_NAME) -> str:
     """A name from anybody as figures can show it: no formula, no line without end, never hidden."""
-    said = shown(text).replace("\n", " ").replace("\\$", "\\ $").replace("$", r"\$")
-    if len(said) > LONGEST_NAME:
-        said = f"{said[:LONGEST_NAME].rstrip(chr(92))}..."
+    said = shown(text).replace("\n", " ")
+    said = drawable(said if longest is None else shortened(said, longest))
+    said = said.replace("\\$", "\\ $").replace("$", r"\$")
     return f" {said}" if said.startswith("_") else said  # which legends leave out
+
+
+def shortened(text: str, longest: int) -> str:
+    """Both ends of a long name: what tells names apart often comes last."""
+    if len(text) <= longest:
+        return text
+    tail = (longest - 3) // 2
+    return f"{text[: longest - 3 - tail]}...{text[-tail:]}"
+
+
+def style_of(loaded: Sequence[Any]) -> Any:
+    """The look of figures of these (point, result) pairs, in fonts that have their names."""
+    said = {c for point, _ in loaded for c in shown(point.label) if not c.isascii()}
+    return STYLE | {"font.family": families(said)} if said else STYLE
 
 
 def shades(count: int) -> list[Any]:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from tokenspace.printable import counted
 from tokenspace.statistics import verdict
 from tokenspace.statistics.evidence import (
     LEVEL,
@@ -44,13 +45,13 @@ def _of_seeds(found: Evidence) -> list[str]:
     shared, points = found.shared, found.points
     sharing = sum(len(labels) for _, labels in shared)
     if len(shared) == 1 and sharing == points:
-        who = f"all {points} points share seed {shared[0][0]}"
+        who = f"all {points:,} points share seed {shared[0][0]}"
     else:
         named = []
         for seed, labels in shared[:SHOWN]:
             more = f" and {len(labels) - SHOWN} more" if len(labels) > SHOWN else ""
             named.append(f"seed {seed}: {'; '.join(labels[:SHOWN])}{more}")
-        more = f", and {len(shared) - SHOWN} seeds more" if len(shared) > SHOWN else ""
+        more = f", and {counted(len(shared) - SHOWN, 'more seed')}" if len(shared) > SHOWN else ""
         who = f"{sharing} of {points} points share seeds ({', '.join(named)}{more})"
     return [
         f"Evidence: {who}: one experiment seen many times, which says nothing of chance.",
@@ -69,7 +70,7 @@ def _of_scatter(found: Evidence) -> str:
     if len(found.z) > 1:
         low, high = chance["std"]
         std = f"standard deviation {found.std:.2f} (chance {low:.2f} to {high:.2f}), "
-    return f"Evidence: {len(found.z)} independent z-scores, {mean}, {std}{beyond}."
+    return f"Evidence: {counted(len(found.z), 'independent z-score')}, {mean}, {std}{beyond}."
 
 
 def _of_chance(found: Evidence) -> list[str]:
@@ -97,7 +98,7 @@ def _of_chance(found: Evidence) -> list[str]:
 
 def _of_fails(found: Evidence) -> str:
     most, level = found.most_fails, verdict.LEVEL
-    said = f"FAIL: {found.fails} of {found.judged} points; chance gives up to {most}"
+    said = f"FAIL: {found.fails} of {counted(found.judged, 'point')}; chance gives up to {most}"
     if found.fail_p_value < CLEAR:
         return f"{said}: NOT CHANCE (p = {found.fail_p_value:.2g})."
     return f"{said}, where each true theory fails in {level:.0%} of runs or fewer."

@@ -12,6 +12,7 @@ import base64
 import gzip
 import hashlib
 import json
+import struct
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
@@ -26,7 +27,7 @@ from tokenspace.experiments.status import Status, status_of
 from tokenspace.experiments.store import read_config
 from tokenspace.figures import draw_all, meaning
 from tokenspace.files import require_replaceable
-from tokenspace.printable import shown
+from tokenspace.printable import counted, shown
 from tokenspace.provenance import versions
 from tokenspace.report.columns import columns
 from tokenspace.report.curves import KEPT, KINDS, curves
@@ -44,6 +45,8 @@ SCRIPTS = (
     "point.js",
     "start.js",
 )
+
+READABLE = 1.6  # dots of a picture to a dot of a page: letters then have those of small print
 
 
 def write_report(
@@ -116,20 +119,25 @@ def _unfinished(found: Status) -> str:
         return ""
     left = found.points - found.done
     return (
-        f"This sweep is not finished: {left:,} of {found.points:,} points are missing. "
-        "`tokenspace sweep` again computes them; write this report anew then."
+        f"This sweep is not finished: {left:,} of {counted(found.points, 'point')} missing. "
+        "`tokenspace sweep` again computes what is missing; write this report anew then."
     )
 
 
-def figures_of(loaded: list[Any], only: Sequence[str] = ()) -> list[dict[str, str]]:
-    """Name, meaning and data URL of these figures, or of every one that suits the results."""
+def figures_of(loaded: list[Any], only: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Name, meaning, data URL and size of these figures, or of all that suit the results."""
     with tempfile.TemporaryDirectory() as folder:
         drawn = draw_all(loaded, folder, suffixes=("png",), only=only)
-        return [
-            {
-                "name": path.stem.replace("_", " "),
-                "meaning": meaning(path.stem),
-                "url": "data:image/png;base64," + _text(path.read_bytes()),
-            }
-            for path in drawn
-        ]
+        return [_figure(path.stem, path.read_bytes()) for path in drawn]
+
+
+def _figure(name: str, png: bytes) -> dict[str, Any]:
+    """width, height: on a narrow screen, where the picture is moved to the side in its box."""
+    width, height = struct.unpack(">II", png[16:24])  # PNG: of its first chunk
+    return {
+        "name": name.replace("_", " "),
+        "meaning": meaning(name),
+        "url": "data:image/png;base64," + _text(png),
+        "width": round(width / READABLE),
+        "height": round(height / READABLE),
+    }

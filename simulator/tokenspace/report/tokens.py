@@ -19,15 +19,13 @@ import numpy as np
 
 from tokenspace.errors import InputError
 from tokenspace.figures.given import of_tokens
-from tokenspace.printable import shown
+from tokenspace.printable import UNKNOWN, brief, counted, number, shown
 from tokenspace.provenance import versions
 from tokenspace.report.html import figures_of, written
 from tokenspace.statistics.result import Result
 from tokenspace.tokens.collected import is_collected, read_collected
 from tokenspace.tokens.describe import TokenDescription
 from tokenspace.tokens.folders import Measured
-
-UNKNOWN = "-"
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,8 @@ def provenance(folder: str | Path) -> dict[str, str]:
     if not is_collected(folder):
         return {"name": shown(folder.resolve().name), "said": "no manifest", "manifest": ""}
     found = read_collected(folder)
-    said = f"{len(found.sequences):,} sequences ({found.kind}), {len(found.groups):,} groups"
+    sequences = counted(len(found.sequences), "sequence")
+    said = f"{sequences} ({found.kind}), {counted(len(found.groups), 'group')}"
     for name in ("model", "revision"):
         if found.about.get(name):
             said += f"; {name} {found.about[name]}"
@@ -88,14 +87,6 @@ def provenance(folder: str | Path) -> dict[str, str]:
         "said": shown(said),
         "manifest": shown(manifest),
     }
-
-
-def number(mean: Any, error: Any = math.nan) -> str:
-    """A value with its standard error, where these are known."""
-    mean, error = float(mean), float(error)
-    if not math.isfinite(mean):
-        return UNKNOWN
-    return f"{mean:.4g} ± {error:.2g}" if 0 < error < math.inf else f"{mean:.4g}"
 
 
 def _overview(m: Measured) -> list[str]:
@@ -110,7 +101,10 @@ def _overview(m: Measured) -> list[str]:
     try:
         balance = result.n_balance()
         low, high = balance.interval
-        row += [number(balance.mean), f"{low:.3g} to {high:.3g}" if low == low else UNKNOWN]
+        row += [
+            number(balance.mean),
+            f"{brief(low, 3)} to {brief(high, 3)}" if low == low else UNKNOWN,
+        ]
     except InputError:
         row += [UNKNOWN, UNKNOWN]
     try:

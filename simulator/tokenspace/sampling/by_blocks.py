@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import warnings
-
 import numpy as np
 
-from tokenspace.covariance import Covariance, TokenLaw
+from tokenspace.covariance import Covariance
 from tokenspace.covariance.innovations import innovations
 from tokenspace.sampling.plan import TOKEN_BLOCK, Plan, divergence_plan, statistics_plan
 from tokenspace.sampling.sampler import Request
 from tokenspace_kernels.blocks import Blocks, lay_out
-from tokenspace_kernels.dispatch import (
-    DEFAULT,
-    PALLAS_CHANGES,
-    PALLAS_FEATURES,
-    VARIABLE,
-    Kernel,
-    kernel,
-)
+from tokenspace_kernels.dispatch import kernel
+from tokenspace_kernels.limits import Work
 from tokenspace_kernels.sample_divergence import LinearBlocks, TokenBlocks
 
 METHOD = "block innovations"
 HOST_BLOCK = 16  # tokens that a loop on the host forms at once: fewer multiply-adds a number
-LEAST_DIM = 8  # features from which a loop along them beats vectors across replicates
 OF_MEASURING = 14  # norms, products and sums of unit vectors, a number of a token
 
 
@@ -42,31 +32,9 @@ def prepare(request: Request) -> Plan:
     return _prepare_statistics(request)
 
 
-def _drawer(name: str, dim: int, law: TokenLaw) -> Kernel:
-    """The kernel that draws: others than plain JAX know some laws and numbers of features only."""
-    chosen = kernel(name)
-    whole = name == "sample_statistics"  # tokens are formed, and changed by the law
-    if chosen.implementation == "numba":
-        limit = f"fewer than {LEAST_DIM} features"
-        suits = dim >= LEAST_DIM and not (whole and law.token_change == "other")
-    elif chosen.implementation == "pallas" and whole:
-        limit = f"more than {PALLAS_FEATURES} features"
-        suits = dim <= PALLAS_FEATURES and law.token_change in PALLAS_CHANGES
-    else:
-        return chosen
-    if suits:
-        return chosen
-    if os.environ.get(VARIABLE) == chosen.implementation:
-        warnings.warn(
-            f"{chosen.implementation!r} draws neither {limit} nor {law!r}: {DEFAULT!r} runs",
-            stacklevel=2,
-        )
-    return kernel(name, DEFAULT)
-
-
 def _prepare_divergence(request: Request) -> Plan:
     model = request.model
-    drawer = _drawer("sample_divergence", model.dim, model.law)
+    drawer = kernel("sample_divergence", work=Work(model.dim))
     size = drawer.token_block or TOKEN_BLOCK
     layout = lay_out(request.grid, size)
     rows = tuple(
@@ -85,7 +53,7 @@ def _prepare_statistics(request: Request) -> Plan:
     (model,) = request.model.terms
     layout = lay_out(request.grid, TOKEN_BLOCK)
     parts = (model.branches.total, model.branches.difference)
-    drawer = _drawer("sample_statistics", model.dim, model.law)
+    drawer = kernel("sample_statistics", work=Work(model.dim, model.law.token_change))
     size = HOST_BLOCK if drawer.on_host else drawer.token_block or TOKEN_BLOCK
     return statistics_plan(
         drawer,
@@ -96,7 +64,7 @@ def _prepare_statistics(request: Request) -> Plan:
         request.grid,
         psi=not request.divergence_only,
         method=METHOD,
-        elements=2 * (drawer.token_block or TOKEN_BLOCK) * model.dim,
+        elements=2 * (drawer.at_once or TOKEN_BLOCK) * model.dim,
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tokenspace.statistics.estimate import LEVEL, Fitted, Moments, t_quantile, two_sided
+from tokenspace.statistics.estimate import LEVEL, Estimate, Fitted, Moments, t_quantile, two_sided
 from tokenspace.statistics.exponent import require_points
 
 LEAST_POINTS = 3  # token counts: two fix the law, and say nothing of whether it holds
@@ -96,6 +96,43 @@ def fit_balance(n: np.ndarray, amplitude: Moments, level: float = LEVEL) -> Bala
         amplitude.least_freedom,
         bool(constant),
     )
+
+
+def balance_curve(
+    n: np.ndarray, equal: Estimate, delta: Estimate, upsilon: Moments, level: float = LEVEL
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(1 - psi_equal)/Delta - 1 from the psi's of each n, with the ends of Fieller's interval.
+
+    How the errors of psi_equal and Delta go together is known of Upsilon = n (1 - psi_equal) +
+    n (n - 1) Delta, which is measured on the same pairs: Var(Upsilon) = n^2 Var(psi_equal) +
+    n^2 (n - 1)^2 Var(Delta) - 2 n^2 (n - 1) Cov(psi_equal, Delta).
+
+    Args:
+        n: token counts (m,).
+        equal, delta: psi_equal and Delta = psi_within - psi_cross at n.
+        upsilon: of the same psi's.
+        level: confidence of the interval, in (0, 1).
+
+    Returns:
+        Value, low and high, (m,). Infinite: a value where Delta <= 0, ends that the data do not
+        bound. NaN: all at n = 1, and ends where errors are unknown.
+
+    Source: the curve is Li et al. 2025; Fieller 1954 for the interval.
+    """
+    value, low, high = np.full((3, len(n)), np.nan)
+    error = upsilon.standard_error
+    freedom = np.broadcast_to(upsilon.degrees_of_freedom, len(n))
+    for k in np.flatnonzero(n > 1):
+        slope, intercept = delta.mean[k], 1 - equal.mean[k] - delta.mean[k]
+        value[k] = intercept / slope if slope > 0 else np.inf
+        of_equal, of_delta = equal.standard_error[k] ** 2, delta.standard_error[k] ** 2
+        m = n[k] - 1.0
+        both = (of_equal + m**2 * of_delta - (error[k] / n[k]) ** 2) / (2 * m)
+        across = -both - of_delta  # of intercept and slope
+        c = np.array([[of_equal + of_delta + 2 * both, across], [across, of_delta]])
+        if np.isfinite(c).all():
+            low[k], high[k] = _fieller(intercept, slope, c, two_sided(level, freedom[k]))
+    return value, low, high
 
 
 def _weighted(design: np.ndarray, scale: np.ndarray) -> np.ndarray:

@@ -69,6 +69,19 @@ class Estimate:
 
 
 @dataclass(frozen=True)
+class Positive(Estimate):
+    """An estimate of what is > 0, such as a length; its interval is of the logarithm."""
+
+    def interval(self, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
+        """Student's t interval, (low, high), both > 0; NaN where the error is unknown."""
+        reach = two_sided(level, self.degrees_of_freedom) * self.standard_error / self.mean
+        with np.errstate(over="ignore"):
+            return self.mean * np.exp(-reach), self.mean * np.exp(reach)
+
+    __repr__ = Estimate.__repr__
+
+
+@dataclass(frozen=True)
 class Moments:
     """Mean with its covariance across the grid, (m,) and (m, m); count and degrees of freedom.
 

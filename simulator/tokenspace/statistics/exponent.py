@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from tokenspace.errors import InputError
+from tokenspace.printable import counted
 from tokenspace.statistics.estimate import LEVEL, Moments, two_sided
 
 
@@ -61,7 +62,7 @@ def require_points(what: str, n: np.ndarray, amplitude: Moments, least: int) -> 
     if len(zero):
         raise InputError(
             f"{what}: D(n) = 0 at n = {zero[0]}"
-            + (f" and {len(zero) - 1} more token counts" if len(zero) > 1 else "")
+            + (f" and {counted(len(zero) - 1, 'more token count')}" if len(zero) > 1 else "")
             + ", where both branches have the same sum, so it follows no power of n; leave tokens "
             "that the branches share, or those token counts, out"
         )

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from tokenspace.errors import InputError
-from tokenspace.statistics.estimate import Moments
+from tokenspace.statistics.estimate import Estimate, Positive
 
 
 def members_of(groups: Any, pairs: int) -> np.ndarray:
@@ -53,7 +53,7 @@ def members_of(groups: Any, pairs: int) -> np.ndarray:
         raise InputError(f"groups have dtype {labels.dtype}; whole numbers or words are needed")
     _, numbers = np.unique(labels, return_inverse=True)
     members = _merged(numbers.reshape(pairs, -1))
-    sizes = begin_groups(members.max() + 1, 0).add(np.zeros((pairs, 0)), members).sizes
+    sizes = sizes_of(members)
     if len(sizes) < 2:
         raise InputError(
             "groups: all pairs are in one group, so nothing is known of errors; leave groups out "
@@ -84,7 +84,7 @@ def _merged(members: np.ndarray) -> np.ndarray:
 class GroupSums:
     """Values summed over all pairs (v,) and over the pairs of each group (K, v), and their counts.
 
-    Memory grows with groups, not with pairs.
+    For what is computed anew without each group; of means alone, `clusters` keeps less.
     """
 
     count: int
@@ -98,8 +98,7 @@ class GroupSums:
         A pair that names a group twice is in it once.
         """
         sizes, sums = self.sizes.copy(), self.sums.copy()
-        for k, column in enumerate(members.T):
-            new = ~np.any(members[:, :k] == column[:, None], axis=1)
+        for column, new in named_once(members):
             np.add.at(sizes, column[new], 1)
             np.add.at(sums, column[new], values[new])
         return GroupSums(self.count + len(values), self.total + values.sum(axis=0), sizes, sums)
@@ -115,26 +114,33 @@ class GroupSums:
         return (self.total - self.sums) / (self.count - self.sizes)[:, None]
 
     @property
-    def moments(self) -> Moments:
-        """The mean with its delete-one-group covariance, (v, v)."""
-        left = deviations(self.without)
-        return Moments(self.mean, left.T @ left, self.count, self.degrees_of_freedom)
-
-    @property
     def degrees_of_freedom(self) -> float:
-        """(sum s^2)^2 / sum s^4 - 1 for groups of s pairs: K - 1 where all are of one size.
-
-        As if groups had effects of one variance, so that a group of many pairs brings more of it;
-        at least 1. Source: Satterthwaite 1946, for sums of unequal variances.
-        """
-        square = self.sizes.astype(np.float64) ** 2
-        return max(float(square.sum() ** 2 / (square @ square)) - 1, 1.0)
+        """See `freedom_of`."""
+        return freedom_of(self.sizes)
 
 
-def freedom_of(members: np.ndarray) -> float:
-    """Degrees of freedom of errors over pairs with these groups (pairs, w)."""
+def named_once(members: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Each column of members (P, w), and which pairs name that group in no column before, (P,)."""
+    return [
+        (column, ~np.any(members[:, :k] == column[:, None], axis=1))
+        for k, column in enumerate(members.T)
+    ]
+
+
+def freedom_of(sizes: np.ndarray) -> float:
+    """(sum s^2)^2 / sum s^4 - 1 for groups of s pairs: K - 1 where all are of one size.
+
+    As if groups had effects of one variance, so that a group of many pairs brings more of it;
+    at least 1. Source: Satterthwaite 1946, for sums of unequal variances.
+    """
+    square = sizes.astype(np.float64) ** 2
+    return max(float(square.sum() ** 2 / (square @ square)) - 1, 1.0)
+
+
+def sizes_of(members: np.ndarray) -> np.ndarray:
+    """How many pairs with these groups (pairs, w) each group is in."""
     empty = begin_groups(int(members.max()) + 1, 0)
-    return empty.add(np.zeros((len(members), 0)), members).degrees_of_freedom
+    return empty.add(np.zeros((len(members), 0)), members).sizes
 
 
 def begin_groups(groups: int, width: int) -> GroupSums:
@@ -147,3 +153,42 @@ def deviations(left: np.ndarray) -> np.ndarray:
     over K, are the jackknife's variance."""
     groups = len(left)
     return (left - left.mean(axis=0)) * np.sqrt((groups - 1) / groups)
+
+
+def jackknifed(rows: np.ndarray, count: int, freedom: float) -> Estimate:
+    """A number of all groups with the error that those without each, (1 + K,) in all, give it.
+
+    Its error is NaN where one of them is none, or where there is none.
+    """
+    left = rows[1:]
+    known = len(left) > 0 and np.isfinite(left).all()
+    error = np.sqrt(np.sum(deviations(left) ** 2)) if known else np.asarray(np.nan)
+    return Estimate(rows[0], error, count, freedom)
+
+
+def unbiased(rows: np.ndarray, count: int, freedom: float, *, positive: bool = False) -> Estimate:
+    """The same without the bias that falls as 1/K: K theta - (K - 1) mean of theta_(-k).
+
+    For variances and higher moments of few groups, which lean low and whose errors rest on the
+    few groups that lie far out: degrees of freedom are at most 2 K / (kappa - 1 + 2/(K - 1)), those
+    of a variance of K values of kurtosis kappa, K - 1 of Gaussian ones. kappa is that of the K
+    deviations, times (K + 1)/(K - 1), as that of few Gaussian values is too small.
+
+    Args:
+        rows: the number of all groups, then without each, (1 + K,), K >= 3.
+        count, freedom: of the estimate.
+        positive: of what is > 0: the error is that of its logarithm, NaN where one is not > 0.
+
+    Source: Quenouille 1956, Notes on bias in estimation; Satterthwaite 1946.
+    """
+    left, groups = rows[1:], len(rows) - 1
+    mean = groups * rows[0] - (groups - 1) * left.mean()
+    if positive and not (mean > 0 and np.all(left > 0)):
+        return Estimate(np.asarray(mean), np.asarray(np.nan), count, freedom)
+    terms = deviations(np.log(left) if positive else left) ** 2
+    variance = terms.sum()
+    if variance > 0:
+        kappa = groups * np.sum(terms**2) / variance**2 * (groups + 1) / (groups - 1)
+        freedom = min(freedom, 2 * groups / (kappa - 1 + 2 / (groups - 1)))
+    error = np.sqrt(variance) * (mean if positive else 1.0)
+    return (Positive if positive else Estimate)(np.asarray(mean), error, count, freedom)

@@ -12,6 +12,7 @@ import numpy as np
 from tokenspace import theory
 from tokenspace.deferred import DeferredField
 from tokenspace.errors import InputError
+from tokenspace.printable import counted
 from tokenspace.registry import ROOMS
 from tokenspace.statistics import amplitude, balance, exponent, scale, verdict
 from tokenspace.statistics.control import Control, chosen_estimator, control
@@ -307,7 +308,7 @@ class Result:
             InputError: no figure has that name, or it has no such option.
         """
         # by name from the registry, as laws and samplers are: no room below knows the figures
-        point = SimpleNamespace(label=f"{self.replicates:,} replicates", axes={})
+        point = SimpleNamespace(label=counted(self.replicates, "replicate"), axes={})
         return ROOMS["figure"].find(figure).of([(point, self)], **options)
 
     def __repr__(self) -> str:

@@ -100,7 +100,12 @@ def begin(n: np.ndarray, psi: bool, logs: bool = False, unit: bool = False) -> A
         psi: whether the psi's will be drawn.
         logs: whether log D is wanted, of tokens with heavy tails.
         unit: whether D of the tokens scaled to norm 1 is wanted; needs psi.
+
+    Raises:
+        ValueError: unit without psi.
     """
+    if unit and not psi:
+        raise ValueError("D of tokens scaled to norm 1 is made of psi's: psi=True is needed")
     m, kinds = len(n), 3 if psi else 2
     empty = Sums(0, np.zeros(kinds * m), np.zeros((kinds * m,) * 2))
     diagonal = Sums(0, np.zeros(len(PSI) * m), np.zeros(len(PSI) * m)) if psi else None

@@ -28,6 +28,7 @@ from tokenspace.statistics.estimate import Moments, t_quantile
 from tokenspace.statistics.exponent import Exponent, adjacent_slopes, require_points
 
 LEVEL = 0.05
+ANY = "any"  # of the regimes
 MOST_REPLICATES = 2**32  # that an experiment can have
 
 
@@ -61,9 +62,9 @@ class Check:
 
     verdict: "PASS", "FAIL" or "UNDECIDED"; reason: in words; amplitude, exponent: the comparisons;
     regimes_empirical, regimes_theoretical: names at each mid-point of the grid (an undecided
-    empirical regime lists what it may be, joined by "/"); p_value: smallest two-sided p-value
-    over all tests, Bonferroni-corrected, NaN where none was made; replicates_needed: how many
-    would decide, or None; judged: False where there was nothing to compare, and only what was
+    empirical regime lists what it may be, joined by "/", or is "any"); p_value: smallest two-sided
+    p-value over all tests, Bonferroni-corrected, NaN where none was made; replicates_needed: how
+    many would decide, or None; judged: False where there was nothing to compare, and only what was
     measured is shown.
     """
 
@@ -140,8 +141,8 @@ def check(result: Any, tolerance: float = 0.02) -> Check:
     if result.model is None:
         raise InputError("check needs a model; these results were measured on given tokens")
     require_tolerance(tolerance)
-    if result.replicates < 2 or len(result.n) < 2:
-        raise InputError("check needs at least 2 replicates and 2 grid points")
+    if result.replicates < 2:
+        raise InputError("check needs at least 2 replicates: nothing is known of errors from 1")
     name, amplitude = result.amplitude()
     require_points("check", result.n, amplitude, 2)
     unknown = ""
@@ -309,13 +310,15 @@ def _replicates_needed(error: float, replicates: int) -> int | None:
 
 
 def _empirical_regimes(slopes: Exponent) -> np.ndarray:
-    """The regime at each n, or the range that a 95 % interval allows; "-" without errors."""
+    """The regime at each n, or those that a 95 % interval allows; "-" without errors."""
     low, high = (theory.regime(end).tolist() for end in slopes.interval(1 - LEVEL))
     return np.array([_between(a, b) for a, b in zip(low, high, strict=True)])
 
 
 @cache
 def _between(low: str, high: str) -> str:
-    """The regimes from one to another."""
+    """The regimes from one to another, "any" where those are all."""
     order = ["-", *theory.REGIMES]
+    if (low, high) == (order[1], order[-1]):
+        return ANY
     return "/".join(order[order.index(low) : order.index(high) + 1])

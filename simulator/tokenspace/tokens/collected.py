@@ -70,11 +70,18 @@ class Collected:
         if self.kind == "pictures":
             yield from combinations(self.sequences, 2)
             return
-        both: dict[int | None, dict[str | None, Branch]] = {}
+        for a, b in zip(*self.branches(), strict=True):
+            yield self.sequences[a], self.sequences[b]
+
+    def branches(self) -> tuple[np.ndarray, np.ndarray]:
+        """Places in `sequences` of branches A and B of each text."""
+        numbers: dict[int | None, int] = {}
         for s in self.sequences:
-            both.setdefault(s.pair, {})[s.branch] = s
-        for pair in both.values():
-            yield pair["A"], pair["B"]
+            numbers.setdefault(s.pair, len(numbers))
+        both = np.empty((2, len(numbers)), np.int64)
+        for k, s in enumerate(self.sequences):
+            both[int(s.branch == "B"), numbers[s.pair]] = k
+        return both[0], both[1]
 
     def group(self, name: str) -> Group:
         """The group of that name.
@@ -88,6 +95,18 @@ class Collected:
         names = ", ".join(g.name for g in self.groups)
         raise InputError(f"{self.folder}: holds no group {name!r}; it holds {names}")
 
+    def file(self, name: str) -> Path:
+        """Where the tokens of a group lie.
+
+        Raises:
+            InputError: no such group, or its file is missing or elsewhere.
+        """
+        path = self.folder / self.group(name).file
+        if path.is_symlink():
+            raise InputError(f"{path}: is a symbolic link; collections hold their files themselves")
+        require_ordinary(path)
+        return path
+
     @contextmanager
     def open(self, name: str) -> Iterator[Shard]:
         """The file of a group, mapped into memory.
@@ -97,11 +116,7 @@ class Collected:
         """
         from safetensors import safe_open
 
-        group = self.group(name)
-        path = self.folder / group.file
-        if path.is_symlink():
-            raise InputError(f"{path}: is a symbolic link; collections hold their files themselves")
-        require_ordinary(path)
+        group, path = self.group(name), self.file(name)
         try:
             file = safe_open(path, framework="numpy")
         except Exception as error:

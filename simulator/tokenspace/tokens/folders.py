@@ -5,7 +5,7 @@ A group is one layer of one part of a model.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from tokenspace.tokens.manifest import Group
 from tokenspace.tokens.mapped import map_safetensors
 from tokenspace.tokens.measure import measure_pairs
 from tokenspace.tokens.pairs import said_of_errors
-from tokenspace.tokens.unequal import UnequalPairs, unequal_pairs_of
+from tokenspace.tokens.unequal import UnequalPairs, all_paired, as_sequences, paired
 
 POINTS = 17  # token counts to report
 
@@ -54,16 +54,26 @@ class Measured:
     result: Result
 
 
-def token_groups(folder: str | Path) -> list[TokenGroup]:
+def token_groups(folder: str | Path, only: Sequence[str] = ()) -> list[TokenGroup]:
     """The groups of a folder, in the order of its manifest, or of the names of its files.
+
+    only: names of those that are meant; all of them without any.
 
     A folder without a manifest holds .npy files (n, d), each a picture's tokens, or .safetensors
     files, each a layer with an array (n, d) for every picture; all pairs of pictures are taken.
 
     Raises:
-        InputError: no such folder, a damaged manifest, or no tokens in it.
+        InputError: no such folder, a damaged manifest, no tokens in it, or no group of a name.
     """
-    folder = Path(folder)
+    groups = _all_groups(Path(folder))
+    names = [g.name for g in groups]
+    for name in only:
+        if name not in names:
+            raise InputError(f"only = {name!r}: no such group; there are {', '.join(names)}")
+    return [g for g in groups if not only or g.name in only]
+
+
+def _all_groups(folder: Path) -> list[TokenGroup]:
     if is_collected(folder):
         return _collected(read_collected(folder))
     if not folder.is_dir():
@@ -134,41 +144,31 @@ def _collected(found: Collected) -> list[TokenGroup]:
 
 
 def _of_collected(found: Collected, group: Group) -> UnequalPairs:
-    with found.open(group.name):  # which refuses what is no file of the folder
-        arrays = map_safetensors(found.folder / group.file)
-    path = found.folder / group.file
+    path = found.file(group.name)
+    arrays = map_safetensors(path)
     for s in found.sequences:
-        expected = (s.length_in(group), group.features)
-        shape = arrays[s.id].shape if s.id in arrays else None
+        expected, shape = (s.length_in(group), group.features), arrays.shape_of(s.id)
         if shape != expected:
             raise InputError(
                 f"{path}: {s.id!r} has shape {shape}, but the manifest says {expected}; collect "
                 "the folder again"
             )
+    sequences = arrays.sequences([s.id for s in found.sequences])
+    labels = np.array([s.group_label for s in found.sequences])
     if found.kind == "pictures":
-        return unequal_pairs_of(
-            [arrays[s.id] for s in found.sequences],
-            None,
-            "all",
-            [s.group_label for s in found.sequences],
-            names=[str(s.picture) for s in found.sequences],
-        )
-    pairs = list(found.pairs())
-    labels = [a.group_label for a, _ in pairs]
-    shared = len(set(labels)) == 1 < len(pairs)
-    given = unequal_pairs_of(
-        [arrays[a.id] for a, _ in pairs],
-        [arrays[b.id] for _, b in pairs],
-        None,
-        None if len(set(labels)) == 1 else labels,
-        names=[
-            f"prompt {s.pair}, answer {s.branch}" for side in zip(*pairs, strict=True) for s in side
-        ],
-    )
-    if not shared:
+        return all_paired(sequences, labels, lambda k: str(found.sequences[k].picture))
+
+    def name(k: int) -> str:
+        return f"prompt {found.sequences[k].pair}, answer {found.sequences[k].branch}"
+
+    first, second = found.branches()
+    labels = labels[first]
+    one_prompt = bool(np.all(labels == labels[0]))
+    given = paired(sequences, first, second, None if one_prompt else labels, name)
+    if not one_prompt or len(given) == 1:
         return given
-    one = np.zeros((len(pairs), 1), np.int64)  # nothing is left when the one prompt is left out
-    return replace(given, members=one, said=said_of_errors(f"{len(pairs):,} pairs", "prompt", one))
+    one = np.zeros((len(given), 1), np.int64)  # nothing is left when the one prompt is left out
+    return replace(given, members=one, said=said_of_errors(f"{len(given):,} pairs", "prompt", one))
 
 
 def _of_arrays(paths: Sequence[Path]) -> UnequalPairs:
@@ -182,7 +182,8 @@ def _of_file(path: Path) -> UnequalPairs:
     return _pictures(map_safetensors(path), path)
 
 
-def _pictures(arrays: dict[str, Any], path: Path) -> UnequalPairs:
+def _pictures(arrays: Mapping[str, Any], path: Path) -> UnequalPairs:
+    names = list(arrays)
     for name, h in arrays.items():
         if h.ndim != 2:
             raise InputError(
@@ -191,4 +192,4 @@ def _pictures(arrays: dict[str, Any], path: Path) -> UnequalPairs:
             )
     if len(arrays) < 2:
         raise InputError(f"{path}: holds tokens of {len(arrays)} picture; a pair needs 2")
-    return unequal_pairs_of(list(arrays.values()), None, "all", None, names=list(arrays))
+    return all_paired(as_sequences(arrays.values()), None, lambda k: names[k])

@@ -15,6 +15,7 @@ import numpy as np
 
 from tokenspace.errors import InputError
 from tokenspace.tokens.mapped import forget, is_mapped
+from tokenspace_kernels.limits import Work
 
 Array: TypeAlias = np.ndarray | jax.Array
 FORMATS = ("float32", "bfloat16", "float16")  # others are read as float32
@@ -43,6 +44,12 @@ def readable(a: Array, b: Array) -> tuple[Array, Array]:
     if a.dtype == b.dtype and _is_read(a):
         return a, b
     return _float32(a), _float32(b)
+
+
+def work_of(*sequences: Array, tokens: int) -> Work:
+    """What a kernel is asked for that reads these, each up to so many tokens."""
+    formats = frozenset(h.dtype.name for h in sequences)
+    return Work(int(sequences[0].shape[-1]), tokens=tokens, formats=formats)
 
 
 def one_branch(a: Any) -> Array:

@@ -7,6 +7,7 @@ folder, and numbers are what they must be.
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,7 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 KINDS = ("text", "pictures")
 PARTS = ("language", "projected", "vision")
+NO_LENGTHS: dict[str, int] = {}  # one for all, of hundreds of thousands
 FILE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}\.safetensors")
 
 
@@ -29,7 +31,7 @@ class Group:
     tokens: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Branch:
     """One sequence of tokens. `pair` and `branch` belong to texts, `picture` to pictures.
 
@@ -68,8 +70,8 @@ def understood(data: Any) -> tuple[tuple[Group, ...], tuple[Branch, ...]]:
     _require_different("groups", [g.name for g in groups])
     _require_different("sequences", [s.id for s in sequences])
     if data["kind"] == "text":
-        made = sorted(f"{s.pair} {s.branch}" for s in sequences)
-        if made != sorted(f"{pair} {b}" for pair in {s.pair for s in sequences} for b in "AB"):
+        a, b = ({s.pair for s in sequences if s.branch == branch} for branch in "AB")
+        if a != b or len(sequences) != 2 * len(a):
             raise ValueError("each pair needs one sequence of branch A and one of branch B")
     return groups, sequences
 
@@ -117,12 +119,12 @@ def branch_of(row: dict[str, Any], kind: str) -> Branch:
     return Branch(
         _text(row, "id"),
         _count(row, "length", 1),
-        str(row["group_label"]),
+        sys.intern(str(row["group_label"])),
         _count(row, "pair", 0) if text else None,
         row["branch"] if text else None,
         None if text else _text(row, "picture"),
         _count(row, "prefix", 0) if "prefix" in row else 0,
-        {name: _count(lengths, name, 1) for name in lengths},
+        {name: _count(lengths, name, 1) for name in lengths} or NO_LENGTHS,
     )
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import mmap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,72 @@ DTYPES = {
 }
 
 
-def map_safetensors(path: Path) -> dict[str, np.ndarray]:
+@dataclass(frozen=True)
+class MappedArrays(Mapping[str, np.ndarray]):
+    """Arrays of a file by name, each made when it is asked for: many of them would take memory.
+
+    whole: the bytes that they lie in; places: of each name, its type, shape, start and end.
+    """
+
+    whole: np.ndarray
+    places: dict[str, tuple[str, tuple[int, ...], int, int]]
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        dtype, shape, start, stop = self.places[name]
+        return self.whole[start:stop].view(DTYPES[dtype]).reshape(shape)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.places)
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def shape_of(self, name: str) -> tuple[int, ...] | None:
+        """Nothing where there is no such array."""
+        return self.places[name][1] if name in self.places else None
+
+    def sequences(self, names: Sequence[str]) -> MappedSequences:
+        """Some of the arrays, which have shapes (n, d) of one d."""
+        places = [self.places[name] for name in names]
+        return MappedSequences(
+            self.whole,
+            np.array([np.dtype(DTYPES[dtype]) for dtype, *_ in places]),
+            np.array([start for *_, start, _ in places]),
+            np.array([shape[0] for _, shape, *_ in places]),
+            places[0][1][1],
+        )
+
+
+@dataclass(frozen=True)
+class MappedSequences(Sequence[np.ndarray]):
+    """Sequences (n, d) of one file, each made when it is asked for.
+
+    whole: the bytes that they lie in; dtypes, starts and lengths: of each, (S,).
+    """
+
+    whole: np.ndarray
+    dtypes: np.ndarray
+    starts: np.ndarray
+    lengths: np.ndarray
+    features: int
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __getitem__(self, k: Any) -> Any:
+        start, count = int(self.starts[k]), int(self.lengths[k]) * self.features
+        dtype = self.dtypes[k]
+        part = self.whole[start : start + count * dtype.itemsize]
+        return part.view(dtype).reshape(-1, self.features)
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """In bytes, (S,)."""
+        each = np.array([dtype.itemsize for dtype in self.dtypes])
+        return self.lengths * self.features * each
+
+
+def map_safetensors(path: Path) -> MappedArrays:
     """All arrays of a safetensors file by name, read-only, none of them read yet.
 
     The library checks the header first: places inside the file, without gaps or overlaps, of the
@@ -46,22 +113,25 @@ def map_safetensors(path: Path) -> dict[str, np.ndarray]:
             pass
         with path.open("rb") as file:
             start = 8 + int.from_bytes(file.read(8), "little")
-            header = json.loads(file.read(start - 8))
+            header = json.loads(file.read(start - 8), object_hook=_place)
     except Exception as error:
         raise InputError(f"{path}: cannot be read as .safetensors: {error}") from None
     header.pop("__metadata__", None)
-    unknown = sorted({t["dtype"] for t in header.values()} - DTYPES.keys())
+    unknown = sorted({dtype for dtype, *_ in header.values()} - DTYPES.keys())
     if unknown:
         raise InputError(
             f"{path}: holds {', '.join(unknown)}; types that are read: {', '.join(DTYPES)}"
         )
-    if path.stat().st_size == start:
-        return {k: np.empty(t["shape"], DTYPES[t["dtype"]]) for k, t in header.items()}
-    whole = np.memmap(path, np.uint8, "r", start)
-    return {
-        name: whole[slice(*t["data_offsets"])].view(DTYPES[t["dtype"]]).reshape(t["shape"])
-        for name, t in header.items()
-    }
+    empty = path.stat().st_size == start
+    whole = np.empty(0, np.uint8) if empty else np.memmap(path, np.uint8, "r", start)
+    return MappedArrays(np.asarray(whole), header)
+
+
+def _place(table: dict[str, Any]) -> Any:
+    """What a header says of an array, in less memory; other tables as they are."""
+    if not isinstance(table.get("data_offsets"), list):
+        return table
+    return table["dtype"], tuple(table["shape"]), *table["data_offsets"]
 
 
 def is_mapped(h: Any) -> bool:

@@ -21,7 +21,7 @@ from tokenspace.statistics.clusters import (
 )
 from tokenspace.statistics.result import Result, summarise
 from tokenspace.statistics.streaming import Summary, begin, psi_of, summary, update
-from tokenspace.tokens.given import Array, both_branches, readable, require_sound
+from tokenspace.tokens.given import Array, both_branches, readable, require_sound, work_of
 from tokenspace.tokens.mapped import forget, is_mapped
 from tokenspace.tokens.pairs import Pairs, gathered, pairs_of
 from tokenspace.tokens.unequal import UnequalPairs, are_unequal, in_tiles, unequal_pairs_of
@@ -46,7 +46,7 @@ def divergence(a: Any, b: Any, grid: int | Sequence[int] | np.ndarray) -> np.nda
     """
     a, b = readable(*both_branches(a, b))
     n = _checked_grid(grid, a.shape[-2])
-    return _measured(kernel("measure"), a, b, n, psi=False)["divergence"]
+    return _measured(_kernel_for(a, b), a, b, n, psi=False)["divergence"]
 
 
 def correlations(a: Any, b: Any, grid: int | Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
@@ -66,7 +66,7 @@ def correlations(a: Any, b: Any, grid: int | Sequence[int] | np.ndarray) -> dict
     """
     a, b = readable(*both_branches(a, b))
     n = _checked_grid(grid, a.shape[-2])
-    psi = _measured(kernel("measure"), a, b, n, psi=True)
+    psi = _measured(_kernel_for(a, b), a, b, n, psi=True)
     del psi["divergence"]
     return psi_of(psi)
 
@@ -104,7 +104,7 @@ def measure(
         pairs: "all" takes a as K >= 2 pictures (K, N, d), without b, and measures all K (K - 1) / 2
             pairs of them, in memory that does not grow with the pairs.
         groups: what the pairs a, b share, as labels (pairs,), such as the prompt of each, or
-            (pairs, 2), the two pictures of each. For lists with pairs="all", what pictures share;
+            (pairs, 2), the two pictures of each. With pairs="all", what pictures share (K,);
             errors are NaN where one group is in every pair.
         progress: called with the number of pairs that are done, now and then.
 
@@ -138,10 +138,11 @@ def measure_pairs(
     """As `measure`, of pairs whose shapes have been checked."""
     started = time.perf_counter()
     n = _checked_grid(given.longest if grid is None else grid, given.longest)
-    kernel_used = kernel("measure")
+    kernel_used = kernel("measure", work=given.work)
+    seen, same = _summary(kernel_used, given, order, seed, n, progress or (lambda done: None))
     named = order if isinstance(order, str) else "given"
     return summarise(
-        _summary(kernel_used, given, order, seed, n, progress or (lambda done: None)),
+        seen,
         sampler="given tokens",
         method="one pass over the tokens",
         reason=f"{named} order" + (f"; {given.said}" if given.said else ""),
@@ -150,6 +151,7 @@ def measure_pairs(
         seed=seed if named == "random" else None,
         seconds=time.perf_counter() - started,
         versions=versions(),
+        notes=(_said_of_same(same, len(given)),) if same else (),
     )
 
 
@@ -160,33 +162,48 @@ def _summary(
     seed: int,
     n: np.ndarray,
     progress: Callable[[int], None],
-) -> Summary:
+) -> tuple[Summary, int]:
+    """Estimates, and how many pairs have the same tokens in both branches."""
     raster = isinstance(order, str) and order == "raster"
     explain = partial(given.require_sound, int(n[-1]) if raster else None)
+    unequal = given if isinstance(given, UnequalPairs) else None
     clusters = None
     if given.members is not None:
-        clusters = begin_clusters(n, int(given.members.max()) + 1)
+        clusters = begin_clusters(n, given.members, unequal.lengths if unequal else None)
     state = begin(n, psi=True, unit=True)
-    done, waiting, held = 0, [], 0
-    for a, b, orders, now in given.blocks(order, seed):
-        done += len(a)
+    done, same, waiting, held = 0, 0, [], 0
+    blocks = unequal.blocks(order, seed, n) if unequal else given.blocks(order, seed)
+    for a, b, orders, now in blocks:
+        count = len(a)
+        if unequal and kernel_used.implementation != "numba":  # XLA compiles for every shape
+            a, b, orders = (_filled(h) for h in (a, b, orders))
         reached = n[n <= a.shape[-2]]
-        if not len(reached):  # these pairs end before the grid begins
-            continue
         measured = _measured(kernel_used, a, b, reached, psi=True, explain=explain, orders=orders)
+        measured = {k: v[:count] for k, v in measured.items()}
+        done += count
+        same += int(np.sum(~measured["divergence"].any(axis=1)))
         if clusters is None:
             state = update(state, measured)
         else:
             waiting.append((padded(measured, len(n)), now))
-            held += len(a)
+            held += count
             if held >= TOGETHER:
                 clusters, waiting, held = _counted(clusters, waiting, given.members), [], 0
         progress(done)
+    if done < len(given):  # some end before the grid begins
+        progress(len(given))
     if clusters is None:
-        return summary(state)
+        return summary(state), same
     if waiting:
         clusters = _counted(clusters, waiting, given.members)
-    return summary_of_clusters(clusters)
+    return summary_of_clusters(clusters), same
+
+
+def _said_of_same(same: int, pairs: int) -> str:
+    return (
+        f"D(n) = 0 at every n in {same:,} of {pairs:,} pairs, which lowers the means: their tokens "
+        "are the same, as of a picture that is there twice or of two equal answers"
+    )
 
 
 def _counted(clusters: Clusters, waiting: list[Any], members: Any) -> Clusters:
@@ -211,11 +228,11 @@ def _measured(
     lie, in any order and format; for other kernels they are put in order (pairs, N) first.
     """
     more: dict[str, Any] = {}
-    if kernel_used.implementation == "numba":
+    if kernel_used.as_they_lie:
         more = {"order": orders, "between": partial(forget, a, b)}
     else:
         if orders is not None:
-            a, b = (gathered(h, orders) for h in (a, b))
+            a, b = (gathered(h, orders[:, : n[-1]]) for h in (a, b))
         a, b = readable(a, b)
     with np.errstate(all="ignore"):
         d, correlations = kernel_used.call(a, b, n, psi=psi, **more)
@@ -235,6 +252,16 @@ def _measured(
             "the tokens by a constant first; a power of 2 changes no digit"
         )
     return out
+
+
+def _filled(h: Any) -> Any:
+    """What pairs have, (pairs, ...), with the first repeated up to a power of two of them."""
+    missing = 0 if h is None else (1 << (len(h) - 1).bit_length()) - len(h)
+    return h if not missing else np.concatenate([h, np.repeat(h[:1], missing, axis=0)])
+
+
+def _kernel_for(a: Array, b: Array) -> Kernel:
+    return kernel("measure", work=work_of(a, b, tokens=a.shape[-2]))
 
 
 def _checked_grid(grid: Any, tokens: int) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 
 from tokenspace.errors import InputError
 from tokenspace.tokens.folders import TokenGroup, token_groups
-from tokenspace.tokens.pairs import Pairs, pairs_of
+from tokenspace.tokens.pairs import Pairs, pairs_among, pairs_of
 from tokenspace.tokens.unequal import UnequalPairs
 
 
@@ -45,11 +45,10 @@ def of_one_length(given: UnequalPairs, tokens: int | None = None) -> Pairs:
         )
     kept = np.flatnonzero(lengths >= tokens)
     count = len(given.sequences)
-    used = [k for k in range(count) if len(given.sequences[k]) >= tokens]
-    every = len(given) == count * (count - 1) // 2
-    pictures = np.unique(given.members).size == count or len(given) == 1
-    if every and pictures:
-        return pairs_of(_stacked(given, used, tokens), None, "all", None)
+    used = np.flatnonzero(given.sequence_lengths >= tokens)
+    if len(given) == pairs_among(count):
+        groups = np.append(given.members[0, 0], given.members[: count - 1, -1])  # of 0 and others
+        return pairs_of(_stacked(given, used, tokens), None, "all", groups[used])
     labels = None
     if len(kept) > 1:
         labels = given.members[kept]
@@ -94,11 +93,8 @@ def one_group(folder: str | Path, only: str | None) -> TokenGroup:
     Raises:
         InputError: no such group, or several and no name.
     """
-    groups = token_groups(folder)
-    found = [g for g in groups if only in (None, g.name)]
-    names = ", ".join(g.name for g in groups)
-    if not found:
-        raise InputError(f"only = {only!r}: no such group; there are {names}")
+    found = token_groups(folder, [] if only is None else [only])
     if len(found) > 1:
-        raise InputError(f"{folder} holds {len(groups)} groups; name one by only=: {names}")
+        names = ", ".join(g.name for g in found)
+        raise InputError(f"{folder} holds {len(found)} groups; name one by only=: {names}")
     return found[0]

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import jax
 import numpy as np
 
 from tokenspace.errors import InputError
-from tokenspace.statistics.jackknife import freedom_of, members_of
-from tokenspace.tokens.given import Array, both_branches, one_branch, require_sound
+from tokenspace.statistics.jackknife import freedom_of, members_of, sizes_of
+from tokenspace.tokens.given import Array, both_branches, one_branch, require_sound, work_of
 from tokenspace.tokens.mapped import forget
 from tokenspace_kernels import workers
+from tokenspace_kernels.limits import Work
 
 ORDERS = ("raster", "random")
 BLOCK_BYTES = 1 << 26  # of each branch that is read at once
+PAIRS_AT_ONCE = 1 << 13  # of few tokens each
 FEW = 8  # sequences that are copied one after the other, each by all threads
 
 
@@ -26,18 +28,31 @@ class Pairs:
     """Tokens a and b, (sequences, N, d), and which of them make a pair.
 
     every: all pairs of the sequences of a, which is b as well; else a[p] and b[p] are a pair.
-    members: (pairs, w) numbers of the groups of each pair; None where pairs are independent.
+    groups: numbers of the group of each sequence of a (K,) where all pairs are taken, else of those
+    of each pair (pairs, w); None where pairs are independent, and of one pair.
     said: in words, with how errors are found; "" where pairs are independent.
     """
 
     a: Array
     b: Array
     every: bool
-    members: np.ndarray | None
+    groups: np.ndarray | None
     said: str
 
     def __len__(self) -> int:
-        return len(self.a) * (len(self.a) - 1) // 2 if self.every else len(self.a)
+        return pairs_among(len(self.a)) if self.every else len(self.a)
+
+    @cached_property
+    def members(self) -> np.ndarray | None:
+        """Numbers of the groups of each pair, (pairs, w); None as of `groups`."""
+        if self.groups is None or not self.every:
+            return self.groups
+        return self.groups[np.stack(np.triu_indices(len(self.a), 1), axis=1)]
+
+    @property
+    def units(self) -> np.ndarray:
+        """What is left out at once, as numbers: `groups`, or each sequence of a for itself."""
+        return np.arange(len(self.a)) if self.groups is None else self.groups
 
     def blocks(
         self, order: str | np.ndarray = "raster", seed: int = 0
@@ -52,7 +67,7 @@ class Pairs:
             given = self if position is None else self.reordered(order, seed)
             yield given.a, given.b, None, slice(0, len(self))
             return
-        step = max(1, BLOCK_BYTES * len(self.a) // self.a.nbytes)
+        step = min(max(1, BLOCK_BYTES * len(self.a) // self.a.nbytes), PAIRS_AT_ONCE)
         first, second = np.triu_indices(len(self.a) if self.every else 0, 1)
         for start in range(0, len(self), step):
             now = slice(start, min(start + step, len(self)))
@@ -70,6 +85,11 @@ class Pairs:
     def longest(self) -> int:
         """Tokens of a sequence."""
         return int(self.a.shape[1])
+
+    @property
+    def work(self) -> Work:
+        """What a kernel is asked for that reads them."""
+        return work_of(self.a, self.b, tokens=self.longest)
 
     def require_sound(self, tokens: int | None = None) -> None:
         """As `checked`, up to this many tokens."""
@@ -157,7 +177,8 @@ def gathered(
         return h[:, orders[0]]  # of all pairs of pictures, which share one order
     if not isinstance(h, np.ndarray):
         h = [np.asarray(one) for one in h]
-    shape, dtypes = (len(h), *h[0].shape), {one.dtype for one in h}
+    tokens = len(h[0]) if orders[0] is None else len(orders[0])  # which may be some of them
+    shape, dtypes = (len(h), tokens, h[0].shape[1]), {one.dtype for one in h}
     dtype = h[0].dtype if len(dtypes) == 1 else np.result_type(*dtypes)
     fits = isinstance(out, np.ndarray) and out.shape == shape and out.dtype == dtype
     into: Any = out if fits else np.empty(shape, dtype)
@@ -208,9 +229,8 @@ def pairs_of(a: Any, b: Any, pairs: str | None, groups: Any) -> Pairs:
     if groups is None:
         return Pairs(a, b, False, None, "")
     members = members_of(groups, len(a))
-    return Pairs(
-        a, b, False, members, said_of_errors(f"{members.max() + 1:,} groups", "group", members)
-    )
+    said = said_of_errors(f"{members.max() + 1:,} groups", "group", members)
+    return Pairs(a, b, False, members, said)
 
 
 def _all_pairs(a: Any, b: Any, groups: Any) -> Pairs:
@@ -219,28 +239,57 @@ def _all_pairs(a: Any, b: Any, groups: Any) -> Pairs:
             "pairs='all' compares the pictures in a, (K, N, d), with each other; leave b out, or "
             "put its pictures into a"
         )
-    if groups is not None:
-        raise InputError(
-            "groups say what pairs a, b share; with pairs='all' each picture is a group already"
-        )
     a = one_branch(a)
     if a.ndim != 3 or len(a) < 2:
         raise InputError(
             "pairs='all' needs tokens of at least 2 pictures, (K, N, d), but their shape is "
             f"{a.shape}"
         )
+    numbers = np.arange(len(a)) if groups is None else _groups_of_pictures(groups, len(a))
     if len(a) == 2:
         return Pairs(a, a, True, None, "the one pair of 2 pictures, errors unknown")
-    members = np.stack(np.triu_indices(len(a), 1), axis=1)
-    said = said_of_errors(f"all pairs of {len(a):,} pictures", "picture", members)
-    return Pairs(a, a, True, members, said)
+    sizes = pairs_of_groups(np.bincount(numbers))
+    one = "picture" if len(sizes) == len(a) else "group"
+    said = _said(f"all pairs of {len(a):,} pictures", one, sizes, pairs_among(len(a)))
+    return Pairs(a, a, True, numbers, said)
+
+
+def _groups_of_pictures(groups: Any, pictures: int) -> np.ndarray:
+    """The group of each picture as numbers 0..G-1, (K,)."""
+    try:
+        labels = np.asarray(groups)
+    except ValueError as error:
+        raise InputError(f"groups cannot be read as an array: {error}") from None
+    if labels.shape != (pictures,):
+        raise InputError(
+            f"groups must name what each of {pictures} pictures shares, shape ({pictures},), but "
+            f"their shape is {labels.shape}"
+        )
+    if labels.dtype.kind not in "iuUSb":
+        raise InputError(f"groups have dtype {labels.dtype}; whole numbers or words are needed")
+    return np.unique(labels, return_inverse=True)[1]
+
+
+def pairs_among(count: Any) -> Any:
+    """Pairs of so many sequences."""
+    return count * (count - 1) // 2
+
+
+def pairs_of_groups(sequences: np.ndarray) -> np.ndarray:
+    """How many of all pairs have one of each group's sequences, (G,), which are so many."""
+    count = sequences.sum()
+    return pairs_among(count) - pairs_among(count - sequences)
 
 
 def said_of_errors(what: str, one: str, members: np.ndarray) -> str:
-    """In words, what is compared and how errors are found."""
-    if any(np.all((members == group).any(axis=1)) for group in members[0]):
+    """In words, what is compared and how errors are found; members: groups of each pair."""
+    return _said(what, one, sizes_of(members), len(members))
+
+
+def _said(what: str, one: str, sizes: np.ndarray, pairs: int) -> str:
+    if np.any(sizes == pairs):
         return f"{what}, errors unknown: one {one} is in every pair"
-    freedom = freedom_of(members)
+    freedom = freedom_of(sizes)
     return (
         f"{what}, errors by leaving one {one} out: {freedom:,.4g} "
         f"degree{'s' * (freedom != 1)} of freedom"

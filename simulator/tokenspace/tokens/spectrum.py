@@ -15,7 +15,7 @@ import numpy as np
 
 from tokenspace.errors import InputError
 from tokenspace.grids import log_grid
-from tokenspace.tokens.moments import TokenSums, token_sums
+from tokenspace.tokens.moments import SequenceSums, token_sums
 from tokenspace.tokens.pairs import Pairs
 
 HALVINGS = 5
@@ -30,7 +30,7 @@ NAMES = ("effective_dimension", "leading_share", "decay")
 class Half:
     """What is used of one half of the pictures."""
 
-    sums: TokenSums
+    sums: SequenceSums
 
     @cached_property
     def variance(self) -> float:

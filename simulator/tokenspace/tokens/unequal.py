@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
 
 from tokenspace.errors import InputError
 from tokenspace.statistics.jackknife import members_of
-from tokenspace.tokens.given import Array, one_branch, require_sound_array
-from tokenspace.tokens.mapped import forget
+from tokenspace.tokens.given import Array, one_branch, require_sound_array, work_of
+from tokenspace.tokens.mapped import MappedSequences, forget
 from tokenspace.tokens.pairs import (
+    PAIRS_AT_ONCE,
     Pairs,
     gathered,
     permutation_of,
     said_of_errors,
     shuffler,
 )
+from tokenspace_kernels.limits import Work
 
 GATHERED_BYTES = 1 << 22  # of pairs that are copied side by side: what was copied is still in cache
 TILE_BYTES = 1 << 27  # of the sequences of each branch that are mapped into memory at once
@@ -30,7 +33,7 @@ class UnequalPairs:
 
     first, second: (pairs,) numbers of sequences; members: (pairs, w) of the groups of each pair.
     one_order: whether a random order is one for all, as all have one length.
-    names: of sequences, for errors.
+    name: of a sequence, for errors.
     """
 
     sequences: Sequence[Array]
@@ -38,22 +41,34 @@ class UnequalPairs:
     second: np.ndarray
     members: np.ndarray
     said: str
-    names: Sequence[str]
+    name: Callable[[int], str]
     one_order: bool = False
 
     def __len__(self) -> int:
         return len(self.first)
 
-    @property
+    @cached_property
     def lengths(self) -> np.ndarray:
         """Of the pairs, (pairs,)."""
-        all_lengths = np.array([len(h) for h in self.sequences])
-        return np.minimum(all_lengths[self.first], all_lengths[self.second])
+        each = self.sequence_lengths
+        return np.minimum(each[self.first], each[self.second])
+
+    @cached_property
+    def sequence_lengths(self) -> np.ndarray:
+        """Of the sequences, (sequences,)."""
+        if isinstance(self.sequences, MappedSequences):
+            return self.sequences.lengths
+        return np.array([len(h) for h in self.sequences])
 
     @property
     def longest(self) -> int:
         """Tokens of the longest pair."""
         return int(self.lengths.max())
+
+    @property
+    def work(self) -> Work:
+        """What a kernel is asked for that reads them."""
+        return work_of(*self.sequences, tokens=self.longest)
 
     def require_sound(self, tokens: int | None = None) -> None:
         """All values finite and no token zero, up to this many tokens of what is in a pair.
@@ -62,48 +77,63 @@ class UnequalPairs:
             InputError: naming the sequence, the place and the value.
         """
         for k in np.unique(np.concatenate([self.first, self.second])):
-            require_sound_array(self.names[k], self.sequences[k][:tokens], unit=True)
+            require_sound_array(self.name(int(k)), self.sequences[k][:tokens], unit=True)
 
     def blocks(
-        self, order: str | np.ndarray = "raster", seed: int = 0
+        self, order: str | np.ndarray = "raster", seed: int = 0, grid: np.ndarray | None = None
     ) -> Iterator[tuple[Array, Array, np.ndarray | None, Any]]:
         """Tokens of both branches (pairs, n, d), their orders, and which pairs these are.
 
-        Pairs of one length that follow each other come together.
+        Pairs come together that end at the same point of the grid, and with no more tokens than
+        that: so there are few n, however many lengths. Those that end before the grid begins do not
+        come. A block has a power of two of pairs where more would follow.
         """
-        lengths = self.lengths
+        used = self.lengths
+        if grid is not None:
+            used = np.concatenate([[0], grid])[np.searchsorted(grid, used, "right")]
         buffers: list[Any] = [None, None]
         for tile in self._tiles():
-            start = 0
-            while start < len(tile):
-                length = lengths[tile[start]]
-                end, held = start, 0
-                while end < len(tile) and lengths[tile[end]] == length and held < GATHERED_BYTES:
-                    held += self.sequences[self.first[tile[end]]][:length].nbytes
-                    end += 1
-                now = tile[start:end]
-                orders = [self._order(int(pair), int(length), order, seed) for pair in now]
-                known = None if orders[0] is None else np.stack(cast(Any, orders))
-                yield *self._read(now, int(length), buffers), known, now
-                start = end
-            touched = np.unique(np.concatenate([self.first[tile], self.second[tile]]))
-            forget(*(self.sequences[k] for k in touched))
+            tile = tile[np.argsort(used[tile], kind="stable")]
+            tile = tile[used[tile] > 0]
+            for alike in np.split(tile, np.flatnonzero(np.diff(used[tile])) + 1):
+                start = 0
+                while start < len(alike):
+                    tokens = int(used[alike[start]])
+                    one = self.sequences[self.first[alike[start]]][:tokens].nbytes
+                    count = min(max(1, GATHERED_BYTES // one), PAIRS_AT_ONCE)
+                    count = 1 << count.bit_length() - 1
+                    now = alike[start : start + count]
+                    yield *self._read(now, tokens, order, seed, buffers), now
+                    start += count
+            self._forget(tile)
 
-    def _read(self, now: np.ndarray, length: int, buffers: list[Any]) -> tuple[Array, Array]:
-        """Both branches (pairs, n, d); what is copied goes to buffers that are used again."""
-        a, b = (
-            [self.sequences[k][:length] for k in side[now]] for side in (self.first, self.second)
-        )
+    def _read(
+        self, now: np.ndarray, tokens: int, order: str | np.ndarray, seed: int, buffers: list[Any]
+    ) -> tuple[Array, Array, np.ndarray | None]:
+        """Both branches (pairs, n, d) and their orders; copies go to buffers that are used again.
+
+        One pair stays where it is. Of others, rows that are used are copied as they lie.
+        """
+        orders = [self._order(int(pair), order, seed) for pair in now]
+        a, b = ([self.sequences[k] for k in side[now]] for side in (self.first, self.second))
         if len(now) == 1:
-            return a[0][None], b[0][None]
-        orders = [None] * len(now)
-        buffers[:] = [gathered(h, orders, x) for h, x in zip((a, b), buffers, strict=True)]
-        return buffers[0], buffers[1]
+            if orders[0] is None:
+                return a[0][None, :tokens], b[0][None, :tokens], None
+            length = len(orders[0])
+            return a[0][None, :length], b[0][None, :length], orders[0][None]
+        rows, known = orders, None
+        if orders[0] is None:
+            a, b = ([h[:tokens] for h in side] for side in (a, b))
+        else:
+            first = [places[:tokens] for places in cast(Any, orders)]
+            rows = [np.sort(places) for places in first]  # and the ranks of places among them
+            known = np.stack([np.argsort(np.argsort(places)) for places in first])
+        buffers[:] = [gathered(h, rows, x) for h, x in zip((a, b), buffers, strict=True)]
+        return buffers[0], buffers[1], known
 
-    def _order(
-        self, pair: int, length: int, order: str | np.ndarray, seed: int
-    ) -> np.ndarray | None:
+    def _order(self, pair: int, order: str | np.ndarray, seed: int) -> np.ndarray | None:
         """The order of a pair; None as it is given."""
+        length = int(self.lengths[pair])
         if not isinstance(order, str):
             return permutation_of(order, length)
         if order == "raster":
@@ -113,12 +143,22 @@ class UnequalPairs:
 
     def _tiles(self) -> Iterator[np.ndarray]:
         """Numbers of pairs (of sequences that fit into memory together), each pair once."""
-        size = np.array([h.nbytes for h in self.sequences], np.float64)
-        tile = (np.cumsum(size) // TILE_BYTES).astype(np.int64)
+        if isinstance(self.sequences, MappedSequences):
+            size = self.sequences.sizes
+        else:
+            size = np.array([h.nbytes for h in self.sequences])
+        tile = np.cumsum(size) // TILE_BYTES
         key = tile[self.first] * (tile[-1] + 1) + tile[self.second]
         ordered = np.argsort(key, kind="stable")
         edges = np.flatnonzero(np.diff(key[ordered])) + 1
         yield from np.split(ordered, edges)
+
+    def _forget(self, tile: np.ndarray) -> None:
+        if isinstance(self.sequences, MappedSequences):
+            forget(self.sequences.whole)
+            return
+        touched = np.unique(np.concatenate([self.first[tile], self.second[tile]]))
+        forget(*(self.sequences[k] for k in touched))
 
 
 def are_unequal(a: Any, b: Any) -> bool:
@@ -133,20 +173,15 @@ def in_tiles(given: Pairs) -> UnequalPairs:
     """All pairs of pictures of one length, so ordered that a file is read few times."""
     first, second = np.triu_indices(len(given.a), 1)
     members = np.stack([first, second], axis=1) if given.members is None else given.members
-    names = [f"a[{k}]" for k in range(len(given.a))]
-    return UnequalPairs(list(given.a), first, second, members, given.said, names, True)
+    return UnequalPairs(
+        list(given.a), first, second, members, given.said, lambda k: f"a[{k}]", True
+    )
 
 
 def unequal_pairs_of(
-    a: Sequence[Any],
-    b: Sequence[Any] | None,
-    pairs: str | None,
-    groups: Any,
-    names: Sequence[str] | None = None,
+    a: Sequence[Any], b: Sequence[Any] | None, pairs: str | None, groups: Any
 ) -> UnequalPairs:
     """Sequences in lists, with their shapes checked; see `measure`.
-
-    names: of the sequences of a, then b, for errors.
 
     Raises:
         InputError: arguments that do not go together, or no tokens.
@@ -159,37 +194,77 @@ def unequal_pairs_of(
         raise InputError(
             "lists of sequences are needed for both branches, a and b, or pairs='all' and a alone"
         )
-    sequences = [one_branch(h) for h in (*a, *(b or ()))]
-    if names is None:
-        letters = [("a", len(a)), ("b", len(b or ()))]
-        names = [f"{letter}[{k}]" for letter, count in letters for k in range(count)]
+    sequences = as_sequences([*a, *(b or ())])
+    if b is None:
+        return all_paired(sequences, groups, lambda k: f"a[{k}]")
+    count = len(a)
+    if count != len(b):
+        raise InputError(f"both branches need as many sequences, not {count} and {len(b)}")
+    first = np.arange(count)
+
+    def name(k: int) -> str:
+        return f"a[{k}]" if k < count else f"b[{k - count}]"
+
+    return paired(sequences, first, first + count, groups, name)
+
+
+def as_sequences(arrays: Iterable[Any]) -> list[Array]:
+    """Arrays (n, d) of one d.
+
+    Raises:
+        InputError: no arrays of real numbers, or of several d.
+    """
+    sequences = [one_branch(h) for h in arrays]
     widths = {h.shape[1] for h in sequences}
     if len(widths) > 1:
         raise InputError(
             f"all sequences need one number of features, but they have {min(widths)} to "
             f"{max(widths)}"
         )
-    if b is not None:
-        if len(a) != len(b):
-            raise InputError(f"both branches need as many sequences, not {len(a)} and {len(b)}")
-        first = np.arange(len(a))
-        second = first + len(a)
-        labels, one = (first, "pair") if groups is None else (groups, "group")
-        members = members_of(labels, len(a)) if len(a) > 1 else np.zeros((1, 1), np.int64)
-    else:
-        if len(a) < 2:
-            raise InputError("pairs='all' needs tokens of at least 2 pictures")
-        first, second = np.triu_indices(len(a), 1)
-        labels, one = np.arange(len(a)) if groups is None else np.asarray(groups), "picture"
-        if labels.shape != (len(a),):
-            raise InputError(
-                f"groups must name what each of {len(a)} pictures shares, shape ({len(a)},), but "
-                f"their shape is {labels.shape}"
-            )
-        if groups is not None and len(np.unique(labels)) < len(a):
-            one = "group"
-        numbers = np.unique(labels, return_inverse=True)[1]
-        members = np.stack([numbers[first], numbers[second]], axis=1)
-    what = f"{len(first):,} pairs" if b is not None else f"all pairs of {len(a):,} pictures"
-    said = said_of_errors(what, one, members) if len(first) > 1 else "one pair, errors unknown"
-    return UnequalPairs(sequences, first, second, members, said, names)
+    return sequences
+
+
+def paired(
+    sequences: Sequence[Array],
+    first: np.ndarray,
+    second: np.ndarray,
+    groups: Any,
+    name: Callable[[int], str],
+) -> UnequalPairs:
+    """Pairs of sequences of these numbers; groups: what they share (pairs, ...), None if nothing.
+
+    Raises:
+        InputError: as `members_of`.
+    """
+    labels, one = (np.arange(len(first)), "pair") if groups is None else (groups, "group")
+    members = members_of(labels, len(first)) if len(first) > 1 else np.zeros((1, 1), np.int64)
+    said = said_of_errors(f"{len(first):,} pairs", one, members)
+    if len(first) == 1:
+        said = "one pair, errors unknown"
+    return UnequalPairs(sequences, first, second, members, said, name)
+
+
+def all_paired(sequences: Sequence[Array], groups: Any, name: Callable[[int], str]) -> UnequalPairs:
+    """All pairs of pictures; groups: what pictures share (pictures,), None if nothing.
+
+    Raises:
+        InputError: a single picture, or groups of another shape.
+    """
+    count = len(sequences)
+    if count < 2:
+        raise InputError("pairs='all' needs tokens of at least 2 pictures")
+    first, second = np.triu_indices(count, 1)
+    labels, one = np.arange(count) if groups is None else np.asarray(groups), "picture"
+    if labels.shape != (count,):
+        raise InputError(
+            f"groups must name what each of {count} pictures shares, shape ({count},), but "
+            f"their shape is {labels.shape}"
+        )
+    if groups is not None and len(np.unique(labels)) < count:
+        one = "group"
+    numbers = np.unique(labels, return_inverse=True)[1]
+    members = np.stack([numbers[first], numbers[second]], axis=1)
+    said = said_of_errors(f"all pairs of {count:,} pictures", one, members)
+    if len(first) == 1:
+        said = "one pair, errors unknown"
+    return UnequalPairs(sequences, first, second, members, said, name)

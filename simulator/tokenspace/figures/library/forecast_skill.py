@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from tokenspace.figures.base import Figure
+from tokenspace.printable import counted
 from tokenspace.registry import register
 from tokenspace.scaling.curves import read_curves
 from tokenspace.scaling.fit import chosen_method
@@ -49,7 +50,8 @@ class ForecastSkill(Figure):
                     panel.plot([middle, middle], [row - 0.4, row + 0.4], "k-", linewidth=2)
                     panel.text(middle, row + 0.41, f"{100 * middle:.1f} %", ha="center", fontsize=8)
                 panel.set_xscale("log")
-                panel.set_title(f"{TITLES[source]}:\n{name} ({outcome.curves} curves)", fontsize=10)
+                curves = counted(outcome.curves, "curve")
+                panel.set_title(f"{TITLES[source]}:\n{name} ({curves})", fontsize=10)
                 panel.grid(axis="x", alpha=0.3)
         panels[0].set_yticks(range(len(order)), order)
         figure.supxlabel("rms error of log S (0.1 is about 10 %); bars: medians over curves")

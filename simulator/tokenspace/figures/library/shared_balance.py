@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from tokenspace.figures.base import Figure
+from tokenspace.printable import counted
 from tokenspace.registry import register
 from tokenspace.scaling.curves import read_curves
 from tokenspace.scaling.joint.fit import JointFit, fit_joint
@@ -41,7 +42,7 @@ class SharedBalance(Figure):
                 xlim=(0.03, 3e4),
                 ylim=(0, 40),
                 xlabel=r"shared $n_{balance}$",
-                title=f"{len(curves)} metrics, {TITLES.get(model, model)}",
+                title=f"{counted(len(curves), 'metric')}, {TITLES.get(model, model)}",
             )
             panel.legend(loc="upper left", bbox_to_anchor=(0, -0.16), ncols=2)
         panels[0].set_ylabel(r"$-2 \log L$ above its least")

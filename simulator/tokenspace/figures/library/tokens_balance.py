@@ -4,43 +4,59 @@ from __future__ import annotations
 
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 
-from tokenspace.figures.given import OfTokens
-from tokenspace.figures.style import distinct, some_labels
+from tokenspace.figures.given import NO_DIFFERENCE, OfTokens, balance_scale, panels
 from tokenspace.registry import register
+from tokenspace.statistics.balance import balance_curve
+
+HIGHEST = 10.0  # times the largest n: further up intervals are cut
 
 
 @register
 class TokensBalance(OfTokens):
     meaning = (
-        "The balance curve (1 - psi_equal)/(psi_within - psi_cross) - 1 of given tokens: balance "
-        "is where it meets y = n."
+        "The balance curve (1 - psi_equal)/(psi_within - psi_cross) - 1 of given tokens with 95 % "
+        "intervals: above y = n single tokens outweigh pairs of them, below it pairs do; balance "
+        "is where it crosses."
     )
     order = 240
 
     def draw(self, loaded: list[Any]) -> Any:
-        """A line a group; gaps where psi_within - psi_cross is not above 0."""
-        figure, axes = plt.subplots(figsize=(9, 5.2))
-        labels, title = some_labels([group.label for group, _ in loaded])
-        top, values = 2, [2.0]
-        for (_, result), label, colour in zip(loaded, labels, distinct(len(loaded)), strict=True):
-            psi = {k: e.mean for k, e in result.correlations.items()}
-            delta = psi["psi_within"] - psi["psi_cross"]
-            with np.errstate(divide="ignore", invalid="ignore"):
-                curve = np.where(delta > 0, (1 - psi["psi_equal"]) / delta - 1, np.nan)
-            curve = np.where((result.n > 1) & (curve > 0), curve, np.nan)
-            axes.loglog(result.n, curve, "o-", color=colour, markersize=3, label=label)
-            top = max(top, int(result.n[-1]))
-            values += curve[np.isfinite(curve)].tolist()
-        line = np.array([2, top])
-        axes.loglog(line, line, "k--", linewidth=1, label="$y = n$ (balance)")
-        axes.set(
-            xlabel="number of tokens $n$",
-            ylabel=r"$(1-\psi_{equal})/(\psi_{within}-\psi_{cross}) - 1$",
-            ylim=(max(0.5 * min(values), 0.03), min(2 * max(*values, top), 1e5)),
-            title="Balance curves of given tokens",
+        """A panel a group; gaps where psi_within - psi_cross is not above 0."""
+        return panels(
+            loaded,
+            _draw,
+            r"$(1-\psi_{equal})/(\psi_{within}-\psi_{cross}) - 1$",
+            "Balance curves of given tokens, with 95 % intervals",
+            xscale="log",
         )
-        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), title=title)
-        return figure
+
+
+def _draw(axes: Any, result: Any) -> str:
+    if not result.mean.any():
+        return NO_DIFFERENCE
+    psi, later = result.correlations, result.n > 1
+    n = result.n[later]
+    found = balance_curve(result.n, psi["psi_equal"], psi["psi_delta"], result.cosine_upsilon())
+    curve, low, high = (x[later] for x in found)
+    if not np.isfinite(curve).any():
+        return "$\\psi_{within} - \\psi_{cross}$ is\nnot above 0 at any $n$"
+    curve = np.where(np.isfinite(curve), curve, np.nan)
+    most = HIGHEST * n[-1]
+    reach = np.maximum([curve - np.maximum(low, -1.0), np.minimum(high, 2 * most) - curve], 0)
+    axes.errorbar(
+        n,
+        curve,
+        np.nan_to_num(reach),
+        fmt="o-",
+        color="C0",
+        markersize=3,
+        linewidth=1,
+        capsize=2,
+        label="measured at each $n$",
+    )
+    axes.plot(n, n, "k--", linewidth=1, label="$y = n$")
+    balance_scale(axes)
+    axes.set_ylim(top=min(axes.get_ylim()[1], most))
+    return ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from tokenspace.figures.given import OfTokens, against_depth
+from tokenspace.figures.given import OfTokens, against_depth, balance_scale, by_label, legend_below
 from tokenspace.registry import register
 
 LEAST = 1.0  # less this, any n_balance of tokens with Delta > 0 lies above
@@ -23,11 +23,11 @@ class TokensBalanceDepth(OfTokens):
             _balance,
             "$n_{balance}$",
             "Balance against depth, with 95 % intervals\n"
-            "(no end where it is not bounded; no point where none is seen)",
+            "(arrows: not bounded; no point: none is seen, or D(n) = 0 at some n)",
         )
-        axes = figure.axes[0]
-        axes.set_yscale("symlog", linthresh=1)
-        axes.set_ylim(bottom=-LEAST)
+        (axes,) = figure.axes
+        balance_scale(axes)
+        legend_below(figure, by_label(axes))
         return figure
 
 
@@ -36,4 +36,4 @@ def _balance(result: Any) -> tuple[float, float, float]:
     low, high = found.interval
     if found.mean <= -LEAST:
         return math.nan, math.nan, math.nan
-    return found.mean, max(low, -LEAST) if math.isfinite(low) else low, high
+    return found.mean, max(low, -LEAST), high

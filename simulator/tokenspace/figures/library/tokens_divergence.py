@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tokenspace.errors import InputError
-from tokenspace.figures.given import OfTokens, panels
+from tokenspace.figures.given import NO_DIFFERENCE, OfTokens, panels
 from tokenspace.registry import register
 from tokenspace.statistics.scale import LOG, PLAIN
 
@@ -15,6 +15,8 @@ FITS = {
     LOG: ("k-", r"$\lambda\sqrt{\Upsilon(n)}$, least squares in log"),
     PLAIN: ("C3--", r"the same as the paper fits it: unweighted, every $n$"),
 }
+
+NO_LAMBDA = "no $\\lambda$: $D$ or $\\Upsilon$ is 0 at some $n$"
 
 
 @register
@@ -32,16 +34,27 @@ class TokensDivergence(OfTokens):
         )
 
 
-def _draw(axes: Any, result: Any) -> None:
-    low2, low1, _, high1, high2 = result.quantiles
+def _draw(axes: Any, result: Any) -> str:
+    if not result.mean.any():
+        return NO_DIFFERENCE
+    low2, low1, _, high1, high2 = np.where(result.quantiles > 0, result.quantiles, np.nan)
     n = result.n
     axes.fill_between(n, low2, high2, color="C0", alpha=0.18, label=r"$2\sigma$ of $D$")
     axes.fill_between(n, low1, high1, color="C0", alpha=0.38, label=r"$1\sigma$ of $D$")
-    axes.plot(n, result.mean, "o", color="C0", markersize=3.5, label="$E[D(n)]$")
+    axes.plot(
+        n,
+        np.where(result.mean > 0, result.mean, np.nan),
+        "o",
+        color="C0",
+        markersize=3.5,
+        label="$E[D(n)]$",
+    )
     root = np.sqrt(np.maximum(result.cosine_upsilon().mean, 0.0))
     for by, (style, label) in FITS.items():
         try:
             scale = result.scale_fit(by=by).mean
-        except InputError:  # Upsilon is 0 somewhere: no lambda
-            continue
+        except InputError:  # D or Upsilon is 0 somewhere
+            axes.text(0.95, 0.05, NO_LAMBDA, ha="right", fontsize=8, transform=axes.transAxes)
+            break
         axes.plot(n, scale * root, style, linewidth=1, label=label)
+    return ""

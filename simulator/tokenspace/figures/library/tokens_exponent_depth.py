@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 from tokenspace.errors import InputError
-from tokenspace.figures.given import OfTokens, against_depth
+from tokenspace.figures.given import OfTokens, against_depth, by_label, legend_below
 from tokenspace.registry import register
 from tokenspace.statistics.estimate import two_sided
+
+ENDS = "1/2 without correlation, 1 far above balance"
 
 
 @register
@@ -29,8 +31,10 @@ class TokensExponentDepth(OfTokens):
             "Exponent from $n = 1$ to the last $n$ that half of the pairs reach,\n"
             "against depth, with 95 % intervals (no point where $E[D(1)]$ is 0)",
         )
+        (axes,) = figure.axes
         for level in (0.5, 1.0):
-            figure.axes[0].axhline(level, color="black", linestyle=":", linewidth=1)
+            axes.axhline(level, color="black", linestyle=":", linewidth=1, label=ENDS)
+        legend_below(figure, by_label(axes))
         return figure
 
 

@@ -11,21 +11,25 @@ import numpy as np
 from tokenspace.covariance import TokenModel
 from tokenspace.errors import InputError
 from tokenspace.grids import log_grid
-from tokenspace.statistics.estimate import Estimate
-from tokenspace.statistics.jackknife import deviations, freedom_of
+from tokenspace.statistics.estimate import Estimate, Positive
+from tokenspace.statistics.jackknife import GroupSums, deviations
 from tokenspace.tokens.families.place import POINTS
 from tokenspace.tokens.fit.cells import Cells, cells_of
 from tokenspace.tokens.fit.held_out import LEAST_GROUPS, NO_MODEL, Ranked, Splits, chosen, ranking
 from tokenspace.tokens.fit.model import branches_of, spectrum_of
-from tokenspace.tokens.fit.result import Positive, TokenFit
+from tokenspace.tokens.fit.result import TokenFit
 from tokenspace.tokens.fit.search import AIMS, Shape, Target
 from tokenspace.tokens.fit.targets import families_named, groups_of, key_of, targets_of
-from tokenspace.tokens.moments import PairMoments, pair_moments, token_sums
+from tokenspace.tokens.moments import pair_moments, token_sums, with_left_out
 from tokenspace.tokens.one_length import given_of
 from tokenspace.tokens.pairs import Pairs
 
 ROUNDING = 1e-12  # of sums of squares in float64
 INSIDE = 1e-4  # of a weight that is neither 0 nor 1
+AT_AN_END = (
+    "a weight or the shape came out at the end of its range, so that sums do not say how far off "
+    "the others are; aim = lags fixes them better"
+)
 
 
 def fit_tokens(
@@ -63,8 +67,9 @@ def fit_tokens(
 
     Errors are the jackknife's: everything is fitted again without each pair, or without each
     picture or group where pairs share some; shape and weights without each of 20 sets of them, if
-    there are more. NaN from one pair, for shape and weights at the end of their range, for the size
-    of blocks, a whole number, and for the effective dimension, which leans low. n_balance with its
+    there are more. NaN from one pair, for shape and weights at the end of their range (and for the
+    others, where sums leave one there: it would be taken for the truth), for the size of blocks, a
+    whole number, and for the effective dimension, which leans low. n_balance with its
     interval is `measure(...).n_balance()`. How often the intervals hold, and how often the true
     family is found: docs/token_families.md.
 
@@ -109,7 +114,7 @@ class _Fitting:
 
     given: Pairs
     targets: list[Target]
-    moments: PairMoments
+    moments: GroupSums
     second: np.ndarray
     cells: Cells | None
 
@@ -118,12 +123,12 @@ class _Fitting:
         n = log_grid(given.a.shape[1], POINTS)
         moments = pair_moments(given, n)
         second = token_sums(given).difference
-        if np.trace(second) <= ROUNDING * moments.values[:, 0].sum():
+        if np.trace(second) <= ROUNDING * moments.total[0]:
             raise InputError("both branches are the same, so D(n) = 0 and there is nothing to fit")
         if not targets[0].aim:
             return _Fitting(given, targets, moments, second, None)
         lagged = [t.place for t in targets if t.aim == "lags"]
-        cells = cells_of(given, groups_of(given, moments.members), n, list(dict.fromkeys(lagged)))
+        cells = cells_of(given, groups_of(given), n, list(dict.fromkeys(lagged)))
         upsilon = cells.of(np.ones(cells.groups, bool)).upsilon
         differ = upsilon > ROUNDING * n**2
         if not differ.all():
@@ -135,42 +140,45 @@ class _Fitting:
         return _Fitting(given, targets, moments, second, cells)
 
     def result(self, ranked: bool) -> TokenFit:
-        found = correlations_of(self.moments.rows(), self.given.a.shape[1])
+        rows = with_left_out(self.moments)
+        found = correlations_of(rows, self.given.a.shape[1])
         found["effective_dimension"] = np.array(
             [np.trace(self.second) ** 2 / np.sum(self.second**2)]
         )
-        rows: tuple[Ranked, ...] = ()
+        ranks: tuple[Ranked, ...] = ()
         target = self.targets[0]
         if ranked:
-            rows = self._ranking()
-            best = chosen(rows)
+            ranks = self._ranking()
+            best = chosen(ranks)
             keys = {key_of(t): t for t in self.targets}
             target = keys[best.family, best.order, best.aim]
         fit = None
         if target.aim:
             assert self.cells is not None
-            fit, more = _with_errors(target, self.cells, len(self.moments.values) > 1)
+            fit, more = _with_errors(target, self.cells, len(rows) > 1)
             found |= more
         plain = {k: float(v[0]) for k, v in found.items()}
         branches, notes = branches_of(target, fit, plain)
-        if rows and rows[0].family == NO_MODEL:
+        if fit is not None and _at_an_end(target, fit):
+            notes = (*notes, AT_AN_END)
+        if ranks and ranks[0].family == NO_MODEL:
             notes = (*notes, "on held-out pictures no family did better than no model at all")
         features = spectrum_of(self.second, plain["mean_square"])
-        count, freedom = len(self.moments.values), freedom_of(self.moments.members)
+        count, freedom = self.moments.count, self.moments.degrees_of_freedom
         parameters = {name: _estimate(values, count, freedom) for name, values in found.items()}
         for name in target.family.parameters if target.aim else ():
             parameters[name] = Positive(**vars(parameters[name]))
         name, order, aim = key_of(target)
-        return TokenFit(TokenModel(branches, features), parameters, name, order, aim, rows, notes)
+        return TokenFit(TokenModel(branches, features), parameters, name, order, aim, ranks, notes)
 
     def _ranking(self) -> tuple[Ranked, ...]:
         cells = self.cells
-        if cells is None or cells.groups < LEAST_GROUPS:
-            there = 1 if cells is None else cells.groups
+        assert cells is not None  # as what is ranked has an aim
+        if cells.groups < LEAST_GROUPS:
             raise InputError(
                 f"families are ranked by pictures that they were not fitted to, which takes at "
-                f"least {LEAST_GROUPS} pictures (or pairs, or groups), but there are {there}; name "
-                "one family instead"
+                f"least {LEAST_GROUPS} pictures (or pairs, or groups), but there are "
+                f"{cells.groups}; name one family instead"
             )
         splits, everything = Splits.of(cells), cells.of(np.ones(cells.groups, bool))
         if len(splits.train) < 2:
@@ -181,6 +189,21 @@ class _Fitting:
         misses = {key_of(t): splits.errors(t, t.fit(everything).values) for t in self.targets}
         sizes = {t.name: t.family.size for t in self.targets}
         return ranking(misses, sizes, splits.unmodelled(), cells.groups)
+
+
+def _inside(weights: np.ndarray) -> np.ndarray:
+    return (weights > INSIDE) & (weights < 1 - INSIDE)
+
+
+def _at_an_end(target: Target, fit: Shape) -> bool:
+    """Whether sums fix a family so little that one of its numbers is at the end of its range.
+
+    What the others are then said to be is as if that end were the truth: their intervals hold 30 to
+    90 %. Lags fix it several times better, and their intervals hold.
+    """
+    if target.aim != "sums":
+        return False
+    return not (_inside(fit.weights).all() and target.inside(fit).all())
 
 
 def _with_errors(target: Target, cells: Cells, errors: bool) -> tuple[Shape, dict[str, np.ndarray]]:
@@ -200,10 +223,11 @@ def _with_errors(target: Target, cells: Cells, errors: bool) -> tuple[Shape, dic
         rows.append(
             numbers(target.again(left, fit.values)) if usable else np.full(len(names), np.nan)
         )
-    weights = rows[0][len(family.parameters) :]
-    inside = (weights > INSIDE) & (weights < 1 - INSIDE)
+    inside = _inside(rows[0][len(family.parameters) :])
     shaped = target.inside(fit) & np.any(inside[1:-1]) & (not family.integer)
     kept = np.array([*shaped, *inside])
+    if _at_an_end(target, fit):
+        kept[:] = False
     table = np.array(rows).T
     return fit, {
         name: row if ok else row[:1] for name, row, ok in zip(names, table, kept, strict=True)
@@ -221,7 +245,7 @@ def _estimate(rows: np.ndarray, count: int, freedom: float) -> Estimate:
 
 
 def correlations_of(rows: np.ndarray, tokens: int) -> dict[str, np.ndarray]:
-    """psi's over all tokens and the mean of ||h||^2, of each row of `PairMoments.rows`."""
+    """psi's over all tokens and the mean of ||h||^2, of each row of `with_left_out`."""
     square, product, within, cross = rows.T[:4]
     size = square / (2 * tokens)
     ordered = tokens * (tokens - 1.0) * size

@@ -5,29 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from tokenspace.covariance import TokenModel
-from tokenspace.statistics.estimate import LEVEL, Estimate, two_sided
+from tokenspace.statistics.estimate import Estimate
 from tokenspace.tokens.fit.held_out import Ranked
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SHOWN = 6  # families in the text of a fit; `table()` has all
-
-
-@dataclass(frozen=True)
-class Positive(Estimate):
-    """An estimate of what is > 0, a length or an exponent; its interval is of the logarithm."""
-
-    def interval(self, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
-        """Student's t interval, (low, high), both > 0; NaN where the error is unknown."""
-        reach = two_sided(level, self.degrees_of_freedom) * self.standard_error / self.mean
-        with np.errstate(over="ignore"):
-            return self.mean * np.exp(-reach), self.mean * np.exp(reach)
-
-    __repr__ = Estimate.__repr__
 
 
 @dataclass(frozen=True)

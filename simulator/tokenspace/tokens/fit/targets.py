@@ -92,14 +92,15 @@ def key_of(target: Target) -> tuple[str, str, str]:
     return target.name, target.place.order if target.family.picture else "", target.aim
 
 
-def groups_of(given: Pairs, members: np.ndarray) -> np.ndarray:
+def groups_of(given: Pairs) -> np.ndarray:
     """The group of each picture, or those of each pair; neighbours together, if there are many."""
-    alone = np.arange(len(given.a)) if given.every else members
+    alone = given.units
     count = int(alone.max()) + 1
     if count <= MOST_GROUPS:
         return alone
     together = alone * MOST_GROUPS // count
     if given.every:
         return together
-    everywhere = [(together == g).any(axis=1).all() for g in range(MOST_GROUPS)]
+    in_each = together.reshape(len(together), -1)
+    everywhere = [(in_each == g).any(axis=1).all() for g in range(MOST_GROUPS)]
     return alone if any(everywhere) else together
