@@ -176,9 +176,9 @@ sums, where any other does; blocks have no error of their size.
 Shares of 100 intervals have an error of 2 points, those of fewer more. Fitted to **lags** they hold
 (88 to 100 %). Fitted to **sums** of the first n tokens, one window of each picture, errors are
 several times larger, and shapes are hardly fixed: often one weight or shape comes out at the end of
-its range. Until this was noticed the others had intervals as if that end were the truth, which held
-65 to 100 % of the time; now `TokenFit.notes` says that their errors are unknown, and the intervals
-that remain hold (90 to 100 %; where few remain they are too long). Sums are for the prediction of
+its range. Intervals of the others, as if that end were the truth, would hold 65 to 100 % of the
+time, so `TokenFit.notes` says that their errors are unknown; the intervals that remain hold (90 to
+100 %; where few remain they are too long). Sums are for the prediction of
 D(n) where tokens are not alike everywhere, as in photographs; lags are for the parameters.
 """
 

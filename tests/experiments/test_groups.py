@@ -18,9 +18,12 @@ from tokenspace.experiments.config import points_of
 from tokenspace.experiments.experiment import Execution
 from tokenspace.experiments.groups import groups
 from tokenspace.experiments.point import run_points
+from tokenspace.experiments.run import Run
 from tokenspace.experiments.shards import BATCHES_OF_A_WORKER, batches, work_of
 from tokenspace.experiments.status import status_of
 from tokenspace.experiments.together import Hooks
+from tokenspace.sampling import plan
+from tokenspace.sampling.plan import stacked
 
 PSI = {"model": "equicorrelated", "psi_equal": 0.1, "psi_cross": 0.05}
 
@@ -142,6 +145,19 @@ def test_the_size_of_a_group_follows_from_memory(as_accelerator):
     assert sum(len(g.points) for g in one) == 40 and not any(g.plans for g in one)
 
 
+@pytest.mark.parametrize("devices", [1, 3])
+def test_every_device_has_room_for_the_rows_of_all(devices):
+    plans = [
+        plan(ts.TokenModel(ts.equicorrelated(0.1, 0.5, 0.05), ts.Isotropic(4)), 64, "dense")
+    ] * 2
+    each, here = plans[0].bytes_of_block, [jax.devices()[0]] * devices
+    execution = Execution(max_memory=10.0 * each)
+    slots = module._slots(plans[0], here, execution, 64)
+    rows = jax.tree.leaves(stacked(plans, slots * devices))
+    gathered = slots * (each + sum(x.nbytes for x in jax.tree.leaves(plans[0].arrays)))
+    assert slots in (2, 4, 8) and sum(x.nbytes for x in rows) + gathered <= 10 * each
+
+
 def test_memory_that_runs_out_makes_calls_smaller(as_accelerator, monkeypatch):
     points, sizes = points_of(swept(2)), []
     wanted = results(points)
@@ -172,6 +188,28 @@ def test_a_stopped_group_keeps_every_point_and_goes_on(as_accelerator, monkeypat
     again = results(points, hooks=Hooks(begun=lambda p: kept.get(p.key)))
     require_equal(results(points), again)
     assert all("1024 of the replicates were drawn before" in r.notes[0] for r in again.values())
+
+
+def test_a_group_whose_points_had_all_ended_when_kept_draws_nothing(as_accelerator, monkeypatch):
+    points, seen = points_of(swept(3)), {}
+    after = Run.after
+
+    def kept(run, samples):
+        found = after(run, samples)
+        seen.setdefault(run.experiment.seed, []).append(found.seen)
+        return found
+
+    monkeypatch.setattr(Run, "after", kept)
+    wanted = results(points)
+    monkeypatch.setattr(placement.Stack, "sample", None)
+    hooks = Hooks(begun=lambda p: seen[p.experiment.seed][-1])
+    require_equal(wanted, results(points, hooks=hooks))
+
+
+def test_kernels_on_the_host_draw_each_point_alone(as_accelerator, monkeypatch):
+    monkeypatch.setenv("TOKENSPACE_KERNELS", "reference")
+    points = points_of(swept(2, replicates=4))
+    assert [(len(g.points), g.plans) for g in groups(points, Execution())] == [(1, []), (1, [])]
 
 
 HOST = """

@@ -41,7 +41,7 @@ def test_repeats_are_counted():
     once, twice = Curve("a", N, SCORE), Curve("b", np.repeat(N, 2), np.arange(8.0))
     assert repeats([once]) == ""
     said = repeats([once, twice])
-    assert said.startswith("4 scores of 1 curves stand at an n") and "copies" not in said
+    assert said.startswith("4 scores of 1 curve at an n") and "copies" not in said
     copied = Curve("c", np.repeat(N, 2), np.repeat(SCORE, 2))
     assert "and 4 of them repeat a score exactly" in repeats([twice, copied])
 

@@ -280,6 +280,10 @@ def test_scores_at_few_n_do_not_determine_a_law():
     assert fit.fits["broken"].intervals == {} and fit.fits["crossover"].intervals != {}
     words = "3 different n do not determine the 4 parameters of the broken law"
     assert fit.fits["broken"].too_few == words
+    noisy = np.exp(0.1 * np.random.default_rng(0).standard_normal(12)) * np.repeat([3, 9, 2.0], 4)
+    judged = ts.fit_scaling(n, noisy)
+    assert judged.fits["broken"].aicc == judged.fits["broken"].bic == np.inf
+    assert judged.best.law != "broken"
     table = cases(
         [(np.log(n), np.log(score), np.ones(12))], [Task(0, 8, 4)], chosen_method("auto", 0.95)
     )

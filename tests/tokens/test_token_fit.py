@@ -201,7 +201,7 @@ def test_one_pair_and_ends_of_ranges_have_no_errors():
 
 
 def test_where_sums_leave_a_number_at_its_end_no_error_is_told_of_the_others():
-    """As if that end were the truth: such intervals hold in 30 to 90 % of runs."""
+    """As if that end were the truth, their intervals hold in fewer runs than they say."""
     told = {}
     for aim in ("sums", "lags"):
         fit = ts.fit_tokens(PICTURES, family="exponential", pairs="all", aim=aim)

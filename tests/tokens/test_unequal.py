@@ -223,6 +223,7 @@ def test_progress_counts_pairs(monkeypatch):
         ([A, B], {"grid": [31]}, "there are 30 tokens"),
         ([A, B], {"groups": ["x"] * 6}, "all pairs are in one group"),
         ([A], {"pairs": "all", "groups": ["x"]}, "each of 6 pictures shares"),
+        ([A], {"pairs": "all", "groups": [0.5] * 6}, "groups have dtype float64"),
         ([A, [*B[:5], B[5].astype(complex)]], {}, "complex128; real numbers"),
     ],
 )

@@ -10,7 +10,7 @@ import typer
 from tokenspace.cli.common import Json, app, messages, progress_bar
 from tokenspace.cli.present import dense_table, document, stdout
 from tokenspace.errors import InputError
-from tokenspace.printable import shown
+from tokenspace.printable import counted, shown
 
 if TYPE_CHECKING:
     from tokenspace.scaling.curves import Curve
@@ -116,7 +116,7 @@ def forecast(
         return
     first = found["all points"]
     asked = "all later scores, from every origin" if rolling else f"the scores at the last {hold} n"
-    _show_skill(first, f"{first.curves} curves: forecasts of {asked}")
+    _show_skill(first, f"{counted(first.curves, 'curve')}: forecasts of {asked}")
     print("skill: 1 less the ratio of rms errors of a curve, its geometric mean over curves.")
     _show_subsets(found)
     if curves:

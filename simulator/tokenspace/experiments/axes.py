@@ -56,7 +56,7 @@ def _through_zero(values: list[Any]) -> list[Any]:
     if len(values) < 3 or not numbers:
         return values
     step = (values[-1] - values[0]) / (len(values) - 1)
-    nearest = min(range(len(values)), key=lambda k: abs(values[k]))
+    nearest = min(range(1, len(values) - 1), key=lambda k: abs(values[k]))  # ends are meant
     if not 0 < abs(values[nearest]) < EVEN * abs(step) < math.inf:
         return values
     even = all(math.isclose(b - a, step, rel_tol=1e-9) for a, b in pairwise(values))

@@ -8,6 +8,7 @@ share a GPU. Points go out as plain data, and results come back as the bytes of 
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def run_on_dask(
                 [pack_point(p) for p in batch],
                 execution,
                 plugins(),
-                key=f"tokenspace-{batch[0].key}-{len(batch)}",
+                key=f"tokenspace-{sha256(' '.join(p.key for p in batch).encode()).hexdigest()}",
             ): batch
             for batch in batches(points, max(1, sum(client.nthreads().values())))
         }

@@ -55,6 +55,9 @@ def groups(points: Sequence[Point], execution: Execution) -> Iterator[Group]:
     for point in points:
         e = point.experiment
         prepared = plan(e.model, e.grid, e.sampler, e.statistics)
+        if prepared.on_host:
+            yield Group([point], [], 1)
+            continue
         shape = shape_of(prepared)
         if shape not in waiting:
             waiting[shape] = Group([], [], _slots(prepared, devices, execution, most))
@@ -83,7 +86,8 @@ def _ready(group: Group) -> Group:
 def _slots(prepared: Plan, devices: list[Any], execution: Execution, most: int) -> int:
     """Blocks of a plan that fit into the memory of each device, a power of two."""
     limit = memory_of(devices, execution.max_memory)
-    fitting = int(limit // (prepared.bytes_of_block + 2 * _bytes(prepared)))
+    rows = 1 + len(devices)  # of a slot: what is gathered for it, and its share of all devices'
+    fitting = int(limit // (prepared.bytes_of_block + rows * _bytes(prepared)))
     return 1 << (least(max(1, min(most, fitting))).bit_length() - 1)
 
 

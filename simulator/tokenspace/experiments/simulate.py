@@ -110,7 +110,8 @@ def run_experiment(
             progress(chunk.done, experiment.replicates)
         if run.met:
             break
-        if keep is not None and time.perf_counter() - kept_at > SECONDS_BETWEEN_KEEPING:
+        late = time.perf_counter() - kept_at > SECONDS_BETWEEN_KEEPING
+        if keep is not None and run.left and late:
             keep(run.seen)
             kept_at = time.perf_counter()
         if stop is not None and run.left and any_host(stop()):

@@ -20,6 +20,7 @@ from tokenspace.experiments.hosts import any_host
 from tokenspace.experiments.placement import Samples, Stack, stack
 from tokenspace.experiments.run import Run, begin_run
 from tokenspace.experiments.simulate import SECONDS_BETWEEN_KEEPING
+from tokenspace.printable import counted
 from tokenspace.provenance import device_name
 from tokenspace.statistics.result import Result
 from tokenspace.statistics.streaming import Accumulator
@@ -62,17 +63,26 @@ def run_group(group: Group, execution: Execution, hooks: Hooks) -> Iterator[tupl
     runs = [begin_run(p.experiment, hooks.begun(p)) for p in group.points]
     notes = [_on_begun(run) for run in runs]
     seconds = [0.0] * len(runs)
-    placed = stack(group.plans, [r.experiment.seed for r in runs], devices, slots)
-    waiting, kept_at = list(range(len(runs))), time.perf_counter()
+
+    def result_of(k: int) -> tuple[Point, Result]:
+        return group.points[k], runs[k].result(group.plans[k], name, notes[k], seconds[k])
+
+    for k, run in enumerate(runs):
+        if not run.left:  # it had ended when it was kept
+            yield result_of(k)
+    waiting, kept_at = [k for k, run in enumerate(runs) if run.left], time.perf_counter()
+    placed: Stack | None = None
     while waiting:
-        items = _items(runs, waiting, placed)
         started = time.perf_counter()
         try:
+            if placed is None:
+                placed = stack(group.plans, [r.experiment.seed for r in runs], devices, slots)
+            items = _items(runs, waiting, placed)
             drawn = placed.sample(items)
         except Exception as error:
             if not is_out_of_memory(error) or jax.process_count() > 1:
                 raise
-            if placed.slots == 1:
+            if placed is None or placed.slots == 1:
                 raise OutOfMemory({group.points[k].key: runs[k].seen for k in waiting}) from None
             placed = placed.with_slots(placed.slots // 2)
             continue
@@ -83,17 +93,14 @@ def run_group(group: Group, execution: Execution, hooks: Hooks) -> Iterator[tupl
             runs[k] = runs[k].after(_first({n: v[own] for n, v in drawn.items()}, runs[k].left))
             seconds[k] += share * len(own) + time.perf_counter() - started
             if not runs[k].left:
-                yield (
-                    group.points[k],
-                    runs[k].result(group.plans[k], name, notes[k], seconds[k]),
-                )
+                yield result_of(k)
         waiting = [k for k in waiting if runs[k].left]
         if time.perf_counter() - kept_at > SECONDS_BETWEEN_KEEPING:
             _keep(group, runs, waiting, hooks)
             kept_at = time.perf_counter()
         if hooks.stop is not None and waiting and any_host(hooks.stop()):
             _keep(group, runs, waiting, hooks)
-            raise Interrupted(f"stopped with {len(waiting)} points begun")
+            raise Interrupted(f"stopped with {counted(len(waiting), 'point')} begun")
 
 
 def _items(runs: list[Run], waiting: list[int], placed: Stack) -> list[tuple[int, int]]:

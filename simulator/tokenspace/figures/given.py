@@ -108,6 +108,8 @@ def by_label(*panels: Any) -> dict[str, Any]:
 
 def legend_below(figure: Any, entries: dict[str, Any], foot: str = "") -> None:
     """One legend of handles by label, in as many columns as the figure is wide enough for."""
+    if not entries and not foot:
+        return
     for columns in range(max(len(entries), 1), 0, -1):
         legend = figure.legend(
             entries.values(),

@@ -14,6 +14,7 @@ from pandas.errors import ParserError
 
 from tokenspace.errors import InputError
 from tokenspace.ordinary import require_ordinary
+from tokenspace.printable import counted
 from tokenspace.scaling.fit import Method, checked, chosen_method, fit_logs
 from tokenspace.scaling.optimise import Logs
 from tokenspace.scaling.result import ScalingFit
@@ -153,8 +154,8 @@ def repeats(curves: Sequence[Curve]) -> str:
         return ""
     copies = sum(len(c.n) - len(np.unique([c.n, c.score], axis=1).T) for c in curves)
     said = (
-        f"{sum(more)} scores of {np.count_nonzero(more)} curves stand at an n that their curve has "
-        "already: they count as measurements with noise of their own"
+        f"{counted(sum(more), 'score')} of {counted(sum(map(bool, more)), 'curve')} at an n that "
+        "their curve has already: counted as measurements with noise of their own"
     )
     return said + (f", and {copies} of them repeat a score exactly: no copies?" if copies else "")
 

@@ -122,10 +122,11 @@ def _fit_law(name: str, law: ScalingLaw, given: Points, method: Method) -> list[
     size = raw.shape[1]
     ends = np.full((len(rows), size, 2), np.nan)
     enough = points.determine(law)
-    off, scatter = given.y - law.log_scores(raw, given.x), np.sqrt(rss / counts)
+    off = given.y - law.log_scores(raw, given.x)
+    scatter = np.maximum(np.sqrt(rss / counts), ROUNDING)
     wider = np.ones(len(rows))
     if method.loss == "huber":
-        wider = widening(off, np.maximum(scatter, ROUNDING), given.weight, size)
+        wider = widening(off, scatter, given.weight, size)
     if enough.any():
         ends[enough] = raw_intervals(
             law,
@@ -144,6 +145,7 @@ def _fit_law(name: str, law: ScalingLaw, given: Points, method: Method) -> list[
     fits = []
     for k, count in enumerate(counts):
         freedom = int(count) - size
+        judged = int(count), size, float(mean_squares[k] * count)
         fits.append(
             LawFit(
                 name,
@@ -152,8 +154,8 @@ def _fit_law(name: str, law: ScalingLaw, given: Points, method: Method) -> list[
                 method.level,
                 freedom,
                 float(np.sqrt(rss[k] / freedom)) if freedom > 0 else float("nan"),
-                aicc(int(count), size, float(mean_squares[k] * count)),
-                bic(int(count), size, float(mean_squares[k] * count)),
+                aicc(*judged) if enough[k] else np.inf,
+                bic(*judged) if enough[k] else np.inf,
                 float(left_out[k]),
                 float(mean_squares[k]),
                 np.exp(points.x[k, :count]),

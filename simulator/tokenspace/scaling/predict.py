@@ -224,7 +224,10 @@ def _few(
     if not isinstance(error, Mapping) or set(error) != set(scores):
         raise InputError("error must be a table n -> standard error, of the same n as scores")
     order = sorted(scores, key=float)
-    own = np.array([float(error[n]) / float(scores[n]) for n in order])
+    try:
+        own = np.array([float(error[n]) / float(scores[n]) for n in order])
+    except (TypeError, ValueError):
+        raise InputError("error must be a table n -> standard error of numbers") from None
     if not (np.isfinite(own) & (own > 0)).all():
         raise InputError("error: every standard error must be finite and > 0")
     return log_n, log_score, own**-2 / np.mean(own**-2)

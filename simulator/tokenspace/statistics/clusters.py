@@ -157,8 +157,9 @@ def _dissolve(state: Clusters, sums: np.ndarray) -> None:
     weight = np.where(size > 0, 1 / np.maximum(rest, 1), 0.0)
     y, z, one = sums[:, 1:] * weight[:, None], size * weight, (size > 0).astype(np.float64)
     stacked = np.concatenate([y[:, :JOINT], z[:, None], one[:, None]], axis=1)
-    stacked = stacked.reshape(-1, values * m)
-    state.products[...] += (stacked.T @ stacked).reshape(state.products.shape)
+    for k in range(values):  # a part at a time: all products together may be large
+        own = stacked[:, k].T @ stacked.reshape(-1, values * m)
+        state.products[k] += own.reshape(m, values, m)
     for k, other in enumerate((y[:, JOINT:], z[:, None], one[:, None])):
         state.own[k] += (y[:, JOINT:] * other).sum(axis=0)
     state.powers[...] += [(size**2).sum(axis=0), (size**4).sum(axis=0)]

@@ -163,7 +163,7 @@ def _summary(
     n: np.ndarray,
     progress: Callable[[int], None],
 ) -> tuple[Summary, int]:
-    """Estimates, and how many pairs have the same tokens in both branches."""
+    """Estimates, and in how many pairs D is 0 at every n."""
     raster = isinstance(order, str) and order == "raster"
     explain = partial(given.require_sound, int(n[-1]) if raster else None)
     unequal = given if isinstance(given, UnequalPairs) else None
@@ -175,7 +175,7 @@ def _summary(
     blocks = unequal.blocks(order, seed, n) if unequal else given.blocks(order, seed)
     for a, b, orders, now in blocks:
         count = len(a)
-        if unequal and kernel_used.implementation != "numba":  # XLA compiles for every shape
+        if unequal and not kernel_used.as_they_lie:  # XLA compiles for every shape
             a, b, orders = (_filled(h) for h in (a, b, orders))
         reached = n[n <= a.shape[-2]]
         measured = _measured(kernel_used, a, b, reached, psi=True, explain=explain, orders=orders)
@@ -201,8 +201,8 @@ def _summary(
 
 def _said_of_same(same: int, pairs: int) -> str:
     return (
-        f"D(n) = 0 at every n in {same:,} of {pairs:,} pairs, which lowers the means: their tokens "
-        "are the same, as of a picture that is there twice or of two equal answers"
+        f"D(n) = 0 at every n in {same:,} of {pairs:,} pairs, which lowers the means: as of a "
+        "picture that is there twice, or of two answers that are equal or begin alike"
     )
 
 

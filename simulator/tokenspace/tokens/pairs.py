@@ -245,7 +245,7 @@ def _all_pairs(a: Any, b: Any, groups: Any) -> Pairs:
             "pairs='all' needs tokens of at least 2 pictures, (K, N, d), but their shape is "
             f"{a.shape}"
         )
-    numbers = np.arange(len(a)) if groups is None else _groups_of_pictures(groups, len(a))
+    numbers = np.arange(len(a)) if groups is None else groups_of_pictures(groups, len(a))
     if len(a) == 2:
         return Pairs(a, a, True, None, "the one pair of 2 pictures, errors unknown")
     sizes = pairs_of_groups(np.bincount(numbers))
@@ -254,8 +254,12 @@ def _all_pairs(a: Any, b: Any, groups: Any) -> Pairs:
     return Pairs(a, a, True, numbers, said)
 
 
-def _groups_of_pictures(groups: Any, pictures: int) -> np.ndarray:
-    """The group of each picture as numbers 0..G-1, (K,)."""
+def groups_of_pictures(groups: Any, pictures: int) -> np.ndarray:
+    """The group of each picture as numbers 0..G-1, (K,).
+
+    Raises:
+        InputError: not one whole number or word a picture.
+    """
     try:
         labels = np.asarray(groups)
     except ValueError as error:

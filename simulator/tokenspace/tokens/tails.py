@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from tokenspace.statistics.estimate import Estimate
-from tokenspace.statistics.jackknife import freedom_of, jackknifed, unbiased
+from tokenspace.statistics.jackknife import begin_groups, freedom_of, jackknifed, unbiased
+from tokenspace.tokens.moments import with_left_out
 from tokenspace.tokens.pairs import Pairs
 
 
@@ -46,11 +47,8 @@ def _of_norms(h: np.ndarray) -> list[float]:
 
 def _means(values: np.ndarray, units: np.ndarray) -> np.ndarray:
     """Over all rows (s, v), then without those of each unit, (1 + K, v)."""
-    sizes = np.bincount(units)
-    parts = np.array([values[units == u].sum(axis=0) for u in range(len(sizes))])
-    whole = values.sum(axis=0)
-    left = (whole - parts) / (len(values) - sizes)[:, None]
-    return np.vstack([whole / len(values), left])
+    sums = begin_groups(int(units.max()) + 1, values.shape[1])
+    return with_left_out(sums.add(values, units[:, None]))
 
 
 def _of_pairs(given: Pairs, units: np.ndarray) -> np.ndarray:

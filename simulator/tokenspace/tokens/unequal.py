@@ -17,6 +17,7 @@ from tokenspace.tokens.pairs import (
     PAIRS_AT_ONCE,
     Pairs,
     gathered,
+    groups_of_pictures,
     permutation_of,
     said_of_errors,
     shuffler,
@@ -68,7 +69,11 @@ class UnequalPairs:
     @property
     def work(self) -> Work:
         """What a kernel is asked for that reads them."""
-        return work_of(*self.sequences, tokens=self.longest)
+        h = self.sequences
+        if isinstance(h, MappedSequences):
+            formats = frozenset(dtype.name for dtype in set(h.dtypes))
+            return Work(h.features, tokens=self.longest, formats=formats)
+        return work_of(*h, tokens=self.longest)
 
     def require_sound(self, tokens: int | None = None) -> None:
         """All values finite and no token zero, up to this many tokens of what is in a pair.
@@ -248,21 +253,14 @@ def all_paired(sequences: Sequence[Array], groups: Any, name: Callable[[int], st
     """All pairs of pictures; groups: what pictures share (pictures,), None if nothing.
 
     Raises:
-        InputError: a single picture, or groups of another shape.
+        InputError: a single picture, or groups as `groups_of_pictures` refuses them.
     """
     count = len(sequences)
     if count < 2:
         raise InputError("pairs='all' needs tokens of at least 2 pictures")
     first, second = np.triu_indices(count, 1)
-    labels, one = np.arange(count) if groups is None else np.asarray(groups), "picture"
-    if labels.shape != (count,):
-        raise InputError(
-            f"groups must name what each of {count} pictures shares, shape ({count},), but "
-            f"their shape is {labels.shape}"
-        )
-    if groups is not None and len(np.unique(labels)) < count:
-        one = "group"
-    numbers = np.unique(labels, return_inverse=True)[1]
+    numbers = np.arange(count) if groups is None else groups_of_pictures(groups, count)
+    one = "picture" if numbers.max() + 1 == count else "group"
     members = np.stack([numbers[first], numbers[second]], axis=1)
     said = said_of_errors(f"all pairs of {count:,} pictures", one, members)
     if len(first) == 1:

@@ -32,7 +32,7 @@ def forecast_joint(curves: Sequence[Curve], hold: int = 3) -> pd.DataFrame:
     Raises:
         InputError: a curve with too few points.
     """
-    if hold < 1:
+    if isinstance(hold, bool) or not isinstance(hold, int | np.integer) or hold < 1:
         raise InputError(f"hold = {hold!r} is not allowed; it must be an integer >= 1")
     early, late, same = [], [], []
     for curve in curves:

@@ -198,8 +198,8 @@ def _inside(weights: np.ndarray) -> np.ndarray:
 def _at_an_end(target: Target, fit: Shape) -> bool:
     """Whether sums fix a family so little that one of its numbers is at the end of its range.
 
-    What the others are then said to be is as if that end were the truth: their intervals hold 30 to
-    90 %. Lags fix it several times better, and their intervals hold.
+    What the others are then said to be is as if that end were the truth: their intervals hold far
+    less than they say. Lags fix it several times better, and their intervals hold.
     """
     if target.aim != "sums":
         return False
