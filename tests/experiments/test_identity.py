@@ -190,7 +190,7 @@ def test_points_of_other_versions_are_used_with_a_note(tmp_path, monkeypatch, ca
     for more, computed in (([], 0), (["--strict"], 1), (["--strict"], 0)):
         monkeypatch.setattr(sys, "argv", [*sweep, *more])
         run_command()
-        assert f"{computed} of 1 points computed" in capfd.readouterr().out
+        assert f"{computed} of 1 point computed" in capfd.readouterr().out
     ((_, result),) = ts.load_results(tmp_path)
     assert result.notes == ()
 

@@ -60,7 +60,7 @@ def test_a_true_sweep_is_what_chance_gives(folder):
     said = statement(found)
     assert len(said) == 3 and said[0].startswith("Evidence: 80 independent z-scores, mean ")
     assert "p = " in said[1] and "NOT CHANCE" not in " ".join(said)
-    assert said[2].startswith("FAIL: 0 of 20 points; chance gives up to 3")
+    assert said[2].startswith("0 of 20 points failed; chance gives up to 3")
 
 
 @pytest.mark.parametrize(("factor", "words"), [(2, "too large"), (0.5, "too small")])
@@ -110,7 +110,7 @@ def test_equal_experiments_count_once(tmp_path):
 def test_what_else_is_said():
     z = np.linspace(-2, 2, 60)
     said = statement(Evidence(20, 9, z, {"without exact theory": 2}, ()))
-    assert "FAIL: 9 of 18 points; chance gives up to 3: NOT CHANCE" in said[2]
+    assert "9 of 18 points failed; chance gives up to 3: NOT CHANCE" in said[2]
     assert said[3] == "Points without z-scores: 2 without exact theory."
     assert (
         "results lie below the theory on the whole" in statement(Evidence(20, 0, z - 1, {}, ()))[1]

@@ -213,7 +213,7 @@ def test_progress_counts_pairs(monkeypatch):
         ([A, B], {"pairs": "all"}, "for both branches"),
         ([A, B[:2]], {}, "as many sequences, not 6 and 2"),
         ([A, [h[:, :4] for h in B]], {}, "one number of features, but they have 4 to 5"),
-        ([A[:1]], {"pairs": "all"}, "at least 2 pictures"),
+        ([A[:1]], {"pairs": "all"}, "at least 2 of them"),
         ([A, B], {"order": "zigzag"}, "order = 'zigzag' is not allowed"),
         ([A, B], {"order": np.arange(30)}, "order must hold each of 0..7 once"),
         ([A[:1], B[:1]], {"order": np.arange(30.0)}, "once, as integers, shape (30,)"),

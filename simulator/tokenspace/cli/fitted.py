@@ -188,6 +188,15 @@ def _number(value: Estimate) -> str:
 
 
 def _show(found: TokenFit) -> None:
+    if found.ranking:
+        _show_ranking(found)
+    else:
+        aim = found.aim or "the psi's"
+        print(f"One family, {found.family}, fitted to {aim}; several are ranked.")
+    _show_parameters(found)
+
+
+def _show_ranking(found: TokenFit) -> None:
     from rich.table import Table
 
     table = Table(
@@ -212,6 +221,11 @@ def _show(found: TokenFit) -> None:
         "Chosen: the fewest parameters of those within one standard error of the best; "
         "ties: not worse than the best at 95 %."
     )
+
+
+def _show_parameters(found: TokenFit) -> None:
+    from rich.table import Table
+
     table = Table(title=f"Parameters of {found.family}", header_style="bold")
     for name in ("parameter", "value", "95 % interval"):
         table.add_column(name)

@@ -98,7 +98,9 @@ def _of_chance(found: Evidence) -> list[str]:
 
 def _of_fails(found: Evidence) -> str:
     most, level = found.most_fails, verdict.LEVEL
-    said = f"FAIL: {found.fails} of {counted(found.judged, 'point')}; chance gives up to {most}"
+    if not found.judged:
+        return "No point could be judged."
+    said = f"{found.fails} of {counted(found.judged, 'point')} failed; chance gives up to {most}"
     if found.fail_p_value < CLEAR:
         return f"{said}: NOT CHANCE (p = {found.fail_p_value:.2g})."
     return f"{said}, where each true theory fails in {level:.0%} of runs or fewer."

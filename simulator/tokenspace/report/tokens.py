@@ -147,7 +147,11 @@ def _table(m: Measured) -> dict[str, Any]:
         ]
         for k, n in enumerate(result.n)
     ]
-    return {"label": shown(m.label), "said": shown(result.reason), "rows": rows}
+    return {
+        "label": shown(m.label),
+        "said": shown("; ".join([result.reason, *result.notes])),
+        "rows": rows,
+    }
 
 
 def _description(d: Described) -> dict[str, Any]:

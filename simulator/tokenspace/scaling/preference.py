@@ -60,7 +60,7 @@ def _doubt(ranked: list[LawFit], lead: float, log_n: np.ndarray, log_score: np.n
     if not np.isfinite(lead):
         return f"{len(log_n)} points are too few to compare the laws"
     if len(np.unique(np.stack([log_n, log_score]), axis=1).T) < len(log_n):
-        return "a score repeats exactly at the same n: that is no second measurement"
+        return "a score repeats exactly at the same n: a copy would be no second measurement"
     if np.ptp(log_score) <= ROUNDING:
         return "the scores are all the same: every law fits them, and none is told from others"
     if best.residual_std <= ROUNDING:

@@ -257,7 +257,7 @@ def all_paired(sequences: Sequence[Array], groups: Any, name: Callable[[int], st
     """
     count = len(sequences)
     if count < 2:
-        raise InputError("pairs='all' needs tokens of at least 2 pictures")
+        raise InputError("all pairs of pictures need at least 2 of them, but there is 1")
     first, second = np.triu_indices(count, 1)
     numbers = np.arange(count) if groups is None else groups_of_pictures(groups, count)
     one = "picture" if numbers.max() + 1 == count else "group"

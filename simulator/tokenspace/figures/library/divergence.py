@@ -57,6 +57,8 @@ class Divergence(Figure):
             panel.legend(fontsize=8)
         for panel in panels[::3]:
             panel.set_ylabel("$D(n)$ (norm of a token = 1)")
+        if len(chosen) < len(loaded):
+            figure.suptitle(f"{len(chosen)} of {len(loaded):,} points")
         return figure
 
 
