@@ -256,7 +256,8 @@ def _show(result: Result, norms: bool, among_others: bool = False) -> None:
     if len(reached.n) < len(result.n):
         print(
             f"lambda and n_balance are fitted up to n = {reached.n[-1]}, which half of the pairs "
-            "reach"
+            "reach; an exponent between two n that not the same pairs reach compares other pairs "
+            "too"
         )
     if len(reached.n) < 2:
         print("exponents need at least 2 token counts, n_balance at least 3")
