@@ -200,6 +200,14 @@ def test_one_pair_and_ends_of_ranges_have_no_errors():
     assert found["psi_equal"].standard_error > 0
 
 
+def test_pictures_that_are_there_twice_are_told():
+    one = ts.fit_tokens(PICTURES, family="constant", pairs="all")
+    twice = np.concatenate([PICTURES, PICTURES[:2]])
+    both = ts.fit_tokens(twice, family="constant", pairs="all")
+    assert "the tokens of another" not in repr(one)
+    assert f"2 of {len(twice)} pictures have the tokens of another" in repr(both)
+
+
 def test_where_sums_leave_a_number_at_its_end_no_error_is_told_of_the_others():
     """As if that end were the truth, their intervals hold in fewer runs than they say."""
     told = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from hashlib import sha256
 from typing import Any
 
 import jax
@@ -272,6 +273,20 @@ def groups_of_pictures(groups: Any, pictures: int) -> np.ndarray:
     if labels.dtype.kind not in "iuUSb":
         raise InputError(f"groups have dtype {labels.dtype}; whole numbers or words are needed")
     return np.unique(labels, return_inverse=True)[1]
+
+
+def said_of_twins(given: Pairs) -> str:
+    """How many pictures stand there more than once, in words; empty where none does."""
+    if not given.every:
+        return ""
+    count = len(given.a)
+    twins = count - len({sha256(np.asarray(h).tobytes()).digest() for h in given.a})
+    if not twins:
+        return ""
+    return (
+        f"{twins:,} of {count:,} pictures have the tokens of another: D of some pairs is 0, errors "
+        "are too small, and what is held out was fitted; leave them out"
+    )
 
 
 def pairs_among(count: Any) -> Any:
