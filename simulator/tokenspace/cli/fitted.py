@@ -193,6 +193,8 @@ def _show(found: TokenFit) -> None:
     else:
         aim = found.aim or "the psi's"
         print(f"One family, {found.family}, fitted to {aim}; several are ranked.")
+        if found.aim == "sums":
+            print("--aim lags is more precise where correlations depend on lags alone.")
     _show_parameters(found)
 
 
@@ -234,6 +236,8 @@ def _show_parameters(found: TokenFit) -> None:
         known = float(value.standard_error) > 0 and low > -float("inf")
         table.add_row(name, _number(value), f"{low:.4g} to {high:.4g}" if known else "unknown")
     stdout().print(table)
+    if found.aim:
+        print("psi's, mean_square and effective_dimension are the tokens' own; the rest is the model.")
 
 
 def _describe(said: TokenDescription) -> None:
