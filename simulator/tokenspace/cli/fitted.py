@@ -237,7 +237,7 @@ def _show_parameters(found: TokenFit) -> None:
         table.add_row(name, _number(value), f"{low:.4g} to {high:.4g}" if known else "unknown")
     stdout().print(table)
     if found.aim:
-        print("psi's, mean_square and effective_dimension are the tokens' own; the rest is the model.")
+        print("psi's, mean_square, effective_dimension are the tokens' own; the rest is the model.")
 
 
 def _describe(said: TokenDescription) -> None:
