@@ -57,7 +57,7 @@ ahead-of-time: $(AHEAD)/.installed
 	$(AHEAD)/bin/python -m tokenspace_benchmarks.ahead_of_time
 	$(AHEAD)/bin/python -m tokenspace_benchmarks.table docs/samplers.md
 	JAX_PLATFORMS=cpu $(AHEAD)/bin/python -m pytest tests/benchmarks/test_ahead_of_time.py \
-		tests/kernels/test_compiled.py
+		tests/benchmarks/test_compiling.py tests/kernels/test_compiled.py
 
 coverage: install
 	$(BIN)/tokenspace coverage --out docs/coverage.csv

@@ -1,11 +1,22 @@
-"""Kernels on the cores of a CPU, with as many threads as a test wants."""
+"""Where kernels run: on which device, and on how many threads of a CPU."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
+import jax
 import pytest
 
 from tokenspace_kernels import workers
+
+HAS_GPU = any(d.platform == "gpu" for d in jax.devices())
+
+
+@pytest.fixture(params=["cpu", pytest.param("gpu", marks=pytest.mark.gpu)])
+def device(request):
+    if request.param == "gpu" and not HAS_GPU:
+        pytest.skip("no GPU here")
+    with jax.default_device(jax.devices(request.param)[0]):
+        yield request.param
 
 
 @pytest.fixture
