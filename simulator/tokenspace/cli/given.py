@@ -10,7 +10,7 @@ import typer
 from tokenspace.cli.common import Json, app, progress_bar
 from tokenspace.cli.present import dense_table, document, on_grid, stdout, summary, with_errors
 from tokenspace.errors import InputError
-from tokenspace.printable import counted, known, shown
+from tokenspace.printable import counted, known, number, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -249,9 +249,8 @@ def _show(result: Result, norms: bool, among_others: bool = False) -> None:
     for name, words in OTHER_LAMBDAS.items():
         other = scales[name]
         if other is not None:
-            error = _number(other.standard_error, ".2g")
             off = f"off by at most {other.lack_of_fit:.1%}"
-            print(f"  {words}: {other.mean:.5g} ± {error}, {off}")
+            print(f"  {words}: {number(other.mean, other.standard_error)}, {off}")
     reached = result.reached()
     if len(reached.n) < len(result.n):
         print(
