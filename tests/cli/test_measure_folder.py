@@ -46,7 +46,13 @@ def test_a_table_of_one_group_and_a_line_for_each_of_many(call):
     assert "fitted up to n = 9, which half of the pairs reach" in out and "nan" not in out
     status, out, _ = call("measure", "layers")
     assert status == 0 and "tokenspace measure layers --only d" in out
-    assert all(f"\n {name} " in out for name in "abcd")
+    r = ts.measure([TOKENS[str(k)] for k in range(5)], pairs="all").reached()
+    slope = r.local_exponent()
+    numbers = (r.mean[-1], ".5g"), (r.standard_error[-1], ".2g"), (slope.mean[-1], ".3f")
+    line = [f"{x:{form}}" for x, form in (*numbers, (slope.standard_error[-1], ".2g"))]
+    for name in "abcd":
+        (cells,) = (row.split() for row in out.splitlines() if row.startswith(f" {name} "))
+        assert cells[:7] == [name, "10", str(r.n[-1]), *line]
 
 
 def test_a_group_where_all_pictures_start_alike_does_not_end_the_others(call, tmp_path):

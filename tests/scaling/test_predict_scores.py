@@ -53,6 +53,9 @@ def test_known_tokens_leave_students_interval_of_a_line(many):
     np.testing.assert_allclose(half, stats.t.ppf(0.975, 2) * reach, rtol=0.03)
     beta_half = (found.beta_high - found.beta_low) / 2
     assert beta_half == pytest.approx(stats.t.ppf(0.975, 2) * line.stderr, rel=0.03)
+    rest = AT > 1
+    alpha_half = (found.alpha_high - found.alpha_low)[rest] / 2
+    np.testing.assert_allclose(alpha_half, beta_half * new[rest] / np.log(AT[rest]), rtol=0.03)
 
 
 def test_errors_weigh_scores_as_in_a_fit(many):
