@@ -160,6 +160,23 @@ def test_balance_curves_have_the_intervals_of_their_ratio():
     np.testing.assert_array_equal(line.get_xdata(), line.get_ydata())
 
 
+def test_panels_of_psi_have_bars_of_two_standard_errors():
+    result = apart(2.0)
+    axes = figures.draw("tokens_within", groups_of(result, ("language", 1))).axes[0]
+    for container in axes.containers:
+        drawn, _, (bars,) = container.lines
+        middle = drawn.get_ydata()
+        (psi,) = [
+            e
+            for e in result.correlations.values()
+            if np.array_equal(e.mean, middle, equal_nan=True)
+        ]
+        for k in np.flatnonzero(np.isfinite(psi.standard_error)):
+            ends = middle[k] + np.array([-2, 2]) * psi.standard_error[k]
+            np.testing.assert_allclose(bars.get_segments()[k][:, 1], ends)
+    assert len(axes.containers) >= 2
+
+
 def test_depth_shows_n_balance_of_every_layer(loaded):
     (axes,) = figures.draw("tokens_balance_depth", loaded).axes
     (line,) = [x for x in axes.lines if x.get_linestyle() == "-" and len(x.get_xdata()) == 3]

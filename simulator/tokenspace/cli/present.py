@@ -118,8 +118,8 @@ def on_skipped(skipped: Sequence[Any], more: str, most: int = 5) -> list[str]:
     if not skipped:
         return []
     count = len(skipped)
-    are = "is" if count == 1 else "are"
-    out = [f"{counted(count, 'point')} {are} left out, whose values do not go together:"]
+    left_out = counted(count, "point is", "points are")
+    out = [f"{left_out} left out, whose values do not go together:"]
     out += [f"  {shown(s.label)}: {shown(s.why).split('. ')[0]}" for s in skipped[:most]]
     return [*out, f"  ... and {count - most:,} more; {more}"] if count > most else out
 

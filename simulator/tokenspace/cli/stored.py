@@ -37,8 +37,7 @@ def _show_checks(rows: list[tuple[str, Any, Any]], evidence: Any, as_json: bool)
         said_counts = ", ".join(f"{counts[v]:,} {v}" for v in WORST_FIRST if counts[v])
         if len(most) < len(rows):
             left = len(rows) - len(most)
-            are = "is" if left == 1 else "are"
-            said_left = f"{counted(left, 'more point')} {are} not shown"
+            said_left = f"{counted(left, 'more point is', 'more points are')} not shown"
             print(f"{said_left}; --json and `tokenspace report` have all")
         print(f"{counted(len(rows), 'point')}: {said_counts}")
         print(*map(shown, said), sep="\n")
@@ -66,8 +65,7 @@ def check(
     loaded = load_results(folder)
     missing = len(read_sweep(folder)[1] or ()) - len(loaded)
     if missing > 0:
-        are = "is" if missing == 1 else "are"
-        said = f"{counted(missing, 'point')} {are} not finished"
+        said = f"{counted(missing, 'point is', 'points are')} not finished"
         messages.print(f"{said}; `tokenspace sweep` again computes what is missing")
     with collector_paused():
         checks = checks_of(loaded, tolerance)

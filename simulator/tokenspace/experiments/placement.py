@@ -121,8 +121,8 @@ class Stack:
             (items[:, 0].astype(np.int32), items[:, 1].astype(np.uint32)), self.devices[device]
         )
         words, arrays = self.arrays[device]
-        in_turn = self.plan.kernels == "pallas"
-        return draw_blocks(self.plan.draw, self.plan.block, words, first, which, arrays, in_turn)
+        plan = self.plan
+        return draw_blocks(plan.draw, plan.block, words, first, which, arrays, plan.fills_device)
 
 
 def stack(plans: Sequence[Plan], seeds: Sequence[int], devices: Sequence[Any], slots: int) -> Stack:

@@ -165,6 +165,11 @@ class Plan:
         return self.kernels in ON_HOST
 
     @property
+    def fills_device(self) -> bool:
+        """Whether one block takes the whole device, so that several are drawn in turn."""
+        return self.kernels == "pallas"
+
+    @property
     def block(self) -> int:
         """Replicates drawn together, a power of two, set by the problem and not by the batch."""
         return self.block_on(jax.default_backend())
