@@ -58,7 +58,7 @@ def test_a_perfect_prediction_misses_nothing_and_the_theory_is_what_is_predicted
     np.testing.assert_allclose(seen.rms, np.sqrt(squares), rtol=1e-5)
     target = Target(known_families()["exponential"], place, "sums")
     guess = predicted(target, target.fit(moments), moments)
-    model = ts.fit_tokens(h, family="exponential", pairs="all").model
+    model = ts.fit_tokens(h, family="exponential", pairs="all", aim="sums").model
     psi = ts.theory.psi(model, place.n)
     np.testing.assert_allclose(guess.rms, ts.theory.rms_divergence(model, place.n), rtol=1e-6)
     np.testing.assert_allclose(guess.psi[:, 1:], np.array(psi)[:, 1:], rtol=1e-6)

@@ -11,7 +11,7 @@ from tokenspace.cli.common import Json, app
 from tokenspace.cli.given import loaded, require_folder_alone
 from tokenspace.cli.present import document, stdout
 from tokenspace.errors import InputError
-from tokenspace.printable import number, shown
+from tokenspace.printable import known, number, shown
 
 if TYPE_CHECKING:
     from tokenspace.statistics.estimate import Estimate
@@ -47,7 +47,10 @@ def fit_tokens(
         typer.Option(help="auto, or names to choose from; may be repeated. Default: auto."),
     ] = None,
     aim: Annotated[
-        str | None, typer.Option(help="sums or lags; both are tried when left out.")
+        str | None,
+        typer.Option(
+            help="lags or sums. Default: both where families are ranked; lags of one family."
+        ),
     ] = None,
     patches: Annotated[
         str | None,
@@ -193,8 +196,6 @@ def _show(found: TokenFit) -> None:
     else:
         aim = found.aim or "the psi's"
         print(f"One family, {found.family}, fitted to {aim}; several are ranked.")
-        if found.aim == "sums":
-            print("--aim lags is more precise where correlations depend on lags alone.")
     _show_parameters(found)
 
 
@@ -233,11 +234,23 @@ def _show_parameters(found: TokenFit) -> None:
         table.add_column(name)
     for name, value in found.parameters.items():
         low, high = value.interval()
-        known = float(value.standard_error) > 0 and low > -float("inf")
-        table.add_row(name, _number(value), f"{low:.4g} to {high:.4g}" if known else "unknown")
+        bounded = float(value.standard_error) > 0 and low > -float("inf")
+        table.add_row(name, _number(value), f"{low:.4g} to {high:.4g}" if bounded else "unknown")
     stdout().print(table)
-    if found.aim:
-        print("psi's, mean_square, effective_dimension are the tokens' own; the rest is the model.")
+    _show_compared(found)
+
+
+def _show_compared(found: TokenFit) -> None:
+    from rich.table import Table
+
+    table = Table(title=f"The tokens beside the model, {found.family}", header_style="bold")
+    table.add_column("quantity")
+    for name in ("tokens", "model", "z of the difference"):
+        table.add_column(name, justify="right")
+    for row in found.compared:
+        z = "0: by construction" if row.z == 0 else known(row.z, ".1f")
+        table.add_row(row.name, _number(row.tokens), number(row.model.mean), z)
+    stdout().print(table)
 
 
 def _describe(said: TokenDescription) -> None:
@@ -284,6 +297,11 @@ def _as_data(found: TokenFit, said: TokenDescription | str) -> dict[str, Any]:
         "order": found.order,
         "aim": found.aim,
         "parameters": _estimates(found.parameters),
+        "compared": [
+            _estimates({k: getattr(row, k) for k in ("tokens", "model", "difference")})
+            | {"name": row.name, "z": row.z}
+            for row in found.compared
+        ],
         "ranking": ranking,
         "notes": list(found.notes),
         "model": model_tables(found.model),

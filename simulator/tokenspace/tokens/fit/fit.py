@@ -14,7 +14,8 @@ from tokenspace.grids import log_grid
 from tokenspace.statistics.estimate import Estimate, Positive
 from tokenspace.statistics.jackknife import GroupSums, deviations
 from tokenspace.tokens.families.place import POINTS
-from tokenspace.tokens.fit.cells import Cells, cells_of
+from tokenspace.tokens.fit.cells import Cells, Moments, cells_of
+from tokenspace.tokens.fit.compare import compared, said_of
 from tokenspace.tokens.fit.held_out import LEAST_GROUPS, NO_MODEL, Ranked, Splits, chosen, ranking
 from tokenspace.tokens.fit.model import branches_of, spectrum_of
 from tokenspace.tokens.fit.result import TokenFit
@@ -79,9 +80,9 @@ def fit_tokens(
         family: one name, several of them to be ranked, or "auto" for all.
         pairs: "all" for all pairs of the pictures in a, (K, N, d), without b; as in `measure`.
         groups: what the pairs a, b share; as in `measure`.
-        aim: "sums", squares of the sums of the first n tokens, which D(n) is made of (by default);
-            "lags", averages over all tokens a lag apart: several times more precise where
-            correlations depend on lags alone, and biased for D(n) where they do not. Both are tried
+        aim: "lags", averages over all tokens a lag apart (by default): several times more precise
+            where correlations depend on lags alone, and biased for D(n) where they do not; "sums",
+            squares of the sums of the first n tokens, which D(n) is made of. Both are tried
             where families are ranked, unless one is named. Alone and without either, the constant
             family takes the psi's over all tokens.
         patches: rows and columns of the picture, rows times columns = N; by default a square, if
@@ -116,7 +117,7 @@ class _Fitting:
     targets: list[Target]
     moments: GroupSums
     second: np.ndarray
-    cells: Cells | None
+    cells: Cells
 
     @staticmethod
     def of(given: Pairs, targets: list[Target]) -> _Fitting:
@@ -125,13 +126,11 @@ class _Fitting:
         second = token_sums(given).difference
         if np.trace(second) <= ROUNDING * moments.total[0]:
             raise InputError("both branches are the same, so D(n) = 0 and there is nothing to fit")
-        if not targets[0].aim:
-            return _Fitting(given, targets, moments, second, None)
         lagged = [t.place for t in targets if t.aim == "lags"]
         cells = cells_of(given, groups_of(given), n, list(dict.fromkeys(lagged)))
         upsilon = cells.of(np.ones(cells.groups, bool)).upsilon
         differ = upsilon > ROUNDING * n**2
-        if not differ.all():
+        if targets[0].aim and not differ.all():
             raise InputError(
                 f"D(n) = 0 at n = {n[~differ][0]}, where both branches have the same sum: families "
                 "are fitted to log Upsilon(n); leave tokens that the branches share out, or take "
@@ -152,14 +151,13 @@ class _Fitting:
             best = chosen(ranks)
             keys = {key_of(t): t for t in self.targets}
             target = keys[best.family, best.order, best.aim]
-        fit = None
+        fits = _fits(target, self.cells, len(rows) > 1)
+        fit = fits[0][0]
         if target.aim:
-            assert self.cells is not None
-            fit, more = _with_errors(target, self.cells, len(rows) > 1)
-            found |= more
+            found |= _numbers(target, [shape for shape, _ in fits])
         plain = {k: float(v[0]) for k, v in found.items()}
         branches, notes = branches_of(target, fit, plain)
-        if fit is not None and _at_an_end(target, fit):
+        if _at_an_end(target, fit):
             notes = (*notes, AT_AN_END)
         if ranks and ranks[0].family == NO_MODEL:
             notes = (*notes, "on held-out pictures no family did better than no model at all")
@@ -170,12 +168,14 @@ class _Fitting:
         parameters = {name: _estimate(values, count, freedom) for name, values in found.items()}
         for name in target.family.parameters if target.aim else ():
             parameters[name] = Positive(**vars(parameters[name]))
+        beside = compared(target, fits, parameters, freedom)
+        notes = (*notes, *said_of(beside, target.aim))
         name, order, aim = key_of(target)
-        return TokenFit(TokenModel(branches, features), parameters, name, order, aim, ranks, notes)
+        model = TokenModel(branches, features)
+        return TokenFit(model, parameters, name, order, aim, beside, ranks, notes)
 
     def _ranking(self) -> tuple[Ranked, ...]:
         cells = self.cells
-        assert cells is not None  # as what is ranked has an aim
         if cells.groups < LEAST_GROUPS:
             raise InputError(
                 f"families are ranked by pictures that they were not fitted to, which takes at "
@@ -208,32 +208,40 @@ def _at_an_end(target: Target, fit: Shape) -> bool:
     return not (_inside(fit.weights).all() and target.inside(fit).all())
 
 
-def _with_errors(target: Target, cells: Cells, errors: bool) -> tuple[Shape, dict[str, np.ndarray]]:
-    """The fit to all pairs, and its numbers by name with those without each group, (1 + K,)."""
-    family = target.family
-    names = (*family.parameters, "weight_constant", *family.weights, "weight_white")
-    fit = target.fit(cells.of(np.ones(cells.groups, bool)))
+def _fits(target: Target, cells: Cells, errors: bool) -> list[tuple[Shape, Moments]]:
+    """The fit to all pairs, then those without each group, each with what it was fitted to.
 
-    def numbers(shape: Shape) -> np.ndarray:
-        *parts, constant, white = shape.weights
-        return np.array([*shape.values, constant, *parts, white])
-
-    rows = [numbers(fit)]
+    Its numbers are NaN where what is left of the pairs has no difference.
+    """
+    everything = cells.of(np.ones(cells.groups, bool))
+    fit = target.fit(everything)
+    found = [(fit, everything)]
     for group in range(cells.groups if errors else 0):
         left = cells.of(np.arange(cells.groups) != group)
-        usable = left.count and np.all(left.upsilon > ROUNDING)
-        rows.append(
-            numbers(target.again(left, fit.values)) if usable else np.full(len(names), np.nan)
-        )
-    inside = _inside(rows[0][len(family.parameters) :])
+        usable = left.count and np.all((left.upsilon > ROUNDING) | (not target.aim))
+        nothing = Shape(np.full_like(fit.values, np.nan), np.full_like(fit.weights, np.nan), np.nan)
+        found.append((target.again(left, fit.values) if usable else nothing, left))
+    return found
+
+
+def _numbers(target: Target, fits: list[Shape]) -> dict[str, np.ndarray]:
+    """Shape and weights by name, of all pairs and then without each group, (1 + K,).
+
+    Of all pairs alone where their error is not known.
+    """
+    family, fit = target.family, fits[0]
+    names = (*family.parameters, "weight_constant", *family.weights, "weight_white")
+    rows = []
+    for shape in fits:
+        *parts, constant, white = shape.weights
+        rows.append([*shape.values, constant, *parts, white])
+    inside = _inside(np.array(rows[0][len(family.parameters) :]))
     shaped = target.inside(fit) & np.any(inside[1:-1]) & (not family.integer)
     kept = np.array([*shaped, *inside])
     if _at_an_end(target, fit):
         kept[:] = False
     table = np.array(rows).T
-    return fit, {
-        name: row if ok else row[:1] for name, row, ok in zip(names, table, kept, strict=True)
-    }
+    return {n: row if ok else row[:1] for n, row, ok in zip(names, table, kept, strict=True)}
 
 
 def _estimate(rows: np.ndarray, count: int, freedom: float) -> Estimate:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tokenspace.covariance import TokenModel
 from tokenspace.statistics.estimate import Estimate
+from tokenspace.tokens.fit.compare import Compared
 from tokenspace.tokens.fit.held_out import Ranked
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ class TokenFit:
     low unless pairs (or pictures) are many times d, so that no error is given; then the family's
     shape, such as a length, with intervals in its logarithm, and the weights of what remains when
     the branches are subtracted, which sum to 1. order: in which patches are read, "" of a family
-    without rows and columns; aim: "sums" or "lags", what it was fitted to. ranking: all families
+    without rows and columns; aim: "sums" or "lags", what it was fitted to. compared: psi's,
+    root mean squares of D(n) and how tokens change in size, of the tokens and of the model, with z
+    of their difference. ranking: all families
     that were tried, and what no model at all misses, the least error on held-out pictures first;
     empty where one family was asked for. The family of the model has the fewest parameters of those
     within one standard error of the best. notes: what had to be changed, and
@@ -36,6 +39,7 @@ class TokenFit:
     family: str
     order: str = ""
     aim: str = ""
+    compared: tuple[Compared, ...] = ()
     ranking: tuple[Ranked, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -56,6 +60,10 @@ class TokenFit:
     def __repr__(self) -> str:
         named = f"{self.family}, {self.order}" if self.order else self.family
         lines = [f"{name} = {value!r}" for name, value in self.parameters.items()]
+        for row in self.compared:
+            if row.z:  # the others the model has by construction
+                z = f", z = {row.z:.1f}" if row.z == row.z else ""
+                lines.append(f"{row.name}: tokens {row.tokens!r}, model {row.model.mean:.6g}{z}")
         if self.ranking:
             lines.append("score on held-out pictures, 1 without any model, and behind the best:")
             for r in self.ranking[:SHOWN]:

@@ -81,6 +81,8 @@ class Target:
 
     def again(self, moments: Moments, start: np.ndarray) -> Shape:
         """From one start; shape parameters that are whole numbers are searched next to it."""
+        if not self.aim:
+            return self.fit(moments)
         values, family = self.values(moments), self.family
         first = self.design(start)
         # relative to a first fit: measured values as weights would prefer what came out small

@@ -65,7 +65,7 @@ def targets_of(
         if family.picture:
             assert picture is not None
             places = [place_of(*picture, order) for order in PATCH_ORDERS[: None if ranked else 1]]
-        aims = (aim,) if aim else AIMS if ranked else AIMS[:1]
+        aims = (aim,) if aim else AIMS if ranked else ("lags",)
         if not (family.parameters or ranked or aim):
             aims = ("",)
         targets += [Target(family, place, aim, name) for place in places for aim in aims]
