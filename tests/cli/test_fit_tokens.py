@@ -34,12 +34,15 @@ def test_tables(call, files):
         "best",
         "kurtosis",
         "token law",
+        "The tokens beside the model",
+        "rms D(20)",
+        "0: by construction",
     ):
         assert said in out
     fit = ts.fit_tokens(files, pairs="all", family=names, patches=(4, 5))
     assert f"Parameters of {fit.family}" in out
     status, out, err = call("run", "m.toml")
-    assert status == 0 and "n_balance" in out and "TokenModel(" in out
+    assert status == 0 and "n_balance" in out and "TokenModel(" in out and "PASS: " in out
 
 
 def test_json_holds_the_same(call, files):
@@ -58,6 +61,9 @@ def test_json_holds_the_same(call, files):
         float(said.found["norm"].mean)
     )
     assert found["model"]["features"]["model"] == "spectrum"
+    names = [row.name for row in fit.compared]
+    assert [row["name"] for row in found["compared"]] == names and "rms D(20)" in names
+    assert [row["z"] for row in found["compared"]] == pytest.approx([r.z for r in fit.compared])
 
 
 @pytest.mark.parametrize(

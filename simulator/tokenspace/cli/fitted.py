@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from tokenspace.tokens.fit import TokenFit
     from tokenspace.tokens.pairs import Pairs
 
-REPLICATES = 4096  # of the model that is written for `tokenspace run`
-
 
 @app.command("fit-tokens")
 def fit_tokens(
@@ -323,10 +321,13 @@ def _description(said: TokenDescription) -> dict[str, Any]:
 
 
 def _write(path: Path, found: TokenFit, tokens: int) -> None:
-    """The model as a configuration that `tokenspace run` reads."""
+    """The model as a configuration that `tokenspace run` reads, with replicates for a verdict."""
     from tokenspace.experiments.canonical import model_tables
+    from tokenspace.grids import log_grid
+    from tokenspace.statistics.decisive import replicates_to_pass
 
-    tables: dict[str, Any] = {"tokens": {"count": int(tokens)}, "run": {"replicates": REPLICATES}}
+    enough = replicates_to_pass(found.model, log_grid(tokens))
+    tables: dict[str, Any] = {"tokens": {"count": int(tokens)}, "run": {"replicates": enough}}
     tables |= model_tables(found.model)
     lines = []
     for name, table in tables.items():
