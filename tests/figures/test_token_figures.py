@@ -4,13 +4,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import tokenspace as ts
 from tokenspace import figures
-from tokenspace.figures.choice import chosen, named
+from tokenspace.figures.choice import Labelled, chosen, named
 from tokenspace.figures.given import FEWER, MOST_PANELS, NO_DIFFERENCE, of_tokens
 from tokenspace.figures.library import alpha_paper, upsilon_paper
 from tokenspace.statistics.balance import balance_curve
+from tokenspace.tokens.folders import Measured
 
 RNG = np.random.default_rng(0)
 TOKENS = [RNG.standard_normal((12 - k, 6)).astype("f4") + 1 for k in range(6)]
@@ -20,7 +22,7 @@ TOKENS = [RNG.standard_normal((12 - k, 6)).astype("f4") + 1 for k in range(6)]
 def loaded():
     results = [ts.measure([h + k / 2 for h in TOKENS], pairs="all", grid=12 - 1) for k in range(3)]
     return [
-        (SimpleNamespace(label=f"m layer {k}", model="m", part="language", layer=k), r)
+        (Measured(f"m layer {k}", f"m layer {k}", "m", "language", k, r), r)
         for k, r in enumerate(results)
     ]
 
@@ -90,7 +92,7 @@ LONG = "llava-hf/llava-v1.6-mistral-7b-hf-tuned-on-long-documents-12000"
 def groups_of(result, *parts, model=LONG):
     """Groups of a model, parts given as (name, layers)."""
     return [
-        (SimpleNamespace(label=name, name=name, model=model, part=part, layer=k), result)
+        (Measured(name, name, model, part, k, result), result)
         for part, layers in parts
         for k in range(layers)
         for name in [f"{part}_{k}"]
@@ -187,7 +189,7 @@ def test_depth_shows_n_balance_of_every_layer(loaded):
 
 def test_depth_tells_parts_of_a_model_of_a_long_name_apart(loaded):
     parts = [
-        (SimpleNamespace(label="x", model="m" * 100, part=part, layer=k), result)
+        (Measured("x", "x", "m" * 100, part, k, result), result)
         for part in ("vision", "language")
         for k, (_, result) in enumerate(loaded)
     ]
@@ -198,6 +200,87 @@ def test_depth_tells_parts_of_a_model_of_a_long_name_apart(loaded):
     figure = figures.draw("tokens_exponent_depth", parts)
     said = [text.get_text() for text in figure.legends[0].get_texts()]
     assert [text.rsplit(", ")[1] for text in said[1:]] == ["vision", "language", "vision"]
+
+
+def bars_of(axes):
+    """Layer, value and both ends of what is drawn against depth."""
+    drawn, _, (bars,) = axes.containers[0].lines
+    ends = np.array(bars.get_segments())[:, :, 1]
+    return drawn.get_xdata(), drawn.get_ydata(), ends
+
+
+def test_bars_of_exponents_against_depth_are_95_percent_intervals():
+    """Of the slope from n = 1 to the last n, of Student's t: they fail if twice as long."""
+    results = [apart(strength) for strength in (0.5, 2.0)]
+    groups = [(g, r) for (g, _), r in zip(groups_of(results[0], ("a", 2)), results, strict=True)]
+    layer, value, ends = bars_of(figures.draw("tokens_exponent_depth", groups).axes[0])
+    np.testing.assert_array_equal(layer, [0, 1])
+    for result, slope, (low, high) in zip(results, value, ends, strict=True):
+        first, last = result.mean[[0, -1]]
+        assert slope == pytest.approx(np.log(last / first) / np.log(11))
+        to_slope = np.array([-1 / first, 1 / last]) / np.log(11)
+        covariance = result.divergence.covariance[np.ix_([0, -1], [0, -1])]
+        reach = stats.t.ppf(0.975, 5) * np.sqrt(to_slope @ covariance @ to_slope)  # six pictures
+        np.testing.assert_allclose([low, high], [slope - reach, slope + reach], rtol=1e-9)
+
+
+def test_bars_of_n_balance_against_depth_are_its_interval():
+    result = apart(2.0)
+    figure = figures.draw("tokens_balance_depth", groups_of(result, ("language", 1)))
+    _, value, ends = bars_of(figure.axes[0])
+    found = result.n_balance()
+    assert found.interval[0] > -1 and np.isfinite(found.interval[1])
+    np.testing.assert_allclose(value, found.mean)
+    np.testing.assert_allclose(ends[0], found.interval)
+
+
+def test_points_of_correlations_that_are_not_constant_are_hollow():
+    rng = np.random.default_rng(3)
+    h = np.cumsum(rng.standard_normal((9, 30, 4)), axis=1) + 5 * rng.standard_normal((9, 1, 4))
+    results = apart(2.0), ts.measure(h[:, ::-1], pairs="all", grid=30)
+    assert [r.n_balance().constant for r in results] == [True, False]
+    groups = [(g, r) for (g, _), r in zip(groups_of(results[0], ("a", 2)), results, strict=True)]
+    (axes,) = figures.draw("tokens_balance_depth", groups).axes
+    (hollow,) = [line for line in axes.lines if line.get_markerfacecolor() == "white"]
+    assert list(hollow.get_xdata()) == [1]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", of_tokens())
+def test_of_one_pair_errors_are_said_to_be_unknown(name):
+    """No bar, and no title that speaks of bars; nothing is left empty without a word."""
+    result = ts.measure(*np.random.default_rng(2).standard_normal((2, 12, 5)), grid=12)
+    figure = figures.draw(name, groups_of(result, ("language", 1)))
+    figure.canvas.draw()
+    said = figure.get_suptitle().replace("\n", " ")
+    assert "2 s.e." not in said and "95 %" not in said
+    if name == "tokens_balance_depth":
+        assert "at least 3 token counts and 2" in figure.axes[0].texts[0].get_text()
+    elif name != "tokens_divergence":
+        assert "errors unknown" in said
+        both = groups_of(result, ("a", 1)) + groups_of(apart(2.0), ("b", 1))
+        assert ", where known" in figures.draw(name, both).get_suptitle().replace("\n", " ")
+
+
+def test_axes_without_a_point_say_why():
+    """Steps of noise: their sums do not grow, so that no n_balance is seen."""
+    still = np.diff(np.random.default_rng(5).standard_normal((8, 12, 4)), axis=1)
+    result = ts.measure(still, pairs="all", grid=11)
+    assert result.n_balance().mean < -1
+    for name, group, said in (
+        ("tokens_balance_depth", groups_of(result, ("a", 2)), "in any layer: none is seen"),
+        ("tokens_exponent_depth", [(Labelled("x"), result)], "no group says its layer"),
+    ):
+        figure = figures.draw(name, group)
+        (axes,) = figure.axes
+        assert said in axes.texts[0].get_text() and not len(axes.get_yticks())
+        assert "95 %" not in figure.get_suptitle()
+
+
+def test_a_label_is_enough():
+    """Results of one's own, with a label and nothing else, have a panel of that name."""
+    figure = figures.draw("tokens_within", [(SimpleNamespace(label="mine"), apart(1.0))])
+    assert figure.axes[0].get_title() == "mine"
 
 
 @pytest.mark.parametrize(("strength", "arrows"), [(2.0, 0), (0.4, 2)])

@@ -265,11 +265,12 @@ def _show(result: Result, norms: bool, among_others: bool = False) -> None:
     if result.replicates < 2:
         print("n_balance and errors need at least 2 pairs, or 3 pictures with --pairs all")
     elif result.enough_for_balance and reached.mean.all():
-        print(result.n_balance())
+        from tokenspace.tokens.balance import said_of_grid
 
-
-def _number(value: float, digits: str) -> str:
-    return known(value, digits)
+        balance = result.n_balance()
+        print(balance)
+        if not balance.constant:
+            print(said_of_grid(result))
 
 
 def _at(psi: Estimate, k: int) -> str:
@@ -281,7 +282,7 @@ def _to_error(value: float, error: float) -> str:
     import math
 
     if not (math.isfinite(value) and math.isfinite(error) and error > 0):
-        return _number(value, ".6g")
+        return known(value, ".6g")
     return f"{value:.{min(max(1 - math.floor(math.log10(error)), 0), MOST_DECIMALS)}f}"
 
 
@@ -304,11 +305,11 @@ def _show_table(result: Result, exponent: Exponent | None, scale: Scale | None) 
             str(n),
             *([] if result.counts is None else [f"{result.counts[k]:,}"]),
             f"{result.mean[k]:.6g}",
-            _number(result.standard_error[k], ".2g"),
-            _number(slope, ".4f"),
-            _number(slope_error, ".2g"),
+            known(result.standard_error[k], ".2g"),
+            known(slope, ".4f"),
+            known(slope_error, ".2g"),
             *(_at(correlations[name], k) for name in psis),
-            _number(correlations["psi_delta"].standard_error[k], ".2g"),
+            known(correlations["psi_delta"].standard_error[k], ".2g"),
             "-" if scale is None else f"{scale.mean * np.sqrt(upsilon[k]):.6g}",
         )
     stdout().print(table)
@@ -327,7 +328,7 @@ def _show_norms(result: Result, scales: dict[str, Scale | None]) -> None:
 
     def cells(found: Moments, scale: Scale | None, k: int) -> list[str]:
         away = "-" if scale is None else f"{found.mean[k] / (scale.mean * root[k]) - 1:+.1%}"
-        return [f"{found.mean[k]:.6g}", _number(found.standard_error[k], ".2g"), away]
+        return [f"{found.mean[k]:.6g}", known(found.standard_error[k], ".2g"), away]
 
     for k, n in enumerate(result.n):
         table.add_row(
@@ -340,6 +341,8 @@ def _show_norms(result: Result, scales: dict[str, Scale | None]) -> None:
 
 def _show_groups(found: list[Measured]) -> None:
     """A line a group: what is known at the last n that half of the pairs reach."""
+    from tokenspace.tokens.balance import NOT_CONSTANT
+
     error, psis = "± s.e.", ("psi_equal", "psi_within", "psi_cross")
     balances = ("n_balance", "95 % interval")
     table = dense_table(
@@ -347,28 +350,35 @@ def _show_groups(found: list[Measured]) -> None:
         ["group", "pairs", "n", "D", error, "exponent", error, *psis, *balances, "lambda"],
         left=1,
     )
+    varies = False
     for m in found:
         r = m.result.reached()
         slope, _ = _or_why(r.local_exponent)
         balance, _ = _or_why(r.n_balance)
         scale, _ = _or_why(r.scale_fit)
         psi = r.correlations or {}
+        varies |= balance is not None and not balance.constant
         table.add_row(
             shown(m.name),
             f"{r.replicates:,}",
             str(r.n[-1]),
             f"{r.mean[-1]:.5g}",
-            _number(r.standard_error[-1], ".2g"),
+            known(r.standard_error[-1], ".2g"),
             *(
                 ("-", "-")
                 if slope is None
-                else (_number(slope.mean[-1], ".3f"), _number(slope.standard_error[-1], ".2g"))
+                else (known(slope.mean[-1], ".3f"), known(slope.standard_error[-1], ".2g"))
             ),
             *(_at(psi[k], -1) for k in psis),
-            "-" if balance is None else _number(balance.mean, ".4g"),
             "-"
             if balance is None
-            else " to ".join(_number(end, ".3g") for end in balance.interval),
+            else known(balance.mean, ".4g") + ("" if balance.constant else NOT_CONSTANT),
+            "-" if balance is None else " to ".join(known(end, ".3g") for end in balance.interval),
             "-" if scale is None else f"{scale.mean:.5g}",
         )
     stdout().print(table)
+    if varies:
+        print(
+            f"{NOT_CONSTANT} correlations are not constant, so n_balance depends on the token "
+            "counts; --only NAME says how far"
+        )

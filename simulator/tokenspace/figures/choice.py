@@ -3,15 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from tokenspace.figures.style import shortened, spread, words
+from tokenspace.statistics.result import Result
 
 LONGEST_TITLE = 36  # characters above a panel
 
 
-def chosen(loaded: Sequence[Any], most: int) -> tuple[list[Any], list[Any]]:
+@runtime_checkable
+class Group(Protocol):
+    """What a figure says of tokens; `tokens.folders.Measured` is one. layer: None if unknown."""
+
+    @property
+    def label(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def part(self) -> str: ...
+    @property
+    def layer(self) -> int | None: ...
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Tokens of which nothing but a label is known."""
+
+    label: str
+    model: str = ""
+    part: str = ""
+    layer: int | None = None
+
+    @property
+    def name(self) -> str:
+        return self.label
+
+
+Shown: TypeAlias = tuple[Group, Result]
+
+
+def chosen(loaded: Sequence[Shown], most: int) -> tuple[list[Shown], list[Shown]]:
     """At most that many (group, result) pairs, and the others.
 
     Each part of each model has about as many, evenly spread over its layers with both ends.
@@ -29,37 +64,35 @@ def chosen(loaded: Sequence[Any], most: int) -> tuple[list[Any], list[Any]]:
     return [loaded[k] for k in sorted(kept)], [loaded[k] for k in rest]
 
 
-def models_of(loaded: Sequence[Any]) -> list[str]:
+def models_of(loaded: Sequence[Shown]) -> list[str]:
     """The models that groups say they are of, each once."""
-    return list(dict.fromkeys(m for group, _ in loaded if (m := getattr(group, "model", ""))))
+    return list(dict.fromkeys(group.model for group, _ in loaded if group.model))
 
 
-def title_of(group: Any, several: bool) -> str:
+def title_of(group: Group, several: bool) -> str:
     """Above a panel: the name of the group, below that of its model where there are several."""
-    name = getattr(group, "name", group.label)
-    model = getattr(group, "model", "")
-    lines = [model, name] if several and model else [name]
+    lines = [group.model, group.name] if several and group.model else [group.name]
     return "\n".join(words(line, LONGEST_TITLE) for line in lines)
 
 
-def named(loaded: Sequence[Any], several: bool) -> str:
+def named(loaded: Sequence[Shown], several: bool) -> str:
     """All of these groups in few words: "vision 1 to 4, 6; language 3"."""
-    lines: dict[tuple[str, str], list[Any]] = {}
+    lines: dict[tuple[str, str], list[Group]] = {}
     for group, _ in loaded:
         lines.setdefault(_line(group), []).append(group)
     said = []
     for (model, part), groups in lines.items():
-        layers = [getattr(group, "layer", None) for group in groups]
+        layers = [group.layer for group in groups if group.layer is not None]
         before = f"{shortened(model, LONGEST_TITLE)} " if several and model else ""
-        if None in layers:
-            names = (shortened(getattr(g, "name", g.label), LONGEST_TITLE) for g in groups)
+        if len(layers) < len(groups):
+            names = (shortened(group.name, LONGEST_TITLE) for group in groups)
             said.append(before + ", ".join(names))
         else:
             said.append(f"{before}{part} {_ranges(layers)}")
     return words("; ".join(said), None)
 
 
-def _ranges(layers: Iterable[Any]) -> str:
+def _ranges(layers: Iterable[int]) -> str:
     """Numbers with their runs as "first to last"."""
     ordered = sorted(set(layers))
     runs = [
@@ -71,5 +104,5 @@ def _ranges(layers: Iterable[Any]) -> str:
     )
 
 
-def _line(group: Any) -> tuple[str, str]:
-    return getattr(group, "model", ""), getattr(group, "part", "")
+def _line(group: Group) -> tuple[str, str]:
+    return group.model, group.part

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from textwrap import wrap
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import (
     FuncFormatter,
     LogLocator,
-    MaxNLocator,
     NullFormatter,
     SymmetricalLogLocator,
 )
 
 from tokenspace.errors import InputError
 from tokenspace.figures.base import Figure
-from tokenspace.figures.choice import LONGEST_TITLE, chosen, models_of, named, title_of
+from tokenspace.figures.choice import (
+    Group,
+    Labelled,
+    Shown,
+    chosen,
+    models_of,
+    named,
+    title_of,
+)
 from tokenspace.figures.sheet import MOST_PANELS, panels_of
-from tokenspace.figures.style import distinct, words
+from tokenspace.figures.style import words
 from tokenspace.registry import ROOMS
+from tokenspace.statistics.result import Result
 
 COLUMNS = 4
-BESIDE = 0.6  # of a layer: lines lie beside each other
 LEAST_SPAN = 0.02  # of cosines
+BARS, INTERVALS = "± 2 s.e.", "with 95 % intervals"
 LETTER = 0.62  # width of a letter by its size, of the widest texts
 NO_DIFFERENCE = "D(n) = 0 at every n:\nboth branches have\nthe same sums"
 FEWER = "beyond, fewer than half of the pairs"
@@ -40,6 +46,13 @@ class OfTokens(Figure):
         """Whether all of them are of given tokens."""
         return bool(loaded) and all(result.unit is not None for _, result in loaded)
 
+    @classmethod
+    def of(cls, loaded: list[Any], **options: str) -> Any:
+        """As of every figure; what says no more than its label is shown by that."""
+        groups = [g if isinstance(g, Group) else Labelled(g.label) for g, _ in loaded]
+        found = [(group, result) for group, (_, result) in zip(groups, loaded, strict=True)]
+        return super().of(found, **options)
+
 
 def of_tokens() -> tuple[str, ...]:
     """The names of these figures, in the order in which they are shown."""
@@ -49,7 +62,7 @@ def of_tokens() -> tuple[str, ...]:
 
 
 def panels(
-    loaded: list[Any], draw: Callable[[Any, Any], str], ylabel: str, title: str, **axis: Any
+    loaded: list[Shown], draw: Callable[[Any, Result], str], ylabel: str, title: str, **axis: Any
 ) -> Any:
     """A panel for each of up to 12 groups, with one legend; groups without a panel are named.
 
@@ -155,7 +168,14 @@ def with_errors(axes: Any, n: Any, estimate: Any, label: str, colour: str) -> No
     )
 
 
-def psi_panels(loaded: list[Any], names: dict[str, str], title: str) -> Any:
+def said_of(known: Sequence[bool], errors: str) -> str:
+    """What the title of a figure says of its errors, where they are known of some or none."""
+    if all(known):
+        return errors
+    return f"{errors}, where known" if any(known) else "errors unknown"
+
+
+def psi_panels(loaded: list[Shown], names: dict[str, str], title: str) -> Any:
     """Panels of psi's against n; names: of the psi's, with their labels.
 
     Raises:
@@ -168,9 +188,9 @@ def psi_panels(loaded: list[Any], names: dict[str, str], title: str) -> Any:
                 "given tokens, see tokenspace measure; the figure 'correlations' is for all results"
             )
 
-    def draw(axes: Any, result: Any) -> str:
+    def draw(axes: Any, result: Result) -> str:
         for k, (name, label) in enumerate(names.items()):
-            with_errors(axes, result.n, result.correlations[name], label, f"C{k}")
+            with_errors(axes, result.n, (result.correlations or {})[name], label, f"C{k}")
         axes.ticklabel_format(axis="y", useOffset=False)
         low, high = axes.get_ylim()
         if high - low < LEAST_SPAN:  # of tokens all alike nothing but rounding would be seen
@@ -178,67 +198,7 @@ def psi_panels(loaded: list[Any], names: dict[str, str], title: str) -> Any:
             axes.set_ylim(middle - LEAST_SPAN / 2, middle + LEAST_SPAN / 2)
         return ""
 
-    return panels(loaded, draw, "average cosine", f"{title} (± 2 s.e.)", xscale="log")
-
-
-def against_depth(
-    loaded: list[Any], take: Callable[[Any], tuple[float, float, float]], ylabel: str, title: str
-) -> Any:
-    """A number of each layer with its interval, a line for each part of each model.
-
-    An end that is not bounded is drawn to the edge, with an arrow.
-
-    take: (value, low, high) of a result; raises InputError where there is none.
-    """
-    lines: dict[tuple[str, str], list[tuple[float, ...]]] = {}
-    for group, result in loaded:
-        if getattr(group, "layer", None) is None:  # of no folder of tokens: it is in none
-            continue
-        try:
-            row = (group.layer, *take(result))
-        except InputError:
-            row = (group.layer, math.nan, math.nan, math.nan)
-        lines.setdefault((group.model, group.part), []).append(row)
-    figure, axes = plt.subplots(figsize=(8.5, 5.4), layout="constrained")
-    if not lines:
-        axes.text(0.5, 0.5, "no group says its layer", ha="center", transform=axes.transAxes)
-    several = len({model for model, _ in lines}) > 1
-    for k, (((model, part), rows), colour) in enumerate(
-        zip(lines.items(), distinct(len(lines)), strict=True)
-    ):
-        layer, value, low, high = np.array(sorted(rows)).T
-        value = np.where(np.isfinite(value), value, np.nan)
-        place = layer + BESIDE / len(lines) * (k - (len(lines) - 1) / 2)
-        known = [np.where(np.isfinite(end), end, value) for end in (low, high)]
-        axes.errorbar(
-            place,
-            value,
-            [value - known[0], known[1] - value],
-            fmt="o-",
-            color=colour,
-            markersize=4,
-            linewidth=1.2,
-            elinewidth=0.8,
-            capsize=2 if len(lines) < 4 else 0,
-            label=f"{words(model, LONGEST_TITLE)}, {words(part)}" if several else words(part),
-        )
-        for side, unbounded in ((0, low == -np.inf), (1, high == np.inf)):
-            for x, y in zip(place[unbounded], value[unbounded], strict=True):
-                _to_the_edge(axes, x, y, side, colour)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    layers = [row[0] for rows in lines.values() for row in rows]
-    if layers:  # those without a point too
-        axes.set_xlim(min(layers) - 0.5, max(layers) + 0.5)
-    axes.set(xlabel="layer (0: what enters the first)", ylabel=ylabel)
-    models = {model for model, _ in lines}
-    if len(models) == 1:
-        title = f"{title}\n{words(models.pop())}"
-    figure.suptitle(title, fontsize=12)
-    return figure
-
-
-def _to_the_edge(axes: Any, x: float, y: float, side: int, colour: Any) -> None:
-    """An arrow from a point down to the edge of its axes (side 0), or up (1)."""
-    if math.isfinite(y):
-        arrow = {"arrowstyle": "->", "color": colour, "linewidth": 0.8, "shrinkA": 0, "shrinkB": 0}
-        axes.annotate("", (x, side), (x, y), ("data", "axes fraction"), "data", arrowprops=arrow)
+    first = next(iter(names))
+    errors = [(r.correlations or {})[first].standard_error for _, r in loaded]
+    known = [bool(np.isfinite(error).any()) for error in errors]
+    return panels(loaded, draw, "average cosine", f"{title} ({said_of(known, BARS)})", xscale="log")

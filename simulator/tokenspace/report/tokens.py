@@ -23,6 +23,7 @@ from tokenspace.printable import UNKNOWN, brief, counted, number, shown
 from tokenspace.provenance import versions
 from tokenspace.report.html import figures_of, written
 from tokenspace.statistics.result import Result
+from tokenspace.tokens.balance import NOT_CONSTANT, said_of_grid
 from tokenspace.tokens.collected import is_collected, read_collected
 from tokenspace.tokens.describe import TokenDescription
 from tokenspace.tokens.folders import Measured
@@ -102,7 +103,7 @@ def _overview(m: Measured) -> list[str]:
         balance = result.n_balance()
         low, high = balance.interval
         row += [
-            number(balance.mean),
+            number(balance.mean) + ("" if balance.constant else NOT_CONSTANT),
             f"{brief(low, 3)} to {brief(high, 3)}" if low == low else UNKNOWN,
         ]
     except InputError:
@@ -149,9 +150,17 @@ def _table(m: Measured) -> dict[str, Any]:
     ]
     return {
         "label": shown(m.label),
-        "said": shown("; ".join([result.reason, *result.notes])),
+        "said": shown("; ".join([result.reason, *result.notes, *_of_balance(result)])),
         "rows": rows,
     }
+
+
+def _of_balance(result: Result) -> list[str]:
+    """How far n_balance depends on the grid, where it does."""
+    try:
+        return [] if result.n_balance().constant else [said_of_grid(result)]
+    except InputError:
+        return []
 
 
 def _description(d: Described) -> dict[str, Any]:

@@ -6,7 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from tokenspace.figures.given import NO_DIFFERENCE, OfTokens, balance_scale, panels
+from tokenspace.figures.given import (
+    INTERVALS,
+    NO_DIFFERENCE,
+    OfTokens,
+    balance_scale,
+    panels,
+    said_of,
+)
 from tokenspace.registry import register
 from tokenspace.statistics.balance import balance_curve
 
@@ -24,11 +31,12 @@ class TokensBalance(OfTokens):
 
     def draw(self, loaded: list[Any]) -> Any:
         """A panel a group; gaps where psi_within - psi_cross is not above 0."""
+        known = [np.isfinite(r.correlations["psi_delta"].standard_error).any() for _, r in loaded]
         return panels(
             loaded,
             _draw,
             r"$(1-\psi_{equal})/(\psi_{within}-\psi_{cross}) - 1$",
-            "Balance curves of given tokens, with 95 % intervals",
+            f"Balance curves of given tokens, {said_of(known, INTERVALS)}",
             xscale="log",
         )
 

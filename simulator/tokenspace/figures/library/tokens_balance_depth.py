@@ -5,8 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from tokenspace.figures.given import OfTokens, against_depth, balance_scale, by_label, legend_below
+import numpy as np
+
+from tokenspace.figures.depth import AtLayer, against_depth
+from tokenspace.figures.given import OfTokens, balance_scale, by_label, legend_below
 from tokenspace.registry import register
+from tokenspace.statistics.result import Result
 
 LEAST = 1.0  # less this, any n_balance of tokens with Delta > 0 lies above
 
@@ -22,18 +26,23 @@ class TokensBalanceDepth(OfTokens):
             loaded,
             _balance,
             "$n_{balance}$",
-            "Balance against depth, with 95 % intervals\n"
-            "(arrows: not bounded; no point: none is seen, or D(n) = 0 at some n)",
+            "Balance against depth",
+            "(arrows: not bounded; no point: none is seen, or $D(n) = 0$ at some $n$;\n"
+            "hollow: correlations are not constant, so it depends on the token counts)",
+            r"no $n_{balance}$ in any layer: none is seen, or $\Delta < 0$",
         )
         (axes,) = figure.axes
-        balance_scale(axes)
+        if axes.lines and np.isfinite(axes.dataLim.get_points()).all():
+            balance_scale(axes)
         legend_below(figure, by_label(axes))
         return figure
 
 
-def _balance(result: Any) -> tuple[float, float, float]:
+def _balance(result: Result) -> AtLayer:
     found = result.n_balance()
     low, high = found.interval
+    if np.isnan(found.standard_error):  # of which an interval without ends says nothing
+        low = high = math.nan
     if found.mean <= -LEAST:
-        return math.nan, math.nan, math.nan
-    return found.mean, max(low, -LEAST), high
+        return AtLayer(math.nan, math.nan, math.nan)
+    return AtLayer(found.mean, max(low, -LEAST), high, not found.constant)

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 from tokenspace.errors import InputError
-from tokenspace.figures.given import OfTokens, against_depth, by_label, legend_below
+from tokenspace.figures.depth import AtLayer, against_depth
+from tokenspace.figures.given import OfTokens, by_label, legend_below
 from tokenspace.registry import register
 from tokenspace.statistics.estimate import two_sided
+from tokenspace.statistics.result import Result
 
 ENDS = "1/2 without correlation, 1 far above balance"
 
@@ -28,8 +30,9 @@ class TokensExponentDepth(OfTokens):
             loaded,
             _overall,
             r"log-log slope of $E[D]$",
-            "Exponent from $n = 1$ to the last $n$ that half of the pairs reach,\n"
-            "against depth, with 95 % intervals (no point where $E[D(1)]$ is 0)",
+            "Exponent against depth",
+            "(from $n = 1$ to the last $n$ that half of the pairs reach; no point: $E[D(1)]$ is 0)",
+            "no exponent is known of any layer",
         )
         (axes,) = figure.axes
         for level in (0.5, 1.0):
@@ -38,10 +41,11 @@ class TokensExponentDepth(OfTokens):
         return figure
 
 
-def _overall(result: Any) -> tuple[float, float, float]:
+def _overall(result: Result) -> AtLayer:
     part = result.reached()
     if len(part.n) < 2:
         raise InputError("an exponent needs 2 token counts")
     slope = part.secant_exponent(-1.0)  # of E[D] itself
     reach = two_sided(0.95, np.min(slope.degrees_of_freedom)) * slope.standard_error[-1]
-    return float(slope.mean[-1]), float(slope.mean[-1] - reach), float(slope.mean[-1] + reach)
+    value = float(slope.mean[-1])
+    return AtLayer(value, float(value - reach), float(value + reach))

@@ -1,0 +1,37 @@
+"""How far the n_balance of given tokens depends on the token counts that it is fitted to.
+
+n_balance is (1 - psi_equal)/Delta - 1 of correlations that are constant. Where they are not, the
+fit of D(n) is a compromise, and another grid gives another: its halves say how far. The same ratio
+of the psi's over all tokens needs no grid, and no order of the tokens.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tokenspace.printable import brief, known
+from tokenspace.statistics.balance import LEAST_POINTS, balance_curve, fit_balance
+from tokenspace.statistics.result import Result
+
+NOT_CONSTANT = "*"  # after an n_balance in a table
+
+
+def said_of_grid(result: Result) -> str:
+    """The n_balance of either half of the grid and of the psi's over all tokens, in words."""
+    part = result.reached()
+    said, middle = "", len(part.n) // 2
+    halves = [slice(middle + 1), slice(middle, None)]
+    if all(len(part.n[half]) >= LEAST_POINTS for half in halves):
+        lower, upper = (
+            known(fit_balance(part.n[half], part.divergence.select(half)).mean, ".3g")
+            for half in halves
+        )
+        said = f" (up to n = {part.n[middle]} it is {lower}, from there on {upper})"
+    said = f"correlations are not constant, so n_balance depends on the token counts{said}"
+    psi = part.correlations or {}
+    curve = balance_curve(part.n, psi["psi_equal"], psi["psi_delta"], part.cosine_upsilon())
+    value, low, high = (x[-1] for x in curve)
+    if not np.isfinite(value):
+        return f"{said}; psi_within - psi_cross of all {part.n[-1]} tokens is not above 0"
+    interval = f" (95 % interval {brief(low, 3)} to {brief(high, 3)})" if low == low else ""
+    return f"{said}; by the psi's of all {part.n[-1]} tokens it is {value:.4g}{interval}"
