@@ -10,7 +10,9 @@ from safetensors.numpy import save_file
 import tokenspace as ts
 from tokenspace.cli import main
 from tokenspace.cli.given import _at
+from tokenspace.report.tokens import _overview, _table
 from tokenspace.statistics.estimate import Estimate
+from tokenspace.tokens.folders import Measured
 
 RNG = np.random.default_rng(0)
 TOKENS = {f"{k}": RNG.standard_normal((12 - k, 6)).astype("f4") + 1 for k in range(5)}
@@ -123,3 +125,25 @@ def test_figures_of_tokens(call, tmp_path):
     assert (tmp_path / "f" / "tokens_balance.png").read_bytes().startswith(b"\x89PNG")
     status, _, err = call("figures", "--tokens", "layers", "--results", "x", "--out", "f")
     assert status == 2 and "give one of them" in err
+
+
+def test_an_n_balance_that_depends_on_the_grid_is_told(call, tmp_path):
+    """In words of one group, by a star of many; not where correlations are constant."""
+    rng = np.random.default_rng(3)
+    walks = np.cumsum(rng.standard_normal((9, 30, 4)), axis=1)[:, ::-1]
+    constant = rng.standard_normal((9, 30, 4)) + 2 * rng.standard_normal((9, 1, 4))
+    groups = {"a": walks, "b": constant, "c": constant, "d": constant}
+    for name, h in groups.items():
+        np.save(f"{name}.npy", h.astype("f4"))
+        save_file({f"p{k}": h[k].astype("f4") for k in range(9)}, f"layers/{name}.safetensors")
+    said = "correlations are not constant, so n_balance depends on the token counts"
+    for name in "ab":
+        status, out, _ = call("measure", f"{name}.npy", "--pairs", "all")
+        assert status == 0 and (said in out) == (name == "a")
+    status, out, _ = call("measure", "layers")
+    assert status == 0 and f"* {said}; --only NAME" in out
+    rows = {line.split()[0]: line for line in out.splitlines() if line.strip()}
+    assert ["*" in rows[name] for name in groups] == [True, False, False, False]
+    for name, h in groups.items():  # the report
+        m = Measured(name, name, "m", "tokens", None, ts.measure(h, pairs="all"))
+        assert (said in _table(m)["said"], _overview(m)[-3].endswith("*")) == (name == "a",) * 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -100,25 +101,33 @@ def fit_tokens(
             raise InputError(f"{name} is for folders, but {a} is no folder")
     first, second, labels = loaded(a, b, groups, key)
     given = pairs_of(first, second, pairs, labels)
-    found, said = _fitted(given, how)
+    found = _fitted(given, how)
     if config is not None:
-        _write(config, found, given.longest)
+        _write(config, found.fit, given.longest)
     if as_json:
-        document(_as_data(found, said))
+        document(_as_data(found))
     else:
-        _show_all(found, said, config)
+        _show_all(found, config)
 
 
-def _fitted(given: Pairs, how: dict[str, Any]) -> tuple[TokenFit, TokenDescription | str]:
-    """The fit, and what tokens are like or why that is not known."""
+@dataclass(frozen=True)
+class Fitted:
+    """A fit, and what the tokens are like: `said`, or `why` that is not known."""
+
+    fit: TokenFit
+    said: TokenDescription | None
+    why: str = ""
+
+
+def _fitted(given: Pairs, how: dict[str, Any]) -> Fitted:
     from tokenspace.tokens.describe import describe_tokens
     from tokenspace.tokens.fit import fit_tokens as fit
 
     found = fit(given, **how)
     try:
-        return found, describe_tokens(given)
+        return Fitted(found, describe_tokens(given))
     except InputError as error:
-        return found, f"not described: {error}"
+        return Fitted(found, None, f"not described: {error}")
 
 
 def _fit_folder(
@@ -141,18 +150,18 @@ def _fit_folder(
     for group in groups:
         try:
             given = of_one_length(group.open(), tokens)
-            found, said = _fitted(given, how)
+            found = _fitted(given, how)
         except InputError as error:
             failed.append(f"{group.label}: {error}")
             continue
         if config is not None:
-            _write(config, found, given.longest)
+            _write(config, found.fit, given.longest)
         if as_json:
             about = {k: getattr(group, k) for k in ("name", "model", "part", "layer")}
-            rows.append({"label": group.label} | about | _as_data(found, said))
+            rows.append({"label": group.label} | about | _as_data(found))
         else:
             print(shown(group.label))
-            _show_all(found, said, config)
+            _show_all(found, config)
     if as_json and rows:
         document(rows)
     if failed:
@@ -160,13 +169,13 @@ def _fit_folder(
         raise InputError(f"{count}{failed[0]}")
 
 
-def _show_all(found: TokenFit, said: TokenDescription | str, config: Path | None) -> None:
-    _show(found)
-    if isinstance(said, str):
-        print(shown(said))
+def _show_all(found: Fitted, config: Path | None) -> None:
+    _show(found.fit)
+    if found.said is None:
+        print(shown(found.why))
     else:
-        _describe(said)
-    for note in found.notes:
+        _describe(found.said)
+    for note in found.fit.notes:
         print(note)
     if config is not None:
         print(f"the model is in {config}: tokenspace run {config}")
@@ -282,7 +291,13 @@ def _estimates(values: dict[str, Estimate]) -> dict[str, Any]:
     }
 
 
-def _as_data(found: TokenFit, said: TokenDescription | str) -> dict[str, Any]:
+def _as_data(found: Fitted) -> dict[str, Any]:
+    why = {"why": found.why}
+    description = why if found.said is None else _description(found.said)
+    return _fit_data(found.fit) | {"description": description}
+
+
+def _fit_data(found: TokenFit) -> dict[str, Any]:
     from tokenspace.experiments.canonical import model_tables
 
     ranking = [
@@ -303,7 +318,6 @@ def _as_data(found: TokenFit, said: TokenDescription | str) -> dict[str, Any]:
         "ranking": ranking,
         "notes": list(found.notes),
         "model": model_tables(found.model),
-        "description": {"why": said} if isinstance(said, str) else _description(said),
     }
 
 
