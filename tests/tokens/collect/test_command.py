@@ -16,6 +16,8 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra [models]")
 transformers = pytest.importorskip("transformers", reason="needs the extra [models]")
 
+from tokenspace.errors import Interrupted  # noqa: E402
+from tokenspace.tokens.collect import run  # noqa: E402
 from tokenspace.tokens.collected import read_collected  # noqa: E402
 
 
@@ -260,6 +262,35 @@ def test_a_collection_survives_kill_and_goes_on_after_a_signal(call, tiny, texts
                 np.testing.assert_allclose(
                     a.tokens(branch.id), b.tokens(branch.id), rtol=2e-5, atol=2e-6
                 )
+
+
+def test_another_version_is_told_when_a_collection_goes_on(tiny, texts, tmp_path, monkeypatch):
+    """Numbers of two versions would lie in one folder; nobody would see it later."""
+    request = run.Request(str(tiny("llama")), tmp_path / "out", texts=texts, batch=4)
+    now = run.versions(run.PACKAGES)
+    monkeypatch.setattr(run, "versions", lambda packages: now | {"transformers": "4.0"})
+    with pytest.raises(Interrupted):
+        run.collect(request, stop=lambda: True)
+    said = []
+    monkeypatch.setattr(run, "versions", lambda packages: now)
+    found = run.collect(request, say=said.append)
+    change = f"transformers 4.0 (now {transformers.__version__})"
+    assert any(f"they are from {change}: numbers may differ" in words for words in said)
+    assert found.about["begun_with"]["transformers"] == "4.0"
+    assert found.about["versions"] == now
+    monkeypatch.setattr(run, "versions", lambda packages: now | {"torch": "9"})
+    run.collect(request, say=said.append)
+    assert said[-1].startswith(f"it is from torch {now['torch']} (now 9)")
+
+
+def test_the_same_versions_are_not_told(tiny, texts, tmp_path):
+    request = run.Request(str(tiny("llama")), tmp_path / "out", texts=texts, batch=4)
+    with pytest.raises(Interrupted):
+        run.collect(request, stop=lambda: True)
+    said = []
+    found = run.collect(request, say=said.append)
+    run.collect(request, say=said.append)
+    assert not any("from" in words for words in said) and "begun_with" not in found.about
 
 
 def test_the_page_on_collecting_by_hand_runs(tmp_path, monkeypatch):

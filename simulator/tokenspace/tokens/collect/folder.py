@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -28,13 +28,14 @@ JOURNAL = "collecting.partial"
 class Plan:
     """What a folder will hold: groups, the type of each one's values, room for headers.
 
-    revision: the commit of a hub's model, by which it was begun.
+    revision: the commit of a hub's model, and versions: of packages, by which it was begun.
     """
 
     groups: tuple[Group, ...]
     dtypes: tuple[str, ...]
     room: int
     revision: str | None = None
+    versions: dict[str, str] = field(default_factory=dict)
 
 
 class GrowingFolder:
@@ -96,11 +97,12 @@ class GrowingFolder:
             dtypes = tuple(first["dtypes"])
             if len(dtypes) != len(groups) or not set(dtypes) <= set(TAGS):
                 raise ValueError(f"dtypes {dtypes} are not those of {len(groups)} groups")
-            self.plan = Plan(groups, dtypes, int(first["room"]), first["revision"])
+            versions = {str(k): str(v) for k, v in first.get("versions", {}).items()}
+            self.plan = Plan(groups, dtypes, int(first["room"]), first["revision"], versions)
             kind = first["request"]["kind"]
             rows = [row for line in lines for row in line["sequences"]]
             self.branches = [branch_of(row, kind) for row in rows]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(
                 f"{journal}: is damaged ({error}); remove the folder and collect anew"
             ) from None

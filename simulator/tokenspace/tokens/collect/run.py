@@ -26,6 +26,7 @@ from tokenspace.tokens.manifest import Branch
 
 BETWEEN_COMMITS = 2.0  # seconds of work that a kill may cost
 PACKAGES = ("tokenspace", "numpy", "torch", "transformers", "tokenizers", "torchvision", "pillow")
+DECIDING = ("torch", "transformers", "tokenizers", "torchvision", "pillow")  # of the numbers
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,8 @@ def collect(
     try:
         if folder.finished:
             say(f"{request.out} holds this collection already")
+            if other := _since(read_collected(request.out).about.get("versions")):
+                say(f"it is from {other}: remove it to collect anew")
         else:
             _fill(folder, request, source, progress, say, stop)
     except OSError as error:
@@ -160,6 +163,8 @@ def _fill(
     todo = [item for item, name in zip(items, names, strict=True) if name not in done]
     if done:
         say(f"{len(done):,} of {len(names):,} sequences were there already")
+    if folder.plan is not None and (other := _since(folder.plan.versions)):
+        say(f"they are from {other}: numbers may differ; remove {request.out} to collect all anew")
 
     def work(batch: Sequence[Any]) -> list[tuple[Branch, list[np.ndarray]]]:
         """Tokens that left the device: nothing of a batch stays there when the next one runs."""
@@ -169,7 +174,8 @@ def _fill(
             found = states.of_pictures(loaded, batch, chat)
         if folder.plan is None:
             plan = plan_of(found[0], request.layers, names)
-            folder.begin(replace(plan, revision=loaded.revision))
+            now = versions(PACKAGES)
+            folder.begin(replace(plan, revision=loaded.revision, versions=now))
         assert folder.plan is not None
         return [stored(folder.plan, one) for one in found]
 
@@ -217,7 +223,8 @@ def _about(
 ) -> dict[str, Any]:
     assert folder.plan is not None
     file = request.texts or request.pictures
-    return {
+    begun = {"begun_with": folder.plan.versions} if _since(folder.plan.versions) else {}
+    return begun | {
         "kind": "text" if request.texts is not None else "pictures",
         "model": request.model,
         "revision": loaded.revision,
@@ -231,6 +238,15 @@ def _about(
         "device": str(loaded.device),
         "versions": versions(PACKAGES),
     }
+
+
+def _since(before: Any) -> str:
+    """Packages that decide numbers and were of another version then: "torch 2.12 (now 2.13)"."""
+    if not isinstance(before, dict):
+        return ""
+    now = versions(PACKAGES)
+    changed = [name for name in DECIDING if name in before and before[name] != now.get(name)]
+    return ", ".join(f"{name} {before[name]} (now {now.get(name)})" for name in changed)
 
 
 def _free(device: Any) -> None:
