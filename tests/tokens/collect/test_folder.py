@@ -181,8 +181,10 @@ def test_another_collection_is_not_overwritten(tmp_path):
     grow(tmp_path / "a")
     grow(tmp_path / "b", 5).close()
     for name in "ab":
-        with pytest.raises(InputError, match=r"layers = 'all', not 'last'; choose another --out"):
+        said = rf"{name}: holds a collection with layers = 'all', not 'last'; choose another --out"
+        with pytest.raises(InputError, match=said) as error:
             GrowingFolder(tmp_path / name, REQUEST | {"layers": "last"})
+        assert "damaged" not in str(error.value)  # nor is it to be removed
     (tmp_path / "c").mkdir()
     (tmp_path / "c" / "thesis.tex").touch()
     with pytest.raises(InputError, match=r"not empty and holds no collection \(thesis.tex"):

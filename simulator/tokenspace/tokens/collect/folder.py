@@ -102,6 +102,8 @@ class GrowingFolder:
             kind = first["request"]["kind"]
             rows = [row for line in lines for row in line["sequences"]]
             self.branches = [branch_of(row, kind) for row in rows]
+        except InputError:  # of another collection, which is no damage
+            raise
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(
                 f"{journal}: is damaged ({error}); remove the folder and collect anew"
