@@ -1,10 +1,16 @@
 """Sums over the pairs of groups: every subset's moments are those of its pairs, one by one."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from tokenspace.tokens.families import place_of
-from tokenspace.tokens.fit import cells
+from tokenspace.tokens.fit import Ranked, TokenFit, cells
+from tokenspace.tokens.fit.cells import Cells, Moments
+from tokenspace.tokens.fit.compare import Compared
+from tokenspace.tokens.fit.held_out import Prediction, Splits
+from tokenspace.tokens.fit.search import Shape, Target
 from tokenspace.tokens.pairs import pairs_of
 
 H = (np.random.default_rng(5).standard_normal((7, 12, 5)) + 0.3).astype(np.float32)
@@ -73,3 +79,11 @@ def test_pairs_in_groups(labels):
 def test_nothing_kept_is_no_pair():
     found = cells.cells_of(pairs_of(H, None, "all", None), np.arange(7), N, PLACES)
     assert found.of(np.arange(7) == 0).count == 0
+
+
+@pytest.mark.parametrize(
+    "kind", [Cells, Compared, Moments, Prediction, Ranked, Shape, Splits, Target, TokenFit]
+)
+def test_what_is_known_of_tokens_stays_as_it_is(kind):
+    """A fit shares moments and shapes among families, splits and groups."""
+    assert dataclasses.is_dataclass(kind) and kind.__dataclass_params__.frozen
