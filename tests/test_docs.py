@@ -61,7 +61,7 @@ def test_families_page_is_made_of_its_numbers():
     spec = importlib.util.spec_from_file_location("families", DOCS / "token_families.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    files = [DOCS / f"token_families_{name}.csv" for name in ("ranking", "coverage")]
+    files = [DOCS / f"token_families_{name}.csv" for name in ("ranking", "coverage", "prediction")]
     assert (DOCS / "token_families.md").read_text() == module.page(*files)
 
 
