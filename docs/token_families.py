@@ -181,28 +181,30 @@ its range. Intervals of the others, as if that end were the truth, would hold 65
 time, so `TokenFit.notes` says that their errors are unknown; the intervals that remain hold (90 to
 100 %; where few remain they are too long).
 
-So one family is fitted to **lags** by default. They predict D(n) better, too, where the family is the
-true one: root mean square error of log D over n, of ten sets of pictures each
-(`docs/token_families.py prediction OUT.csv 10`).
+So one family is fitted to **lags** by default. They predict D(n) better, too, where the family is
+the true one (in 16 of 18 rows, alike in the others): root mean square error of log D over n, of
+ten sets of pictures each.
 
 {prediction}
 
-Where tokens are not alike everywhere, as in photographs, lags are biased for D(n), and sums are fitted
-to D(n) itself. Where families are ranked both are tried, and held-out pictures choose.
+Where tokens are not alike everywhere, as in photographs, lags are biased for D(n), and sums are
+fitted to D(n) itself. Where families are ranked both are tried, and held-out pictures choose.
 
 ## The model beside what was measured
 
 A model is of tokens that are alike at every place. Its psi_within and psi_delta are those of the
 fitted covariance, not the measured ones: over all N tokens they are one number with the root mean
-square of D(N), E[D(N)^2] = 2 s^2 (N (1 - psi_equal) + N (N - 1) psi_delta), and a fit that follows
-D(n) at small n, or averages over lags, may miss it. `TokenFit.compared` (and the table of
-`tokenspace fit-tokens`) has psi's and D of the tokens and of the model, with z of the difference: both
-are taken anew without each group. Of tokens of the fitted family 2 to 5 % of fits are told to be off
-(100 to 300 runs, 6 and 20 pairs). A worked case: white tokens plus (i/N) times a vector of the
-sequence have psi_delta = 0.41 ± 0.02; an exponential family fitted to sums has 0.035 (z = -15), since
-the first tokens, which are all that D(n) at small n knows of, share next to nothing. The last row
-says why: h^A - h^B is 2.47 ± 0.09 times as large in the second half (z = -17), and no model of this kind
-has that.
+square of D(N), E[D(N)^2] = 2 s^2 (N (1 - psi_equal) + N (N - 1) psi_delta), and a fit that
+follows D(n) at small n, or averages over lags, may miss it. `TokenFit.compared`, and a table of
+`tokenspace fit-tokens`, have psi's and D of the tokens and of the model with z of the difference:
+both are taken anew without each group. Of tokens of the fitted family 2 to 5 % of fits are told
+to be off (100 to 300 runs of 6 and of 20 pairs).
+
+A worked case: white tokens and 2 i/N times a vector of their sequence (40 pairs, N = 64, 16
+features) have psi_delta = 0.41 ± 0.02, and an exponential family fitted to sums has 0.035 (z =
+-15): the first tokens, of which D(n) at most n is made, share next to nothing. The last row of
+the table says why: h^A - h^B is 2.47 ± 0.09 times as large in the second half as in the first (z
+= -17), and no model of tokens that are alike at every place has that.
 """
 
 

@@ -229,6 +229,8 @@ def test_equal_pictures_leave_what_depends_on_them_unbounded():
     fit = ts.fit_tokens(PICTURES[[0, 0, 2]], family="exponential", pairs="all", aim="lags")
     assert np.isfinite(fit.parameters["psi_equal"].standard_error)
     assert fit.parameters["weight_white"].standard_error == np.inf
+    constant = ts.fit_tokens(PICTURES[[0, 0, 2]], pairs="all")
+    assert all(row.z == 0 or np.isnan(row.z) for row in constant.compared)
 
 
 def test_many_groups_are_left_out_together():

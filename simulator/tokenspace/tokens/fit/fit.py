@@ -218,10 +218,16 @@ def _fits(target: Target, cells: Cells, errors: bool) -> list[tuple[Shape, Momen
     found = [(fit, everything)]
     for group in range(cells.groups if errors else 0):
         left = cells.of(np.arange(cells.groups) != group)
-        usable = left.count and np.all((left.upsilon > ROUNDING) | (not target.aim))
         nothing = Shape(np.full_like(fit.values, np.nan), np.full_like(fit.weights, np.nan), np.nan)
-        found.append((target.again(left, fit.values) if usable else nothing, left))
+        found.append((target.again(left, fit.values) if _differ(target, left) else nothing, left))
     return found
+
+
+def _differ(target: Target, left: Moments) -> bool:
+    """Whether there are pairs, and they differ at every n that a family is fitted to."""
+    if not left.count:
+        return False
+    return bool(np.all((left.upsilon if target.aim else 1 - left.psi[0, -1:]) > ROUNDING))
 
 
 def _numbers(target: Target, fits: list[Shape]) -> dict[str, np.ndarray]:
