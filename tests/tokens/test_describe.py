@@ -9,8 +9,11 @@ from scipy import stats
 
 import tokenspace as ts
 from tokenspace.errors import InputError
+from tokenspace.statistics.estimate import Estimate
 from tokenspace.statistics.jackknife import unbiased
+from tokenspace.tokens.describe import _law
 from tokenspace.tokens.pairs import pairs_of
+from tokenspace.tokens.spectrum import MOST, NAMES
 from tokenspace.tokens.tails import kurtosis, norms
 
 FALLING = 1 / np.arange(1, 33.0) ** 0.5
@@ -74,6 +77,8 @@ def test_numbers_are_their_definitions(given):
     parts = [float(found[f"{k} sequences"].mean) for k in ("within", "between")]
     assert sum(parts) == pytest.approx(float(found["norm_variation"].mean))
     assert said.raw["psi_delta"].count == pairs
+    of_spectrum = [found[name].degrees_of_freedom for name in NAMES]
+    assert of_spectrum == [min(count, MOST) - 1] * 3 and found["decay"].count == count
 
 
 @pytest.mark.parametrize("count", [8, 12])
@@ -188,6 +193,38 @@ def test_what_norms_change_is_what_measuring_both_says():
             want = getattr(fit.parameters["psi_delta"], name)
             assert getattr(found["psi_delta"], name) == pytest.approx(float(want), rel=1e-5)
         assert found["n_balance"].mean == pytest.approx(ts.theory.n_balance(fit.model), rel=1e-5)
+        n = ts.log_grid(64, 17)
+        sums = np.cumsum(tokens.astype(float), axis=1)[:, n - 1]
+        square = [np.sum((a - b) ** 2, axis=1) for a, b in combinations(sums, 2)]
+        log_n, log_d = np.log(n), np.log(np.mean(square, axis=0)) / 2
+        slope = np.polyfit(log_n[len(n) // 2 :], log_d[len(n) // 2 :], 1)[0]
+        assert found["exponent"].mean == pytest.approx(slope, rel=1e-5)
+    for name, change in said.change.items():
+        off = float(said.unit[name].mean) - float(said.raw[name].mean)
+        assert float(change.mean) == pytest.approx(off, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("real", "error", "law", "said"),
+    [
+        (0.049, 0.001, ts.UnitNorm(), "nearly alike"),
+        (0.051, 0.001, ts.Gaussian(), "on the way to unit norm"),
+        (0.319, 0.001, ts.Gaussian(), "no difference"),  # of 1 + the variance: 1.319 to 1.2
+        (0.321, 0.001, ts.StudentT((4 * 1.321 - 2 * 1.2) / 0.121, "token"), "a scale of its own"),
+        (0.39, 0.08, ts.Gaussian(), "± 0.1: no difference"),  # with that of the other, 0.06
+        (0.41, 0.08, ts.StudentT((4 * 1.41 - 2 * 1.2) / 0.21, "token"), "a scale of its own"),
+        (0.5, np.nan, ts.Gaussian(), "could be told"),
+    ],
+)
+def test_the_law_is_the_one_whose_norms_are_nearest(real, error, law, said):
+    """From the variances of squared norms, 0.2 of Gaussian tokens."""
+    found, why = _law(
+        Estimate(np.asarray(real), np.asarray(error), 9),
+        Estimate(np.asarray(0.2), np.asarray(0.06 if error == 0.08 else 0.0), 9),
+    )
+    assert type(found) is type(law) and said in why and "nan" not in why
+    if isinstance(law, ts.StudentT):
+        assert found.df == pytest.approx(law.df) and found.scale == "token"
 
 
 def test_errors():
