@@ -211,7 +211,12 @@ def test_what_norms_change_is_what_measuring_both_says():
         (0.051, 0.001, ts.Gaussian(), "on the way to unit norm"),
         (0.319, 0.001, ts.Gaussian(), "no difference"),  # of 1 + the variance: 1.319 to 1.2
         (0.321, 0.001, ts.StudentT((4 * 1.321 - 2 * 1.2) / 0.121, "token"), "a scale of its own"),
-        (0.39, 0.08, ts.Gaussian(), "± 0.1: no difference"),  # with that of the other, 0.06
+        (
+            0.39,
+            0.08,
+            ts.Gaussian(),
+            "± 0.1, Gaussian tokens by 0.2: no diff",
+        ),  # with that of the other, 0.06
         (0.41, 0.08, ts.StudentT((4 * 1.41 - 2 * 1.2) / 0.21, "token"), "a scale of its own"),
         (0.5, np.nan, ts.Gaussian(), "could be told"),
     ],
