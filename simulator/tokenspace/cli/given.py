@@ -252,11 +252,13 @@ def _show(result: Result, norms: bool, among_others: bool = False) -> None:
             off = f"off by at most {other.lack_of_fit:.1%}"
             print(f"  {words}: {number(other.mean, other.standard_error)}, {off}")
     reached = result.reached()
-    if len(reached.n) < len(result.n):
+    if result.counts is not None:
+        reaching = "1 pair that reaches"
+        if reached.replicates > 1:
+            reaching = f"{reached.replicates:,} pairs that reach"
         print(
-            f"lambda and n_balance are fitted up to n = {reached.n[-1]}, which half of the pairs "
-            "reach; an exponent between two n that not the same pairs reach compares other pairs "
-            "too"
+            f"exponents are of the pairs that reach both n; lambda and n_balance of the {reaching} "
+            f"n = {reached.n[-1]}, the last that half of them do"
         )
     if len(reached.n) < 2:
         print("exponents need at least 2 token counts, n_balance at least 3")
