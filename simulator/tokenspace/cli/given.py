@@ -136,7 +136,7 @@ def _measure_arrays(
     total = count * (count - 1) // 2 if pairs == "all" else count
     with progress_bar(first.nbytes > PROGRESS_FROM) as bar:
         task = bar.add_task("pairs", total=total)
-        return measure_tokens(
+        result = measure_tokens(
             first,
             second,
             grid,
@@ -146,6 +146,8 @@ def _measure_arrays(
             groups=labels,
             progress=lambda done: bar.update(task, completed=done),
         )
+        bar.update(task, total=result.replicates)  # fewer where pictures are there twice
+        return result
 
 
 def measured_groups(

@@ -33,7 +33,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from tokenspace.statistics.estimate import Estimate, Moments
-from tokenspace.statistics.jackknife import named_once
+from tokenspace.statistics.jackknife import named_once, sizes_of
 from tokenspace.statistics.quantiles import Sketch, begin_sketch, update_sketch
 from tokenspace.statistics.streaming import PSI, Samples, Summary, vectors
 from tokenspace.statistics.unit import unit_divergence
@@ -97,7 +97,7 @@ def begin_clusters(
         lengths: of those pairs (P,); without, all of them reach every n.
     """
     m, pairs, groups = len(n), len(members), int(members.max()) + 1
-    counts, missing, common = np.full(m, pairs), np.zeros(groups, np.int64), None
+    counts, common = np.full(m, pairs), None
     if lengths is not None:
         reach = np.searchsorted(n, lengths, "right")
         counts = pairs - np.cumsum(np.bincount(reach, minlength=m + 1))[:m]
@@ -105,8 +105,7 @@ def begin_clusters(
     if lengths is not None and counts[-1] < counts[0]:
         last = int(np.flatnonzero(counts >= MOST * counts[0])[-1])
         common = begin_clusters(n[: last + 1], members[lengths >= n[last]])
-    for column, new in named_once(members):
-        missing += np.bincount(column[new], minlength=groups)
+    missing = sizes_of(members, groups)
     values = BEFORE if common is None else FIRST + 1
     many = 1 if common is None else m  # numbers that z and 1 of a group have
     widths = {k: many if k in (Z, ONE) else m for k in (*range(values), Z, ONE)}

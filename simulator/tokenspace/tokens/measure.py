@@ -121,10 +121,10 @@ def measure(
     given: Pairs | UnequalPairs
     if are_unequal(a, b):
         given = unequal_pairs_of(a, b, pairs, groups)
+    elif isinstance(pairs, str) and pairs == "all" and is_mapped(a):  # files are read few times
+        given = in_tiles(a, b, groups)
     else:
         given = pairs_of(a, b, pairs, groups)
-        if given.every and is_mapped(given.a) and len(given) > 1:  # files are read few times
-            given = in_tiles(given)
     return measure_pairs(given, grid, order, seed, progress)
 
 
@@ -151,7 +151,7 @@ def measure_pairs(
         seed=seed if named == "random" else None,
         seconds=time.perf_counter() - started,
         versions=versions(),
-        notes=(_said_of_same(same, len(given)),) if same else (),
+        notes=tuple(filter(None, (given.note, _said_of_same(same, len(given))))),
     )
 
 
@@ -166,16 +166,14 @@ def _summary(
     """Estimates, and in how many pairs D is 0 at every n."""
     raster = isinstance(order, str) and order == "raster"
     explain = partial(given.require_sound, int(n[-1]) if raster else None)
-    unequal = given if isinstance(given, UnequalPairs) else None
     clusters = None
     if given.members is not None:
-        clusters = begin_clusters(n, given.members, unequal.lengths if unequal else None)
+        clusters = begin_clusters(n, given.members, given.lengths)
     state = begin(n, psi=True, unit=True)
     done, same, waiting, held = 0, 0, [], 0
-    blocks = unequal.blocks(order, seed, n) if unequal else given.blocks(order, seed)
-    for a, b, orders, now in blocks:
+    for a, b, orders, now in given.blocks(order, seed, n):
         count = len(a)
-        if unequal and not kernel_used.as_they_lie:  # XLA compiles for every shape
+        if given.lengths is not None and not kernel_used.as_they_lie:  # XLA compiles every shape
             a, b, orders = (_filled(h) for h in (a, b, orders))
         reached = n[n <= a.shape[-2]]
         measured = _measured(kernel_used, a, b, reached, psi=True, explain=explain, orders=orders)
@@ -200,9 +198,11 @@ def _summary(
 
 
 def _said_of_same(same: int, pairs: int) -> str:
+    if not same:
+        return ""
     return (
         f"D(n) = 0 at every n in {same:,} of {pairs:,} pairs, which lowers the means: as of a "
-        "picture that is there twice, or of two answers that are equal or begin alike"
+        "picture cut short, or of two answers that are equal or begin alike"
     )
 
 

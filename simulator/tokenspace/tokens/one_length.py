@@ -9,7 +9,8 @@ import numpy as np
 
 from tokenspace.errors import InputError
 from tokenspace.tokens.folders import TokenGroup, token_groups
-from tokenspace.tokens.pairs import Pairs, pairs_among, pairs_of
+from tokenspace.tokens.pairs import Pairs, pairs_of
+from tokenspace.tokens.pictures import pairs_among
 from tokenspace.tokens.unequal import UnequalPairs
 
 
@@ -45,7 +46,7 @@ def of_one_length(given: UnequalPairs, tokens: int | None = None) -> Pairs:
         )
     kept = np.flatnonzero(lengths >= tokens)
     count = len(given.sequences)
-    used = np.flatnonzero(given.sequence_lengths >= tokens)
+    used = np.flatnonzero(given.sequences.lengths >= tokens)
     if len(given) == pairs_among(count):
         groups = np.append(given.members[0, 0], given.members[: count - 1, -1])  # of 0 and others
         return pairs_of(_stacked(given, used, tokens), None, "all", groups[used])

@@ -18,7 +18,7 @@ def norms(given: Pairs, units: np.ndarray) -> dict[str, Estimate]:
 
     units: number of the picture, pair or group that each sequence (or pair) is left out with.
     """
-    branches = [np.asarray(h) for h in ((given.a,) if given.every else (given.a, given.b))]
+    branches = [np.asarray(h) for h in given.branches]
     values = np.array([_of_norms(h) for branch in branches for h in branch])
     units = np.concatenate([units] * len(branches))
     norm, square, of_means, fourth = _means(values, units).T
