@@ -200,7 +200,7 @@ def test_errors():
         ts.describe_tokens(h[:3], h[3:], groups=[[0, 1], [1, 2], [2, 0]])
     with pytest.raises(InputError, match="at least 3 tokens"):
         ts.describe_tokens(h[:, :2], pairs="all")
-    with pytest.raises(InputError, match="at least 4 pictures .* there are 2"):
+    with pytest.raises(InputError, match=r"at least 4 pictures .* there are 2"):
         ts.describe_tokens(h[[0, 0, 0, 0, 0, 1]], pairs="all")
     with pytest.raises(InputError, match="leave copies out"):
         ts.describe_tokens(h[[0, 0, 0, 0, 0, 1]], h[[0, 0, 0, 0, 0, 2]])
