@@ -196,10 +196,10 @@ def _dissolve(state: Clusters, sums: np.ndarray) -> None:
     weight = np.where(size > 0, 1 / np.maximum(rest, 1), 0.0)
     y, z, one = sums[:, 1:] * weight[:, None], size * weight, (size > 0).astype(np.float64)
     row = {**{k: y[:, k] for k in range(values)}, Z: z, ONE: one}
-    for (k, other), product in state.products.items():
-        product += row[k][:, : len(product)].T @ row[other][:, : product.shape[1]]
-    for k, other in enumerate((y[:, values:], z[:, None], one[:, None])):
-        state.own[k] += (y[:, values:] * other).sum(axis=0)
+    for (k, j), product in state.products.items():
+        product += row[k][:, : len(product)].T @ row[j][:, : product.shape[1]]
+    for at, other in enumerate((y[:, values:], z[:, None], one[:, None])):
+        state.own[at] += (y[:, values:] * other).sum(axis=0)
     state.powers[...] += [(size**2).sum(axis=0), (size**4).sum(axis=0)]
 
 

@@ -200,6 +200,9 @@ def unbiased(rows: np.ndarray, count: int, freedom: float, *, positive: bool = F
         rows: the number of all groups, then without each, (1 + K,), K >= 3.
         count, freedom: of the estimate.
         positive: of what is > 0: the error is that of its logarithm, NaN where one is not > 0.
+            Else the interval is of log(value + c), where value + c is a variance of K Gaussian
+            values with that error (and value + c > 0): as of a variance, the error is small where
+            the value came out small.
 
     Source: Quenouille 1956, Notes on bias in estimation; Satterthwaite 1946.
     """
@@ -213,4 +216,6 @@ def unbiased(rows: np.ndarray, count: int, freedom: float, *, positive: bool = F
         kappa = groups * np.sum(terms**2) / variance**2 * (groups + 1) / (groups - 1)
         freedom = min(freedom, 2 * groups / (kappa - 1 + 2 / (groups - 1)))
     error = np.sqrt(variance) * (mean if positive else 1.0)
-    return (Positive if positive else Estimate)(np.asarray(mean), error, count, freedom)
+    like = error * np.sqrt(groups / 2) if variance > 0 else 1.0
+    shift = 0.0 if positive else float(like + max(-mean, 0.0))
+    return Positive(np.asarray(mean), error, count, freedom, shift)
