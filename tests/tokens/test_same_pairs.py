@@ -114,6 +114,15 @@ def test_intervals_of_slopes_and_fits_hold(kind):
     assert np.all((low <= held) & (held <= high)), held / runs
 
 
+def test_one_pair_that_is_left_has_no_n_balance():
+    a, b = ([h[4], h[8]] for h in (drawn(np.random.default_rng(k)) for k in (5, 6)))
+    found = ts.measure(a, b, grid=GRID)
+    assert found.replicates == 2 and found.reached().replicates == 1
+    with pytest.raises(InputError, match="3 token counts and 2 replicates"):
+        found.n_balance()
+    assert np.isnan(found.scale_fit().standard_error) and found.scale_fit().mean > 0
+
+
 def test_where_long_pairs_begin_alike_the_slope_from_there_is_refused_in_words():
     a = [np.ones((n, 3), "f4") * np.arange(1, n + 1)[:, None] for n in (4, 4, 8, 8)]
     b = [h + (np.arange(len(h)) >= (len(h) > 4))[:, None] for h in a]

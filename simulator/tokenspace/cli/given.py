@@ -266,7 +266,7 @@ def _show(result: Result, norms: bool, among_others: bool = False) -> None:
         print("exponents need at least 2 token counts, n_balance at least 3")
     elif len(reached.n) < 3:
         print("n_balance needs at least 3 token counts")
-    if result.replicates < 2:
+    if reached.replicates < 2:
         print("n_balance and errors need at least 2 pairs, or 3 pictures with --pairs all")
     elif result.enough_for_balance and reached.mean.all():
         print(result.n_balance())

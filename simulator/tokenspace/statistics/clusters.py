@@ -223,13 +223,14 @@ def summary_of_clusters(state: Clusters) -> Summary:
     mean = state.origin + moved
     freedom = np.maximum(state.powers[0] ** 2 / state.powers[1] - 1, 1.0)
     unequal, slopes = state.common is not None, slice(1, None)
+    parts = {row: _parts(state, moved, row) for row in range(values)}
 
     def moments(*rows: int, part: slice = slice(None)) -> Moments:
         size = len(np.arange(m)[part])
         block = np.empty((len(rows), size, len(rows), size))
         for i, row in enumerate(rows):
             for j, other in enumerate(rows[i:], i):
-                found = _covariance(state, moved, row, other)[part, part]
+                found = _covariance(state, parts[row], parts[other])[part, part]
                 block[i, :, j], block[j, :, i] = found, found.T
         many = np.tile(freedom[part], len(rows)) if unequal else float(freedom[0])
         flat = block.reshape(len(rows) * size, -1)
@@ -271,20 +272,23 @@ def _scale(state: Clusters) -> np.ndarray:
     return np.where(state.everywhere, np.nan, np.sqrt((groups - 1) / groups))
 
 
-def _covariance(state: Clusters, moved: np.ndarray, row: int, other: int) -> np.ndarray:
-    """Of two values, (m, m): sums of e e' with e = scale (mean z + centre - y) of each group."""
-    scale, m = _scale(state), len(state.n)
-    groups, z = _at_one_n(state, ONE, ONE), _at_one_n(state, Z, ONE)
+def _parts(state: Clusters, moved: np.ndarray, row: int) -> dict[int, np.ndarray]:
+    """What -y, z and 1 of a group are multiplied by in e = scale (mean z + centre - y), (m,)."""
+    scale, groups = _scale(state), _at_one_n(state, ONE, ONE)
+    centre = (_at_one_n(state, row, ONE) - moved[row] * _at_one_n(state, Z, ONE)) / groups
+    return {row: -scale, Z: scale * moved[row], ONE: scale * centre}
 
-    def parts(k: int) -> dict[int, np.ndarray]:
-        centre = (_at_one_n(state, k, ONE) - moved[k] * z) / groups
-        return {k: -scale, Z: scale * moved[k], ONE: scale * centre}
 
+def _covariance(
+    state: Clusters, left: dict[int, np.ndarray], right: dict[int, np.ndarray]
+) -> np.ndarray:
+    """Of two values, (m, m): the sums of e e' over groups."""
+    m = len(state.n)
     out = np.zeros((m, m))
-    for k, left in parts(row).items():
-        for j, right in parts(other).items():
-            out += left[:, None] * _product(state, k, j) * right
-    if row == other:
+    for k, x in left.items():
+        for j, y in right.items():
+            out += x[:, None] * _product(state, k, j) * y
+    if left is right:
         np.fill_diagonal(out, np.maximum(np.diagonal(out), 0.0))  # rounding
     return out
 

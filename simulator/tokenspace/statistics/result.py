@@ -190,7 +190,8 @@ class Result:
     @property
     def enough_for_balance(self) -> bool:
         """Whether there are the 3 token counts and 2 replicates that `n_balance` needs."""
-        return len(self.reached().n) >= balance.LEAST_POINTS and self.replicates >= 2
+        part = self.reached()
+        return len(part.n) >= balance.LEAST_POINTS and part.replicates >= 2
 
     def n_balance(self, level: float = LEVEL) -> balance.Balance:
         """n_balance under the law of constant correlations, with a Fieller interval; of `reached`.
