@@ -41,6 +41,18 @@ def test_copies_are_found_in_whatever_they_lie(tmp_path):
         np.testing.assert_array_equal(first_of(sequences), want)
 
 
+@pytest.mark.parametrize("size", [1, 1 << 24])
+def test_copies_are_found_in_every_format(monkeypatch, size):
+    """Whatever is read at once."""
+    monkeypatch.setattr(copies, "READ_BYTES", size)
+    near = H.copy()
+    near[0, 3, 2] += 3
+    for dtype in ("bfloat16", "float16", "float64", "int8"):
+        h = np.concatenate([H, near]).astype(jnp.dtype(dtype) if dtype[0] == "b" else dtype)
+        for sequences in (h, list(h), h[:, ::-1], jnp.asarray(h)):
+            np.testing.assert_array_equal(first_of(sequences), [0, 1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5])
+
+
 def test_what_is_alike_in_part_is_no_copy(monkeypatch):
     """One bit of the tokens between those that are looked at, fewer tokens, or another format."""
     near = H[0].copy()
@@ -79,12 +91,18 @@ def test_groups_that_share_a_picture_are_one():
     same(found, want)
 
 
-def test_fits_and_descriptions_know_each_picture_once():
+def test_fits_and_descriptions_know_each_picture_once(tmp_path):
     h = H + np.random.default_rng(1).standard_normal((6, 1, 5)).astype("f4")
     fit, want = (ts.fit_tokens(x, pairs="all") for x in (h[TWICE], h))
     for name, value in want.parameters.items():
         assert fit.parameters[name].mean == pytest.approx(value.mean, rel=1e-6, nan_ok=True)
     assert any(LEFT_OUT in note for note in fit.notes)
+    np.save(tmp_path / "short.npy", h[0, :19])  # a copy of one that is left out, cut short
+    for k, x in enumerate(h[TWICE]):
+        np.save(tmp_path / f"{k}.npy", x)
+    notes = [ts.fit_tokens(tmp_path, tokens=n).notes for n in (20, 19)]
+    assert any(LEFT_OUT.replace("8", "9") in note for note in notes[0])
+    assert any("; 1 of 7 pictures has the tokens" in note for note in notes[1])
     said, want = (ts.describe_tokens(x, pairs="all").found["norm"] for x in (h[TWICE], h))
     assert said.standard_error == pytest.approx(want.standard_error, rel=1e-6)
 

@@ -17,6 +17,7 @@ from tokenspace.tokens.given import Array
 from tokenspace.tokens.mapped import forget
 
 AT_ONCE = 64  # sequences that are looked at before the pages of their file are given back
+READ_BYTES = 1 << 24  # of a sequence that is read whole, at once
 
 
 def first_of(sequences: Sequence[Array] | Array) -> np.ndarray:
@@ -55,6 +56,8 @@ def _places(tokens: int) -> np.ndarray:
 
 
 def _digest(h: Array) -> bytes:
-    found = blake2b(np.ascontiguousarray(h).data.cast("B"), digest_size=16).digest()
-    forget(h)
-    return found
+    found, step = blake2b(digest_size=16), max(1, READ_BYTES * len(h) // h.nbytes)
+    for start in range(0, len(h), step):
+        found.update(np.ascontiguousarray(h[start : start + step]).view(np.uint8))
+        forget(h)
+    return found.digest()
