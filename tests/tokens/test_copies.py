@@ -7,6 +7,7 @@ from safetensors.numpy import save_file
 from scipy import special, stats
 
 import tokenspace as ts
+from tokenspace.errors import InputError
 from tokenspace.tokens import copies
 from tokenspace.tokens.arrays import load_array
 from tokenspace.tokens.copies import first_of
@@ -81,6 +82,15 @@ def test_each_picture_is_measured_once(tmp_path, where):
         found = ts.measure(given[where], pairs="all", grid=grid)
     same(found, ts.measure(H, pairs="all", grid=grid))
     assert found.notes == (f"{LEFT_OUT}: a copy is no draw of a second picture",)
+
+
+@pytest.mark.parametrize("as_array", [np.asarray, list, jnp.asarray])
+def test_bad_tokens_are_named_as_they_were_given(as_array):
+    bad = GIVEN.copy()
+    bad[5, 18, 2] = np.nan
+    for call in (ts.measure, ts.fit_tokens)[: 1 if as_array is list else 2]:
+        with pytest.raises(InputError, match=r"tokens a\[5\]\[18, 2\] = nan is not finite"):
+            call(as_array(bad), pairs="all")
 
 
 def test_groups_that_share_a_picture_are_one():

@@ -74,6 +74,9 @@ def test_numbers_are_their_definitions(given):
         assert value.count == (pairs if name == "kurtosis" else 10)
     parts = [float(found[f"{k} sequences"].mean) for k in ("within", "between")]
     assert sum(parts) == pytest.approx(float(found["norm_variation"].mean))
+    together = np.corrcoef(*(numbers[f"{k} sequences"][1:] for k in ("within", "between")))[0, 1]
+    assert found["norm_variation"].correlation == pytest.approx(together)
+    assert found["kurtosis"].shift > 0 == found["within sequences"].shift
     assert said.raw["psi_delta"].count == pairs
 
 
@@ -138,7 +141,7 @@ def test_what_may_be_below_zero_leans_as_a_variance_does():
     """value + shift is that of K = 8 Gaussian values whose variance has that relative error."""
     rows = np.array([0.1, 0.3, 0.05, 0.1, 0.12, 0.02, 0.09, 0.1, 0.06])
     found = unbiased(rows, 8, 7.0)
-    assert found.standard_error / (found.mean + found.shift) < np.sqrt(2 / 8)
+    assert found.shift == pytest.approx(2 * found.standard_error)
     below = unbiased(rows - 1, 8, 7.0)
     assert below.mean < 0 and below.standard_error == pytest.approx(found.standard_error)
     assert below.standard_error / (below.mean + below.shift) == pytest.approx(np.sqrt(2 / 8))

@@ -12,7 +12,14 @@ import numpy as np
 
 from tokenspace.errors import InputError
 from tokenspace.statistics.jackknife import members_of
-from tokenspace.tokens.given import Array, both_branches, one_branch, require_sound, work_of
+from tokenspace.tokens.given import (
+    Array,
+    both_branches,
+    one_branch,
+    require_sound,
+    require_sound_array,
+    work_of,
+)
 from tokenspace.tokens.mapped import forget
 from tokenspace.tokens.pictures import distinct_pictures, pairs_among, said_of_errors
 from tokenspace_kernels import workers
@@ -32,7 +39,7 @@ class Pairs:
     groups: numbers of the group of each sequence of a (K,) where all pairs are taken, else of those
     of each pair (pairs, w); None where pairs are independent, and of one pair.
     said: in words, with how errors are found; "" where pairs are independent. note: what was left
-    out, "" if nothing.
+    out, "" if nothing; numbers: then, of the sequences of a among those given (K,).
     """
 
     a: Array
@@ -41,6 +48,7 @@ class Pairs:
     groups: np.ndarray | None
     said: str
     note: str = ""
+    numbers: np.ndarray | None = None
     lengths: ClassVar[None] = None  # all pairs have one
 
     def __len__(self) -> int:
@@ -103,6 +111,10 @@ class Pairs:
     def require_sound(self, tokens: int | None = None) -> None:
         """As `checked`, up to this many tokens."""
         a = self.a[:, :tokens]
+        if self.numbers is not None:
+            for number, h in zip(self.numbers, a, strict=True):
+                require_sound_array(f"a[{number}]", h, unit=True)
+            return
         require_sound(a, a if self.every else self.b[:, :tokens], unit=True)
 
     def checked(self) -> Pairs:
@@ -264,9 +276,11 @@ def pictures_of(a: Any, b: Any) -> Array:
 
 def _all_pairs(a: Any, b: Any, groups: Any) -> Pairs:
     a = pictures_of(a, b)
-    found = distinct_pictures(a, groups)
-    a = a if len(found.kept) == len(a) else a[found.kept]
-    return Pairs(a, a, True, None if len(a) == 2 else found.groups, found.said, found.note)
+    found, numbers = distinct_pictures(a, groups), None
+    if len(found.kept) < len(a):
+        a, numbers = a[found.kept], found.kept
+    of = None if len(a) == 2 else found.groups
+    return Pairs(a, a, True, of, found.said, found.note, numbers)
 
 
 def said_of_twins(given: Pairs) -> str:
