@@ -100,6 +100,7 @@ def test_json_has_counts_and_every_lambda(call):
     assert status == 0 and [d["name"] for d in documents] == list("abcd")
     found = documents[0]
     np.testing.assert_array_equal(found["counts"], want.counts)
+    assert found["fitted"] == {"pairs": 6, "up_to": 9}
     np.testing.assert_allclose(found["unit_norm"]["mean"], want.unit_divergence.mean)
     for name, how in (("", {}), ("_plain", {"by": "plain"}), ("_unit_norm", {"unit": True})):
         assert found[f"lambda{name}"]["mean"] == pytest.approx(want.scale_fit(**how).mean)

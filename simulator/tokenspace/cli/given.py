@@ -72,9 +72,9 @@ def measure(
     """Measure D(n), psi's, n_balance and the exponent on your own tokens (pairs, N, d).
 
     Pairs that share a picture or a prompt are not independent: --pairs all or --groups make errors
-    that know of it; a folder of `tokenspace collect` says itself what pairs share. Files are read
-    through memory maps: memory does not grow with them. psi's have as many decimals as two digits
-    of their errors.
+    that know of it; a folder of `tokenspace collect` says itself what pairs share. Of all pairs of
+    pictures, one that is there twice counts once. Files are read through memory maps: memory does
+    not grow with them. psi's have as many decimals as two digits of their errors.
     """
     if a.is_dir():
         require_folder_alone(a, b, pairs, groups, key)
@@ -228,10 +228,11 @@ def _lambdas(result: Result, among_others: bool) -> tuple[dict[str, Scale | None
 
 
 def _as_json(label: str, result: Result, among_others: bool = False) -> dict[str, Any]:
-    exponent = _exponent(result, among_others)
+    exponent, reached = _exponent(result, among_others), result.reached()
     return summary(label, result, None) | {
         "degrees_of_freedom": result.divergence.degrees_of_freedom,
         "counts": result.counts,
+        "fitted": {"pairs": reached.replicates, "up_to": reached.n[-1]},
         "upsilon": on_grid(result.cosine_upsilon()),
         "exponent": None if exponent is None else {"n": exponent.n} | on_grid(exponent),
         "unit_norm": on_grid(result.unit_divergence),

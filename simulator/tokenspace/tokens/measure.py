@@ -91,7 +91,9 @@ def measure(
     freedom for K pictures. Without either, pairs count as independent.
 
     Sequences may differ in length: as lists of arrays (n, d). A pair ends with its shorter one, and
-    counts at the n that it reaches; `Result.counts` says how many do.
+    counts at the n that it reaches; `Result.counts` says how many do. What is made of several n is
+    of the same pairs at each: exponents of those that reach both n, lambda and n_balance of
+    `Result.reached`.
 
     Arrays that are mapped from disk (`numpy.load(path, "r")`) are read a block at a time: memory
     does not grow with them.
@@ -104,7 +106,8 @@ def measure(
             taken), an integer array (N,) gives the order.
         seed: of the random order.
         pairs: "all" takes a as K >= 2 pictures (K, N, d), without b, and measures all K (K - 1) / 2
-            pairs of them, in memory that does not grow with the pairs.
+            pairs of them, in memory that does not grow with the pairs. A picture that is there
+            twice, bit for bit, counts once.
         groups: what the pairs a, b share, as labels (pairs,), such as the prompt of each, or
             (pairs, 2), the two pictures of each. With pairs="all", what pictures share (K,);
             errors are NaN where one group is in every pair.
@@ -112,11 +115,11 @@ def measure(
 
     Returns:
         A `Result` without a model; each pair counts as a replicate. `reason` says what was left
-        out for the errors; they are NaN for one pair.
+        out for the errors; they are NaN for one pair. `notes` say which pictures do not count.
 
     Raises:
         InputError: as `correlations`; an order that is no permutation; groups of another shape, or
-            one of the groups of a, b is in every pair.
+            one of the groups of a, b is in every pair; covariances across n would fill the memory.
 
     Source: `statistics.jackknife`, `statistics.clusters`.
     """
