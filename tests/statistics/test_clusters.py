@@ -149,6 +149,14 @@ def test_pairs_that_reach_nothing_are_not_waited_for():
     np.testing.assert_array_equal(got.joint.degrees_of_freedom, [2, 2, 2, 2] * 3)
 
 
+def test_lengths_that_all_reach_the_last_n_are_of_one_length():
+    found, members = samples(5, [4] * 5), np.arange(5)[:, None]
+    state = begin_clusters(N, members, np.array([10, 12, 11, 99, 10]))
+    assert state.common is None and begin_clusters(N, members, np.array([9, 12, 11, 99, 10])).common
+    got = summary_of_clusters(update_clusters(state, found, members))
+    assert got.counts is None and got.independent and got.steps is None
+
+
 def test_what_has_not_come_is_missed():
     found = samples(5, [4] * 5)
     state = begin_clusters(N, np.arange(5)[:, None])
