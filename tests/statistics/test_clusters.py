@@ -155,6 +155,10 @@ def test_lengths_that_all_reach_the_last_n_are_of_one_length():
     assert state.common is None and begin_clusters(N, members, np.array([9, 12, 11, 99, 10])).common
     got = summary_of_clusters(update_clusters(state, found, members))
     assert got.counts is None and got.independent and got.steps is None
+    half = [
+        begin_clusters(N, members[:4], np.array(x)).common for x in ([10, 10, 3, 3], [10, 6, 3, 3])
+    ]
+    assert [state.n[-1] for state in half] == [10, 6]  # exactly half of them is half
 
 
 def test_what_has_not_come_is_missed():
