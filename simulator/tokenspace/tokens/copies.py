@@ -58,6 +58,6 @@ def _places(tokens: int) -> np.ndarray:
 def _digest(h: Array) -> bytes:
     found, step = blake2b(digest_size=16), max(1, READ_BYTES * len(h) // h.nbytes)
     for start in range(0, len(h), step):
-        found.update(np.ascontiguousarray(h[start : start + step]).view(np.uint8))
+        found.update(np.ascontiguousarray(h[start : start + step]).view(np.uint8).data)
         forget(h)
     return found.digest()
