@@ -80,6 +80,7 @@ def test_numbers_are_their_definitions(given):
     assert found["norm_variation"].correlation == pytest.approx(together)
     assert found["kurtosis"].shift > 0 == found["within sequences"].shift
     assert said.raw["psi_delta"].count == pairs
+    assert said.gaussian["kurtosis"].mean == 0
     of_spectrum = [found[name].degrees_of_freedom for name in NAMES]
     assert of_spectrum == [min(count, MOST) - 1] * 3 and found["decay"].count == count
 

@@ -5,9 +5,10 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+import tokenspace as ts
 from tokenspace.grids import log_grid
 from tokenspace.tokens.pairs import pairs_of
-from tokenspace.tokens.spectrum import HALVINGS, MOST, spectrum_rows
+from tokenspace.tokens.spectrum import HALVINGS, MOST, NAMES, spectrum_rows
 
 FALLING = 1.0 / np.arange(1, 11)
 
@@ -70,3 +71,8 @@ def test_numbers_are_their_definitions(count, given):
     assert len(rows) == 1 + blocks
     np.testing.assert_allclose(rows, np.mean(wanted, axis=0), rtol=1e-9)
     np.testing.assert_allclose(spectrum, np.mean(spectra, axis=0), rtol=1e-8)
+    of = {"a": h[:, 0], "b": h[:, 1]} if given == "pairs" else {"a": h, "pairs": "all"}
+    said = ts.describe_tokens(**of, seed=3)
+    told = [said.found[name] for name in NAMES] + [said.gaussian["norm_variation"]]
+    np.testing.assert_allclose([value.mean for value in told], rows[0], rtol=1e-9)
+    np.testing.assert_allclose(said.eigenvalues, spectrum, rtol=1e-8)
