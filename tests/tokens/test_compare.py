@@ -7,7 +7,8 @@ import pytest
 from scipy import stats
 
 import tokenspace as ts
-from tokenspace.tokens.fit.compare import SIZES
+from tokenspace.statistics.estimate import Estimate
+from tokenspace.tokens.fit.compare import SIZES, Compared
 
 pytestmark = pytest.mark.filterwarnings("error")
 PSIS = ("psi_equal", "psi_within", "psi_cross", "psi_delta")
@@ -90,6 +91,16 @@ def test_a_true_family_is_rarely_told_to_be_off(family, pairs, runs):
     spread = np.sqrt(np.mean(np.square(z)[:, 3:], axis=0) / (19 / 17))
     assert np.all(abs(np.log(spread)) < 4 / np.sqrt(2 * runs)), spread
     assert told <= stats.binom.isf(1e-3, runs, 0.05)
+
+
+def test_the_limit_is_that_of_all_tests_together():
+    limit = stats.t.isf(0.05 / (2 * 8), 5)
+    for size, told in ((0.999, False), (1.001, True)):
+        for sign in (-1, 1):
+            off = Estimate(np.asarray(sign * size * limit), np.asarray(1.0), 9, 5)
+            assert Compared("x", off, off, off).off(8) == told
+    nothing = Estimate(np.asarray(9.0), np.asarray(1.0), 1, 0)
+    assert not Compared("x", nothing, nothing, nothing).off(8)
 
 
 def test_one_pair_says_nothing_of_how_far_it_is_off():

@@ -8,7 +8,7 @@ import pytest
 import tokenspace as ts
 from tokenspace.grids import log_grid
 from tokenspace.tokens.pairs import pairs_of
-from tokenspace.tokens.spectrum import HALVINGS, MOST, NAMES, spectrum_rows
+from tokenspace.tokens.spectrum import HALVINGS, MOST, NAMES, _decay, spectrum_rows
 
 FALLING = 1.0 / np.arange(1, 11)
 
@@ -76,3 +76,9 @@ def test_numbers_are_their_definitions(count, given):
     told = [said.found[name] for name in NAMES] + [said.gaussian["norm_variation"]]
     np.testing.assert_allclose([value.mean for value in told], rows[0], rtol=1e-9)
     np.testing.assert_allclose(said.eigenvalues, spectrum, rtol=1e-8)
+
+
+@pytest.mark.filterwarnings("error")
+def test_few_shares_have_the_decay_of_two_or_none():
+    assert _decay(np.array([0.6, 0.3, 0.1])) == pytest.approx(1)  # halves from 1 to 2
+    assert np.isnan(_decay(np.array([0.6, -0.1, 0.3, 0.2]))) and np.isnan(_decay(np.ones(1)))
