@@ -8,7 +8,10 @@ from scipy import stats
 
 import tokenspace as ts
 from tokenspace.statistics.estimate import Estimate
+from tokenspace.tokens.families import known_families, place_of
 from tokenspace.tokens.fit.compare import SIZES, Compared
+from tokenspace.tokens.fit.model import shared_with
+from tokenspace.tokens.fit.search import Shape, Target
 
 pytestmark = pytest.mark.filterwarnings("error")
 PSIS = ("psi_equal", "psi_within", "psi_cross", "psi_delta")
@@ -91,6 +94,16 @@ def test_a_true_family_is_rarely_told_to_be_off(family, pairs, runs):
     spread = np.sqrt(np.mean(np.square(z)[:, 3:], axis=0) / (19 / 17))
     assert np.all(abs(np.log(spread)) < 4 / np.sqrt(2 * runs)), spread
     assert told <= stats.binom.isf(1e-3, runs, 0.05)
+
+
+def test_the_psi_cross_of_a_model_is_the_nearest_that_leaves_no_weight_below_0():
+    """Of within + cross the constant has low + w_constant (1 - psi_equal)/2 >= 0, and so on."""
+    place = place_of(1, 9)
+    target = Target(known_families()["exponential"], place, "lags", "exponential")
+    fit = Shape(np.array([2.0]), np.array([0.5, 0.2, 0.3]), 0.0)  # exponential, constant, white
+    for cross, wanted in ((-0.5, -0.09), (0.15, 0.15), (0.9, 0.1 + 0.135)):
+        assert shared_with(target, fit, 0.1, cross) == pytest.approx(wanted)
+    assert shared_with(target, fit, -0.9, 0.0) is None
 
 
 def test_the_limit_is_that_of_all_tests_together():
