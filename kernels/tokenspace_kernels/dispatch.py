@@ -235,6 +235,6 @@ def kernel(name: str, implementation: str | None = None, work: Work | None = Non
         if named == wanted:
             warnings.warn(f"{wanted!r} {why}: {DEFAULT!r} runs instead", stacklevel=2)
         wanted = DEFAULT
-    if work and wanted == DEFAULT and not limits.forms_whole(name, work):
+    if work and wanted == DEFAULT and limits.forms_other(name, work.change):
         return Kernel(DEFAULT, KERNELS[name][DEFAULT])
     return Kernel(wanted, known[wanted])

@@ -20,8 +20,8 @@ from jax.experimental.pallas import tpu as pltpu
 from tokenspace_kernels.given_tokens import Running, add, inverse_norm
 from tokenspace_kernels.pair_walk import PAIR, normals_of
 from tokenspace_kernels.random_bits import PLAIN, Cipher
+from tokenspace_kernels.sample_divergence_tpu import LANES, SUBLANES
 
-SUBLANES, LANES = 8, 128
 LARGEST_STRIP = 4  # vectors of features that are drawn together: with 2 units wait for each other
 SUMS = 3
 WORDS = 11  # of a key: Threefry's start, and two for each group of four rounds
