@@ -134,15 +134,15 @@ def test_kernels_of_pairs_leave_no_tokens_out():
     pairs = len(args[1].factor)
     with pytest.raises(ValueError, match=f"of {pairs} pairs 1 would be left: `pairs` must"):
         sample_statistics_unrolled.sample_statistics(*args, pairs=pairs - 1)
-    _, (term,), _ = arguments("sample_divergence", SHAPES[4], branches, "gaussian", 2)
-    odd = (term._replace(noise=term.noise[..., :1]),)
+    keys, terms, where = arguments("sample_divergence", SHAPES[4], branches, "gaussian", 2)
+    odd = tuple(term._replace(noise=term.noise[..., :1]) for term in terms)
     for module, size in (
         (sample_divergence_unrolled, "an even number"),
         (sample_divergence_gpu, 2),
         (sample_divergence_tpu, 2),
     ):
         with pytest.raises(ValueError, match=f"takes blocks of {size}, not of 1"):
-            module.sample_divergence(args[0], odd, args[5])
+            module.sample_divergence(keys, odd, where)
 
 
 @pytest.mark.parametrize("module", [sample_statistics_gpu, sample_statistics_tpu])
