@@ -29,7 +29,7 @@ from tokenspace_kernels.given_tokens import (
 )
 from tokenspace_kernels.sample_divergence_gpu import WARP
 
-# Tokens of a piece. Float32 sums over it round by about 1e-6. A piece leaves 12 bytes a feature: one
+# Tokens of a piece, whose float32 sums round by about 1e-6. A piece leaves 12 bytes a feature: one
 # for each of an H100's 132 multiprocessors leaves 1.5 MiB at 1,024 features, 3 % of its L2.
 LONGEST_PIECE = 128
 AT_ONCE = 4096  # numbers of a branch that a program holds, and as many that are on their way
