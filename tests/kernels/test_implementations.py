@@ -1,6 +1,7 @@
 """One suite for every implementation of every kernel: each is held to the reference."""
 
 import sys
+import warnings
 from functools import partial
 
 import jax
@@ -233,10 +234,18 @@ def test_reference_runs_a_whole_experiment(monkeypatch):
 
 
 def test_missing_implementation_falls_back_with_a_message(monkeypatch):
-    monkeypatch.setenv(dispatch.VARIABLE, "pallas")
     default = next(iter(dispatch.implementations("sample_divergence")))
-    with pytest.warns(UserWarning, match=f"'pallas'.*'{default}' runs instead"):
-        assert dispatch.kernel("sample_divergence").implementation == default
+    for asked in ("pallas", "nonsense", " Numba"):
+        monkeypatch.setenv(dispatch.VARIABLE, asked)
+        said = (
+            f"'{asked.strip()}' here, which {dispatch.VARIABLE} asks for .*'{default}' runs instead"
+        )
+        with pytest.warns(UserWarning, match=said):
+            assert dispatch.kernel("sample_divergence").implementation == default
+    monkeypatch.setenv(dispatch.VARIABLE, " xla ")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert dispatch.kernel("sample_divergence").implementation == "xla"
 
 
 @pytest.fixture
