@@ -47,9 +47,7 @@ def slow_if(repeats, *values):
 @pytest.mark.parametrize(
     ("name", "implementation", "shape"),
     [
-        slow_if(
-            k in INTERPRETED and k[0] == "sample_statistics" and shape in SHAPES[:3], *k, shape
-        )
+        slow_if(k in INTERPRETED and k[0] == "sample_statistics" and shape in SHAPES[:3], *k, shape)
         for k in FAST
         for shape in SHAPES
     ],
