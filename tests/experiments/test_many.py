@@ -132,6 +132,7 @@ def test_a_lost_host_ends_the_run_in_words_and_the_sweep_resumes(tmp_path):
         assert (folder / "points" / name).stat().st_mtime_ns == written
 
 
+@pytest.mark.once
 def test_distributed_options_are_checked(tmp_path):
     config = sweep_file(tmp_path / "c.toml", 1)
     status, out = call("sweep", config, "--out", tmp_path / "r", "--processes", 2)
@@ -223,6 +224,7 @@ def test_dask_finishes_when_a_worker_is_killed(tmp_path):
     assert equal(tmp_path / "serial", folder) == 8
 
 
+@pytest.mark.once
 def test_no_scheduler_there(tmp_path, capfd, monkeypatch):
     pytest.importorskip("distributed")
     from tokenspace.experiments import cluster
@@ -235,6 +237,7 @@ def test_no_scheduler_there(tmp_path, capfd, monkeypatch):
     assert status == 2 and where in " ".join(err.split()) and "cannot be reached" in err, out + err
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("number", "status", "workers", "replicates"),
     [

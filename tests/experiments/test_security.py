@@ -59,6 +59,7 @@ def test_a_configuration_runs_no_command(tmp_path, capfd, monkeypatch, branches)
     assert not (tmp_path / "exploded").exists()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("old", [False, True], ids=["this format", "format 2"])
 @pytest.mark.parametrize("branches", CALLS.values(), ids=CALLS)
 def test_a_stored_folder_runs_no_command(folder, capfd, branches, old):
