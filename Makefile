@@ -1,9 +1,9 @@
 # Two commands: `make demo` runs the main job, `make test` runs the tests. Both set up .venv first.
-# `make test-all` adds the slow tests; `make test-oldest` runs the quick ones that versions decide on the oldest;
-# `make mutants` tests the tests of theory, `make mutants ROOM=scaling EVERY=3` those of another room
-# with a third of its mutants. `make test-models` runs what needs torch and transformers. `make
-# ahead-of-time` compiles every kernel for accelerators that are not here: after a change of kernels,
-# some minutes.
+# `make test-all` adds the slow tests; `make test-oldest` runs the quick ones that versions decide on
+# the oldest versions; `make mutants` tests the tests of theory, `make mutants ROOM=scaling EVERY=3`
+# those of another room with a third of its mutants. `make test-models` runs what needs torch and
+# transformers. `make ahead-of-time` compiles every kernel for accelerators that are not here: after a
+# change of kernels, some minutes.
 
 PYTHON ?= python3
 VENV := .venv
