@@ -39,15 +39,20 @@ from tokenspace_kernels import (
 from tokenspace_kernels.random_bits import PLAIN
 
 
-def slow_if(repeats, *values):
-    """Kernels take long to compile for the interpreter: what repeats a program is a slow test."""
-    return pytest.param(*values, marks=pytest.mark.slow if repeats else ())
+def interpreted(repeats, *values):
+    """Kernels take long to compile for the interpreter: what repeats a program is a slow test.
+
+    Of the rest one shape each is run on the oldest versions too.
+    """
+    once = values[2] in SHAPES and values[2] != SHAPES[4]
+    marks = [pytest.mark.slow] * repeats + [pytest.mark.once] * once
+    return pytest.param(*values, marks=marks if values[:2] in INTERPRETED else ())
 
 
 @pytest.mark.parametrize(
     ("name", "implementation", "shape"),
     [
-        slow_if(k in INTERPRETED and k[0] == "sample_statistics" and shape in SHAPES[:3], *k, shape)
+        interpreted(k[0] == "sample_statistics" and shape in SHAPES[:3], *k, shape)
         for k in FAST
         for shape in SHAPES
     ],
@@ -67,7 +72,7 @@ SAMPLING = [k for k in FAST if k[0].startswith("sample_")]
 @pytest.mark.parametrize(
     ("name", "implementation", "branches"),
     [
-        slow_if(k in INTERPRETED and b != "Matern 5/2", *k, b)  # that has the largest states
+        interpreted(b != "Matern 5/2", *k, b)  # that has the largest states
         for k in SAMPLING
         for b in BRANCHES
         if b != "equicorrelated"  # drawn above
