@@ -138,37 +138,14 @@ def inverse(square: Any) -> Any:
 
 
 @compiled
-def scales(aa: Any, bb: Any, ab: Any, token: int, out: Any) -> Any:
-    """The cosine of a pair of tokens; their inverse norms go to out[:, token]."""
-    out[0, token], out[1, token] = inverse(aa), inverse(bb)
-    return ab * out[0, token] * out[1, token]
-
-
-@compiled
-def scales_of_one(a: Any, b: Any, t: int, out: Any) -> Any:
+def cosine(a: Any, b: Any, t: int, token: int, scale: Any) -> Any:
+    """Of the tokens in row t of A and B; their inverse norms go to scale[:, token]."""
     aa = bb = ab = f32(0)
     for k in range(a.shape[1]):
         x, y = as_float32(a[t, k]), as_float32(b[t, k])
         aa, bb, ab = aa + x * x, bb + y * y, ab + x * y
-    return scales(aa, bb, ab, 0, out)
-
-
-@compiled
-def scales_of_four(a: Any, b: Any, rows: Any, out: Any) -> Any:
-    """Inverse norms (2, 4) of the tokens in four rows of A and B, and the sum of their cosines."""
-    t0, t1, t2, t3 = rows[0], rows[1], rows[2], rows[3]
-    aa0 = aa1 = aa2 = aa3 = bb0 = bb1 = bb2 = bb3 = ab0 = ab1 = ab2 = ab3 = f32(0)
-    for k in range(a.shape[1]):
-        x, y = as_float32(a[t0, k]), as_float32(b[t0, k])
-        aa0, bb0, ab0 = aa0 + x * x, bb0 + y * y, ab0 + x * y
-        x, y = as_float32(a[t1, k]), as_float32(b[t1, k])
-        aa1, bb1, ab1 = aa1 + x * x, bb1 + y * y, ab1 + x * y
-        x, y = as_float32(a[t2, k]), as_float32(b[t2, k])
-        aa2, bb2, ab2 = aa2 + x * x, bb2 + y * y, ab2 + x * y
-        x, y = as_float32(a[t3, k]), as_float32(b[t3, k])
-        aa3, bb3, ab3 = aa3 + x * x, bb3 + y * y, ab3 + x * y
-    first = scales(aa0, bb0, ab0, 0, out) + scales(aa1, bb1, ab1, 1, out)
-    return first + (scales(aa2, bb2, ab2, 2, out) + scales(aa3, bb3, ab3, 3, out))
+    scale[0, token], scale[1, token] = inverse(aa), inverse(bb)
+    return ab * scale[0, token] * scale[1, token]
 
 
 @compiled
@@ -215,10 +192,11 @@ def sum_pieces(a: Any, b: Any, rows: Any, pieces: Any, psi: bool, sums: Any, equ
         cosines = 0.0
         for t in range(0, fours, 4):
             four = now[t : t + 4]
-            cosines += scales_of_four(a, b, four, scale)
+            for k in range(4):
+                cosines += cosine(a, b, four[k], k, scale)
             add_four(a, b, four, scale, sums[piece])
         for t in range(fours, len(now)):
-            cosines += scales_of_one(a, b, now[t], scale)
+            cosines += cosine(a, b, now[t], 0, scale)
             add_one(a, b, now[t], scale, sums[piece])
         equal[piece] = cosines
 

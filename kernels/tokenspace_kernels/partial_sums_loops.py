@@ -8,6 +8,7 @@ import numpy as np
 
 from tokenspace_kernels.machine_code import compiled
 from tokenspace_kernels.random_bits_loops import draw_pair, substream
+from tokenspace_kernels.scratch_loops import on_lines
 from tokenspace_kernels.triangular_loops import ROWS, four_rows
 
 
@@ -38,8 +39,8 @@ def squares(
     """
     terms, _, padded = factors.shape
     m, pieces = out.shape[1], scales.shape[1] // width
-    z = np.zeros((terms, padded, width), np.float32)
-    y, total = np.empty((ROWS, width), np.float32), np.empty((ROWS, width), np.float32)
+    z = on_lines(terms * padded, width).reshape(terms, padded, width)
+    y, total = on_lines(ROWS, width), on_lines(ROWS, width)
     stream = np.empty(2, np.uint32)
     for task in range(len(out)):
         replicate, first = (first_task + task) // pieces, (first_task + task) % pieces * width

@@ -12,6 +12,7 @@ import numpy as np
 
 from tokenspace_kernels.machine_code import compiled
 from tokenspace_kernels.random_bits_loops import draw_pair
+from tokenspace_kernels.scratch_loops import on_lines
 
 
 @compiled
@@ -47,9 +48,9 @@ def piece_squares(
     """
     terms, blocks, rows, size = noise.shape
     slots = rows - 1 - state.shape[3]
-    z = np.empty((2, width), np.float32)
-    new = np.zeros((terms, rows, width), np.float32)
-    carried = np.zeros((terms, state.shape[3], width), np.float32)
+    z, states = on_lines(2, width), state.shape[3]
+    new = on_lines(terms * rows, width).reshape(terms, rows, width)
+    carried = on_lines(terms * states, width).reshape(terms, states, width)
     prefix, at_point = np.zeros(width), np.zeros(width)
     for block in range(blocks):
         used = 0

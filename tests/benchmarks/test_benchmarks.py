@@ -108,6 +108,7 @@ def test_cases_cover_what_is_promised():
         assert any(words in n for n in names), words
 
 
+@pytest.mark.once
 def test_a_run_that_is_cut_short_leaves_what_it_measured(tmp_path, monkeypatch):
     quick = all_cases("quick")
     stopped = Case("stopped", [Contestant("ours", True, lambda: 1 / 0)])
@@ -123,6 +124,7 @@ def test_a_run_that_is_cut_short_leaves_what_it_measured(tmp_path, monkeypatch):
     assert latest.name == "latest.json" and not path.exists()
 
 
+@pytest.mark.once
 def test_memory_is_that_of_a_process_of_its_own():
     ballast = np.ones(1 << 26)  # 512 MiB here must not count there
     peak = peak_mib("size", "collapsed", "64", "8", "64")

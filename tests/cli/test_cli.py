@@ -82,6 +82,7 @@ def test_sweep_resumes_and_opens(capfd, write, tmp_path):
     assert status == 2 and "run.replicates: 3000 in the folder, 2000 now" in err
 
 
+@pytest.mark.once
 def test_killed_sweep_loses_nothing(write, tmp_path):
     values = ", ".join(f"{v:.3f}" for v in np.linspace(0.15, 0.6, 12))
     config = write(CONFIG.replace("psi_within = 0.3", f"psi_within = {{ sweep = [{values}] }}"))

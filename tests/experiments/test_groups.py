@@ -245,6 +245,7 @@ sweep.run_sweep(*sys.argv[1:3])
 """
 
 
+@pytest.mark.once
 def test_kill_9_loses_the_unfinished_group_at_most(tmp_path, monkeypatch):
     monkeypatch.setenv("TOKENSPACE_KERNELS", "xla")
     config, folder = sweep_file(tmp_path / "c.toml", 200), tmp_path / "r"

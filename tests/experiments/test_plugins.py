@@ -12,6 +12,8 @@ from tokenspace import registry
 from tokenspace.errors import InputError
 from tokenspace.experiments.config import ConfigError, points_of
 
+pytestmark = pytest.mark.once
+
 MODULE = """
 import numpy as np
 import tokenspace as ts

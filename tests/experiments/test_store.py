@@ -52,6 +52,7 @@ def template(tmp_path_factory):
     return file
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("kills", [6, pytest.param(50, marks=pytest.mark.slow)])
 def test_kills_lose_nothing(tmp_path, template, kills):
     config = sweep_file(tmp_path / "c.toml", 150)
@@ -73,6 +74,7 @@ def test_kills_lose_nothing(tmp_path, template, kills):
         assert path.stat().st_mtime_ns == written
 
 
+@pytest.mark.once
 def test_a_file_too_large_for_the_disk(tmp_path):
     """EFBIG stands for any refusal to write: no traceback, nothing half written, resumes."""
     config, folder = sweep_file(tmp_path / "c.toml", 2), tmp_path / "r"
@@ -105,6 +107,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", str(place)], check=True)
 
 
+@pytest.mark.once
 def test_full_and_read_only_disk(small_disk, tmp_path):
     config, folder = sweep_file(tmp_path / "c.toml", 60), small_disk / "r"
     status, out = call("sweep", config, "--out", folder)
@@ -125,6 +128,7 @@ def test_folder_that_is_a_file(tmp_path):
     assert status == 2 and "cannot be written" in out and "Traceback" not in out
 
 
+@pytest.mark.once
 def test_two_writers_of_one_sweep(tmp_path):
     config, folder = sweep_file(tmp_path / "c.toml", 12), tmp_path / "r"
     both = [start("sweep", config, "--out", folder) for _ in range(2)]

@@ -10,7 +10,7 @@ from tokenspace.scaling.forecast import NO_CHANGE, STACKED, Task, cases, rolling
 from tokenspace.scaling.laws import known_laws
 from tokenspace.scaling.optimise import grouped
 from tokenspace.scaling.predictive import Mixture, on_grid
-from tokenspace.scaling.robust import KAPPA, TOLD
+from tokenspace.scaling.robust import BEND, of_normal
 from tokenspace.scaling.skill import by_curve
 from tokenspace.scaling.validation import leave_one_out
 
@@ -142,7 +142,8 @@ def test_interval_of_a_robust_line_by_hand():
     score = np.exp(LOGS[1][:7]) * np.r_[np.ones(3), 0.7, np.ones(3)]
     fit = ts.fit_scaling(N[:7], score, "power", loss="huber").best
     centre, scale = textbook(LOGS[0][:7], np.log(score), LOGS[0][7:], fit.weight)
-    half = stats.t.ppf(0.975, TOLD * 5) * scale / KAPPA
+    kappa, told = of_normal(BEND)
+    half = stats.t.ppf(0.975, told * 5) * scale / kappa
     low, high = fit.predict_interval(N[7:])
     np.testing.assert_allclose(np.log([low, high]), [centre - half, centre + half], atol=1e-6)
 

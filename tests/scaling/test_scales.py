@@ -8,11 +8,13 @@ import tokenspace as ts
 from tokenspace.scaling.curves import read_curves
 from tokenspace.scaling.laws import known_laws
 from tokenspace.scaling.optimise import Points, grouped
-from tokenspace.scaling.robust import BEND, KAPPA, TOLD, deviance, reweighted, robust
+from tokenspace.scaling.robust import BEND, deviance, of_normal, reweighted, robust
 from tokenspace.scaling.scales import Log, Logit, error_of_share
 
 N = np.array([1, 8, 16, 32, 64, 128, 256, 384, 512, 768.0])
 WAVE = np.array([1, -2, 1, 2, -1, -1, 2, -2, 1, -1])
+
+KAPPA, TOLD = of_normal(BEND)
 
 
 @pytest.mark.parametrize("scale", [Log(), Logit(100, 25), Logit(1.0)])

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
-from scipy import optimize, special
+from scipy import special
 
 from tokenspace.statistics.estimate import LEVEL, Moments, t_quantile
 
@@ -158,6 +158,8 @@ def _rank(count: int, probability: float, tail: float) -> float:
 
     if excess(1.0) < 0 or excess(float(count)) > 0:
         return np.nan
+    from scipy import optimize  # takes long to import, and only quantiles need it
+
     return float(optimize.brentq(excess, 1.0, float(count)))
 
 

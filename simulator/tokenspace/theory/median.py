@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy import integrate, optimize
 
 from tokenspace.covariance import SumModel, TokenModel
 from tokenspace.errors import NoExactResult
@@ -49,6 +48,8 @@ def _median_norm(eigenvalues: np.ndarray, freedom: float) -> float:
     P(sum_k c_k chi2_k > 0) = 1/2 + (1/pi) int_0^inf sin(theta(u)) / (u rho(u)) du, with theta the
     sum of the arguments, and rho the product of the sizes, of (1 - i c_k u)^(degrees / 2).
     """
+    from scipy import integrate, optimize  # take long to import, and only this median needs them
+
     values, counts = np.unique(eigenvalues[eigenvalues > 0], return_counts=True)
     total = float(values @ counts)
     degrees = np.append(counts, freedom) / 2
