@@ -245,7 +245,7 @@ def test_points_of_correlations_that_are_not_constant_are_hollow():
     assert list(hollow.get_xdata()) == [1]
 
 
-@pytest.mark.filterwarnings("error::UserWarning", "error::RuntimeWarning")
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 @pytest.mark.parametrize("name", of_tokens())
 def test_of_one_pair_errors_are_said_to_be_unknown(name):
     """No bar, and no title that speaks of bars; nothing is left empty without a word."""
