@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tokenspace.experiments.config import Configuration, read_configuration
 from tokenspace.experiments.experiment import Execution, Point
 from tokenspace.experiments.point import complete_points
 from tokenspace.experiments.pool import run_in_pool, worthwhile
+from tokenspace.experiments.presence import at_work
 from tokenspace.experiments.results import load as load_file
 from tokenspace.experiments.select import select
 from tokenspace.experiments.shards import parse_shard, shard_of
@@ -85,12 +87,13 @@ def run_sweep(
 
     if missing:
         tell(0, missing[0])
-        if scheduler is not None:
-            run_on_dask(folder, missing, execution, scheduler, tell, stop)
-        elif workers > 1 and (workers := worthwhile(missing, workers)) > 1:
-            run_in_pool(folder, missing, execution, workers, tell, stop)
-        else:
-            _run_here(folder, missing, execution, tell, stop)
+        with at_work(folder, len(missing)) if hosts.is_writer() else nullcontext():
+            if scheduler is not None:
+                run_on_dask(folder, missing, execution, scheduler, tell, stop)
+            elif workers > 1 and (workers := worthwhile(missing, workers)) > 1:
+                run_in_pool(folder, missing, execution, workers, tell, stop)
+            else:
+                _run_here(folder, missing, execution, tell, stop)
     return len(missing), len(part)
 
 
