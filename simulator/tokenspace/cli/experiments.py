@@ -123,7 +123,7 @@ def run(
         except Interrupted as error:
             again = f"`run` keeps nothing; `tokenspace sweep {config} --out DIR` resumes"
             raise _stopped(asked, error, again) from None
-    check = result.check(tolerance) if len(result.n) > 1 and result.replicates > 1 else None
+    check = result.check(tolerance) if result.replicates > 1 else None
     if not hosts.is_writer():
         return
     if as_json:
