@@ -49,7 +49,7 @@ def adjacent_slopes(n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def require_points(what: str, n: np.ndarray, amplitude: Moments, least: int) -> None:
-    """Enough token counts, `least`, and an amplitude above 0 at each, so that a power law has a meaning.
+    """At least so many token counts, and an amplitude above 0 at each: a power law has a meaning.
 
     Raises:
         InputError: too few token counts, or D(n) is 0 in every replicate at some of them.

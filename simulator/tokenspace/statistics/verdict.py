@@ -2,8 +2,9 @@
 
 PASS: every amplitude and exponent lies within the tolerance of the theory, and the data are good
 enough to exclude a larger deviation (two one-sided tests at level 5 % each, which need no
-correction because all must pass). One n has no exponent, and its amplitude alone is judged. FAIL: some deviation exceeds the tolerance (level 5 % over all
-tests together). UNDECIDED: neither can be said; more replicates are needed.
+correction because all must pass). FAIL: some deviation exceeds the tolerance (level 5 % over all
+tests together). UNDECIDED: neither can be said; more replicates are needed. A single n has no
+exponent: its amplitude alone is judged.
 
 All quantiles are Student's t with the degrees of freedom of the errors. Amplitudes are compared in
 logarithms, where their distribution leans less to the right.
