@@ -256,6 +256,8 @@ def plan(
         return
     stdout().print(outlook_table(kinds))
     print(f"{counted(len(points), 'point')}: about {duration(seconds)}, {size(on_disk)} on disk")
+    if same := len(points) - len({point.key for point in points}):
+        print(f"{counted(same, 'point is', 'points are')} the same as others, and drawn once")
     for line in on_skipped(read.skipped, "", most=len(read.skipped)):
         print(line)
 

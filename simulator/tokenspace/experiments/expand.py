@@ -50,6 +50,12 @@ def expand(raw: dict[str, Any], mode: str, problems: list[str]) -> Iterator[Row]
             yield Row(", ".join(words) or "run", case | axes, tables)
 
 
+def is_zipped(raw: dict[str, Any]) -> bool:
+    """Whether the axes of a configuration go together, value by value."""
+    table = raw.get("sweep")
+    return isinstance(table, dict) and table.get("mode") == "zip"
+
+
 def cases_of(raw: dict[str, Any]) -> list[Any]:
     """The `[[case]]` tables of a configuration."""
     cases = raw.get("case", [])

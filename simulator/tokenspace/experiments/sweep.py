@@ -41,6 +41,8 @@ def run_sweep(
 ) -> tuple[int, int]:
     """Run the points that the folder does not hold yet; returns (computed now, points in all).
 
+    Points that are one experiment count once.
+
     Several runs may share one folder, on one machine or many: files appear whole or not at all.
 
     Args:
@@ -79,11 +81,12 @@ def run_sweep(
     if shard is not None:
         part = shard_of(part, *parse_shard(shard))
     missing = _missing(folder, raw, points, part, strict)
-    done = len(part) - len(missing)
+    total = len({point.key for point in part})
+    done = total - len(missing)
 
     def tell(finished: int, point: Point) -> None:
         if progress is not None:
-            progress(done + finished, len(part), point)
+            progress(done + finished, total, point)
 
     if missing:
         tell(0, missing[0])
@@ -94,7 +97,7 @@ def run_sweep(
                 run_in_pool(folder, missing, execution, workers, tell, stop)
             else:
                 _run_here(folder, missing, execution, tell, stop)
-    return len(missing), len(part)
+    return len(missing), total
 
 
 def _missing(
