@@ -21,6 +21,9 @@ from tokenspace.experiments.results import load as load_file
 from tokenspace.experiments.select import select
 from tokenspace.experiments.shards import parse_shard, shard_of
 from tokenspace.experiments.store import begin, point_file
+from tokenspace.printable import counted
+
+SHOWN = 10  # damaged files that are named
 
 Progress = Callable[[int, int, Point], Any]
 
@@ -109,16 +112,26 @@ def _missing(
     """
     there = np.zeros(len(part), bool)
     problem: InputError | None = None
+    damaged: dict[str, InputError] = {}
     if hosts.is_writer():
         try:
             begin(folder, raw, points)
             for k, point in enumerate(part):
                 path = point_file(folder, point.key)
                 if path.exists() or path.is_symlink():
-                    loaded = load_file(path)  # nothing wrong is passed over in silence
-                    there[k] = not (strict and loaded.made_by_others)
+                    try:
+                        loaded = load_file(path)  # nothing wrong is passed over in silence
+                    except InputError as error:
+                        damaged[path.name] = error
+                    else:
+                        there[k] = not (strict and loaded.made_by_others)
         except InputError as error:
             problem = error
+    if damaged:
+        first, *others = damaged
+        some = ", ".join(others[:SHOWN]) + (", ..." if len(others) > SHOWN else "")
+        more = f"\nSo are {counted(len(others), 'more file')} of it: {some}" if others else ""
+        problem = InputError(f"{damaged[first]}{more}")
     if hosts.any_host(problem is not None):
         raise problem or InputError(f"{folder}: process 0 cannot use it; see its message")
     there = hosts.from_writer(there)
