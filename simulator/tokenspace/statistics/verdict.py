@@ -156,12 +156,13 @@ def check(result: Any, tolerance: float = 0.02) -> Check:
     expected_slopes = to_slopes @ np.log(expected)
     freedom = amplitude.degrees_of_freedom
     tests = 2 * len(result.n) - 1
+    within, beyond = (t_quantile(1 - p, freedom) for p in (LEVEL, LEVEL / (2 * tests)))
     relative = amplitude.standard_error / amplitude.mean
 
     def verdicts(deviation: np.ndarray, error: np.ndarray, allowed: float) -> np.ndarray:
         size = abs(deviation)
-        good = size + t_quantile(1 - LEVEL, freedom) * error < allowed
-        bad = size - t_quantile(1 - LEVEL / (2 * tests), freedom) * error > allowed
+        good = size + within * error < allowed
+        bad = size - beyond * error > allowed
         return np.where(good, "PASS", np.where(bad, "FAIL", "UNDECIDED"))
 
     ratio = np.log(amplitude.mean / expected)
