@@ -43,7 +43,12 @@ def test_a_table_of_one_group_and_a_line_for_each_of_many(call):
         "scaled to norm 1" in out
         and "as the paper fits it (that above: least squares in log), every n alike: " in out
     )
-    assert "fitted up to n = 9, which half of the pairs reach" in out and "nan" not in out
+    assert (
+        "exponents are of the pairs that reach both n; lambda and n_balance of the 6 pairs that "
+        "reach n = 9, the last that half of them do\n"
+        in out
+        and "nan" not in out
+    )
     status, out, _ = call("measure", "layers")
     assert status == 0 and "tokenspace measure layers --only d" in out
     r = ts.measure([TOKENS[str(k)] for k in range(5)], pairs="all").reached()
@@ -52,7 +57,7 @@ def test_a_table_of_one_group_and_a_line_for_each_of_many(call):
     line = [f"{x:{form}}" for x, form in (*numbers, (slope.standard_error[-1], ".2g"))]
     for name in "abcd":
         (cells,) = (row.split() for row in out.splitlines() if row.startswith(f" {name} "))
-        assert cells[:7] == [name, "10", str(r.n[-1]), *line]
+        assert cells[:7] == [name, "6", str(r.n[-1]), *line]
 
 
 def test_a_group_where_all_pictures_start_alike_does_not_end_the_others(call, tmp_path):
@@ -76,7 +81,7 @@ def test_a_group_where_all_pictures_start_alike_does_not_end_the_others(call, tm
 def test_a_picture_that_is_there_twice_is_said(call, tmp_path):
     for name in "abcd":
         save_file(TOKENS | {"again": TOKENS["0"]}, tmp_path / "layers" / f"{name}.safetensors")
-    said = "D(n) = 0 at every n in 1 of 15 pairs, which lowers the means"
+    said = "1 of 6 pictures has the tokens of another and is left out"
     for more in ([], ["--only", "a"]):
         status, out, _ = call("measure", "layers", *more)
         assert status == 0 and out.count(said) == 1
@@ -95,6 +100,7 @@ def test_json_has_counts_and_every_lambda(call):
     assert status == 0 and [d["name"] for d in documents] == list("abcd")
     found = documents[0]
     np.testing.assert_array_equal(found["counts"], want.counts)
+    assert found["fitted"] == {"pairs": 6, "up_to": 9}
     np.testing.assert_allclose(found["unit_norm"]["mean"], want.unit_divergence.mean)
     for name, how in (("", {}), ("_plain", {"by": "plain"}), ("_unit_norm", {"unit": True})):
         assert found[f"lambda{name}"]["mean"] == pytest.approx(want.scale_fit(**how).mean)

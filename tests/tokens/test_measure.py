@@ -1,6 +1,7 @@
 """Given tokens in whatever array they come: where they are read, and what is refused."""
 
 from contextlib import nullcontext
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -157,3 +158,13 @@ def test_blocks_change_no_bit_of_unit_norm(monkeypatch):
     got = ts.measure(A, B)
     np.testing.assert_array_equal(got.unit_divergence.mean, want.unit_divergence.mean)
     np.testing.assert_array_equal(got.unit_divergence.covariance, want.unit_divergence.covariance)
+
+
+def test_a_grid_whose_covariances_fill_the_memory_is_refused(monkeypatch):
+    memory = SimpleNamespace(available=8 * module.SQUARES * 10**2)
+    monkeypatch.setattr(module.psutil, "virtual_memory", lambda: memory)
+    assert len(ts.measure(A, B, grid=np.arange(1, 11)).n) == 10
+    with pytest.raises(
+        InputError, match=r"11 token counts.*6\.4e-05 GB .* at most 10 token counts"
+    ):
+        ts.measure(A, B, grid=np.arange(1, 12))

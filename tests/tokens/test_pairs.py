@@ -192,9 +192,9 @@ def truth():
 @pytest.mark.parametrize(
     ("pictures", "runs"),
     [
-        (5, 2000),
-        pytest.param(10, 4000, marks=pytest.mark.slow),
-        pytest.param(30, 4000, marks=pytest.mark.slow),
+        (5, 1000),
+        pytest.param(10, 2000, marks=pytest.mark.slow),
+        pytest.param(30, 2000, marks=pytest.mark.slow),
     ],
 )
 def test_intervals_cover(truth, pictures, runs):

@@ -226,7 +226,9 @@ def test_where_sums_leave_a_number_at_its_end_no_error_is_told_of_the_others():
 @pytest.mark.filterwarnings("error")
 def test_equal_pictures_leave_what_depends_on_them_unbounded():
     """Without the third picture there is the pair of two equal ones, which has no length."""
-    fit = ts.fit_tokens(PICTURES[[0, 0, 2]], family="exponential", pairs="all", aim="lags")
+    a, b = PICTURES[[0, 0, 0]], PICTURES[[0, 2, 2]]
+    of = {"groups": [[0, 1], [0, 2], [1, 2]], "aim": "lags"}
+    fit = ts.fit_tokens(a, b, "exponential", **of)
     assert np.isfinite(fit.parameters["psi_equal"].standard_error)
     assert fit.parameters["weight_white"].standard_error == np.inf
 

@@ -181,12 +181,13 @@ def test_other_kernels_have_the_same_numbers(monkeypatch):
 
 
 def test_pairs_of_equal_tokens_are_counted():
-    twice = [*A, A[0].copy(), A[1].copy()]
     assert ts.measure(A, pairs="all").notes == ()
-    (note,) = ts.measure(twice, pairs="all").notes
-    assert note.startswith("D(n) = 0 at every n in 2 of 28 pairs")
+    (note,) = ts.measure([*A, A[0][:9]], pairs="all").notes  # cut short
+    assert note.startswith("D(n) = 0 at every n in 1 of 21 pairs")
     (note,) = ts.measure(PICTURES, PICTURES[[0, 2, 1]]).notes
     assert note.startswith("D(n) = 0 at every n in 1 of 3 pairs")
+    (note,) = ts.measure([A[0]] * 3, pairs="all").notes  # no two are left
+    assert note.startswith("D(n) = 0 at every n in 3 of 3 pairs")
 
 
 def test_changes_in_memory_of_a_copy_on_write_map_are_seen(tmp_path):

@@ -72,9 +72,9 @@ def measure(
     """Measure D(n), psi's, n_balance and the exponent on your own tokens (pairs, N, d).
 
     Pairs that share a picture or a prompt are not independent: --pairs all or --groups make errors
-    that know of it; a folder of `tokenspace collect` says itself what pairs share. Files are read
-    through memory maps: memory does not grow with them. psi's have as many decimals as two digits
-    of their errors.
+    that know of it; a folder of `tokenspace collect` says itself what pairs share. Of all pairs of
+    pictures, one that is there twice counts once. Files are read through memory maps: memory does
+    not grow with them. psi's have as many decimals as two digits of their errors.
     """
     if a.is_dir():
         require_folder_alone(a, b, pairs, groups, key)
@@ -136,7 +136,7 @@ def _measure_arrays(
     total = count * (count - 1) // 2 if pairs == "all" else count
     with progress_bar(first.nbytes > PROGRESS_FROM) as bar:
         task = bar.add_task("pairs", total=total)
-        return measure_tokens(
+        result = measure_tokens(
             first,
             second,
             grid,
@@ -146,6 +146,8 @@ def _measure_arrays(
             groups=labels,
             progress=lambda done: bar.update(task, completed=done),
         )
+        bar.update(task, total=result.replicates)  # fewer where pictures are there twice
+        return result
 
 
 def measured_groups(
@@ -226,10 +228,11 @@ def _lambdas(result: Result, among_others: bool) -> tuple[dict[str, Scale | None
 
 
 def _as_json(label: str, result: Result, among_others: bool = False) -> dict[str, Any]:
-    exponent = _exponent(result, among_others)
+    exponent, reached = _exponent(result, among_others), result.reached()
     return summary(label, result, None) | {
         "degrees_of_freedom": result.divergence.degrees_of_freedom,
         "counts": result.counts,
+        "fitted": {"pairs": reached.replicates, "up_to": reached.n[-1]},
         "upsilon": on_grid(result.cosine_upsilon()),
         "exponent": None if exponent is None else {"n": exponent.n} | on_grid(exponent),
         "unit_norm": on_grid(result.unit_divergence),
@@ -252,17 +255,19 @@ def _show(result: Result, norms: bool, among_others: bool = False) -> None:
             off = f"off by at most {other.lack_of_fit:.1%}"
             print(f"  {words}: {number(other.mean, other.standard_error)}, {off}")
     reached = result.reached()
-    if len(reached.n) < len(result.n):
+    if result.counts is not None:
+        reaching = "1 pair that reaches"
+        if reached.replicates > 1:
+            reaching = f"{reached.replicates:,} pairs that reach"
         print(
-            f"lambda and n_balance are fitted up to n = {reached.n[-1]}, which half of the pairs "
-            "reach; an exponent between two n that not the same pairs reach compares other pairs "
-            "too"
+            f"exponents are of the pairs that reach both n; lambda and n_balance of the {reaching} "
+            f"n = {reached.n[-1]}, the last that half of them do"
         )
     if len(reached.n) < 2:
         print("exponents need at least 2 token counts, n_balance at least 3")
     elif len(reached.n) < 3:
         print("n_balance needs at least 3 token counts")
-    if result.replicates < 2:
+    if reached.replicates < 2:
         print("n_balance and errors need at least 2 pairs, or 3 pictures with --pairs all")
     elif result.enough_for_balance and reached.mean.all():
         print(result.n_balance())

@@ -10,6 +10,11 @@ at each n what the pairs that reach it give alone, and positive semi-definite ac
 with different pairs it is too low by sqrt((1 - 1/K_n')/(1 - 1/K_n)), n' the larger, for independent
 pairs: 5 % where 10 groups of many are left.
 
+Means at two n are means over different pairs where some end between them, and their ratio is no
+growth of D. So at each n the same is also kept of D at the n before and at the first n, over the
+pairs that reach this n: slopes are of pairs that reach both their ends. What is fitted to many n is
+fitted to the pairs that reach the last of them, of which a state of its own is kept (`common`).
+
 No group is kept once its pairs are complete. Of a group with s_k pairs of sum S_k,
 
     theta_(-k) = (T - S_k)/(C - s_k) = mean (1 + z_k) - y_k,   z_k = s_k/(C - s_k),
@@ -17,7 +22,8 @@ No group is kept once its pairs are complete. Of a group with s_k pairs of sum S
 
 where C is known before the first pair is: so the sums over groups of products of y, z and 1 are
 enough, whatever the mean turns out to be. Values are taken from where the first pairs lie, so that
-little cancels.
+little cancels. Only those products are kept of which somebody wants the covariance: at m token
+counts and one length 8 m^2 numbers, fewer than the results have.
 """
 
 from __future__ import annotations
@@ -27,15 +33,20 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from tokenspace.statistics.estimate import Estimate, Moments
-from tokenspace.statistics.jackknife import named_once
+from tokenspace.statistics.jackknife import named_once, sizes_of
 from tokenspace.statistics.quantiles import Sketch, begin_sketch, update_sketch
 from tokenspace.statistics.streaming import PSI, Samples, Summary, vectors
 from tokenspace.statistics.unit import unit_divergence
 
-AT_ONCE = 4096  # pairs
-JOINT = 4  # D, D^2, Upsilon, D of unit-norm tokens; psi's follow
-WIDTH = JOINT + len(PSI)
-Z, ONE = JOINT, JOINT + 1  # rows of `products` beside those values
+AT_ONCE = 1 << 17  # pairs times token counts
+MOST = 0.5  # of the pairs: what is fitted to many n is fitted to the n that so many reach
+
+D, SQUARE, UPSILON, UNIT, BEFORE, FIRST, Z, ONE = range(8)  # values of a group; psi's are apart
+WANTED = (
+    *((D, D), (D, SQUARE), (D, UPSILON), (SQUARE, SQUARE), (SQUARE, UPSILON), (UPSILON, UPSILON)),
+    *((UNIT, UNIT), (UNIT, UPSILON)),
+)
+OF_SLOPES = ((BEFORE, BEFORE), (BEFORE, D), (FIRST, FIRST), (FIRST, D))  # where lengths differ
 
 
 @dataclass(frozen=True)
@@ -43,13 +54,16 @@ class Clusters:
     """What has been seen of pairs in K groups, at token counts n (m,).
 
     counts (m,): of pairs that will reach n; missing (K,): pairs still to come of each group.
-    partial: (1 + 10, m) of groups that are not complete, their counts and sums less `origin`.
-    origin (10, m), total (10, m): where values are taken from (NaN before there is one), and their
-    sum over pairs from there.
-    products (6, m, 6, m): sums over complete groups of products of y of D, D^2, Upsilon and D of
-    unit norm, of z and of 1, at all n; own (3, 6, m): of y of the psi's with y, z and 1 at one n.
+    partial: (1 + v, m) of groups that are not complete, their counts and sums less `origin`.
+    origin (v, m), total (v, m): where values are taken from (NaN before there is one), and their
+    sum over pairs from there; v = 10 where all pairs reach every n, else 12.
+    products: sums over complete groups of y y' (m, m) for the values that are wanted together, and
+    of y z, y 1, z z, z 1 and 1 1, in which n' has one value, (m, 1), where all pairs reach every n.
+    own (3, 6, m): of y of the psi's with y, z and 1 at one n.
     powers (2, m): sums of s^2 and s^4; everywhere (m,): whether one group is in every pair.
     alone: whether each group has one pair. Arrays, which may be large, are added to in place.
+    common: the same of the pairs that reach the last n that half of them do, up to it; None where
+    all reach every n.
     """
 
     n: np.ndarray
@@ -58,12 +72,18 @@ class Clusters:
     alone: bool
     origin: np.ndarray
     total: np.ndarray
-    products: np.ndarray
+    products: dict[tuple[int, int], np.ndarray]
     own: np.ndarray
     powers: np.ndarray
     everywhere: np.ndarray
     sketch: Sketch
+    common: Clusters | None
     partial: dict[int, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def values(self) -> int:
+        """How many there are before the psi's: `BEFORE` and `FIRST` only where lengths differ."""
+        return BEFORE if self.common is None else FIRST + 1
 
 
 def begin_clusters(
@@ -77,25 +97,33 @@ def begin_clusters(
         lengths: of those pairs (P,); without, all of them reach every n.
     """
     m, pairs, groups = len(n), len(members), int(members.max()) + 1
-    counts, missing = np.full(m, pairs), np.zeros(groups, np.int64)
+    counts, common = np.full(m, pairs), None
     if lengths is not None:
         reach = np.searchsorted(n, lengths, "right")
         counts = pairs - np.cumsum(np.bincount(reach, minlength=m + 1))[:m]
-        members = members[reach > 0]
-    for column, new in named_once(members):
-        missing += np.bincount(column[new], minlength=groups)
+        members, lengths = members[reach > 0], lengths[reach > 0]
+    if lengths is not None and counts[-1] < counts[0]:
+        last = int(np.flatnonzero(counts >= MOST * counts[0])[-1])
+        common = begin_clusters(n[: last + 1], members[lengths >= n[last]])
+    missing = sizes_of(members, groups)
+    values = BEFORE if common is None else FIRST + 1
+    many = 1 if common is None else m  # numbers that z and 1 of a group have
+    widths = {k: many if k in (Z, ONE) else m for k in (*range(values), Z, ONE)}
+    kept = [*WANTED, *(OF_SLOPES if common is not None else ())]
+    kept += [(k, other) for k in (*range(values), Z) for other in (Z, ONE)] + [(ONE, ONE)]
     return Clusters(
         n,
         counts,
         missing,
         bool(missing.max() == 1),
-        np.full((WIDTH, m), np.nan),
-        np.zeros((WIDTH, m)),
-        np.zeros((JOINT + 2, m, JOINT + 2, m)),
+        np.full((values + len(PSI), m), np.nan),
+        np.zeros((values + len(PSI), m)),
+        {(k, other): np.zeros((widths[k], widths[other])) for k, other in kept},
         np.zeros((3, len(PSI), m)),
         np.zeros((2, m)),
         np.zeros(m, bool),
         begin_sketch(m),
+        common,
     )
 
 
@@ -107,10 +135,18 @@ def update_clusters(state: Clusters, samples: Samples, members: np.ndarray) -> C
         samples: name -> (R, m), D and the kernels' four psi's; D is NaN where a pair has ended.
         members: numbers of their groups, (R, w); one that a pair names twice has it once.
     """
-    for start in range(0, len(members), AT_ONCE):
-        now = slice(start, start + AT_ONCE)
+    step = max(1, AT_ONCE // len(state.n))
+    for start in range(0, len(members), step):
+        now = slice(start, start + step)
         _add(state, {k: v[now] for k, v in samples.items()}, members[now])
-    return replace(state, sketch=update_sketch(state.sketch, samples["divergence"]))
+    common = state.common
+    if common is not None:
+        m = len(common.n)
+        there = ~np.isnan(samples["divergence"][:, m - 1])
+        same = {k: v[there, :m] for k, v in samples.items()}
+        common = update_clusters(common, same, members[there])
+    sketch = update_sketch(state.sketch, samples["divergence"])
+    return replace(state, sketch=sketch, common=common)
 
 
 def _add(state: Clusters, samples: Samples, members: np.ndarray) -> None:
@@ -119,7 +155,10 @@ def _add(state: Clusters, samples: Samples, members: np.ndarray) -> None:
     joint, psi = vectors(state.n, samples)
     if psi is None:
         raise ValueError("psi's are needed")
-    values = np.hstack([joint, unit_divergence(joint[:, 2 * m :]), psi]).reshape(len(reach), -1, m)
+    rows = [joint, unit_divergence(joint[:, 2 * m :])]
+    if state.common is not None:
+        rows += [joint[:, [0, *range(m - 1)]], joint[:, [0] * m]]  # D before, and D at the first n
+    values = np.hstack([*rows, psi]).reshape(len(reach), -1, m)
     there = reach[:, None]
     new = np.isnan(state.origin) & reach.any(axis=0)
     if new.any():
@@ -131,7 +170,7 @@ def _add(state: Clusters, samples: Samples, members: np.ndarray) -> None:
 
 
 def _add_to_groups(state: Clusters, rows: np.ndarray, members: np.ndarray) -> None:
-    """Counts and values of pairs (R, 11, m) to their groups; complete ones are dissolved."""
+    """Counts and values of pairs (R, 1 + v, m) to their groups; complete ones are dissolved."""
     groups, where = np.unique(members, return_inverse=True)
     where = where.reshape(members.shape)
     sums, seen = np.zeros((len(groups), *rows.shape[1:])), np.zeros(len(groups), np.int64)
@@ -150,18 +189,17 @@ def _add_to_groups(state: Clusters, rows: np.ndarray, members: np.ndarray) -> No
 
 
 def _dissolve(state: Clusters, sums: np.ndarray) -> None:
-    """Add the products of complete groups (K, 11, m)."""
-    size, (values, m) = sums[:, 0], state.products.shape[:2]
+    """Add the products of complete groups (K, 1 + v, m)."""
+    size, values = sums[:, 0], state.values
     rest = state.counts - size
     state.everywhere[...] |= np.any((size > 0) & (rest == 0), axis=0)
     weight = np.where(size > 0, 1 / np.maximum(rest, 1), 0.0)
     y, z, one = sums[:, 1:] * weight[:, None], size * weight, (size > 0).astype(np.float64)
-    stacked = np.concatenate([y[:, :JOINT], z[:, None], one[:, None]], axis=1)
-    for k in range(values):  # a part at a time: all products together may be large
-        own = stacked[:, k].T @ stacked.reshape(-1, values * m)
-        state.products[k] += own.reshape(m, values, m)
-    for k, other in enumerate((y[:, JOINT:], z[:, None], one[:, None])):
-        state.own[k] += (y[:, JOINT:] * other).sum(axis=0)
+    row = {**{k: y[:, k] for k in range(values)}, Z: z, ONE: one}
+    for (k, j), product in state.products.items():
+        product += row[k][:, : len(product)].T @ row[j][:, : product.shape[1]]
+    for at, other in enumerate((y[:, values:], z[:, None], one[:, None])):
+        state.own[at] += (y[:, values:] * other).sum(axis=0)
     state.powers[...] += [(size**2).sum(axis=0), (size**4).sum(axis=0)]
 
 
@@ -180,37 +218,52 @@ def summary_of_clusters(state: Clusters) -> Summary:
     """
     if state.missing.any():
         raise ValueError(f"{np.sum(state.missing)} members of pairs have not come yet")
-    m, counts = len(state.n), state.counts
+    m, counts, values = len(state.n), state.counts, state.values
     moved = state.total / counts
     mean = state.origin + moved
-    covariance = _covariance(state, moved[:JOINT])
     freedom = np.maximum(state.powers[0] ** 2 / state.powers[1] - 1, 1.0)
-    unequal = bool(np.any(counts != counts[0]))
+    unequal, slopes = state.common is not None, slice(1, None)
+    parts = {row: _parts(state, moved, row) for row in range(values)}
 
-    def moments(*rows: int) -> Moments:
-        block = covariance[np.ix_(rows, range(m), rows, range(m))].reshape(len(rows) * m, -1)
-        many = np.tile(freedom, len(rows)) if unequal else float(freedom[0])
-        return Moments(mean[list(rows)].ravel(), block, int(counts.max()), many)
+    def moments(*rows: int, part: slice = slice(None)) -> Moments:
+        size = len(np.arange(m)[part])
+        block = np.empty((len(rows), size, len(rows), size))
+        for i, row in enumerate(rows):
+            for j, other in enumerate(rows[i:], i):
+                found = _covariance(state, parts[row], parts[other])[part, part]
+                block[i, :, j], block[j, :, i] = found, found.T
+        many = np.tile(freedom[part], len(rows)) if unequal else float(freedom[0])
+        flat = block.reshape(len(rows) * size, -1)
+        return Moments(mean[list(rows), part].ravel(), flat, int(counts.max()), many)
 
-    error = np.sqrt(_variance_of_psi(state, moved[JOINT:]))
+    error = np.sqrt(_variance_of_psi(state, moved[values:]))
     many = freedom if unequal else float(freedom[0])
     psi = {
-        k: Estimate(mean[JOINT + i], error[i], int(counts.max()), many) for i, k in enumerate(PSI)
+        k: Estimate(mean[values + i], error[i], int(counts.max()), many) for i, k in enumerate(PSI)
     }
     return Summary(
         state.n,
-        moments(0, 1, 2),
+        moments(D, SQUARE, UPSILON),
         psi,
         state.sketch,
         independent=state.alone and not unequal,
-        unit=moments(3, 2),
+        unit=moments(UNIT, UPSILON),
         counts=counts if unequal else None,
+        steps=moments(BEFORE, D, part=slopes) if unequal else None,
+        spans=moments(FIRST, D, part=slopes) if unequal else None,
+        common=None if state.common is None else summary_of_clusters(state.common),
     )
+
+
+def _product(state: Clusters, row: int, other: int) -> np.ndarray:
+    found = state.products.get((row, other))
+    return state.products[other, row].T if found is None else found
 
 
 def _at_one_n(state: Clusters, row: int, other: int) -> np.ndarray:
     """Sums over groups of products of two rows at the same n, (m,)."""
-    return np.diagonal(state.products[row, :, other])
+    m = len(state.n)
+    return np.diagonal(np.broadcast_to(_product(state, row, other), (m, m)))
 
 
 def _scale(state: Clusters) -> np.ndarray:
@@ -219,18 +272,24 @@ def _scale(state: Clusters) -> np.ndarray:
     return np.where(state.everywhere, np.nan, np.sqrt((groups - 1) / groups))
 
 
-def _covariance(state: Clusters, moved: np.ndarray) -> np.ndarray:
-    """Of the values in `products`, (4, m, 4, m); e = scale (mean z + centre - y) of each group."""
-    scale, at = _scale(state), np.arange(len(state.n))
-    groups, z = _at_one_n(state, ONE, ONE), _at_one_n(state, Z, ONE)
-    weights = np.zeros((JOINT, JOINT + 2, len(at)))
-    for k in range(JOINT):
-        centre = (_at_one_n(state, k, ONE) - moved[k] * z) / groups
-        weights[k, [k, Z, ONE]] = -scale, scale * moved[k], scale * centre
-    half = np.einsum("qin,injp->qnjp", weights, state.products)
-    out = np.einsum("qnjp,rjp->qnrp", half, weights)
-    for k in range(JOINT):
-        out[k, at, k, at] = np.maximum(out[k, at, k, at], 0.0)  # rounding
+def _parts(state: Clusters, moved: np.ndarray, row: int) -> dict[int, np.ndarray]:
+    """What -y, z and 1 of a group are multiplied by in e = scale (mean z + centre - y), (m,)."""
+    scale, groups = _scale(state), _at_one_n(state, ONE, ONE)
+    centre = (_at_one_n(state, row, ONE) - moved[row] * _at_one_n(state, Z, ONE)) / groups
+    return {row: -scale, Z: scale * moved[row], ONE: scale * centre}
+
+
+def _covariance(
+    state: Clusters, left: dict[int, np.ndarray], right: dict[int, np.ndarray]
+) -> np.ndarray:
+    """Of two values, (m, m): the sums of e e' over groups."""
+    m = len(state.n)
+    out = np.zeros((m, m))
+    for k, x in left.items():
+        for j, y in right.items():
+            out += x[:, None] * _product(state, k, j) * y
+    if left is right:
+        np.fill_diagonal(out, np.maximum(np.diagonal(out), 0.0))  # rounding
     return out
 
 

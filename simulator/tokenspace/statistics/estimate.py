@@ -70,13 +70,48 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Positive(Estimate):
-    """An estimate of what is > 0, such as a length; its interval is of the logarithm."""
+    """An estimate of what is > -shift, such as a length; its interval is of log(value + shift)."""
+
+    shift: float = 0.0
 
     def interval(self, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
-        """Student's t interval, (low, high), both > 0; NaN where the error is unknown."""
-        reach = two_sided(level, self.degrees_of_freedom) * self.standard_error / self.mean
+        """Student's t interval, (low, high), both > -shift; NaN where the error is unknown."""
+        value = self.mean + self.shift
+        reach = two_sided(level, self.degrees_of_freedom) * self.standard_error / value
         with np.errstate(over="ignore"):
-            return self.mean * np.exp(-reach), self.mean * np.exp(reach)
+            return value * np.exp(-reach) - self.shift, value * np.exp(reach) - self.shift
+
+    __repr__ = Estimate.__repr__
+
+
+@dataclass(frozen=True)
+class Total(Positive):
+    """The sum of two parts, each with an interval of its own, from which that of the sum is made.
+
+    What leans in one part is hidden by the other: in the logarithm of the sum too little is left.
+    correlation: of the errors of the parts.
+
+    Source: Zou & Donner 2008, Construction of confidence limits about effect measures.
+    """
+
+    parts: tuple[Estimate, Estimate] | None = None
+    correlation: float = 0.0
+
+    def interval(self, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
+        """(low, high), distances to the ends of the parts added as errors are.
+
+        As of `Positive` where a part has no interval.
+        """
+        low, high = super().interval(level)
+        if self.parts is None:
+            return low, high
+        x, y = (np.array(part.interval(level)) - part.mean for part in self.parts)
+        reach = np.sqrt(x**2 + y**2 + 2 * self.correlation * x * y)
+        known = np.isfinite(reach)
+        return (
+            np.where(known[0], self.mean - reach[0], low),
+            np.where(known[1], self.mean + reach[1], high),
+        )
 
     __repr__ = Estimate.__repr__
 

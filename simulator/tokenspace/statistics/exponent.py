@@ -68,14 +68,22 @@ def require_points(what: str, n: np.ndarray, amplitude: Moments, least: int) -> 
         )
 
 
-def local_exponent(n: np.ndarray, amplitude: Moments) -> Exponent:
+def local_exponent(n: np.ndarray, amplitude: Moments, ends: Moments | None = None) -> Exponent:
     """Slope of log amplitude on log n between adjacent grid points, at their geometric mean.
+
+    Args:
+        n: token counts (m,).
+        amplitude: at n (m,).
+        ends: where amplitudes at two n are not of the same pairs: those at both ends of each step
+            of the same, lower ends first, (2 (m - 1),).
 
     Raises:
         InputError: fewer than 2 grid points, or an amplitude of 0.
     """
     require_points("the local exponent", n, amplitude, 2)
     middle, matrix = adjacent_slopes(n)
+    if ends is not None:
+        return _between(n[:-1], n[1:], middle, 1 / np.diff(np.log(n)), ends)
     jacobian = matrix / amplitude.mean
     return Exponent(
         middle,
@@ -93,10 +101,17 @@ def no_exponent(amplitude: Moments) -> Exponent:
     return Exponent(none, none, np.zeros((0, 0)), amplitude.count, freedom)
 
 
-def secant_exponent(n: np.ndarray, amplitude: Moments, beta: float) -> Exponent:
+def secant_exponent(
+    n: np.ndarray, amplitude: Moments, beta: float, ends: Moments | None = None
+) -> Exponent:
     """alpha(n) = -beta log(A(n) / A(1)) / log(n) for every grid point after the first, n = 1.
 
     The alpha of S(n) = S(1) / n^alpha(n) for S proportional to E[D]^beta.
+
+    Args:
+        n, amplitude: as in `local_exponent`.
+        beta: any number.
+        ends: where needed, amplitudes at n = 1 and at each later n of the same pairs.
 
     Raises:
         InputError: the grid does not start at 1 or has no other point, or an amplitude is 0.
@@ -110,6 +125,8 @@ def secant_exponent(n: np.ndarray, amplitude: Moments, beta: float) -> Exponent:
         )
     require_points("alpha(n)", n, amplitude, 2)
     log_n = np.log(n[1:])
+    if ends is not None:
+        return _between(n[[0] * len(log_n)], n[1:], n[1:], -beta / log_n, ends)
     matrix = np.hstack([np.full((len(n) - 1, 1), -1.0), np.eye(len(n) - 1)])
     matrix *= -beta / log_n[:, None]
     jacobian = matrix / amplitude.mean
@@ -119,6 +136,32 @@ def secant_exponent(n: np.ndarray, amplitude: Moments, beta: float) -> Exponent:
         _propagated(jacobian, amplitude.covariance),
         amplitude.count,
         _lesser(amplitude, slice(1), slice(1, None)),
+    )
+
+
+def _between(
+    lower: np.ndarray, upper: np.ndarray, n: np.ndarray, factor: np.ndarray, ends: Moments
+) -> Exponent:
+    """factor log(A(upper) / A(lower)) at n, of amplitudes at the lower and the upper ends, (2 k,).
+
+    Raises:
+        InputError: an amplitude of 0 among the pairs that reach an upper end.
+    """
+    k = len(n)
+    zero = np.flatnonzero(~(ends.mean > 0)) % k
+    if len(zero):
+        raise InputError(
+            f"the exponent from n = {lower[zero[0]]} to {upper[zero[0]]}: D(n) = 0 at one of them "
+            "in every pair that reaches both, so it follows no power of n; leave tokens that the "
+            "branches share, or those token counts, out"
+        )
+    matrix = np.hstack([-np.diag(factor), np.diag(factor)])
+    return Exponent(
+        n,
+        matrix @ np.log(ends.mean),
+        _propagated(matrix / ends.mean, ends.covariance),
+        ends.count,
+        _lesser(ends, slice(k), slice(k, None)),
     )
 
 

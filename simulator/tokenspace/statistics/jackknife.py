@@ -17,6 +17,7 @@ variance, for why it is never too small in the mean.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,17 +41,12 @@ def members_of(groups: Any, pairs: int) -> np.ndarray:
         InputError: another shape, labels that are no names, fewer than 2 groups, or one that every
             pair is in.
     """
-    try:
-        labels = np.asarray(groups)
-    except ValueError as error:
-        raise InputError(f"groups cannot be read as an array: {error}") from None
-    if labels.ndim not in (1, 2) or len(labels) != pairs or 0 in labels.shape:
-        raise InputError(
-            f"groups must name what each of {pairs} pairs shares, shape ({pairs},), or ({pairs}, 2)"
-            f" for the pictures of a pair, but their shape is {labels.shape}"
-        )
-    if labels.dtype.kind not in "iuUSb":
-        raise InputError(f"groups have dtype {labels.dtype}; whole numbers or words are needed")
+    labels = labels_of(
+        groups,
+        lambda shape: len(shape) in (1, 2) and shape[0] == pairs and 0 not in shape,
+        f"groups must name what each of {pairs} pairs shares, shape ({pairs},), or ({pairs}, 2) "
+        "for the pictures of a pair",
+    )
     _, numbers = np.unique(labels, return_inverse=True)
     members = _merged(numbers.reshape(pairs, -1))
     sizes = sizes_of(members)
@@ -65,6 +61,28 @@ def members_of(groups: Any, pairs: int) -> np.ndarray:
             "design, name the other member of each pair alone"
         )
     return members
+
+
+def labels_of(groups: Any, fits: Callable[[tuple[int, ...]], bool], wanted: str) -> np.ndarray:
+    """Labels of groups as an array of whole numbers or words.
+
+    Args:
+        groups: what is given.
+        fits: whether a shape is allowed.
+        wanted: what is needed, in words, for the error.
+
+    Raises:
+        InputError: no array, another shape, or labels that are no names.
+    """
+    try:
+        labels = np.asarray(groups)
+    except ValueError as error:
+        raise InputError(f"groups cannot be read as an array: {error}") from None
+    if not fits(labels.shape):
+        raise InputError(f"{wanted}, but their shape is {labels.shape}")
+    if labels.dtype.kind not in "iuUSb":
+        raise InputError(f"groups have dtype {labels.dtype}; whole numbers or words are needed")
+    return labels
 
 
 def _merged(members: np.ndarray) -> np.ndarray:
@@ -137,10 +155,14 @@ def freedom_of(sizes: np.ndarray) -> float:
     return max(float(square.sum() ** 2 / (square @ square)) - 1, 1.0)
 
 
-def sizes_of(members: np.ndarray) -> np.ndarray:
-    """How many pairs with these groups (pairs, w) each group is in."""
-    empty = begin_groups(int(members.max()) + 1, 0)
-    return empty.add(np.zeros((len(members), 0)), members).sizes
+def sizes_of(members: np.ndarray, groups: int | None = None) -> np.ndarray:
+    """How many pairs with these groups (pairs, w) each group is in, (K,); K is found if not given.
+
+    A pair that names a group twice is in it once.
+    """
+    groups = int(members.max()) + 1 if groups is None else groups
+    once = [np.bincount(column[new], minlength=groups) for column, new in named_once(members)]
+    return np.sum(once, axis=0)
 
 
 def begin_groups(groups: int, width: int) -> GroupSums:
@@ -178,6 +200,9 @@ def unbiased(rows: np.ndarray, count: int, freedom: float, *, positive: bool = F
         rows: the number of all groups, then without each, (1 + K,), K >= 3.
         count, freedom: of the estimate.
         positive: of what is > 0: the error is that of its logarithm, NaN where one is not > 0.
+            Else the interval is of log(value + c), where value + c is a variance of K Gaussian
+            values with that error (and value + c > 0): as of a variance, the error is small where
+            the value came out small.
 
     Source: Quenouille 1956, Notes on bias in estimation; Satterthwaite 1946.
     """
@@ -191,4 +216,6 @@ def unbiased(rows: np.ndarray, count: int, freedom: float, *, positive: bool = F
         kappa = groups * np.sum(terms**2) / variance**2 * (groups + 1) / (groups - 1)
         freedom = min(freedom, 2 * groups / (kappa - 1 + 2 / (groups - 1)))
     error = np.sqrt(variance) * (mean if positive else 1.0)
-    return (Positive if positive else Estimate)(np.asarray(mean), error, count, freedom)
+    like = error * np.sqrt(groups / 2) if variance > 0 else 1.0
+    shift = 0.0 if positive else float(like + max(-mean, 0.0))
+    return Positive(np.asarray(mean), error, count, freedom, shift)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ROUNDING = 1e-6  # relative, of D from float32 sums
-MOST = 0.5  # of the pairs: what is fitted is fitted to the n that so many reach
 
 
 @dataclass(frozen=True)
@@ -38,8 +37,10 @@ class Result:
     cosines, (2 m,), where psi's were asked for; control: E[D] by the control variate, where it is
     the estimator; median, geometric: median and geometric mean of D with their covariances, where
     D has no variance; unit: of given tokens, moments of D with every token scaled to norm 1, and of
-    Upsilon, (2 m,); counts: of given pairs that differ in length, how many reach each n (m,); the
-    rest says how it was made.
+    Upsilon, (2 m,); counts: of given pairs that differ in length, how many reach each n (m,), with
+    D at both ends of each step from n to the next (steps) and from the first n to each (spans) of
+    the pairs that reach both, lower ends first (2 (m - 1),), and common, see `reached`; the rest
+    says how it was made.
     """
 
     n: np.ndarray
@@ -65,6 +66,9 @@ class Result:
     quantile_levels: tuple[float, ...] = QUANTILES
     unit: Moments | None = None
     counts: np.ndarray | None = None
+    steps: Moments | None = None
+    spans: Moments | None = None
+    common: Result | None = None
 
     @property
     def replicates(self) -> int:
@@ -153,59 +157,41 @@ class Result:
             return found
         return _rounded(_kept(self.geometric))
 
-    def reached(self, share: float = MOST) -> Result:
-        """The same at those n that at least this share of the pairs reach, in (0, 1].
+    def reached(self) -> Result:
+        """Of the pairs that reach the largest n that half of them do, up to this n.
 
-        What is fitted to many n is fitted to these: beyond, other pairs would be compared than at
-        small n, and few. Where pairs are of one length that is every n.
+        What is made of many n is made of these: the same pairs at each of them. Where all pairs are
+        of one length, the result itself.
         """
-        if self.counts is None:
-            return self
-        kept = np.flatnonzero(self.counts >= share * self.counts.max())
-        part, m = slice(kept[-1] + 1), len(self.n)
-        twice = np.r_[kept, kept + m]
-        psi = {
-            k: replace(
-                e,
-                mean=e.mean[part],
-                standard_error=e.standard_error[part],
-                degrees_of_freedom=e.degrees_of_freedom[part],
-            )
-            for k, e in (self.correlations or {}).items()
-        }
-        return replace(
-            self,
-            n=self.n[part],
-            divergence=self.divergence.select(part),
-            mean_square=self.mean_square.select(part),
-            quantiles=self.quantiles[:, part],
-            quantile_intervals=self.quantile_intervals[..., part],
-            correlations=psi,
-            joint=None if self.joint is None else self.joint.take(twice),
-            unit=None if self.unit is None else self.unit.take(twice),
-            counts=self.counts[part],
-        )
+        return self if self.common is None else self.common
 
     def local_exponent(self) -> exponent.Exponent:
         """gamma between adjacent grid points, with the covariance across n in its errors.
 
+        Of given pairs that differ in length: between two n, of the pairs that reach both.
+
         Raises:
             InputError: fewer than 2 grid points, or D(n) = 0 at one of them.
         """
-        return exponent.local_exponent(self.n, self._growing())
+        ends = None if self.steps is None else _rounded(self.steps)
+        return exponent.local_exponent(self.n, self._growing(), ends)
 
     def secant_exponent(self, beta: float) -> exponent.Exponent:
         """alpha(n) of S proportional to E[D]^beta, from n = 1 to each later grid point.
 
+        Of given pairs that differ in length: alpha(n) of the pairs that reach n.
+
         Raises:
             InputError: the grid does not start at 1, or as `local_exponent`.
         """
-        return exponent.secant_exponent(self.n, self._growing(), beta)
+        ends = None if self.spans is None else _rounded(self.spans)
+        return exponent.secant_exponent(self.n, self._growing(), beta, ends)
 
     @property
     def enough_for_balance(self) -> bool:
         """Whether there are the 3 token counts and 2 replicates that `n_balance` needs."""
-        return len(self.reached().n) >= balance.LEAST_POINTS and self.replicates >= 2
+        part = self.reached()
+        return len(part.n) >= balance.LEAST_POINTS and part.replicates >= 2
 
     def n_balance(self, level: float = LEVEL) -> balance.Balance:
         """n_balance under the law of constant correlations, with a Fieller interval; of `reached`.
@@ -361,6 +347,9 @@ def summarise(found: Summary, model: Any = None, estimator: str = "mean", **how:
         geometric=found.geometric,
         unit=found.unit,
         counts=found.counts,
+        steps=found.steps,
+        spans=found.spans,
+        common=None if found.common is None else summarise(found.common, model, estimator, **how),
         model=model,
         **how,
     )

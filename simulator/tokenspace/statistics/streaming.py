@@ -79,7 +79,9 @@ class Summary:
     joint: moments of D, D^2 and perhaps Upsilon at all n one after the other, (2 m,) or (3 m,);
     independent: whether replicates are; geometric: exp(mean(log D)) where log D was wanted;
     unit: moments of D of the tokens scaled to norm 1, and of Upsilon, (2 m,), of given tokens;
-    counts: of the pairs that reach each n (m,), where they differ.
+    counts: of the pairs that reach each n (m,), where they differ; then also steps and spans, D at
+    both ends of each step from n to the next, and from the first n to each, over the pairs that
+    reach both, lower ends first (2 (m - 1),); common: of the pairs that are fitted to many n.
     """
 
     n: np.ndarray
@@ -90,6 +92,9 @@ class Summary:
     geometric: Moments | None = None
     unit: Moments | None = None
     counts: np.ndarray | None = None
+    steps: Moments | None = None
+    spans: Moments | None = None
+    common: Summary | None = None
 
 
 def begin(n: np.ndarray, psi: bool, logs: bool = False, unit: bool = False) -> Accumulator:

@@ -21,7 +21,7 @@ from tokenspace.tokens.collected import Collected, is_collected, read_collected
 from tokenspace.tokens.manifest import Group
 from tokenspace.tokens.mapped import map_safetensors
 from tokenspace.tokens.measure import measure_pairs
-from tokenspace.tokens.pairs import said_of_errors
+from tokenspace.tokens.pictures import said_of_errors
 from tokenspace.tokens.unequal import UnequalPairs, all_paired, as_sequences, paired
 
 POINTS = 17  # token counts to report

@@ -10,6 +10,7 @@ import json
 import mmap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,61 @@ class MappedSequences(Sequence[np.ndarray]):
         """In bytes, (S,)."""
         each = np.array([dtype.itemsize for dtype in self.dtypes])
         return self.lengths * self.features * each
+
+    @property
+    def formats(self) -> frozenset[str]:
+        """Names of their types."""
+        return frozenset(dtype.name for dtype in set(self.dtypes))
+
+    def take(self, which: np.ndarray) -> MappedSequences:
+        """Some of them."""
+        parts = self.dtypes[which], self.starts[which], self.lengths[which]
+        return MappedSequences(self.whole, *parts, self.features)
+
+    def forget(self, which: np.ndarray) -> None:
+        """Give the memory of these back; as they lie in one file, that of all."""
+        forget(self.whole)
+
+
+@dataclass(frozen=True)
+class ListedSequences(Sequence[Any]):
+    """Arrays (n, d) of one d, each on its own; the words of `MappedSequences`."""
+
+    arrays: list[Any]
+
+    def __len__(self) -> int:
+        return len(self.arrays)
+
+    def __getitem__(self, k: Any) -> Any:
+        return self.arrays[k]
+
+    @property
+    def features(self) -> int:
+        """Of every token."""
+        return int(self.arrays[0].shape[1])
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """Of each, (S,)."""
+        return np.array([len(h) for h in self.arrays])
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """In bytes, (S,)."""
+        return np.array([h.nbytes for h in self.arrays])
+
+    @property
+    def formats(self) -> frozenset[str]:
+        """Names of their types."""
+        return frozenset(h.dtype.name for h in self.arrays)
+
+    def take(self, which: np.ndarray) -> ListedSequences:
+        """Some of them."""
+        return ListedSequences([self.arrays[k] for k in which])
+
+    def forget(self, which: np.ndarray) -> None:
+        """Give the memory of these back where they are mapped."""
+        forget(*(self.arrays[k] for k in which))
 
 
 def map_safetensors(path: Path) -> MappedArrays:

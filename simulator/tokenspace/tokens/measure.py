@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import psutil
 
 from tokenspace.errors import InputError
 from tokenspace.grids import as_grid, log_grid
@@ -29,6 +30,7 @@ from tokenspace_kernels.dispatch import Kernel, kernel
 from tokenspace_kernels.given_tokens import LEAST_SQUARE
 
 TOGETHER = 1024  # pairs whose values are added up at once
+SQUARES = 80  # numbers that m token counts take, by m^2: moments, their covariances and copies
 
 
 def divergence(a: Any, b: Any, grid: int | Sequence[int] | np.ndarray) -> np.ndarray:
@@ -89,7 +91,9 @@ def measure(
     freedom for K pictures. Without either, pairs count as independent.
 
     Sequences may differ in length: as lists of arrays (n, d). A pair ends with its shorter one, and
-    counts at the n that it reaches; `Result.counts` says how many do.
+    counts at the n that it reaches; `Result.counts` says how many do. What is made of several n is
+    of the same pairs at each: exponents of those that reach both n, lambda and n_balance of
+    `Result.reached`.
 
     Arrays that are mapped from disk (`numpy.load(path, "r")`) are read a block at a time: memory
     does not grow with them.
@@ -102,7 +106,8 @@ def measure(
             taken), an integer array (N,) gives the order.
         seed: of the random order.
         pairs: "all" takes a as K >= 2 pictures (K, N, d), without b, and measures all K (K - 1) / 2
-            pairs of them, in memory that does not grow with the pairs.
+            pairs of them, in memory that does not grow with the pairs. A picture that is there
+            twice, bit for bit, counts once.
         groups: what the pairs a, b share, as labels (pairs,), such as the prompt of each, or
             (pairs, 2), the two pictures of each. With pairs="all", what pictures share (K,);
             errors are NaN where one group is in every pair.
@@ -110,21 +115,21 @@ def measure(
 
     Returns:
         A `Result` without a model; each pair counts as a replicate. `reason` says what was left
-        out for the errors; they are NaN for one pair.
+        out for the errors; they are NaN for one pair. `notes` say which pictures do not count.
 
     Raises:
         InputError: as `correlations`; an order that is no permutation; groups of another shape, or
-            one of the groups of a, b is in every pair.
+            one of the groups of a, b is in every pair; covariances across n would fill the memory.
 
     Source: `statistics.jackknife`, `statistics.clusters`.
     """
     given: Pairs | UnequalPairs
     if are_unequal(a, b):
         given = unequal_pairs_of(a, b, pairs, groups)
+    elif isinstance(pairs, str) and pairs == "all" and is_mapped(a):  # files are read few times
+        given = in_tiles(a, b, groups)
     else:
         given = pairs_of(a, b, pairs, groups)
-        if given.every and is_mapped(given.a) and len(given) > 1:  # files are read few times
-            given = in_tiles(given)
     return measure_pairs(given, grid, order, seed, progress)
 
 
@@ -138,6 +143,7 @@ def measure_pairs(
     """As `measure`, of pairs whose shapes have been checked."""
     started = time.perf_counter()
     n = _checked_grid(given.longest if grid is None else grid, given.longest)
+    _require_room(len(n))
     kernel_used = kernel("measure", work=given.work)
     seen, same = _summary(kernel_used, given, order, seed, n, progress or (lambda done: None))
     named = order if isinstance(order, str) else "given"
@@ -151,7 +157,7 @@ def measure_pairs(
         seed=seed if named == "random" else None,
         seconds=time.perf_counter() - started,
         versions=versions(),
-        notes=(_said_of_same(same, len(given)),) if same else (),
+        notes=tuple(filter(None, (given.note, _said_of_same(same, len(given))))),
     )
 
 
@@ -166,16 +172,14 @@ def _summary(
     """Estimates, and in how many pairs D is 0 at every n."""
     raster = isinstance(order, str) and order == "raster"
     explain = partial(given.require_sound, int(n[-1]) if raster else None)
-    unequal = given if isinstance(given, UnequalPairs) else None
     clusters = None
     if given.members is not None:
-        clusters = begin_clusters(n, given.members, unequal.lengths if unequal else None)
+        clusters = begin_clusters(n, given.members, given.lengths)
     state = begin(n, psi=True, unit=True)
     done, same, waiting, held = 0, 0, [], 0
-    blocks = unequal.blocks(order, seed, n) if unequal else given.blocks(order, seed)
-    for a, b, orders, now in blocks:
+    for a, b, orders, now in given.blocks(order, seed, n):
         count = len(a)
-        if unequal and not kernel_used.as_they_lie:  # XLA compiles for every shape
+        if given.lengths is not None and not kernel_used.as_they_lie:  # XLA compiles every shape
             a, b, orders = (_filled(h) for h in (a, b, orders))
         reached = n[n <= a.shape[-2]]
         measured = _measured(kernel_used, a, b, reached, psi=True, explain=explain, orders=orders)
@@ -199,10 +203,23 @@ def _summary(
     return summary_of_clusters(clusters), same
 
 
+def _require_room(points: int) -> None:
+    """Refuse a grid of which covariances across n would fill the memory."""
+    takes, free = 8 * SQUARES * points**2, psutil.virtual_memory().available
+    if takes > free:
+        raise InputError(
+            f"the grid has {points:,} token counts, and covariances between them take "
+            f"{takes / 1e9:.3g} GB, where {free / 1e9:.3g} GB of memory are free; ask for at most "
+            f"{int((free / 8 / SQUARES) ** 0.5):,} token counts"
+        )
+
+
 def _said_of_same(same: int, pairs: int) -> str:
+    if not same:
+        return ""
     return (
         f"D(n) = 0 at every n in {same:,} of {pairs:,} pairs, which lowers the means: as of a "
-        "picture that is there twice, or of two answers that are equal or begin alike"
+        "picture cut short, or of two answers that are equal or begin alike"
     )
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tokenspace.statistics.jackknife import GroupSums, begin_groups
-from tokenspace.tokens.pairs import Pairs, pairs_among, pairs_of_groups
+from tokenspace.tokens.pairs import Pairs
+from tokenspace.tokens.pictures import pairs_among, pairs_of_groups
 
 
 def pair_moments(given: Pairs, n: np.ndarray) -> GroupSums:
@@ -105,7 +106,7 @@ def token_sums(given: Pairs) -> SequenceSums:
     """Of all sequences, one after the other in float64."""
     tokens, features = given.a.shape[1:]
     second, total = np.zeros((features, features)), np.zeros((tokens, features))
-    for branch in (given.a,) if given.every else (given.a, given.b):
+    for branch in given.branches:
         for h in np.asarray(branch):
             x = h.astype(np.float64)
             second += x.T @ x

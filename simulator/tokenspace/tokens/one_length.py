@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import numpy as np
 
 from tokenspace.errors import InputError
 from tokenspace.tokens.folders import TokenGroup, token_groups
-from tokenspace.tokens.pairs import Pairs, pairs_among, pairs_of
+from tokenspace.tokens.pairs import Pairs, pairs_of
+from tokenspace.tokens.pictures import pairs_among
 from tokenspace.tokens.unequal import UnequalPairs
 
 
@@ -45,10 +47,11 @@ def of_one_length(given: UnequalPairs, tokens: int | None = None) -> Pairs:
         )
     kept = np.flatnonzero(lengths >= tokens)
     count = len(given.sequences)
-    used = np.flatnonzero(given.sequence_lengths >= tokens)
+    used = np.flatnonzero(given.sequences.lengths >= tokens)
     if len(given) == pairs_among(count):
         groups = np.append(given.members[0, 0], given.members[: count - 1, -1])  # of 0 and others
-        return pairs_of(_stacked(given, used, tokens), None, "all", groups[used])
+        pairs = pairs_of(_stacked(given, used, tokens), None, "all", groups[used])
+        return replace(pairs, note="; ".join(filter(None, (given.note, pairs.note))))
     labels = None
     if len(kept) > 1:
         labels = given.members[kept]

@@ -5,16 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from hashlib import sha256
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import numpy as np
 
 from tokenspace.errors import InputError
-from tokenspace.statistics.jackknife import freedom_of, members_of, sizes_of
-from tokenspace.tokens.given import Array, both_branches, one_branch, require_sound, work_of
+from tokenspace.statistics.jackknife import members_of
+from tokenspace.tokens.given import (
+    Array,
+    both_branches,
+    one_branch,
+    require_sound,
+    require_sound_array,
+    work_of,
+)
 from tokenspace.tokens.mapped import forget
+from tokenspace.tokens.pictures import distinct_pictures, pairs_among, said_of_errors
 from tokenspace_kernels import workers
 from tokenspace_kernels.limits import Work
 
@@ -31,7 +38,8 @@ class Pairs:
     every: all pairs of the sequences of a, which is b as well; else a[p] and b[p] are a pair.
     groups: numbers of the group of each sequence of a (K,) where all pairs are taken, else of those
     of each pair (pairs, w); None where pairs are independent, and of one pair.
-    said: in words, with how errors are found; "" where pairs are independent.
+    said: in words, with how errors are found; "" where pairs are independent. note: what was left
+    out, "" if nothing; numbers: then, of the sequences of a among those given (K,).
     """
 
     a: Array
@@ -39,6 +47,9 @@ class Pairs:
     every: bool
     groups: np.ndarray | None
     said: str
+    note: str = ""
+    numbers: np.ndarray | None = None
+    lengths: ClassVar[None] = None  # all pairs have one
 
     def __len__(self) -> int:
         return pairs_among(len(self.a)) if self.every else len(self.a)
@@ -51,17 +62,22 @@ class Pairs:
         return self.groups[np.stack(np.triu_indices(len(self.a), 1), axis=1)]
 
     @property
+    def branches(self) -> tuple[Array, ...]:
+        """The arrays of sequences, each once."""
+        return (self.a,) if self.every else (self.a, self.b)
+
+    @property
     def units(self) -> np.ndarray:
         """What is left out at once, as numbers: `groups`, or each sequence of a for itself."""
         return np.arange(len(self.a)) if self.groups is None else self.groups
 
     def blocks(
-        self, order: str | np.ndarray = "raster", seed: int = 0
+        self, order: str | np.ndarray = "raster", seed: int = 0, grid: np.ndarray | None = None
     ) -> Iterator[tuple[Array, Array, np.ndarray | None, Any]]:
         """Tokens of both branches (pairs, N, d), their orders, and which pairs these are.
 
         Orders are (pairs, N), or None where tokens stand as they are given. In bounded memory; what
-        a block holds is gone with the next.
+        a block holds is gone with the next. All pairs reach every n of the grid.
         """
         position = self._positions(order, seed)
         if isinstance(self.a, jax.Array) and not self.every:
@@ -95,6 +111,10 @@ class Pairs:
     def require_sound(self, tokens: int | None = None) -> None:
         """As `checked`, up to this many tokens."""
         a = self.a[:, :tokens]
+        if self.numbers is not None:
+            for number, h in zip(self.numbers, a, strict=True):
+                require_sound_array(f"a[{number}]", h, unit=True)
+            return
         require_sound(a, a if self.every else self.b[:, :tokens], unit=True)
 
     def checked(self) -> Pairs:
@@ -234,7 +254,12 @@ def pairs_of(a: Any, b: Any, pairs: str | None, groups: Any) -> Pairs:
     return Pairs(a, b, False, members, said)
 
 
-def _all_pairs(a: Any, b: Any, groups: Any) -> Pairs:
+def pictures_of(a: Any, b: Any) -> Array:
+    """The pictures (K, N, d) of which all pairs are to be taken.
+
+    Raises:
+        InputError: there is a b, or a is no array of at least 2 pictures.
+    """
     if b is not None:
         raise InputError(
             "pairs='all' compares the pictures in a, (K, N, d), with each other; leave b out, or "
@@ -246,70 +271,18 @@ def _all_pairs(a: Any, b: Any, groups: Any) -> Pairs:
             "pairs='all' needs tokens of at least 2 pictures, (K, N, d), but their shape is "
             f"{a.shape}"
         )
-    numbers = np.arange(len(a)) if groups is None else groups_of_pictures(groups, len(a))
-    if len(a) == 2:
-        return Pairs(a, a, True, None, "the one pair of 2 pictures, errors unknown")
-    sizes = pairs_of_groups(np.bincount(numbers))
-    one = "picture" if len(sizes) == len(a) else "group"
-    said = _said(f"all pairs of {len(a):,} pictures", one, sizes, pairs_among(len(a)))
-    return Pairs(a, a, True, numbers, said)
+    return a
 
 
-def groups_of_pictures(groups: Any, pictures: int) -> np.ndarray:
-    """The group of each picture as numbers 0..G-1, (K,).
-
-    Raises:
-        InputError: not one whole number or word a picture.
-    """
-    try:
-        labels = np.asarray(groups)
-    except ValueError as error:
-        raise InputError(f"groups cannot be read as an array: {error}") from None
-    if labels.shape != (pictures,):
-        raise InputError(
-            f"groups must name what each of {pictures} pictures shares, shape ({pictures},), but "
-            f"their shape is {labels.shape}"
-        )
-    if labels.dtype.kind not in "iuUSb":
-        raise InputError(f"groups have dtype {labels.dtype}; whole numbers or words are needed")
-    return np.unique(labels, return_inverse=True)[1]
+def _all_pairs(a: Any, b: Any, groups: Any) -> Pairs:
+    a = pictures_of(a, b)
+    found, numbers = distinct_pictures(a, groups), None
+    if len(found.kept) < len(a):
+        a, numbers = a[found.kept], found.kept
+    of = None if len(a) == 2 else found.groups
+    return Pairs(a, a, True, of, found.said, found.note, numbers)
 
 
 def said_of_twins(given: Pairs) -> str:
-    """How many pictures stand there more than once, in words; empty where none does."""
-    if not given.every:
-        return ""
-    count = len(given.a)
-    twins = count - len({sha256(np.asarray(h).tobytes()).digest() for h in given.a})
-    if not twins:
-        return ""
-    return (
-        f"{twins:,} of {count:,} pictures have the tokens of another: D of some pairs is 0, errors "
-        "are too small, and what is held out was fitted; leave them out"
-    )
-
-
-def pairs_among(count: Any) -> Any:
-    """Pairs of so many sequences."""
-    return count * (count - 1) // 2
-
-
-def pairs_of_groups(sequences: np.ndarray) -> np.ndarray:
-    """How many of all pairs have one of each group's sequences, (G,), which are so many."""
-    count = sequences.sum()
-    return pairs_among(count) - pairs_among(count - sequences)
-
-
-def said_of_errors(what: str, one: str, members: np.ndarray) -> str:
-    """In words, what is compared and how errors are found; members: groups of each pair."""
-    return _said(what, one, sizes_of(members), len(members))
-
-
-def _said(what: str, one: str, sizes: np.ndarray, pairs: int) -> str:
-    if np.any(sizes == pairs):
-        return f"{what}, errors unknown: one {one} is in every pair"
-    freedom = freedom_of(sizes)
-    return (
-        f"{what}, errors by leaving one {one} out: {freedom:,.4g} "
-        f"degree{'s' * (freedom != 1)} of freedom"
-    )
+    """What was left out as it is there twice, in words; empty where nothing was."""
+    return given.note

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from tokenspace.statistics.estimate import Estimate
+from tokenspace.statistics.estimate import Estimate, Total
 from tokenspace.statistics.jackknife import begin_groups, freedom_of, jackknifed, unbiased
 from tokenspace.tokens.moments import with_left_out
 from tokenspace.tokens.pairs import Pairs
+
+WHOLE, PARTS = "norm_variation", ("within sequences", "between sequences")
 
 
 def norms(given: Pairs, units: np.ndarray) -> dict[str, Estimate]:
@@ -18,18 +20,28 @@ def norms(given: Pairs, units: np.ndarray) -> dict[str, Estimate]:
 
     units: number of the picture, pair or group that each sequence (or pair) is left out with.
     """
-    branches = [np.asarray(h) for h in ((given.a,) if given.every else (given.a, given.b))]
+    branches = [np.asarray(h) for h in given.branches]
     values = np.array([_of_norms(h) for branch in branches for h in branch])
     units = np.concatenate([units] * len(branches))
     norm, square, of_means, fourth = _means(values, units).T
     variation = {
-        "norm_variation": fourth / square**2 - 1,
-        "within sequences": (fourth - of_means) / square**2,
-        "between sequences": of_means / square**2 - 1,
+        WHOLE: fourth / square**2 - 1,
+        PARTS[0]: (fourth - of_means) / square**2,
+        PARTS[1]: of_means / square**2 - 1,
     }
     count, freedom = len(values), freedom_of(np.bincount(units))
-    found = {"norm": jackknifed(norm, count, freedom)}
-    return found | {k: unbiased(v, count, freedom, positive=True) for k, v in variation.items()}
+    found = {k: unbiased(v, count, freedom, positive=True) for k, v in variation.items()}
+    whole, *parts = found.values()
+    together = _correlation(*(variation[k][1:] for k in PARTS))
+    found[WHOLE] = Total(**vars(whole), parts=(parts[0], parts[1]), correlation=together)
+    return {"norm": jackknifed(norm, count, freedom)} | found
+
+
+def _correlation(x: np.ndarray, y: np.ndarray) -> float:
+    """Of values without each unit; 0 where one of them does not vary."""
+    x, y = x - x.mean(), y - y.mean()
+    size = float(np.sqrt((x @ x) * (y @ y)))
+    return float(x @ y) / size if size > 0 else 0.0
 
 
 def kurtosis(given: Pairs, units: np.ndarray) -> Estimate:

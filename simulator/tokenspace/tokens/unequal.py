@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 
 from tokenspace.errors import InputError
 from tokenspace.statistics.jackknife import members_of
-from tokenspace.tokens.given import Array, one_branch, require_sound_array, work_of
-from tokenspace.tokens.mapped import MappedSequences, forget
+from tokenspace.tokens.given import Array, one_branch, require_sound_array
+from tokenspace.tokens.mapped import ListedSequences, MappedSequences
 from tokenspace.tokens.pairs import (
     PAIRS_AT_ONCE,
-    Pairs,
     gathered,
-    groups_of_pictures,
     permutation_of,
-    said_of_errors,
+    pictures_of,
     shuffler,
 )
+from tokenspace.tokens.pictures import distinct_pictures, said_of_errors
 from tokenspace_kernels.limits import Work
 
+Sequences: TypeAlias = MappedSequences | ListedSequences
 GATHERED_BYTES = 1 << 22  # of pairs that are copied side by side: what was copied is still in cache
 TILE_BYTES = 1 << 27  # of the sequences of each branch that are mapped into memory at once
 
@@ -34,15 +34,16 @@ class UnequalPairs:
 
     first, second: (pairs,) numbers of sequences; members: (pairs, w) of the groups of each pair.
     one_order: whether a random order is one for all, as all have one length.
-    name: of a sequence, for errors.
+    name: of a sequence, for errors; note: what was left out, "" if nothing.
     """
 
-    sequences: Sequence[Array]
+    sequences: Sequences
     first: np.ndarray
     second: np.ndarray
     members: np.ndarray
     said: str
     name: Callable[[int], str]
+    note: str = ""
     one_order: bool = False
 
     def __len__(self) -> int:
@@ -51,15 +52,8 @@ class UnequalPairs:
     @cached_property
     def lengths(self) -> np.ndarray:
         """Of the pairs, (pairs,)."""
-        each = self.sequence_lengths
+        each = self.sequences.lengths
         return np.minimum(each[self.first], each[self.second])
-
-    @cached_property
-    def sequence_lengths(self) -> np.ndarray:
-        """Of the sequences, (sequences,)."""
-        if isinstance(self.sequences, MappedSequences):
-            return self.sequences.lengths
-        return np.array([len(h) for h in self.sequences])
 
     @property
     def longest(self) -> int:
@@ -70,10 +64,7 @@ class UnequalPairs:
     def work(self) -> Work:
         """What a kernel is asked for that reads them."""
         h = self.sequences
-        if isinstance(h, MappedSequences):
-            formats = frozenset(dtype.name for dtype in set(h.dtypes))
-            return Work(h.features, tokens=self.longest, formats=formats)
-        return work_of(*h, tokens=self.longest)
+        return Work(h.features, tokens=self.longest, formats=h.formats)
 
     def require_sound(self, tokens: int | None = None) -> None:
         """All values finite and no token zero, up to this many tokens of what is in a pair.
@@ -110,7 +101,7 @@ class UnequalPairs:
                     now = alike[start : start + count]
                     yield *self._read(now, tokens, order, seed, buffers), now
                     start += count
-            self._forget(tile)
+            self.sequences.forget(np.unique([self.first[tile], self.second[tile]]))
 
     def _read(
         self, now: np.ndarray, tokens: int, order: str | np.ndarray, seed: int, buffers: list[Any]
@@ -148,22 +139,11 @@ class UnequalPairs:
 
     def _tiles(self) -> Iterator[np.ndarray]:
         """Numbers of pairs (of sequences that fit into memory together), each pair once."""
-        if isinstance(self.sequences, MappedSequences):
-            size = self.sequences.sizes
-        else:
-            size = np.array([h.nbytes for h in self.sequences])
-        tile = np.cumsum(size) // TILE_BYTES
+        tile = np.cumsum(self.sequences.sizes) // TILE_BYTES
         key = tile[self.first] * (tile[-1] + 1) + tile[self.second]
         ordered = np.argsort(key, kind="stable")
         edges = np.flatnonzero(np.diff(key[ordered])) + 1
         yield from np.split(ordered, edges)
-
-    def _forget(self, tile: np.ndarray) -> None:
-        if isinstance(self.sequences, MappedSequences):
-            forget(self.sequences.whole)
-            return
-        touched = np.unique(np.concatenate([self.first[tile], self.second[tile]]))
-        forget(*(self.sequences[k] for k in touched))
 
 
 def are_unequal(a: Any, b: Any) -> bool:
@@ -174,13 +154,14 @@ def are_unequal(a: Any, b: Any) -> bool:
     ) and all(hasattr(x, "shape") for x in (*a, *(b or ())))
 
 
-def in_tiles(given: Pairs) -> UnequalPairs:
-    """All pairs of pictures of one length, so ordered that a file is read few times."""
-    first, second = np.triu_indices(len(given.a), 1)
-    members = np.stack([first, second], axis=1) if given.members is None else given.members
-    return UnequalPairs(
-        list(given.a), first, second, members, given.said, lambda k: f"a[{k}]", True
-    )
+def in_tiles(a: Any, b: Any, groups: Any) -> UnequalPairs:
+    """All pairs of mapped pictures of one length, so ordered that a file is read few times.
+
+    Raises:
+        InputError: as `pictures_of` and `groups_of_pictures`.
+    """
+    pictures = ListedSequences(list(pictures_of(a, b)))
+    return all_paired(pictures, groups, lambda k: f"a[{k}]", one_order=True)
 
 
 def unequal_pairs_of(
@@ -213,7 +194,7 @@ def unequal_pairs_of(
     return paired(sequences, first, first + count, groups, name)
 
 
-def as_sequences(arrays: Iterable[Any]) -> list[Array]:
+def as_sequences(arrays: Iterable[Any]) -> ListedSequences:
     """Arrays (n, d) of one d.
 
     Raises:
@@ -226,11 +207,11 @@ def as_sequences(arrays: Iterable[Any]) -> list[Array]:
             f"all sequences need one number of features, but they have {min(widths)} to "
             f"{max(widths)}"
         )
-    return sequences
+    return ListedSequences(sequences)
 
 
 def paired(
-    sequences: Sequence[Array],
+    sequences: Sequences,
     first: np.ndarray,
     second: np.ndarray,
     groups: Any,
@@ -249,20 +230,29 @@ def paired(
     return UnequalPairs(sequences, first, second, members, said, name)
 
 
-def all_paired(sequences: Sequence[Array], groups: Any, name: Callable[[int], str]) -> UnequalPairs:
-    """All pairs of pictures; groups: what pictures share (pictures,), None if nothing.
+def all_paired(
+    sequences: Sequences, groups: Any, name: Callable[[int], str], *, one_order: bool = False
+) -> UnequalPairs:
+    """All pairs of pictures, each once; groups: what pictures share (pictures,), None if nothing.
 
     Raises:
         InputError: a single picture, or groups as `groups_of_pictures` refuses them.
     """
-    count = len(sequences)
-    if count < 2:
+    if len(sequences) < 2:
         raise InputError("all pairs of pictures need at least 2 of them, but there is 1")
-    first, second = np.triu_indices(count, 1)
-    numbers = np.arange(count) if groups is None else groups_of_pictures(groups, count)
-    one = "picture" if numbers.max() + 1 == count else "group"
-    members = np.stack([numbers[first], numbers[second]], axis=1)
-    said = said_of_errors(f"all pairs of {count:,} pictures", one, members)
-    if len(first) == 1:
-        said = "one pair, errors unknown"
-    return UnequalPairs(sequences, first, second, members, said, name)
+    found = distinct_pictures(sequences, groups)
+    kept = found.kept
+    if len(kept) < len(sequences):
+        sequences = sequences.take(kept)
+    first, second = np.triu_indices(len(kept), 1)
+    members = np.stack([found.groups[first], found.groups[second]], axis=1)
+    return UnequalPairs(
+        sequences,
+        first,
+        second,
+        members,
+        found.said,
+        lambda k: name(int(kept[k])),
+        found.note,
+        one_order,
+    )

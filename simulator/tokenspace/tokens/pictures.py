@@ -1,0 +1,107 @@
+"""Which pictures are compared, all with each other: copies are left out, and what is shared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from tokenspace.statistics.jackknife import freedom_of, labels_of, sizes_of
+from tokenspace.tokens.copies import first_of
+from tokenspace.tokens.given import Array
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The pictures that are compared.
+
+    kept: their numbers among those given (K,); groups: numbers of what each shares (K,); said: in
+    words, with how errors are found; note: what was left out, "" if nothing.
+    """
+
+    kept: np.ndarray
+    groups: np.ndarray
+    said: str
+    note: str
+
+
+def distinct_pictures(sequences: Sequence[Array] | Array, groups: Any) -> Pictures:
+    """Each picture once, with groups that share a picture as one.
+
+    A copy is no draw of a second picture: its pair with the first has D = 0, and its other pairs
+    are there already. Where fewer than two would be left, all stay.
+
+    Args:
+        sequences: tokens of each picture, at least 2.
+        groups: labels of what pictures share (K,), None if nothing.
+
+    Raises:
+        InputError: not one whole number or word a picture.
+    """
+    count = len(sequences)
+    numbers = np.arange(count) if groups is None else groups_of_pictures(groups, count)
+    first = first_of(sequences)
+    kept, note = np.flatnonzero(first == np.arange(count)), ""
+    if len(kept) < 2:
+        kept = np.arange(count)
+    elif len(kept) < count:
+        edges = np.ones(count), (numbers, numbers[first])
+        one = connected_components(coo_array(edges, shape=(count, count)))[1][numbers]
+        numbers = np.unique(one[kept], return_inverse=True)[1]
+        left = count - len(kept)
+        have, are = ("has", "is") if left == 1 else ("have", "are")
+        note = (
+            f"{left:,} of {count:,} pictures {have} the tokens of another and {are} left out: a "
+            "copy is no draw of a second picture"
+        )
+    sizes = pairs_of_groups(np.bincount(numbers))
+    one = "picture" if len(sizes) == len(kept) else "group"
+    said = in_words(f"all pairs of {len(kept):,} pictures", one, sizes, pairs_among(len(kept)))
+    if len(kept) == 2:
+        said = "the one pair of 2 pictures, errors unknown"
+    return Pictures(kept, numbers, said, note)
+
+
+def groups_of_pictures(groups: Any, pictures: int) -> np.ndarray:
+    """The group of each picture as numbers 0..G-1, (K,).
+
+    Raises:
+        InputError: not one whole number or word a picture.
+    """
+    labels = labels_of(
+        groups,
+        lambda shape: shape == (pictures,),
+        f"groups must name what each of {pictures} pictures shares, shape ({pictures},)",
+    )
+    return np.unique(labels, return_inverse=True)[1]
+
+
+def pairs_among(count: Any) -> Any:
+    """Pairs of so many sequences."""
+    return count * (count - 1) // 2
+
+
+def pairs_of_groups(sequences: np.ndarray) -> np.ndarray:
+    """How many of all pairs have one of each group's sequences, (G,), which are so many."""
+    count = sequences.sum()
+    return pairs_among(count) - pairs_among(count - sequences)
+
+
+def said_of_errors(what: str, one: str, members: np.ndarray) -> str:
+    """In words, what is compared and how errors are found; members: groups of each pair."""
+    return in_words(what, one, sizes_of(members), len(members))
+
+
+def in_words(what: str, one: str, sizes: np.ndarray, pairs: int) -> str:
+    """The same, of the pairs that each group is in and of how many there are."""
+    if np.any(sizes == pairs):
+        return f"{what}, errors unknown: one {one} is in every pair"
+    freedom = freedom_of(sizes)
+    return (
+        f"{what}, errors by leaving one {one} out: {freedom:,.4g} "
+        f"degree{'s' * (freedom != 1)} of freedom"
+    )
