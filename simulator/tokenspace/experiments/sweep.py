@@ -130,7 +130,10 @@ def _missing(
     if damaged:
         first, *others = damaged
         some = ", ".join(others[:SHOWN]) + (", ..." if len(others) > SHOWN else "")
-        more = f"\nSo are {counted(len(others), 'more file')} of it: {some}" if others else ""
+        more = ""
+        if others:
+            count = counted(len(others), "more file of it is", "more files of it are")
+            more = f"\n{count} damaged as well: {some}"
         problem = InputError(f"{damaged[first]}{more}")
     if hosts.any_host(problem is not None):
         raise problem or InputError(f"{folder}: process 0 cannot use it; see its message")
