@@ -72,8 +72,8 @@ def _measured(kernel: str, candidates: Mapping[str, Candidate]) -> tuple[str, bo
             _warn(kernel, name, default, f"fails here ({type(error).__name__}: {reason[0]})")
             continue
         right = values if right is None else right
-        apart = max(
-            float(np.max(abs(x - y)) / np.max(abs(y))) for x, y in zip(values, right, strict=True)
+        apart = np.max(  # NaN where one is, which Python's own `max` may pass over
+            [np.max(abs(x - y)) / np.max(abs(y)) for x, y in zip(values, right, strict=True)]
         )
         if name == default or apart <= AGREEMENT:  # NaN is not
             ready[name] = run
@@ -107,9 +107,9 @@ def _device() -> str:
 
 
 def cache_file() -> Path:
-    """Where choices are kept: XDG_CACHE_HOME, else ~/.cache."""
-    folder = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(folder) / "tokenspace" / "kernels.json"
+    """Where choices are kept: XDG_CACHE_HOME, which must be absolute to count, else ~/.cache."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (folder if folder.is_absolute() else Path.home() / ".cache") / "tokenspace/kernels.json"
 
 
 def _read() -> dict[str, Any]:

@@ -2,25 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax import lax
 
 from tokenspace_kernels.chi_square import chi_square
-from tokenspace_kernels.random_bits import normals, substream
+from tokenspace_kernels.random_bits import even_then_odd, normals, substream
 from tokenspace_kernels.streams import CHI, numbered
 
 
-def upper_normals(key: jax.Array, m: int) -> jax.Array:
-    """White noise above the diagonal of an (m, m) matrix; what lies below is to be masked.
+def in_order(key: jax.Array, m: int) -> tuple[jax.Array, np.ndarray]:
+    """White noise of the rows of an (m, m) matrix above its diagonal, and the number of each row.
 
-    Half a matrix of noise is drawn and turned by 180 degrees for the lower rows: row r and row
-    m - 1 - r use different numbers of the same drawn row.
+    What lies below is to be masked: half a matrix of noise is drawn and turned by 180 degrees for
+    the lower rows; row r and row m - 1 - r use different numbers of the same drawn row.
     """
     # One row more than half, so that both parts differ in shape: where they do not, XLA on a CPU
     # computes the noise anew for each, which takes far longer.
     rows = m // 2 + 1
     half = normals(key, 0, rows, m)
-    return jnp.concatenate([half, half[::-1, ::-1][2 * rows - m :]])
+    return jnp.concatenate([half, half[::-1, ::-1][2 * rows - m :]]), np.arange(m)
+
+
+def even_first(key: jax.Array, m: int) -> tuple[jax.Array, np.ndarray]:
+    """The same rows as a TPU draws them; one that is there twice has number m the second time."""
+    rows = m // 2 + 1
+    half = even_then_odd(key, 0, rows, m)
+    number = np.concatenate([np.arange(0, rows, 2), np.arange(1, rows, 2)])
+    turned = np.where(m - 1 - number < rows, m, m - 1 - number)
+    return jnp.concatenate([half, half[:, ::-1]]), np.concatenate([number, turned])
+
+
+def squared_rows(
+    key: jax.Array,
+    factor: jax.Array,
+    chi: jax.Array,
+    freedom: jax.Array,
+    rows: Callable[[jax.Array, int], tuple[jax.Array, np.ndarray]],
+) -> jax.Array:
+    """||row of L A||^2, (m,), A lower triangular with chi on the diagonal and noise below it.
+
+    Columns of A from `freedom` on are empty; rows: of A transposed, in any order.
+    """
+    noise, number = rows(key, len(factor))
+    row, column = number[:, None], lax.iota(jnp.int32, len(factor))[None]
+    of_row = chi[np.minimum(number, len(factor) - 1), None]
+    bartlett = jnp.where(column == row, of_row, jnp.where(column > row, noise, 0.0))
+    # Transposed, so that all replicates share one product with the same factor.
+    columns = jnp.matmul(
+        jnp.where(row < freedom, bartlett, 0.0), factor.T, precision=lax.Precision.HIGHEST
+    )
+    return jnp.sum(columns**2, axis=0)
 
 
 def collapsed_divergence(keys: jax.Array, factors: jax.Array, freedom: jax.Array) -> jax.Array:
@@ -42,22 +78,25 @@ def collapsed_divergence(keys: jax.Array, factors: jax.Array, freedom: jax.Array
     """
     groups, m, _ = factors.shape
     degrees = freedom[:, None].astype(jnp.float32) - jnp.arange(m, dtype=jnp.float32)[None, :]
-    filled = degrees > 0
-    safe = jnp.where(filled, degrees, 1.0)
+    safe = jnp.where(degrees > 0, degrees, 1.0)
 
     def one(key: jax.Array) -> jax.Array:
         chi = jnp.sqrt(chi_square(substream(key, CHI), safe))
 
         def add(squared: jax.Array, group: tuple[jax.Array, ...]) -> tuple[jax.Array, None]:
-            number, factor, chi_g, filled_g = group
-            above = jnp.triu(upper_normals(substream(key, numbered(1 + number)), m), 1)
-            # Transposed, so that all replicates share one product with the same factor.
-            bartlett = jnp.where(filled_g[:, None], above + jnp.diag(chi_g), 0.0)
-            columns = jnp.matmul(bartlett, factor.T, precision=jax.lax.Precision.HIGHEST)
-            return squared + jnp.sum(columns**2, axis=0), None
+            number, factor, chi_g, freedom_g = group
+            of_group = lax.platform_dependent(
+                substream(key, numbered(1 + number)),
+                factor,
+                chi_g,
+                freedom_g,
+                tpu=partial(squared_rows, rows=even_first),
+                default=partial(squared_rows, rows=in_order),
+            )
+            return squared + of_group, None
 
-        each = (jnp.arange(groups, dtype=jnp.uint32), factors, chi, filled)
-        squared, _ = jax.lax.scan(add, jnp.zeros(m, jnp.float32), each)
+        each = (jnp.arange(groups, dtype=jnp.uint32), factors, chi, freedom)
+        squared, _ = lax.scan(add, jnp.zeros(m, jnp.float32), each)
         return jnp.sqrt(squared)
 
     return jax.vmap(one)(keys)

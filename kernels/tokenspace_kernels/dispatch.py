@@ -199,12 +199,19 @@ def settle(first: bool, agree: Callable[[bytes | None], bytes | None]) -> None:
     choice.settle(json.loads(agree(json.dumps(chosen).encode() if first else None) or b"{}"))
 
 
+def asked_for() -> str | None:
+    """The implementation that TOKENSPACE_KERNELS names, None where it names none."""
+    return os.environ.get(VARIABLE, "").strip() or None
+
+
 def sole(what: str, call: Callable[..., Any]) -> Kernel:
     """A device program that has one implementation; warns where another is asked for."""
-    wanted = os.environ.get(VARIABLE) or DEFAULT
+    wanted = asked_for() or DEFAULT
     if wanted != DEFAULT:
         warnings.warn(
-            f"{what} has no implementation {wanted!r}; {DEFAULT!r} runs instead", stacklevel=2
+            f"{what} has no implementation {wanted!r}, which {VARIABLE} asks for; "
+            f"{DEFAULT!r} runs instead",
+            stacklevel=2,
         )
     return Kernel(DEFAULT, call)
 
@@ -221,13 +228,14 @@ def kernel(name: str, implementation: str | None = None, work: Work | None = Non
         work: what is asked for; plain JAX runs where the implementation does not suit it.
     """
     known = implementations(name)
-    named = implementation or os.environ.get(VARIABLE)
+    named = implementation or asked_for()
     wanted = named or default(name)
     if wanted not in known:
         instead = default(name)
+        source = "" if implementation else f", which {VARIABLE} asks for"
         warnings.warn(
-            f"kernel {name} has no implementation {wanted!r} here (it has {', '.join(known)}); "
-            f"{instead!r} runs instead",
+            f"kernel {name} has no implementation {wanted!r} here{source} (it has "
+            f"{', '.join(known)}); {instead!r} runs instead",
             stacklevel=2,
         )
         wanted = instead
@@ -235,6 +243,6 @@ def kernel(name: str, implementation: str | None = None, work: Work | None = Non
         if named == wanted:
             warnings.warn(f"{wanted!r} {why}: {DEFAULT!r} runs instead", stacklevel=2)
         wanted = DEFAULT
-    if work and wanted == DEFAULT and not limits.forms_whole(name, work):
+    if work and wanted == DEFAULT and limits.forms_other(name, work.change):
         return Kernel(DEFAULT, KERNELS[name][DEFAULT])
     return Kernel(wanted, known[wanted])

@@ -29,7 +29,9 @@ from tokenspace_kernels.given_tokens import (
 )
 from tokenspace_kernels.sample_divergence_gpu import WARP
 
-LONGEST_PIECE = 128  # tokens: their float32 sums round by about 1e-6
+# Tokens of a piece, whose float32 sums round by about 1e-6. A piece leaves 12 bytes a feature: one
+# for each of an H100's 132 multiprocessors leaves 1.5 MiB at 1,024 features, 3 % of its L2.
+LONGEST_PIECE = 128
 AT_ONCE = 4096  # numbers of a branch that a program holds, and as many that are on their way
 NUMBERS_A_THREAD = 16  # of those
 PIECES_AT_ONCE, SLICE = 64, 32  # that a program of the second launch adds up

@@ -30,9 +30,11 @@ class Work(NamedTuple):
     formats: frozenset[str] = frozenset()
 
 
-def forms_whole(kernel: str, work: Work) -> bool:
-    """Whether a kernel of an accelerator that forms tokens knows what the law does to them."""
-    return kernel != "sample_statistics" or work.change in WHOLE_CHANGES
+def forms_other(kernel: str, change: str) -> str | None:
+    """Why a kernel of an accelerator that forms tokens cannot do to them what the law does."""
+    if kernel != "sample_statistics" or change in WHOLE_CHANGES:
+        return None
+    return "draws Gaussian tokens alone, as they are or scaled to norm 1"
 
 
 def unfit(kernel: str, implementation: str, platform: str, work: Work) -> str | None:
@@ -44,8 +46,7 @@ def unfit(kernel: str, implementation: str, platform: str, work: Work) -> str | 
     if kernel == "sample_statistics" and implementation == "pallas":
         if work.dim > PALLAS_DIM:
             return f"draws no more than {PALLAS_DIM} features"
-        if not forms_whole(kernel, work):
-            return "draws Gaussian tokens alone, as they are or scaled to norm 1"
+        return forms_other(kernel, work.change)
     if kernel == "measure" and implementation == "pallas":
         if work.dim > GIVEN_DIM[platform]:
             return f"reads no more than {GIVEN_DIM[platform]} features"

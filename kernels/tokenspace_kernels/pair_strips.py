@@ -20,9 +20,11 @@ from jax.experimental.pallas import tpu as pltpu
 from tokenspace_kernels.given_tokens import Running, add, inverse_norm
 from tokenspace_kernels.pair_walk import PAIR, normals_of
 from tokenspace_kernels.random_bits import PLAIN, Cipher
+from tokenspace_kernels.sample_divergence_tpu import LANES, SUBLANES
 
-SUBLANES, LANES = 8, 128
-LARGEST_STRIP = 4  # vectors of features that are drawn together: with 2 units wait for each other
+# Vectors of features that are drawn together. 4 take 2 % fewer cycles, but up to 39 of them wait in
+# memory for a register; with 1 units wait for each other.
+LARGEST_STRIP = 2
 SUMS = 3
 WORDS = 11  # of a key: Threefry's start, and two for each group of four rounds
 
@@ -41,11 +43,11 @@ class Memory(NamedTuple):
 
     words: of the keys (word, process). first_words: of each feature, at the start and rotated once
     (2, process, vector). state: of both processes (number, vector). tokens: of a pair (token, A and
-    B and for Gaussian tokens half their difference, vector). ahead: the first strip of the next
-    pair. recent: sums of unit vectors of A and B and of differences (or half of them) since the
-    chunk began (3, vector); value, lost: totals up to it. products: of a pair's tokens, not yet
-    summed over lanes (||a||^2, ||b||^2 and a . b, token). scales: inverse norms (branch, token).
-    weights: of a pair. counter: its number (process). cosine: value, lost and recent (3, 8, 1).
+    B and for Gaussian tokens half their difference, vector). ahead: a strip of the next pair.
+    recent: sums of unit vectors of A and B and of differences (or half of them) since the chunk
+    began (3, vector); value, lost: totals up to it. products: of a pair's tokens, not yet summed
+    over lanes (||a||^2, ||b||^2 and a . b, token). scales: inverse norms (branch, token). weights:
+    of a pair. counter: its number (process). cosine: value, lost and recent (3, 8, 1).
     """
 
     words: Any
@@ -140,16 +142,14 @@ class Strips(NamedTuple):
         self.memory.products[norms] = jnp.ones((2, PAIR, SUBLANES, LANES), jnp.float32)
         self.memory.products[cosines] = jnp.zeros((PAIR, SUBLANES, LANES), jnp.float32)
 
-    def _each(
-        self, body: Callable[[Any, Any], Any], carry: Any, first: int = 0, unroll: bool = False
-    ) -> Any:
-        """body(strip, carry) for strips from the `first` on."""
+    def _each(self, body: Callable[[Any, Any], Any], carry: Any, unroll: bool = False) -> Any:
+        """body(strip, carry) for every strip."""
         number, size = strips_of(self.root.shape[0])
 
         def step(k: Any, carry: Any) -> Any:
             return body(pl.ds(k * size, size), carry)
 
-        return lax.fori_loop(first, number, step, carry, unroll=unroll)
+        return lax.fori_loop(0, number, step, carry, unroll=unroll)
 
     def _noise(self, strip: Any) -> list[tuple[jax.Array, ...]]:
         """Of the two tokens of a pair, for each process; both are drawn in step."""
@@ -258,21 +258,19 @@ class Strips(NamedTuple):
         if reports:
             self._settle()
             return self._reported(pair), None
-        held, first = self.memory, pl.ds(0, strips_of(self.root.shape[0])[1])
+        held = self.memory
         held.cosine[2] += jnp.sum(self._scale(), axis=0)
         self._begin(pair)
 
         def step(strip: Any, nothing: None) -> None:
+            # Drawn before the strip of the pair before is added: no register waits for its norms.
+            self._form(strip, held.ahead, slice(None))
             self._add(strip)
-            self._form(strip, held.tokens, strip)
+            for j in range(PAIR):
+                for k in range(held.ahead.shape[1]):
+                    held.tokens[j, k, strip] = held.ahead[j, k]
 
-        # The first strip is apart: while it is drawn, the norms of the pair before are summed.
-        self._form(first, held.ahead, slice(None))
-        self._add(first)
-        for j in range(PAIR):
-            for k in range(held.ahead.shape[1]):
-                held.tokens[j, k, first] = held.ahead[j, k]
-        self._each(step, None, 1, unroll=True)
+        self._each(step, None, unroll=True)
         return [], None
 
     def _reported(self, pair: Any) -> list[Reports]:

@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from tokenspace_kernels import limits
 from tokenspace_kernels.given_tokens import inverse_norm
-from tokenspace_kernels.pair_walk import PAIR, normals_of, weighted
+from tokenspace_kernels.pair_walk import PAIR, normals_of, require_pairs, weighted
 from tokenspace_kernels.random_bits import Arithmetic, Cipher
 from tokenspace_kernels.sample_divergence import TokenBlocks
 
@@ -28,6 +29,51 @@ class Process(NamedTuple):
 
     weight: Callable[[Any, int, int], Any]
     cipher: Cipher
+
+
+class Start(NamedTuple):
+    """What a walk over pairs begins with.
+
+    weights: rows of both processes (`rows_of`); states: how many numbers their states have; at: the
+    token that each grid point ends with; unit: whether tokens are scaled to norm 1.
+    """
+
+    weights: tuple[tuple[jax.Array, jax.Array], ...]
+    states: tuple[int, int]
+    at: jax.Array
+    unit: bool
+
+
+def begin(
+    total: TokenBlocks,
+    difference: TokenBlocks,
+    ends: Any,
+    where: Any,
+    law: Any,
+    pairs: int = 1,
+) -> Start:
+    """From the arguments of `sample_divergence.sample_statistics`; `pairs` are drawn in a step.
+
+    Raises:
+        ValueError: a law that changes tokens in another way, or blocks that are no pairs or leave a
+            part of a step.
+    """
+    if why := limits.forms_other("sample_statistics", law.token_change):
+        raise ValueError(
+            f"sample_statistics in pairs of tokens {why}, not {type(law).__name__}; "
+            "`tokenspace_kernels.sample_statistics` draws every law"
+        )
+    for process in (total, difference):
+        require_pairs("sample_statistics", process.factor.shape[1])
+    if left := len(total.factor) % pairs:
+        raise ValueError(
+            f"sample_statistics draws {pairs} pairs of tokens a step, of {len(total.factor)} pairs "
+            f"{left} would be left: `pairs` must divide their number"
+        )
+    states = total.transition.shape[1], difference.transition.shape[1]
+    size = len(total.factor) * PAIR // len(ends)
+    at = places(jnp.asarray(ends), jnp.asarray(where), size)
+    return Start((rows_of(total), rows_of(difference)), states, at, law.token_change == "unit")
 
 
 def rows_of(blocks: TokenBlocks) -> tuple[jax.Array, jax.Array]:

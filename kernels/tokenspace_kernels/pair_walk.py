@@ -28,6 +28,17 @@ from tokenspace_kernels.random_bits import (
 PAIR = 2  # tokens of a block
 
 
+def require_pairs(kernel: str, size: int, many: bool = False) -> None:
+    """That blocks are a pair of tokens, or `many`.
+
+    Raises:
+        ValueError: they are not: tokens would be left out, or drawn with the noise of others.
+    """
+    if size % PAIR or not (many or size == PAIR):
+        taken = "an even number" if many else str(PAIR)
+        raise ValueError(f"{kernel} in pairs of tokens takes blocks of {taken}, not of {size}")
+
+
 def noise_of(key: Words, stream: Any, feature: jax.Array) -> Cipher:
     """The cipher of a numbered stream; that of the key itself where it is None."""
     return cipher(key if stream is None else substream_words(key, stream), feature)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from tokenspace_kernels.random_bits import normals, substream
+from tokenspace_kernels.random_bits import substream
 from tokenspace_kernels.streams import numbered
+from tokenspace_kernels.weighted_noise import weighted_noise, whole
 
 
 def partial_sum_divergence(keys: jax.Array, factors: jax.Array, scales: jax.Array) -> jax.Array:
@@ -29,8 +30,7 @@ def partial_sum_divergence(keys: jax.Array, factors: jax.Array, scales: jax.Arra
         total = jnp.zeros((m, dim), jnp.float32)
         for q in range(terms):
             stream = key if q == 0 else substream(key, numbered(q))
-            noise = normals(stream, 0, m, dim)
-            rows = jnp.matmul(factors[q], noise, precision=jax.lax.Precision.HIGHEST)
+            rows = weighted_noise(factors[q], stream, 0, dim, gpu=whole)
             total = total + rows * scales[q][None, :]
         return jnp.sqrt(jnp.sum(total**2, axis=1))
 

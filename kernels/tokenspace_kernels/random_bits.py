@@ -158,15 +158,30 @@ def bits_to_normal(bits: jax.Array, arithmetic: Arithmetic = PLAIN) -> jax.Array
     return u * ratio
 
 
+def word_pairs(key: jax.Array, first_pair: int | jax.Array, pairs: int, dim: int) -> Words:
+    """Random words of tokens 2i and 2i + 1 for `pairs` values of i, two (pairs, dim) arrays."""
+    shape = (pairs, dim)
+    token = lax.broadcasted_iota(jnp.uint32, shape, 0) + jnp.asarray(first_pair, jnp.uint32)
+    feature = lax.broadcasted_iota(jnp.uint32, shape, 1)
+    return threefry2x32((key[0], key[1]), (token, feature))
+
+
 def normal_pairs(
     key: jax.Array, first_pair: int | jax.Array, pairs: int, dim: int
 ) -> tuple[jax.Array, jax.Array]:
     """White noise of tokens 2i and 2i + 1 for `pairs` values of i, two (pairs, dim) arrays."""
-    shape = (pairs, dim)
-    token = lax.broadcasted_iota(jnp.uint32, shape, 0) + jnp.asarray(first_pair, jnp.uint32)
-    feature = lax.broadcasted_iota(jnp.uint32, shape, 1)
-    even, odd = threefry2x32((key[0], key[1]), (token, feature))
+    even, odd = word_pairs(key, first_pair, pairs, dim)
     return bits_to_normal(even), bits_to_normal(odd)
+
+
+def even_then_odd(key: jax.Array, first_pair: int | jax.Array, tokens: int, dim: int) -> jax.Array:
+    """White noise of the even ones of so many tokens, and below it that of the others.
+
+    For a TPU, whose compiler draws a pair anew for each of its tokens unless words are drawn before
+    any is used; to put one half below the other costs it nothing, to interleave them does.
+    """
+    even, odd = lax.optimization_barrier(word_pairs(key, first_pair, -(-tokens // 2), dim))
+    return bits_to_normal(jnp.concatenate([even, odd[: tokens // 2]]))
 
 
 def normals(key: jax.Array, first_token: int | jax.Array, tokens: int, dim: int) -> jax.Array:

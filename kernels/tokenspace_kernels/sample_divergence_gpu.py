@@ -16,7 +16,7 @@ from jax import lax
 from jax.experimental import pallas as pl
 
 from tokenspace_kernels.pair_rows import Carry, Rows, Term
-from tokenspace_kernels.pair_walk import PAIR, Walk, noise_of
+from tokenspace_kernels.pair_walk import PAIR, Walk, noise_of, require_pairs
 from tokenspace_kernels.random_bits import NORMAL_HALF, PLAIN, Arithmetic
 from tokenspace_kernels.sample_divergence import LinearBlocks
 from tokenspace_kernels.streams import numbered
@@ -109,7 +109,12 @@ def sample_divergence(
     where: jax.Array,
     interpret: bool = False,
 ) -> jax.Array:
-    """As `sample_divergence.sample_divergence`, for blocks of two tokens."""
+    """As `sample_divergence.sample_divergence`, for blocks of two tokens.
+
+    Raises:
+        ValueError: blocks of another size.
+    """
+    require_pairs("sample_divergence", terms[0].noise.shape[2])
     dim = terms[0].scale.shape[0]
     tile = min(LARGEST_SLICE, max(WARP, pl.next_power_of_2(dim)))
     sizes = tuple((t.slots, t.states) for t in terms)

@@ -17,7 +17,7 @@ from jax.experimental import pallas as pl
 from jax.experimental.pallas import tpu as pltpu
 
 from tokenspace_kernels.pair_rows import Carry, Rows, Term
-from tokenspace_kernels.pair_walk import PAIR, Walk, noise_of
+from tokenspace_kernels.pair_walk import PAIR, Walk, noise_of, require_pairs
 from tokenspace_kernels.random_bits import PLAIN
 from tokenspace_kernels.sample_divergence import LinearBlocks
 from tokenspace_kernels.streams import numbered
@@ -112,7 +112,12 @@ def sample_divergence(
     where: jax.Array,
     interpret: bool = False,
 ) -> jax.Array:
-    """As `sample_divergence.sample_divergence`, for blocks of two tokens."""
+    """As `sample_divergence.sample_divergence`, for blocks of two tokens.
+
+    Raises:
+        ValueError: blocks of another size.
+    """
+    require_pairs("sample_divergence", terms[0].noise.shape[2])
     replicates, points = len(keys), len(where)
     blocks, dim = terms[0].noise.shape[0], terms[0].scale.shape[0]
     pairs = min(CHUNK, up(blocks, LANES))

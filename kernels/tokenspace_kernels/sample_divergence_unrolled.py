@@ -17,7 +17,7 @@ import numpy as np
 from jax import lax
 
 from tokenspace_kernels.pair_rows import Carry, Rows, Term
-from tokenspace_kernels.pair_walk import PAIR, noise_of
+from tokenspace_kernels.pair_walk import PAIR, noise_of, require_pairs
 from tokenspace_kernels.random_bits import PLAIN
 from tokenspace_kernels.sample_divergence import LinearBlocks
 from tokenspace_kernels.streams import numbered
@@ -51,8 +51,13 @@ def weight(noise: jax.Array, state: jax.Array, block: Any, row: int, column: int
 def sample_divergence(
     keys: jax.Array, terms: tuple[LinearBlocks, ...], where: jax.Array
 ) -> jax.Array:
-    """As `sample_divergence.sample_divergence`, for short blocks, whose numbers registers hold."""
+    """As `sample_divergence.sample_divergence`, for short blocks, whose numbers registers hold.
+
+    Raises:
+        ValueError: blocks of an odd number of tokens.
+    """
     blocks, _, size = terms[0].noise.shape
+    require_pairs("sample_divergence", size, many=True)
     slots, dim = terms[0].slots, terms[0].scale.shape[0]
     feature = lax.broadcasted_iota(jnp.uint32, (1, dim), 1)
     key = keys[:, :1], keys[:, 1:]

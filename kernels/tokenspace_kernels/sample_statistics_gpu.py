@@ -15,8 +15,9 @@ import numpy as np
 from jax import lax
 from jax.experimental import pallas as pl
 
+from tokenspace_kernels import limits
 from tokenspace_kernels.given_tokens import Reports
-from tokenspace_kernels.pair_tokens import Process, Tokens, first_carry, places, rows_of
+from tokenspace_kernels.pair_tokens import Process, Tokens, begin, first_carry
 from tokenspace_kernels.pair_walk import PAIR, Walk, noise_of
 from tokenspace_kernels.random_bits import PLAIN, Arithmetic
 from tokenspace_kernels.sample_divergence import TokenBlocks
@@ -71,19 +72,22 @@ def sample_statistics(
     """As `sample_divergence.sample_statistics`, for blocks of two tokens in `total`, `difference`.
 
     The law leaves tokens as they are or scales them to norm 1.
+
+    Raises:
+        ValueError: as `pair_tokens.begin`, or more features than `limits` says.
     """
     dim = scale.shape[0]
+    limits.require("sample_statistics", "pallas", "gpu", limits.Work(dim))
+    begun = begin(total, difference, ends, where, law)
     tile = max(WARP, pl.next_power_of_2(dim))
-    states = total.transition.shape[1], difference.transition.shape[1]
-    weights = [x for blocks in (total, difference) for x in rows_of(blocks) if x.size]
-    size = len(total.factor) * PAIR // len(ends)
+    weights = [x for rows in begun.weights for x in rows if x.size]
     sums = pl.pallas_call(
         partial(
             _kernel,
-            states=states,
+            states=begun.states,
             dim=dim,
             tile=tile,
-            unit=law.token_change == "unit",
+            unit=begun.unit,
             arithmetic=PLAIN if interpret else FUSED,
         ),
         out_shape=jax.ShapeDtypeStruct((len(keys), 5, len(where) + 1), jnp.float32),
@@ -91,5 +95,5 @@ def sample_statistics(
         compiler_params=None if interpret else parameters(tile),
         interpret=interpret,
         name="sample_statistics",
-    )(keys, places(jnp.asarray(ends), jnp.asarray(where), size), scale, *weights)
+    )(keys, begun.at, scale, *weights)
     return Reports(*(sums[:, k, :-1] for k in range(5)))

@@ -18,9 +18,10 @@ from jax import lax
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import tpu as pltpu
 
+from tokenspace_kernels import limits
 from tokenspace_kernels.given_tokens import Reports
 from tokenspace_kernels.pair_strips import Memory, Strips, memory, strips_of
-from tokenspace_kernels.pair_tokens import places, rows_of
+from tokenspace_kernels.pair_tokens import begin
 from tokenspace_kernels.pair_walk import PAIR, Walk, noise_of
 from tokenspace_kernels.sample_divergence import TokenBlocks
 from tokenspace_kernels.sample_divergence_tpu import (
@@ -89,25 +90,29 @@ def sample_statistics(
     """As `sample_divergence.sample_statistics`, for blocks of two tokens in `total`, `difference`.
 
     The law leaves tokens as they are or scales them to norm 1.
+
+    Raises:
+        ValueError: as `pair_tokens.begin`, or more features than `limits` says.
     """
     replicates, points = len(keys), len(where)
     blocks, dim = len(total.factor), scale.shape[0]
-    at = places(jnp.asarray(ends), jnp.asarray(where), blocks * PAIR // len(ends))
+    limits.require("sample_statistics", "pallas", "tpu", limits.Work(dim))
+    begun = begin(total, difference, ends, where, law)
     pairs = min(CHUNK, up(blocks, LANES))
     chunks = pl.cdiv(blocks, pairs)
-    states = total.transition.shape[1], difference.transition.shape[1]
     root = jnp.asarray(scale) * np.float32(0.5**0.5)
     vectors = math.prod(strips_of(pl.cdiv(dim, LANES)))
     root = jnp.pad(root, (0, vectors * LANES - dim)).reshape(-1, 1, LANES)
-    unit = law.token_change == "unit"
-    rows = [x for process in (total, difference) for x in rows_of(process)]
-    weights = [by_pair(w, chunks * pairs) for w in rows if w.size]
+    rows = [x for process in begun.weights for x in process if x.size]
+    weights = [by_pair(w, chunks * pairs) for w in rows]
     first = jnp.arange(chunks + 1, dtype=jnp.int32) * (pairs * PAIR)
-    starts = jnp.sum(at[None] < first[:, None], axis=1, dtype=jnp.int32)  # of a chunk's grid points
+    starts = jnp.sum(
+        begun.at[None] < first[:, None], axis=1, dtype=jnp.int32
+    )  # of a chunk's grid points
     groups = pl.cdiv(replicates, SUBLANES)
     scalars = pl.BlockSpec(memory_space=pltpu.SMEM)
     sums = pl.pallas_call(
-        partial(_kernel, states=states, pairs=pairs, unit=unit),
+        partial(_kernel, states=begun.states, pairs=pairs, unit=begun.unit),
         out_shape=jax.ShapeDtypeStruct((5, groups * SUBLANES, points), jnp.float32),
         grid=(groups, chunks),
         in_specs=[
@@ -121,13 +126,13 @@ def sample_statistics(
             ),
         ],
         out_specs=pl.BlockSpec((5, SUBLANES, points), lambda g, c: (0, g, 0)),
-        scratch_shapes=list(memory(len(root), states, unit)),
+        scratch_shapes=list(memory(len(root), begun.states, begun.unit)),
         compiler_params=pltpu.CompilerParams(dimension_semantics=("parallel", "arbitrary")),
         interpret=interpret,
         name="sample_statistics",
     )(
         starts,
-        at,
+        begun.at,
         jnp.pad(keys.T, ((0, 0), (0, groups * SUBLANES - replicates))),
         root,
         *weights,

@@ -15,7 +15,7 @@ import numpy as np
 from jax import lax
 
 from tokenspace_kernels.given_tokens import Reports, Running, TokenSums, add, inverse_norm
-from tokenspace_kernels.pair_tokens import Process, draw, places, rows_of
+from tokenspace_kernels.pair_tokens import Process, begin, draw
 from tokenspace_kernels.pair_walk import PAIR, noise_of
 from tokenspace_kernels.random_bits import PLAIN
 from tokenspace_kernels.sample_divergence import TokenBlocks
@@ -86,21 +86,23 @@ def sample_statistics(
     """As `sample_divergence.sample_statistics`, for blocks of two tokens in `total`, `difference`.
 
     The law leaves tokens as they are or scales them to norm 1. pairs: of a step, a divisor of all.
+
+    Raises:
+        ValueError: as `pair_tokens.begin`.
     """
+    begun = begin(total, difference, ends, where, law, pairs)
     replicates, dim, points = len(keys), scale.shape[0], len(where)
     steps, slots = len(total.factor) // pairs, pairs * PAIR
-    place = places(jnp.asarray(ends), jnp.asarray(where), steps * slots // len(ends))
-    before = points_before(place, steps, slots)
-    place = jnp.pad(place, (0, slots), mode="edge")
+    before = points_before(begun.at, steps, slots)
+    place = jnp.pad(begun.at, (0, slots), mode="edge")
     feature = lax.broadcasted_iota(jnp.uint32, (1, dim), 1)
     key = keys[:, :1], keys[:, 1:]
     ciphers = [noise_of(key, stream, feature) for stream in (TOTAL, None)]
-    weights = rows_of(total), rows_of(difference)
     root = scale[None, :] * np.float32(0.5**0.5)
 
     def step(number: jax.Array, carry: Carry) -> Carry:
         first = number * pairs
-        of_step = jax.tree.map(lambda x: lax.dynamic_slice_in_dim(x, first, pairs), weights)
+        of_step = jax.tree.map(lambda x: lax.dynamic_slice_in_dim(x, first, pairs), begun.weights)
         states = list(carry.states)
         tokens: tuple[list[jax.Array], list[jax.Array]] = ([], [])
         for pair in range(pairs):
@@ -109,8 +111,7 @@ def sample_statistics(
                 drawn, states[q] = draw(process, first + pair, states[q], PLAIN)
                 tokens[q].extend(x * root for x in drawn)
         a, b = ([f(s, m) for s, m in zip(*tokens, strict=True)] for f in (jnp.add, jnp.subtract))
-        unit = law.token_change == "unit"
-        after = _after_each(a, b, None if unit else [m + m for m in tokens[1]])
+        after = _after_each(a, b, None if begun.unit else [m + m for m in tokens[1]])
         # Tokens that no point asks for are written too, and again by the steps after.
         at = lax.dynamic_slice_in_dim(place, before[number], slots) % slots
         out = lax.dynamic_update_slice_in_dim(
@@ -122,7 +123,7 @@ def sample_statistics(
     nothing = TokenSums(zero, zero, zero, none)
     carry = Carry(
         Running(nothing, nothing),
-        tuple((zero,) * x.transition.shape[1] for x in (total, difference)),
+        tuple((zero,) * p for p in begun.states),
         jnp.zeros((len(Reports._fields), points + slots, replicates), jnp.float32),
     )
     out = lax.fori_loop(0, steps, step, carry).out

@@ -3,33 +3,39 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from tokenspace_kernels.random_bits import normal_pairs, normals
+from tokenspace_kernels.random_bits import even_then_odd, normal_pairs, normals
 
 matmul = partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
 
 
-def weighted_noise(weights: jax.Array, key: jax.Array, first: jax.Array, dim: int) -> jax.Array:
-    """Rows of weights (rows, size) times the white noise of tokens from an even `first` on.
+def whole(weights: jax.Array, key: jax.Array, first: Any, dim: int) -> jax.Array:
+    """Rows of weights (rows, size) times the white noise of tokens from an even `first` on."""
+    return matmul(weights, normals(key, first, weights.shape[1], dim))
 
-    A CPU draws the noise as one array. An accelerator keeps the tokens of pairs apart, so that they
-    need not be interleaved; on a TPU both are drawn before either is used, at once.
-    """
+
+def apart(weights: jax.Array, key: jax.Array, first: Any, dim: int) -> jax.Array:
+    """The same without interleaving the tokens of pairs: a product for either half."""
     size = weights.shape[1]
+    even, odd = normal_pairs(key, first // 2, -(-size // 2), dim)
+    return matmul(weights[:, ::2], even) + matmul(weights[:, 1::2], odd[: size // 2])
 
-    def whole(weights: jax.Array, key: jax.Array, first: jax.Array) -> jax.Array:
-        return matmul(weights, normals(key, first, size, dim))
 
-    def apart(
-        weights: jax.Array, key: jax.Array, first: jax.Array, at_once: bool = False
-    ) -> jax.Array:
-        pair = normal_pairs(key, first // 2, size // 2, dim)
-        even, odd = jax.lax.optimization_barrier(pair) if at_once else pair
-        return matmul(weights[:, ::2], even) + matmul(weights[:, 1::2], odd)
+def even_first(weights: jax.Array, key: jax.Array, first: Any, dim: int) -> jax.Array:
+    """The same by one product: on a TPU each costs as much, however few the tokens."""
+    columns = jnp.concatenate([weights[:, ::2], weights[:, 1::2]], axis=1)
+    return matmul(columns, even_then_odd(key, first // 2, weights.shape[1], dim))
 
+
+def weighted_noise(
+    weights: jax.Array, key: jax.Array, first: Any, dim: int, gpu: Any = apart
+) -> jax.Array:
+    """`whole` as each platform computes it best; `gpu`: as a GPU does."""
+    ways = {"cpu": whole, "tpu": even_first, "default": gpu}
     return jax.lax.platform_dependent(
-        weights, key, first, cpu=whole, tpu=partial(apart, at_once=True), default=apart
+        weights, key, jnp.asarray(first), **{k: partial(f, dim=dim) for k, f in ways.items()}
     )

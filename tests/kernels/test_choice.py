@@ -210,15 +210,35 @@ def test_the_trial_of_given_tokens_is_passed_by_kernels_in_pallas(monkeypatch, m
         choice.fastest("measure", {"xla": plain, "pallas": pallas})
 
 
-def test_every_output_must_agree():
-    """A small one is not hidden by a large one."""
+@pytest.mark.parametrize("factor", [1.1, float("nan")])
+def test_every_output_must_agree(factor):
+    """A small one is not hidden by a large one, nor what is no number by a number."""
 
     def two(x, factor):
         return 1e6 * x, factor * x
 
-    both = candidates(a=partial(two, factor=1.0), b=partial(two, factor=1.1))
+    both = candidates(a=partial(two, factor=1.0), b=partial(two, factor=factor))
     with pytest.warns(UserWarning, match="'b' differs"):
         assert choice.fastest("k", both) == "a"
+
+
+def test_a_cache_that_cannot_be_written_costs_a_measurement(own_cache, next_process, monkeypatch):
+    own_cache.parent.mkdir()
+    own_cache.write_text("{}")
+
+    def forbidden(*args, **more):  # as for who owns nothing there; the tests may run as root
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(choice.tempfile, "mkstemp", forbidden)
+    assert choice.fastest("k", candidates(a=slow, b=fast)) == "b"
+    assert own_cache.read_text() == "{}"
+
+
+def test_a_cache_folder_that_is_no_whole_path_is_not_made(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for given in ("cache", ""):
+        monkeypatch.setenv("XDG_CACHE_HOME", given)
+        assert choice.cache_file() == tmp_path / ".cache" / "tokenspace" / "kernels.json"
 
 
 def test_a_full_disk_leaves_no_file(monkeypatch, own_cache):

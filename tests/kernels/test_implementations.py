@@ -1,6 +1,7 @@
 """One suite for every implementation of every kernel: each is held to the reference."""
 
 import sys
+import warnings
 from functools import partial
 
 import jax
@@ -24,6 +25,7 @@ import tokenspace as ts
 from tokenspace_benchmarks.shapes import Shape
 from tokenspace_kernels import (
     dispatch,
+    limits,
     pair_strips,
     pair_tokens,
     reference,
@@ -45,9 +47,7 @@ def slow_if(repeats, *values):
 @pytest.mark.parametrize(
     ("name", "implementation", "shape"),
     [
-        slow_if(
-            k in INTERPRETED and k[0] == "sample_statistics" and shape in SHAPES[1:3], *k, shape
-        )
+        slow_if(k in INTERPRETED and k[0] == "sample_statistics" and shape in SHAPES[:3], *k, shape)
         for k in FAST
         for shape in SHAPES
     ],
@@ -103,6 +103,53 @@ def test_plain_jax_as_on_a_gpu(device, name, shape, branches, law):
     args = arguments(name, shape, BRANCHES[branches], law, token_block)
     got = jax.jit(call)(*args)
     assert_close(got, getattr(reference, name)(*args), shape.tokens * shape.dim)
+
+
+IN_PAIRS = {
+    "plain JAX": sample_statistics_unrolled,
+    "GPU": sample_statistics_gpu,
+    "TPU": sample_statistics_tpu,
+}
+
+
+@pytest.mark.parametrize("module", IN_PAIRS.values(), ids=IN_PAIRS)
+@pytest.mark.parametrize(
+    ("law", "token_block", "said"),
+    [
+        ("student", 2, "draws Gaussian tokens alone, as they are or .*, not StudentT; .* every"),
+        ("gaussian", 4, "takes blocks of 2, not of 4"),
+    ],
+)
+def test_kernels_of_pairs_refuse_what_they_would_draw_otherwise(module, law, token_block, said):
+    branches = BRANCHES["equicorrelated"]
+    args = arguments("sample_statistics", SHAPES[4], branches, law, token_block)
+    with pytest.raises(ValueError, match=said):
+        module.sample_statistics(*args)
+
+
+def test_kernels_of_pairs_leave_no_tokens_out():
+    branches = BRANCHES["equicorrelated"]
+    args = arguments("sample_statistics", SHAPES[4], branches, "gaussian", 2)
+    pairs = len(args[1].factor)
+    with pytest.raises(ValueError, match=f"of {pairs} pairs 1 would be left: `pairs` must"):
+        sample_statistics_unrolled.sample_statistics(*args, pairs=pairs - 1)
+    keys, terms, where = arguments("sample_divergence", SHAPES[4], branches, "gaussian", 2)
+    odd = tuple(term._replace(noise=term.noise[..., :1]) for term in terms)
+    for module, size in (
+        (sample_divergence_unrolled, "an even number"),
+        (sample_divergence_gpu, 2),
+        (sample_divergence_tpu, 2),
+    ):
+        with pytest.raises(ValueError, match=f"takes blocks of {size}, not of 1"):
+            module.sample_divergence(keys, odd, where)
+
+
+@pytest.mark.parametrize("module", [sample_statistics_gpu, sample_statistics_tpu])
+def test_kernels_of_pairs_refuse_more_features_than_they_hold(module):
+    wide = Shape(4, limits.PALLAS_DIM + 1, 1, 2, ())
+    args = arguments("sample_statistics", wide, BRANCHES["white"], "gaussian", 2)
+    with pytest.raises(ValueError, match="draws no more than 2048 features"):
+        module.sample_statistics(*args)
 
 
 OF_LAWS = [
@@ -185,10 +232,18 @@ def test_reference_runs_a_whole_experiment(monkeypatch):
 
 
 def test_missing_implementation_falls_back_with_a_message(monkeypatch):
-    monkeypatch.setenv(dispatch.VARIABLE, "pallas")
     default = next(iter(dispatch.implementations("sample_divergence")))
-    with pytest.warns(UserWarning, match=f"'pallas'.*'{default}' runs instead"):
-        assert dispatch.kernel("sample_divergence").implementation == default
+    for asked in ("pallas", "nonsense", " Numba"):
+        monkeypatch.setenv(dispatch.VARIABLE, asked)
+        said = (
+            f"'{asked.strip()}' here, which {dispatch.VARIABLE} asks for .*'{default}' runs instead"
+        )
+        with pytest.warns(UserWarning, match=said):
+            assert dispatch.kernel("sample_divergence").implementation == default
+    monkeypatch.setenv(dispatch.VARIABLE, " xla ")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert dispatch.kernel("sample_divergence").implementation == "xla"
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from scipy import special, stats
 
 from oracles import assert_agrees, divergences, realised_psi
 from tokenspace import kernels
-from tokenspace_kernels import random_bits, streams
+from tokenspace_kernels import collapsed, random_bits, streams, weighted_noise
 from tokenspace_kernels.blocks import lay_out
 from tokenspace_kernels.chi_square import chi_square
 
@@ -91,6 +91,35 @@ def test_normals_do_not_depend_on_how_they_are_asked_for():
     np.testing.assert_array_equal(whole[:, :3], kernels.normals(key, 0, 12, 3))
     assert whole.dtype == jnp.float32
     np.testing.assert_array_equal(key, kernels.replicate_keys(3, 0, 9)[5])
+
+
+@pytest.mark.parametrize("tokens", [1, 8])
+def test_a_tpu_draws_the_same_normals_even_tokens_first(tokens):
+    key = kernels.replicate_keys(3, 5, 1)[0]
+    whole = kernels.normals(key, 4, tokens, 5)
+    got = random_bits.even_then_odd(key, 2, tokens, 5)
+    np.testing.assert_array_equal(got, np.concatenate([whole[::2], whole[1::2]]))
+    weights = jnp.arange(3.0 * tokens).reshape(3, tokens)
+    for way in (weighted_noise.apart, weighted_noise.even_first):
+        np.testing.assert_allclose(way(weights, key, 4, 5), weights @ whole, rtol=1e-5)
+
+
+@pytest.mark.parametrize("m", [5, 6])
+def test_rows_of_a_bartlett_factor_may_come_even_ones_first(m):
+    key, number = kernels.replicate_keys(3, 5, 1)[0], np.arange(m)
+    noise, order = collapsed.in_order(key, m)
+    other, drawn = collapsed.even_first(key, m)
+    for row in number:
+        (place,) = np.flatnonzero(drawn == row)
+        np.testing.assert_array_equal(noise[row, row + 1 :], other[place, row + 1 :])
+    assert np.all(np.sort(drawn)[m:] == m)
+    factor = jnp.asarray(np.tril(1.0 + np.add.outer(number, number)), jnp.float32)
+    arguments = (key, factor, jnp.sqrt(1.0 + number), jnp.int32(max(1, m - 1)))
+    first, second = (
+        collapsed.squared_rows(*arguments, rows=rows)
+        for rows in (collapsed.in_order, collapsed.even_first)
+    )
+    np.testing.assert_allclose(first, second, rtol=1e-5)
 
 
 @pytest.mark.parametrize("degrees", [0.3, 1.0, 2.0, 5.0, 1000.0])
