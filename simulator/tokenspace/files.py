@@ -7,9 +7,9 @@ bounded size: no symbolic link, pipe or device.
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 import stat
-import tempfile
 import time
 from pathlib import Path
 
@@ -80,8 +80,10 @@ def write_atomically(path: Path, data: bytes, only_new: bool = False) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        prefix = f".{os.getpid()}@{socket.gethostname()}@"
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=".tmp")
+        name = f".{os.getpid()}@{socket.gethostname()}@{secrets.token_hex(8)}.tmp"
+        temporary = path.parent / name
+        # as readable for others as this person's files are, which those of tempfile are not
+        handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
@@ -91,7 +93,7 @@ def write_atomically(path: Path, data: bytes, only_new: bool = False) -> None:
                 return
             os.replace(temporary, path)
         finally:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(
             f"{path}: cannot be written ({error.strerror or error}); "
@@ -99,7 +101,7 @@ def write_atomically(path: Path, data: bytes, only_new: bool = False) -> None:
         ) from None
 
 
-def _linked(temporary: str, path: Path) -> bool:
+def _linked(temporary: Path, path: Path) -> bool:
     """Put a file in its place unless one is there; False where file systems know no links."""
     try:
         os.link(temporary, path)

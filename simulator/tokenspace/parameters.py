@@ -131,6 +131,7 @@ def parameter(
 # Of every class seen: both are asked for at every model built.
 _PARAMETERS: dict[type, Mapping[str, tuple[Parameter, Any]]] = {}
 _FIELDS: dict[type, tuple[str, ...]] = {}
+PLAIN = frozenset({float, int, bool, str, type(None)})
 
 
 def parameters_of(cls: type) -> Mapping[str, tuple[Parameter, Any]]:
@@ -177,10 +178,13 @@ def is_traced(value: Any) -> bool:
 
 def holds_tracers(value: Any) -> bool:
     """Whether JAX stands in for a number anywhere inside a model."""
+    kind = type(value)
+    if kind in PLAIN:  # most of what models hold, and ten thousand are built of a sweep
+        return False
+    if kind in _FIELDS or dataclasses.is_dataclass(value):
+        return any([holds_tracers(getattr(value, name)) for name in _field_names(kind)])
     if isinstance(value, (tuple, list)):
         return any(map(holds_tracers, value))
-    if dataclasses.is_dataclass(value):
-        return any(holds_tracers(getattr(value, name)) for name in _field_names(type(value)))
     return is_traced(value)
 
 

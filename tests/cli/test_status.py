@@ -1,4 +1,4 @@
-"""How far a sweep is, by the names and times of its files."""
+"""How far a sweep is, by the names and times of its files, and who works on it."""
 
 import json
 import os
@@ -9,7 +9,8 @@ from folders import CONFIG
 
 import tokenspace as ts
 from tokenspace.experiments.config import points_of
-from tokenspace.experiments.status import BUSY, status_of
+from tokenspace.experiments.presence import BEAT, SILENT, at_work
+from tokenspace.experiments.status import status_of
 
 SWEPT = CONFIG | {"features": {"model": "isotropic", "dim": {"sweep": list(range(1, 9))}}}
 NOW = 1e9
@@ -33,9 +34,10 @@ def test_done_begun_missing_and_time_left(folder):
     found = status_of(folder, NOW)
     assert (found.points, found.done) == (8, 6) and not found.finished
     assert found.begun == ("dim = 7",) and found.missing == ("dim = 7", "dim = 8")
-    assert found.last == 3 and found.busy
+    assert found.last == 3 and not found.busy
     np.testing.assert_allclose([found.rate, found.remaining], [0.1, 20])
-    assert not status_of(folder, NOW + BUSY).busy
+    with at_work(folder, 2):
+        assert status_of(folder).busy
 
 
 def test_an_interruption_does_not_slow_the_rate(folder):
@@ -50,7 +52,10 @@ def test_files_that_vanish_meanwhile_are_not_there(folder, monkeypatch):
     (folder / "points" / ".x.tmp").write_text("")
     with_stray = list(os.scandir(folder / "points"))
     (folder / "points" / ".x.tmp").unlink()
-    monkeypatch.setattr(os, "scandir", lambda path: with_stray)
+    real = os.scandir
+    monkeypatch.setattr(
+        os, "scandir", lambda path: with_stray if path.name == "points" else real(path)
+    )
     assert len(with_stray) == len(listed) + 1 and status_of(folder, NOW).done == 6
 
 
@@ -65,11 +70,28 @@ def test_before_the_first_point_nothing_is_known(folder):
 def test_the_command_says_it_in_words_and_as_json(call, folder):
     _, out, _ = call("status", folder)
     assert "6 of 8 points finished" in out and "begun: dim = 7" in out
-    assert "nobody seems to be at work" in out
+    assert "nobody is at work; the command" in out
+    assert f"last run: process {os.getpid()} on " in out and "finished its 8 points" in out
     document = json.loads(call("status", folder, "--json")[1])
     assert document["missing"] == ["dim = 7", "dim = 8"] and document["busy"] is False
     ts.run_sweep(SWEPT, folder)
     assert "next: tokenspace check" in call("status", folder)[1]
+
+
+def test_who_is_at_work_in_words(call, folder):
+    with at_work(folder, 2):
+        assert f"at work: process {os.getpid()} on " in call("status", folder)[1]
+    record = folder / "runs" / "7@x.json"
+    record.write_text('{"host": "node\x1b7", "process": 7}'.replace("\x1b", "\\u001b"))
+    assert "process 7 on node\\x1b7" in call("status", folder)[1]
+    now = os.stat(record).st_mtime
+    for ahead, said in ((-3 * SILENT, "is silent since"), (3 * SILENT, "ahead of this one")):
+        os.utime(record, (now, now + ahead))
+        out = call("status", folder)[1]
+        assert "nobody is at work" in out and said in out and "finished its" not in out
+    record.write_text("")
+    assert "a run whose record is damaged" in call("status", folder)[1]
+    assert BEAT < SILENT / 3
 
 
 def test_a_folder_without_a_sweep_is_refused(call, tmp_path):

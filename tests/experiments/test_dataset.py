@@ -52,10 +52,15 @@ def test_points_of_a_folder_share_what_is_equal_of_their_models(folder):
     assert first.model.features is last.model.features
 
 
-def test_zipped_sweeps_of_equal_values_and_cases_have_points(tmp_path):
+def test_zipped_sweeps_and_cases_have_points(tmp_path):
     equal = {"psi_within": {"sweep": [0.3, 0.3]}, "psi_cross": {"sweep": [0.1, 0.1]}}
-    ts.run_sweep(CONFIG | {"branches": BRANCHES | equal, "sweep": {"mode": "zip"}}, tmp_path / "z")
-    assert ts.open_results(tmp_path / "z").sizes["point"] == 2
+    other = {"psi_within": {"sweep": [0.3, 0.4]}, "psi_cross": {"sweep": [0.1, 0.2]}}
+    for name, axes in (("equal", equal), ("other", other)):
+        config = CONFIG | {"branches": BRANCHES | axes, "sweep": {"mode": "zip"}}
+        ts.run_sweep(config, tmp_path / name)
+        data = ts.open_results(tmp_path / name)
+        assert data["mean"].dims == ("point", "n")
+        assert data["psi_within"].values.tolist() == axes["psi_within"]["sweep"]
     ts.run_sweep(CONFIG | {"case": [{"name": "a"}, {"name": "b"}]}, tmp_path / "c")
     assert ts.open_results(tmp_path / "c")["case"].values.tolist() == ["a", "b"]
 

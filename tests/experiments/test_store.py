@@ -197,3 +197,14 @@ def test_strays_of_the_living_are_left_alone(tmp_path):
     os.utime(old, (0, 0))
     begin(tmp_path, {})
     assert mine.exists() and elsewhere.exists() and not dead.exists() and not old.exists()
+
+
+def test_all_damaged_files_of_a_sweep_are_named(tmp_path):
+    config, folder = sweep_file(tmp_path / "c.toml", 4), tmp_path / "r"
+    ts.run_sweep(config, folder)
+    first, second, *_ = sorted(folder.glob("points/*.npz"))
+    for path in (first, second):
+        path.write_bytes(b"")
+    with pytest.raises(InputError, match="1 more file of it is damaged as well") as told:
+        ts.run_sweep(config, folder)
+    assert first.name in str(told.value) and second.name in str(told.value)

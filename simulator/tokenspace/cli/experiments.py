@@ -123,7 +123,7 @@ def run(
         except Interrupted as error:
             again = f"`run` keeps nothing; `tokenspace sweep {config} --out DIR` resumes"
             raise _stopped(asked, error, again) from None
-    check = result.check(tolerance) if len(result.n) > 1 and result.replicates > 1 else None
+    check = result.check(tolerance) if result.replicates > 1 else None
     if not hosts.is_writer():
         return
     if as_json:
@@ -256,6 +256,8 @@ def plan(
         return
     stdout().print(outlook_table(kinds))
     print(f"{counted(len(points), 'point')}: about {duration(seconds)}, {size(on_disk)} on disk")
+    if same := len(points) - len({point.key for point in points}):
+        print(f"{counted(same, 'point is', 'points are')} the same as others, and drawn once")
     for line in on_skipped(read.skipped, "", most=len(read.skipped)):
         print(line)
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from tokenspace.printable import counted, shown
 
+SHOWN = 5  # of a list
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -122,6 +124,47 @@ def on_skipped(skipped: Sequence[Any], more: str, most: int = 5) -> list[str]:
     out = [f"{left_out} left out, whose values do not go together:"]
     out += [f"  {shown(s.label)}: {shown(s.why).split('. ')[0]}" for s in skipped[:most]]
     return [*out, f"  ... and {count - most:,} more; {more}"] if count > most else out
+
+
+def at_work(found: Any) -> list[str]:
+    """Who works on a sweep, or how the last run of it ended; `found` is its `Status`."""
+    alive = [w for w in found.workers if w.alive]
+    if alive:
+        named = [_run(w) for w in alive[:SHOWN]]
+        more = [f"and {len(alive) - SHOWN:,} more"] if len(alive) > SHOWN else []
+        left = "not known yet" if found.remaining is None else f"about {duration(found.remaining)}"
+        last = "none yet" if found.last is None else f"{duration(found.last)} ago"
+        return [
+            f"at work: {', '.join([*named, *more])}",
+            f"last file: {last}; time left at this rate: {left}",
+        ]
+    if found.finished:
+        return []
+    out = ["nobody is at work; the command that began the sweep goes on with it"]
+    if found.workers:
+        out += [_gone(w) for w in found.workers[:SHOWN]]
+    elif (end := found.ended) is not None:
+        how = {
+            "finished": f"finished its {counted(end.points, 'point')}",
+            "stopped": "was stopped, and kept what it had drawn",
+            "failed": "ended with an error",
+        }[end.how]
+        out.append(f"last run: {_run(end)} {how}, {duration(end.ago)} ago")
+    return out
+
+
+def _run(who: Any) -> str:
+    return f"process {who.process} on {who.host}" if who.host else "a run whose record is damaged"
+
+
+def _gone(worker: Any) -> str:
+    """What became of a run that did not say that it ended."""
+    if worker.here:
+        return f"{_run(worker)} died about {duration(worker.silent)} ago: killed, or a crash"
+    if worker.silent < 0:
+        ahead = duration(-worker.silent)
+        return f"{_run(worker)}: nothing is known, since its clock is {ahead} ahead of this one"
+    return f"{_run(worker)} is silent since {duration(worker.silent)}: killed, or cut off"
 
 
 def outlook_table(kinds: Sequence[Any]) -> Table:

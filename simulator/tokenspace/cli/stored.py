@@ -9,11 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from tokenspace.cli.common import Json, Plugin, Tolerance, app, messages
-from tokenspace.cli.present import document, duration, stdout, summary, verdict_table
+from tokenspace.cli.present import SHOWN, at_work, document, stdout, summary, verdict_table
 from tokenspace.errors import InputError
 from tokenspace.printable import counted, shown
 
-SHOWN = 5  # labels of a list
 MOST_ROWS = 100  # of a table that a person reads in a terminal
 
 
@@ -98,15 +97,10 @@ def status(
         rest = f"; and {len(labels) - SHOWN:,} more" if len(labels) > SHOWN else ""
         if labels:
             print(f"{name}: {some}{rest}")
+    for line in at_work(found):
+        print(shown(line))
     if found.finished:
         print(f"next: tokenspace check {folder}")
-    elif found.busy:
-        left = "not known yet" if found.remaining is None else f"about {duration(found.remaining)}"
-        print(
-            f"at work: last file {duration(found.last or 0.0)} ago; time left at this rate: {left}"
-        )
-    else:
-        print("nobody seems to be at work; the command that began the sweep goes on with it")
 
 
 @app.command()

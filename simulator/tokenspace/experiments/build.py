@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from tokenspace.covariance import Covariance, SumModel, TokenModel
 from tokenspace.covariance.base import combine
 from tokenspace.errors import InputError, TokenspaceError
+from tokenspace.experiments.canonical import in_order
 from tokenspace.experiments.names import find, names
 from tokenspace.experiments.tables import Conflict, not_allowed, unknown_keys
 from tokenspace.parameters import Parameter, describe
@@ -115,7 +115,7 @@ def _first_alike(table: Any, memo: Memo) -> Any:
     """The equal table that was read first, and in it the same of covariances."""
     if not isinstance(table, dict):
         return table
-    text = json.dumps(table, sort_keys=True)
+    text = in_order(table)
     if ("", text) not in memo:
         memo["", text] = ({k: _first_alike(v, memo) for k, v in table.items()}, None)
     return memo["", text][0]

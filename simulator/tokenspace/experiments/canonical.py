@@ -166,20 +166,23 @@ def _classes(value: Any) -> Iterator[type]:
             yield from _classes(x)
 
 
+in_order = json.JSONEncoder(sort_keys=True).encode  # made once: `json.dumps` makes one a call
+
+
 def hash_of(tables: dict[str, Any], source: list[list[str]], memo: Memo | None = None) -> str:
     """The fingerprint of an experiment: hash of its tables, of the format and of own classes.
 
     Each table is hashed by itself, so that points of a sweep share the work for what they share.
     """
     parts = {name: _digest(table, memo) for name, table in tables.items()}
-    whole = json.dumps([FORMAT, parts, source], sort_keys=True)
+    whole = in_order([FORMAT, parts, source])
     return hashlib.sha256(whole.encode()).hexdigest()[:16]
 
 
 def _digest(table: Any, memo: Memo | None) -> str:
     if memo is not None and id(table) in memo:
         return memo[id(table)][1]
-    digest = hashlib.sha256(json.dumps(table, sort_keys=True).encode()).hexdigest()
+    digest = hashlib.sha256(in_order(table).encode()).hexdigest()
     if memo is not None:
         memo[id(table)] = (table, digest)
     return digest

@@ -11,8 +11,10 @@ import xarray as xr
 
 from tokenspace.errors import InputError, TokenspaceError
 from tokenspace.experiments.axes import short_names
+from tokenspace.experiments.expand import is_zipped
 from tokenspace.experiments.layout import Grid, as_grid, axis_values
 from tokenspace.experiments.results import Loaded, load_folder
+from tokenspace.experiments.store import read_config
 from tokenspace.statistics.amplitude import theoretical_amplitude
 from tokenspace.statistics.derived import Derived, derive
 from tokenspace.statistics.quantiles import QUANTILES
@@ -72,7 +74,8 @@ def open_results(
     Args:
         folder: the --out folder of a sweep.
         layout: "auto": the axes of a grid sweep are dimensions, `ds.sel(psi_cross=0.2)`, and points
-            that are not there are NaN with an empty label; other sweeps have one dimension `point`.
+            that are not there are NaN with an empty label; zipped sweeps and those of cases have
+            one dimension `point`.
             "points": always that one.
         tolerance: adds what follows from the numbers: gamma, n_balance, regime, z, the largest
             deviation and the verdict of `Result.check` at this tolerance, with errors. Needs the
@@ -103,7 +106,8 @@ def open_results(
     axes = {a: [f.point.axes.get(a) for f in loaded] for a in _axes(loaded)}
     names = _named(list(axes), taken={*DESCRIPTIONS, *COORDINATES, "point"})
     values = {names[a]: axis_values(v) for a, v in axes.items()}
-    grid = as_grid(values) if layout == "auto" and "case" not in axes else None
+    together = "case" in axes or (len(axes) > 1 and is_zipped(read_config(Path(folder))))
+    grid = as_grid(values) if layout == "auto" and not together else None
     if grid is None:
         grid = Grid({"point": None}, (np.arange(len(loaded)),), (len(loaded),))
         coordinates |= values

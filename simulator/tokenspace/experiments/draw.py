@@ -15,6 +15,7 @@ from tokenspace.errors import InputError
 from tokenspace.experiments.devices import choose_devices, fit_block, is_out_of_memory
 from tokenspace.experiments.experiment import DEFAULT, Execution, Experiment
 from tokenspace.experiments.placement import Samples, place
+from tokenspace.experiments.run import on_begun
 from tokenspace.provenance import device_name
 from tokenspace.sampling import Plan, plan
 
@@ -62,7 +63,7 @@ def draw(experiment: Experiment, execution: Execution = DEFAULT, first: int = 0)
     name, many_hosts = device_name(len(devices)), jax.process_count() > 1
     done, size = first, execution.batch_size
     if first > 0:
-        notes = (*notes, f"{first} of the replicates were drawn before an interruption")
+        notes = (*notes, *on_begun(first))
         yield Chunk({}, done, prepared, name, notes)
     blocks = len(devices) if size is None else max(1, size // prepared.block)
     while done < experiment.replicates:

@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from tokenspace.experiments.axes import values_of
+from tokenspace.experiments.axes import short_names, values_of
 from tokenspace.experiments.tables import unknown_keys
 
 LARGEST_SWEEP = 100_000
@@ -44,9 +44,16 @@ def expand(raw: dict[str, Any], mode: str, problems: list[str]) -> Iterator[Row]
         return
     for variant, name, found in sound:
         case = {"case": name} if name else {}
+        short = short_names(_dotted(path) for path, _ in found)
         for axes, tables in _points(variant, found, mode):
-            words = [*([name] if name else []), *(_short(k, v) for k, v in axes.items())]
+            words = [*([name] if name else []), *(_said(short[k], v) for k, v in axes.items())]
             yield Row(", ".join(words) or "run", case | axes, tables)
+
+
+def is_zipped(raw: dict[str, Any]) -> bool:
+    """Whether the axes of a configuration go together, value by value."""
+    table = raw.get("sweep")
+    return isinstance(table, dict) and table.get("mode") == "zip"
 
 
 def cases_of(raw: dict[str, Any]) -> list[Any]:
@@ -131,6 +138,6 @@ def _dotted(path: Path) -> str:
     return ".".join(str(p) for p in path)
 
 
-def _short(path: str, value: Any) -> str:
+def _said(name: str, value: Any) -> str:
     shown = value.get("model", "...") if isinstance(value, dict) else value
-    return f"{path.rsplit('.', 1)[-1]} = {shown}"
+    return f"{name} = {shown}"

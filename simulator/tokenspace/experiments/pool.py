@@ -9,6 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from tokenspace.errors import Interrupted, WorkerDied
@@ -50,6 +51,14 @@ def _start(event: Any, modules: tuple[str, ...], shares: list[set[int]]) -> None
     number = int(multiprocessing.current_process().name.rpartition("-")[2])  # they are consecutive
     if own := shares[number % len(shares)]:
         os.sched_setaffinity(0, own)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End a worker whose parent was killed: it would wait for work for ever."""
+    if (parent := multiprocessing.parent_process()) is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _work(folder: Path, packed: list[dict[str, Any]], execution: Execution) -> int:

@@ -61,6 +61,9 @@ class Loaded:
         return self.result.versions != versions()
 
 
+as_written = json.JSONEncoder(ensure_ascii=False).encode  # made once
+
+
 def load_point(path: Path) -> tuple[StoredPoint, Result]:
     """Read one point back. Its model is built when `result.model` is asked for.
 
@@ -79,7 +82,7 @@ def load(path: Path, models: Memo | None = None) -> Loaded:
     try:
         arrays = unpack(read_bytes(path, LARGEST_POINT))
         meta = json.loads(arrays.pop("meta").tobytes())
-        json.dumps(meta, ensure_ascii=False).encode()  # words that can be shown and written
+        as_written(meta).encode()  # words that can be shown and written
         if meta["format"] == FORMAT:
             key, tables = hash_of(meta["experiment"], meta["sources"]), meta["experiment"]
         elif meta["format"] == format_2.FORMAT:

@@ -89,6 +89,11 @@ def begin_run(experiment: Experiment, begun: Accumulator | None = None) -> Run:
     return Run(experiment, seen, exact)
 
 
+def on_begun(count: int) -> tuple[str, ...]:
+    """What is said of a run that goes on from so many replicates."""
+    return (f"{count} of the replicates were drawn before an interruption",) if count else ()
+
+
 def _up_to_looks(samples: Samples, count: int, target: float | None) -> Iterator[Samples]:
     """The samples, cut where a run with a target is judged."""
     rows, start = len(samples["divergence"]) if samples else 0, 0

@@ -1,10 +1,9 @@
-"""How far a sweep is, seen from any machine that sees its folder: names and times of files only."""
+"""How far a sweep is, seen from any machine that sees its folder; no file of a point is opened."""
 
 from __future__ import annotations
 
 import os
 import stat
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +12,13 @@ import numpy as np
 
 from tokenspace.errors import InputError
 from tokenspace.experiments import format_2
+from tokenspace.experiments.presence import End, Worker, clock, last_end, workers_of
 from tokenspace.experiments.store import read_sweep
 from tokenspace.files import require_no_link
 
 RECENT = 100  # finished points that the present rate is taken from
 PAUSE = 10.0  # times the usual time between two points: the sweep was interrupted
-BUSY = 120.0  # seconds without a new file after which nobody seems to be at work
+SHORTEST_PAUSE = 120.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ class Status:
     missing: tuple[str, ...]
     last: float | None
     rate: float | None
+    workers: tuple[Worker, ...] = ()
+    ended: End | None = None
 
     @property
     def finished(self) -> bool:
@@ -45,8 +47,8 @@ class Status:
 
     @property
     def busy(self) -> bool:
-        """Whether somebody seems to be at work."""
-        return not self.finished and self.last is not None and self.last < BUSY
+        """Whether somebody is at work."""
+        return any(worker.alive for worker in self.workers)
 
     @property
     def remaining(self) -> float | None:
@@ -59,7 +61,7 @@ def status_of(folder: str | Path, now: float | None = None) -> Status:
 
     Args:
         folder: the --out folder of a sweep.
-        now: seconds since the epoch, the present when left out.
+        now: seconds since the epoch, the present by the folder's clock when left out.
 
     Raises:
         InputError: there is no sweep.
@@ -75,7 +77,7 @@ def status_of(folder: str | Path, now: float | None = None) -> Status:
     at = {key: written[f"{key}.npz"] for key in labels if f"{key}.npz" in written}
     begun = [key for key in labels if f".{key}.partial" in written and key not in at]
     times = [*at.values(), *(written[f".{key}.partial"] for key in begun)]
-    now = time.time() if now is None else now
+    now = clock(folder) if now is None else now
     return Status(
         points=len(labels),
         done=len(at),
@@ -83,6 +85,8 @@ def status_of(folder: str | Path, now: float | None = None) -> Status:
         missing=tuple(label for key, label in labels.items() if key not in at),
         last=max(now - max(times), 0.0) if times else None,
         rate=_rate(np.sort(np.array(list(at.values())))),
+        workers=tuple(workers_of(folder, now)),
+        ended=last_end(folder, now),
     )
 
 
@@ -109,7 +113,7 @@ def _rate(times: np.ndarray) -> float | None:
     last = times[-RECENT:]
     gaps = np.diff(last)
     if len(gaps):
-        pauses = np.flatnonzero(gaps > max(BUSY, PAUSE * float(np.median(gaps))))
+        pauses = np.flatnonzero(gaps > max(SHORTEST_PAUSE, PAUSE * float(np.median(gaps))))
         last = last[pauses[-1] + 1 :] if len(pauses) else last
     if len(last) < 2 or last[-1] <= last[0]:
         return None

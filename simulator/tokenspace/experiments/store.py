@@ -191,8 +191,8 @@ def read_sweep(folder: Path) -> tuple[dict[str, Any], list[Listed] | None]:
         ) from None
     except (OSError, Refused, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
-            f"{path}: cannot be read ({error}); restore it from the configuration file, or choose "
-            "another --out folder"
+            f"{path}: cannot be read ({error}). Finished points are safe: delete it and run "
+            "`tokenspace sweep` with its configuration again, or choose another --out folder"
         ) from None
 
 

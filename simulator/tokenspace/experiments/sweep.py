@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,14 @@ from tokenspace.experiments.config import Configuration, read_configuration
 from tokenspace.experiments.experiment import Execution, Point
 from tokenspace.experiments.point import complete_points
 from tokenspace.experiments.pool import run_in_pool, worthwhile
+from tokenspace.experiments.presence import at_work
 from tokenspace.experiments.results import load as load_file
 from tokenspace.experiments.select import select
 from tokenspace.experiments.shards import parse_shard, shard_of
 from tokenspace.experiments.store import begin, point_file
+from tokenspace.printable import counted
+
+SHOWN = 10  # damaged files that are named
 
 Progress = Callable[[int, int, Point], Any]
 
@@ -38,6 +43,8 @@ def run_sweep(
     strict: bool = False,
 ) -> tuple[int, int]:
     """Run the points that the folder does not hold yet; returns (computed now, points in all).
+
+    Points that are one experiment count once.
 
     Several runs may share one folder, on one machine or many: files appear whole or not at all.
 
@@ -77,21 +84,23 @@ def run_sweep(
     if shard is not None:
         part = shard_of(part, *parse_shard(shard))
     missing = _missing(folder, raw, points, part, strict)
-    done = len(part) - len(missing)
+    total = len({point.key for point in part})
+    done = total - len(missing)
 
     def tell(finished: int, point: Point) -> None:
         if progress is not None:
-            progress(done + finished, len(part), point)
+            progress(done + finished, total, point)
 
     if missing:
         tell(0, missing[0])
-        if scheduler is not None:
-            run_on_dask(folder, missing, execution, scheduler, tell, stop)
-        elif workers > 1 and (workers := worthwhile(missing, workers)) > 1:
-            run_in_pool(folder, missing, execution, workers, tell, stop)
-        else:
-            _run_here(folder, missing, execution, tell, stop)
-    return len(missing), len(part)
+        with at_work(folder, len(missing)) if hosts.is_writer() else nullcontext():
+            if scheduler is not None:
+                run_on_dask(folder, missing, execution, scheduler, tell, stop)
+            elif workers > 1 and (workers := worthwhile(missing, workers)) > 1:
+                run_in_pool(folder, missing, execution, workers, tell, stop)
+            else:
+                _run_here(folder, missing, execution, tell, stop)
+    return len(missing), total
 
 
 def _missing(
@@ -103,16 +112,29 @@ def _missing(
     """
     there = np.zeros(len(part), bool)
     problem: InputError | None = None
+    damaged: dict[str, InputError] = {}
     if hosts.is_writer():
         try:
             begin(folder, raw, points)
             for k, point in enumerate(part):
                 path = point_file(folder, point.key)
                 if path.exists() or path.is_symlink():
-                    loaded = load_file(path)  # nothing wrong is passed over in silence
-                    there[k] = not (strict and loaded.made_by_others)
+                    try:
+                        loaded = load_file(path)  # nothing wrong is passed over in silence
+                    except InputError as error:
+                        damaged[path.name] = error
+                    else:
+                        there[k] = not (strict and loaded.made_by_others)
         except InputError as error:
             problem = error
+    if damaged:
+        first, *others = damaged
+        some = ", ".join(others[:SHOWN]) + (", ..." if len(others) > SHOWN else "")
+        more = ""
+        if others:
+            count = counted(len(others), "more file of it is", "more files of it are")
+            more = f"\n{count} damaged as well: {some}"
+        problem = InputError(f"{damaged[first]}{more}")
     if hosts.any_host(problem is not None):
         raise problem or InputError(f"{folder}: process 0 cannot use it; see its message")
     there = hosts.from_writer(there)

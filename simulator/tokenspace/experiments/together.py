@@ -18,7 +18,7 @@ from tokenspace.experiments.experiment import Execution, Point
 from tokenspace.experiments.groups import Group
 from tokenspace.experiments.hosts import any_host
 from tokenspace.experiments.placement import Samples, Stack, stack
-from tokenspace.experiments.run import Run, begin_run
+from tokenspace.experiments.run import Run, begin_run, on_begun
 from tokenspace.experiments.simulate import SECONDS_BETWEEN_KEEPING
 from tokenspace.printable import counted
 from tokenspace.provenance import device_name
@@ -61,7 +61,7 @@ def run_group(group: Group, execution: Execution, hooks: Hooks) -> Iterator[tupl
     devices = choose_devices(execution.devices)
     name, slots = device_name(len(devices)), group.slots
     runs = [begin_run(p.experiment, hooks.begun(p)) for p in group.points]
-    notes = [_on_begun(run) for run in runs]
+    notes = [on_begun(run.seen.count) for run in runs]
     seconds = [0.0] * len(runs)
 
     def result_of(k: int) -> tuple[Point, Result]:
@@ -123,8 +123,3 @@ def _keep(group: Group, runs: list[Run], waiting: list[int], hooks: Hooks) -> No
     for k in waiting:
         if runs[k].seen.count:
             hooks.keep(group.points[k], runs[k].seen)
-
-
-def _on_begun(run: Run) -> tuple[str, ...]:
-    count = run.seen.count
-    return (f"{count} of the replicates were drawn before an interruption",) if count else ()

@@ -78,6 +78,7 @@ def draw_all(
     """
     import matplotlib.pyplot as plt
 
+    from tokenspace.figures.base import NothingToShow
     from tokenspace.figures.style import style_of
 
     out, style = Path(out), style_of(loaded)
@@ -85,7 +86,12 @@ def draw_all(
     try:
         out.mkdir(parents=True, exist_ok=True)
         for name in only or suited(loaded):
-            figure = draw(name, loaded, **options)
+            try:
+                figure = draw(name, loaded, **options)
+            except NothingToShow:
+                if only:
+                    raise
+                continue
             for suffix in suffixes:
                 path = out / f"{name}.{suffix}"
                 with plt.rc_context(style):

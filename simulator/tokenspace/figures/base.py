@@ -11,6 +11,10 @@ from tokenspace.errors import InputError
 from tokenspace.registry import ROOMS
 
 
+class NothingToShow(InputError):
+    """These results have nothing of what a figure shows; where all are drawn it is left out."""
+
+
 class Figure(ABC):
     """One theory figure, drawn from stored results and exact theory; never by sampling.
 
@@ -30,7 +34,11 @@ class Figure(ABC):
 
     @abstractmethod
     def draw(self, loaded: list[Any]) -> Any:
-        """A matplotlib Figure from (point, result) pairs."""
+        """A matplotlib Figure from (point, result) pairs.
+
+        Raises:
+            NothingToShow: it would be empty.
+        """
 
     @classmethod
     def of(cls, loaded: list[Any], **options: str) -> Any:

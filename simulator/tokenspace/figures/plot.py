@@ -13,6 +13,7 @@ from tokenspace.errors import InputError
 from tokenspace.experiments.dataset import SOURCE
 from tokenspace.experiments.results import load_results
 from tokenspace.figures import draw, suited
+from tokenspace.figures.base import NothingToShow
 from tokenspace.statistics.result import Result
 
 ONE = "divergence"  # what is drawn of a single result
@@ -40,9 +41,15 @@ def plot(
     loaded = _pairs(data)
     if not loaded:
         raise InputError("plot: there are no results to draw")
-    if figure is None:
-        figure = ONE if len(loaded) == 1 else suited(loaded)[0]
-    return draw(figure, loaded, **options)
+    if figure is not None:
+        return draw(figure, loaded, **options)
+    first, *others = (ONE,) if len(loaded) == 1 else suited(loaded)
+    for name in others:
+        try:
+            return draw(first, loaded, **options)
+        except NothingToShow:
+            first = name
+    return draw(first, loaded, **options)
 
 
 def _pairs(data: Any) -> list[Any]:

@@ -16,13 +16,26 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, LogNorm, Normalize
 
 from tokenspace.experiments.axes import short_names
-from tokenspace.figures.style import distinct, shades, some_labels, spread, words
+from tokenspace.figures.style import (
+    LONGEST_ENTRY,
+    LONGEST_SIDE,
+    distinct,
+    lines,
+    shades,
+    shortened,
+    some_labels,
+    spread,
+    words,
+)
 
 MOST_PANELS = 12
 MOST_CURVES = 40  # of a panel that is alone
 MOST_BESIDE = 12  # of a panel among others
 LARGEST_DRAWN = 1e100  # beyond, matplotlib's own arithmetic overflows
 SMALL = (4.0, 3.0)  # inches of a panel among others
+TALL = (4.0, 4.0)  # in one row, where the words at the side need the room
+LONGEST_TITLE = 31  # characters of a line above such a panel
+TITLE_SIZE = 10
 WIDE = 20.0  # ratio of the ends from which an axis of numbers is logarithmic
 
 
@@ -75,10 +88,10 @@ def groups_beside(loaded: Sequence[Any], along: Sequence[str]) -> tuple[list[Gro
     found: dict[str, list[int]] = {}
     for k in range(len(loaded)):
         if all(str(columns[a][k]) in kept[a] for a in others):
-            title = ", ".join(f"{names[a]} = {said[a][k]}" for a in others)
+            title = ", ".join(f"{words(names[a])} = {said[a][k]}" for a in others)
             found.setdefault(title, []).append(k)
     cut = [
-        f"{len(kept[a])} of {len(values[a])} values of {names[a]}"
+        f"{len(kept[a])} of {len(values[a])} values of {words(names[a], LONGEST_SIDE)}"
         for a in others
         if len(kept[a]) < len(values[a])
     ]
@@ -99,11 +112,12 @@ def panels_of(count: int, size: tuple[float, float], columns: int, shared: bool)
         The figure and its panels; of small multiples only outer ones have numbers at their sides.
     """
     columns = min(columns, count)
-    lines = -(-count // columns)
+    rows = -(-count // columns)
+    size = TALL if rows == 1 and size == SMALL else size
     figure, grid = plt.subplots(
-        lines,
+        rows,
         columns,
-        figsize=(size[0] * columns, size[1] * lines),
+        figsize=(size[0] * columns, size[1] * rows),
         squeeze=False,
         sharex=shared,
         sharey=shared,
@@ -116,6 +130,11 @@ def panels_of(count: int, size: tuple[float, float], columns: int, shared: bool)
         for axes in used[-columns:]:  # above a place that is empty too
             axes.tick_params(labelbottom=True)
     return figure, used
+
+
+def titled(axes: Any, title: str) -> None:
+    """Name a panel among others, in its own width."""
+    axes.set_title(lines(title, LONGEST_TITLE), fontsize=TITLE_SIZE)
 
 
 def wide(values: Any) -> bool:
@@ -165,12 +184,14 @@ class Sheet:
             if self.axis is not None:
                 most = MOST_BESIDE if many else MOST_CURVES
                 rows = spread(sorted(rows, key=values.__getitem__), most)
-            shown, title = some_labels([(labels or _labels(loaded))[k] for k in rows])
+            shown, title = some_labels(
+                [shortened((labels or _labels(loaded))[k], LONGEST_ENTRY) for k in rows]
+            )
             colours = distinct(len(rows))
             for k, label, colour in zip(rows, shown, colours, strict=True):
                 self.labels[k] = label
                 self.colours.setdefault(k, colour)
-            axes.set_title(group.title)
+            titled(axes, group.title) if many and not split else axes.set_title(group.title)
             self.titles.append(title)
             self.panels.append(Panel(axes, rows))
         if any(len(p.rows) < len(g.rows) for p, g in zip(self.panels, groups, strict=True)):
@@ -188,7 +209,7 @@ class Sheet:
         norm = (LogNorm if wide(values) else Normalize)(min(values), max(values))
         self.scale = ScalarMappable(norm, ListedColormap(shades(256)))
         self.colours = dict(enumerate(self.scale.to_rgba(np.array(values, float))))
-        self.name = short_names(axes_of(loaded))[self.axis]
+        self.name = words(short_names(axes_of(loaded))[self.axis], LONGEST_SIDE)
         return values
 
     def finish(self, title: str, xlabel: str, ylabel: str) -> Any:

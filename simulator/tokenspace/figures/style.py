@@ -32,6 +32,8 @@ STYLE: Any = {
 MOST_COLOURS = 20  # of the family tab20
 MOST_LABELS = 12
 LONGEST_NAME = 80
+LONGEST_SIDE = 30  # of an axis, beside it
+LONGEST_ENTRY = 48  # of a legend
 HIDDEN = "_nolegend_"
 
 
@@ -49,6 +51,15 @@ def shortened(text: str, longest: int) -> str:
         return text
     tail = (longest - 3) // 2
     return f"{text[: longest - 3 - tail]}...{text[-tail:]}"
+
+
+def lines(text: str, longest: int) -> str:
+    """A name in one line or two of so many characters at most."""
+    if len(text) <= longest:
+        return text
+    space = text.rfind(" ", 0, longest + 1)
+    cut = space if space > 0 else longest
+    return f"{text[:cut]}\n{shortened(text[cut:].strip(), longest)}"
 
 
 def style_of(loaded: Sequence[Any]) -> Any:

@@ -49,7 +49,7 @@ def adjacent_slopes(n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def require_points(what: str, n: np.ndarray, amplitude: Moments, least: int) -> None:
-    """Enough token counts, and an amplitude above 0 at each, so that a power law has a meaning.
+    """At least so many token counts, and an amplitude above 0 at each: a power law has a meaning.
 
     Raises:
         InputError: too few token counts, or D(n) is 0 in every replicate at some of them.
@@ -92,6 +92,13 @@ def local_exponent(n: np.ndarray, amplitude: Moments, ends: Moments | None = Non
         amplitude.count,
         _lesser(amplitude, slice(-1), slice(1, None)),
     )
+
+
+def no_exponent(amplitude: Moments) -> Exponent:
+    """The local exponent of one token count: at no n."""
+    none = np.zeros(0)
+    freedom = amplitude.degrees_of_freedom
+    return Exponent(none, none, np.zeros((0, 0)), amplitude.count, freedom)
 
 
 def secant_exponent(

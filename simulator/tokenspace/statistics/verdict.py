@@ -3,7 +3,8 @@
 PASS: every amplitude and exponent lies within the tolerance of the theory, and the data are good
 enough to exclude a larger deviation (two one-sided tests at level 5 % each, which need no
 correction because all must pass). FAIL: some deviation exceeds the tolerance (level 5 % over all
-tests together). UNDECIDED: neither can be said; more replicates are needed.
+tests together). UNDECIDED: neither can be said; more replicates are needed. A single n has no
+exponent: its amplitude alone is judged.
 
 All quantiles are Student's t with the degrees of freedom of the errors. Amplitudes are compared in
 logarithms, where their distribution leans less to the right.
@@ -22,10 +23,11 @@ from scipy import special
 
 from tokenspace import theory
 from tokenspace.errors import InputError, NoExactResult
+from tokenspace.printable import counted
 from tokenspace.statistics.amplitude import MEAN, RMS, theoretical_amplitude
 from tokenspace.statistics.enough import least_for_squares
 from tokenspace.statistics.estimate import Moments, t_quantile
-from tokenspace.statistics.exponent import Exponent, adjacent_slopes, require_points
+from tokenspace.statistics.exponent import Exponent, adjacent_slopes, no_exponent, require_points
 
 LEVEL = 0.05
 ANY = "any"  # of the regimes
@@ -135,8 +137,7 @@ def check(result: Any, tolerance: float = 0.02) -> Check:
             for the exponent; > 0.
 
     Raises:
-        InputError: the result has no model, fewer than two replicates, one grid point, or D(n) = 0
-            at some n.
+        InputError: the result has no model, fewer than two replicates, or D(n) = 0 at some n.
     """
     if result.model is None:
         raise InputError("check needs a model; these results were measured on given tokens")
@@ -144,23 +145,24 @@ def check(result: Any, tolerance: float = 0.02) -> Check:
     if result.replicates < 2:
         raise InputError("check needs at least 2 replicates: nothing is known of errors from 1")
     name, amplitude = result.amplitude()
-    require_points("check", result.n, amplitude, 2)
+    require_points("check", result.n, amplitude, 1)
     unknown = ""
     try:
         expected = theoretical_amplitude(result.model, result.n)
     except NoExactResult as error:
         expected, unknown = np.full(len(result.n), np.nan), str(error)
     _, to_slopes = adjacent_slopes(result.n)
-    slopes = result.local_exponent()
+    slopes = result.local_exponent() if len(result.n) > 1 else no_exponent(amplitude)
     expected_slopes = to_slopes @ np.log(expected)
     freedom = amplitude.degrees_of_freedom
     tests = 2 * len(result.n) - 1
+    within, beyond = (t_quantile(1 - p, freedom) for p in (LEVEL, LEVEL / (2 * tests)))
     relative = amplitude.standard_error / amplitude.mean
 
     def verdicts(deviation: np.ndarray, error: np.ndarray, allowed: float) -> np.ndarray:
         size = abs(deviation)
-        good = size + t_quantile(1 - LEVEL, freedom) * error < allowed
-        bad = size - t_quantile(1 - LEVEL / (2 * tests), freedom) * error > allowed
+        good = size + within * error < allowed
+        bad = size - beyond * error > allowed
         return np.where(good, "PASS", np.where(bad, "FAIL", "UNDECIDED"))
 
     ratio = np.log(amplitude.mean / expected)
@@ -274,17 +276,22 @@ def _overall(
     total = len(verdicts)
     if np.any(verdicts == "FAIL"):
         count = int(np.sum(verdicts == "FAIL"))
-        return "FAIL", f"{count} of {total} values lie more than {tolerance:g} off the theory", None
+        lie = "lies" if count == 1 else "lie"
+        reason = (
+            f"{count} of {counted(total, 'value')} {lie} more than {tolerance:g} off the theory"
+        )
+        return "FAIL", reason, None
     if np.all(verdicts == "PASS"):
-        reason = f"all {total} values within {tolerance:g} of the theory"
+        named = f"all {total} values" if total > 1 else "the one value is"
+        reason = f"{named} within {tolerance:g} of the theory"
         if p_value < 1e-3:
             reason += f" (though the difference is significant, p = {p_value:.1g})"
         return "PASS", reason, None
     undecided = int(np.sum(verdicts == "UNDECIDED"))
-    reason = f"too few replicates to tell for {undecided} of {total} values; "
+    reason = f"too few replicates to tell for {undecided} of {counted(total, 'value')}; "
     worst = max(
         float(np.max(amplitude.deviation_error)) / math.log1p(tolerance),
-        float(np.max(exponent.deviation_error)) / tolerance,
+        float(np.max(exponent.deviation_error, initial=0)) / tolerance,
     )
     needed = _replicates_needed(worst, replicates)
     if needed is None:

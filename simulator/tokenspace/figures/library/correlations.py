@@ -10,12 +10,13 @@ import numpy as np
 
 from tokenspace import theory
 from tokenspace.errors import NoExactResult
-from tokenspace.figures.base import Figure
-from tokenspace.figures.style import spread
+from tokenspace.figures.base import Figure, NothingToShow
+from tokenspace.figures.style import lines, spread
 from tokenspace.grids import log_grid
 from tokenspace.registry import register
 
 MOST_PANELS = 4
+LONGEST_TITLE = 36
 NAMES = (("psi_equal", "equal"), ("psi_within", "within"), ("psi_cross", "cross"))
 
 
@@ -35,16 +36,10 @@ class Correlations(Figure):
         """One panel for each point whose psi's were measured (at most four, evenly spread)."""
         measured = spread([(p, r) for p, r in loaded if r.correlations], MOST_PANELS)
         if not measured:
-            figure, axes = plt.subplots()
-            axes.text(
-                0.5,
-                0.5,
-                'no psi\'s in these results:\nset statistics = ["correlations"]',
-                ha="center",
-                va="center",
+            raise NothingToShow(
+                "the figure correlations shows psi's, but none were measured; set statistics = "
+                '["correlations"] in [run]'
             )
-            axes.set_axis_off()
-            return figure
         figure, panels = plt.subplots(
             1, len(measured), figsize=(5 * len(measured), 4.4), squeeze=False, layout="constrained"
         )
@@ -67,7 +62,11 @@ class Correlations(Figure):
                 )
                 if exact is not None:
                     panel.plot(n, getattr(exact, field), color=f"C{k}", linewidth=1.2)
-            panel.set(xscale="log", xlabel="number of vision tokens $n$", title=point.label)
+            panel.set(
+                xscale="log",
+                xlabel="number of vision tokens $n$",
+                title=lines(point.label, LONGEST_TITLE),
+            )
         figure.legend(
             *panels[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=3
         )

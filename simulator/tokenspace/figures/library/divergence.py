@@ -8,13 +8,14 @@ import numpy as np
 
 from tokenspace import theory
 from tokenspace.errors import InputError
-from tokenspace.figures.base import Figure
+from tokenspace.figures.base import Figure, NothingToShow
 from tokenspace.figures.sheet import panels_of
-from tokenspace.figures.style import spread
+from tokenspace.figures.style import lines, spread
 from tokenspace.registry import register
 from tokenspace.statistics.amplitude import MEDIAN, amplitude_of
 
 MOST_PANELS = 6
+LONGEST_TITLE = 44
 
 
 @register
@@ -30,6 +31,9 @@ class Divergence(Figure):
         """
         if not loaded:
             raise InputError("the figure divergence shows results, but none are given")
+        loaded = [(point, result) for point, result in loaded if result.mean.any()]
+        if not loaded:
+            raise NothingToShow("the figure divergence shows D(n), but it is 0 at every point")
         width = [_effective_dimension(result.known_model) for _, result in loaded]
         most = sorted(width)[min(MOST_PANELS, len(loaded)) - 1]
         few = [pair for pair, w in zip(loaded, width, strict=True) if w <= most]
@@ -52,7 +56,7 @@ class Divergence(Figure):
                 label = rf"$\lambda\sqrt{{\Upsilon(n)}}$, $\lambda$ = {scale:.4f}"
                 panel.plot(result.n, scale * root, "k-", linewidth=1, label=label)
             panel.set(xscale="log", yscale="log", xlabel="$n$ (tokens)")
-            panel.set_title(point.label, fontsize=9)
+            panel.set_title(lines(point.label, LONGEST_TITLE), fontsize=9)
             panel.minorticks_off()
             panel.legend(fontsize=8)
         for panel in panels[::3]:

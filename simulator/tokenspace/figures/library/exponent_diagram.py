@@ -8,7 +8,7 @@ import numpy as np
 
 from tokenspace import theory
 from tokenspace.errors import InputError, NoExactResult
-from tokenspace.figures.base import Figure
+from tokenspace.figures.base import Figure, NothingToShow
 from tokenspace.figures.sheet import Group, Sheet, numeric_axes
 from tokenspace.figures.style import HIDDEN
 from tokenspace.registry import register
@@ -91,14 +91,15 @@ class ExponentDiagram(Figure):
             for (point, _), scale in zip(loaded, scales, strict=True)
         ]
         sheet = Sheet(loaded, split, (10, 4.5) if split else (10, 6), labels)
-        few = len(sheet.panels) <= 2
+        few, empty = len(sheet.panels) <= 2, True
         for axes, rows in sheet.panels:
             axes.set_xscale("log")  # first: where nothing is drawn the limits must be > 0
             for k in rows:
                 _, result = loaded[k]
                 middle, slopes = exact[k] if k in exact else exact_slopes(result)
                 colour, label = sheet.colours[k], sheet.label(k)
-                if slopes is not None:
+                if slopes is not None and np.isfinite(slopes).any():
+                    empty = False
                     width = 1.3 if few else 0.8
                     axes.plot(middle / scales[k], slopes, color=colour, lw=width, label=label)
                     label = HIDDEN
@@ -106,6 +107,7 @@ class ExponentDiagram(Figure):
                     found = result.local_exponent()
                 except InputError:  # one n, or D = 0 at some: there is no exponent to show
                     continue
+                empty = False
                 axes.errorbar(
                     found.n / scales[k],
                     found.mean,
@@ -131,6 +133,11 @@ class ExponentDiagram(Figure):
                     )
             if families:
                 axes.set_ylim(*OF_FAMILIES)
+        if empty:
+            raise NothingToShow(
+                "the figure exponent_diagram shows slopes between token counts, but no point has "
+                "two with D > 0; choose --figure growth or divergence"
+            )
         if not families:  # panels share their scale, which noise shall not set
             first = sheet.panels[0].axes
             first.set_ylim(np.clip(first.get_ylim(), *WIDEST))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tokenspace.errors import NoExactResult
-from tokenspace.figures.base import Figure
+from tokenspace.figures.base import Figure, NothingToShow
 from tokenspace.figures.sheet import Sheet, numeric_axes
 from tokenspace.figures.style import HIDDEN
 from tokenspace.registry import register
@@ -26,7 +26,7 @@ class Growth(Figure):
     def draw(self, loaded: list[Any]) -> Any:
         """The amplitude of D that has an exact theory: its mean, root mean square or median."""
         sheet = Sheet(loaded)
-        few = len(sheet.panels) <= 2
+        few, empty = len(sheet.panels) <= 2, True
         for axes, rows in sheet.panels:
             axes.set(xscale="log", yscale="log")
             for k in rows:
@@ -42,10 +42,15 @@ class Growth(Figure):
                     exact = None
                 if exact is not None:
                     exact = np.where(exact > 0, exact, np.nan)
-                    axes.plot(result.n, exact, color=colour, lw=1.3 if few else 0.8, label=label)
+                    kind = "-" if len(exact) > 1 else "_"  # one n has no line: a stroke
+                    width = 1.3 if few else 0.8
+                    axes.plot(result.n, exact, kind, color=colour, lw=width, ms=14, label=label)
                     label = HIDDEN
                 size = 3.5 if few else 1.5
                 axes.plot(result.n[keep], found[keep], "o", color=colour, ms=size, label=label)
+                empty &= not keep.any()
+        if empty:
+            raise NothingToShow("the figure growth shows D(n), but D(n) = 0 at every point and n")
         return sheet.finish(
             "D(n): points simulated, lines exact",
             "number of tokens $n$",

@@ -12,15 +12,17 @@ from tokenspace import theory
 from tokenspace.errors import InputError, NoExactResult
 from tokenspace.experiments.axes import short_names
 from tokenspace.experiments.layout import as_grid
-from tokenspace.figures.base import Figure
+from tokenspace.figures.base import Figure, NothingToShow
 from tokenspace.figures.sheet import (
     SMALL,
     axes_of,
     groups_beside,
     numeric_axes,
     panels_of,
+    titled,
     wide,
 )
+from tokenspace.figures.style import LONGEST_SIDE, words
 from tokenspace.registry import register
 from tokenspace.statistics.derived import Derived, derive
 
@@ -69,13 +71,20 @@ class PhaseDiagram(Figure):
         Cells without a point are white.
         """
         x, y = self._sides(loaded)
-        names = short_names(axes_of(loaded))
+        names = {a: words(s, LONGEST_SIDE) for a, s in short_names(axes_of(loaded)).items()}
         groups, cut = groups_beside(loaded, [x, y])
         several = len(groups) > 1
-        shown = [(p, g) for g in groups for p in ((GAMMA,) if several else PANELS)]
         rows = sorted({k for g in groups for k in g.rows})
         found = {k: derive(loaded[k][1], TOLERANCE) for k in rows}
-        limits = _limits([GAMMA.value(d) for d in found.values()]) if several else None
+        panels = [p for p in PANELS if not np.isnan([p.value(d) for d in found.values()]).all()]
+        if not panels:
+            raise NothingToShow(
+                "the phase diagram shows exponents, n_balance and deviations from the theory, but "
+                "no point has any; they take 2 token counts with D > 0, or an exact theory"
+            )
+        only = GAMMA if GAMMA in panels else panels[0]  # of small multiples
+        shown = [(p, g) for g in groups for p in ((only,) if several else panels)]
+        limits = _limits([only.value(d) for d in found.values()]) if several else None
         crossed = theory_known = False
         size = SMALL if several else (5.2, 4.2)
         figure, used = panels_of(len(shown), size, 2 if len(shown) <= 4 else 4, shared=several)
@@ -100,23 +109,23 @@ class PhaseDiagram(Figure):
             if min(gamma.shape) > 1 and len(known) and known.min() < BOUNDARY < known.max():
                 crossed = True
                 axes.contour(*sides, gamma.T, [BOUNDARY], colors="black", linewidths=1.5)
-            axes.set_title(group.title or panel.title)
+            titled(axes, group.title) if several else axes.set_title(panel.title)
             if not several:
                 axes.set(xlabel=names[x], ylabel=names[y])
         if several:
-            _bar(figure, drawn, used, GAMMA, extend)
+            _bar(figure, drawn, used, only, extend)
             figure.supxlabel(names[x])
             figure.supylabel(names[y])
         line = r"line: $n = n_{balance}$, exact at the points"
         other = (
             r"$n = n_{balance}$ is not crossed here" if theory_known else "no theory is known here"
         )
-        words = [line if crossed else other]
+        said = [line if crossed else other]
         if several:
-            words.insert(0, GAMMA.title)
+            said.insert(0, only.title)
         if cut:
-            words.append(f"shown: {cut}")
-        figure.suptitle("; ".join(words))
+            said.append(f"shown: {cut}")
+        figure.suptitle("; ".join(said))
         return figure
 
     def _sides(self, loaded: list[Any]) -> tuple[str, str]:
