@@ -1,11 +1,22 @@
-"""Write forecasts.md: what the shipped curves say of each law. `python docs/forecasts.py`."""
+"""Write forecasts.md: what the shipped curves say of each law. `python docs/forecasts.py`.
+
+Names of sections (paper, published, later, coverage) make only those; every draw has a fixed seed.
+"""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from tokenspace.scaling.curves import read_curves
 from tokenspace.scaling.fit import chosen_method
+from tokenspace.scaling.forecast import Task, cases
+from tokenspace.scaling.laws import known_laws
+from tokenspace.scaling.optimise import Logs
 from tokenspace.scaling.outcome import Outcome, judge
 from tokenspace.scaling.subsets import subsets
 
@@ -15,6 +26,25 @@ TITLES = {
     "paper": "The paper's 36 curves, the last 3 of 10 counts",
     "published": "70 curves of other papers, the last count",
     "later": "33 curves that nothing was tuned on, the last count",
+}
+
+N = np.array([1, 8, 16, 32, 64, 128, 256, 384, 512, 768.0])
+TRUTHS = {
+    "power": (12, -0.25),
+    "logarithm": (20, 0.15),
+    "crossover": (20, 0.1, 30),
+    "saturating": (80, 0.6, 0.5),
+    "offset": (20, 0.5, 0.3),
+    "broken": (20, -0.3, -0.05, 32),
+}
+RUNS = 300  # curves of a law
+SETTINGS: dict[str, tuple[Any, ...]] = {  # noise of log S, loss, degrees of freedom
+    "normal, 2 %": (0.02,),
+    "normal, 10 %": (0.1,),
+    "normal, 5 %": (0.05,),
+    "heavy tails, 5 %": (0.05, "squares", 3),
+    "normal, 5 %, Huber": (0.05, "huber"),
+    "heavy tails, 5 %, Huber": (0.05, "huber", 3),
 }
 
 
@@ -69,10 +99,48 @@ def words(found: dict[str, Outcome]) -> str:
     return "\n".join(f"- {name}: {' '.join(outcome.words())}" for name, outcome in found.items())
 
 
-def sections() -> dict[str, str]:
-    """The generated part of the page, by name of the file of curves."""
+def curves_of(name: str, noise: float, freedom: float, runs: int) -> list[Logs]:
+    """Curves of a law at ten counts, log S scattered by `noise`; heavy tails: Student's t."""
+    law = known_laws()[name]
+    log_score = np.log(law.score(dict(zip(law.parameters, TRUTHS[name], strict=True)), N))
+    rng = np.random.default_rng(runs)
+    drawn = rng.standard_normal((runs, len(N)))
+    if np.isfinite(freedom):
+        drawn = rng.standard_t(freedom, (runs, len(N))) / np.sqrt(freedom / (freedom - 2))
+    return [(np.log(N), log_score + noise * row, np.ones(len(N))) for row in drawn]
+
+
+def held(name: str, noise: float, loss: str = "squares", freedom: float = np.inf) -> str:
+    """Least and largest share of scores in 95 % intervals of forecasts from the first 5, 7, 9."""
+    curves = curves_of(name, noise, freedom, RUNS)
+    method = chosen_method(name, 0.95, None, loss)
+    shares = []
+    for origin in (5, 7, 9):
+        tasks = [Task(k, origin, len(N) - origin) for k in range(RUNS)]
+        table = cases(curves, tasks, method)
+        if name in set(table["law"]):
+            shares.append(100 * table.loc[table["law"] == name, "held"].mean())
+    return f"{min(shares):.1f} to {max(shares):.1f}"
+
+
+def coverage_table() -> str:
+    """Shares of new scores that intervals of each law hold on curves of its own, a row a law."""
+    heads = ["law", *SETTINGS]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    for name in TRUTHS:
+        cells = [held(name, *how) for how in SETTINGS.values()]
+        lines.append("| " + " | ".join([name, *cells]) + " |")
+    return "\n".join(lines)
+
+
+def sections(wanted: Sequence[str] = ()) -> dict[str, str]:
+    """The generated parts of the page, by name of the file of curves; all, or those wanted."""
     made = {}
+    if not wanted or "coverage" in wanted:
+        made["coverage"] = coverage_table()
     for source, title in TITLES.items():
+        if wanted and source not in wanted:
+            continue
         found = outcomes(source)
         parts = [f"## {title}", skill_table(next(iter(found.values())))]
         parts += [
@@ -86,7 +154,7 @@ def sections() -> dict[str, str]:
 
 if __name__ == "__main__":
     text = PAGE.read_text()
-    for source, made in sections().items():
+    for source, made in sections(sys.argv[1:]).items():
         start, end = f"<!-- {source} -->\n", f"\n<!-- end of {source} -->"
         before, rest = text.split(start)
         text = before + start + made + end + rest.split(end)[1]

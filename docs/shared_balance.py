@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,14 @@ from tokenspace.scaling.joint.family import Family, abscissa
 from tokenspace.scaling.joint.forecast import skill
 from tokenspace.scaling.joint.noise import KINDS, Noise
 from tokenspace.scaling.joint.power import power
-from tokenspace.scaling.joint.ratios import deviance, drawn_ratios, p_value, ratios, upper
+from tokenspace.scaling.joint.ratios import (
+    deviance,
+    drawn_ratios,
+    few_counts,
+    p_value,
+    ratios,
+    upper,
+)
 from tokenspace.scaling.joint.sensitivity import Row, by_model, study
 from tokenspace.scaling.laws import known_laws
 from tokenspace.scaling.plan import plan_curves, smallest
@@ -29,6 +37,7 @@ from tokenspace.scaling.predict import predict_scores
 PAGE = Path(__file__).with_suffix(".md")
 N = np.array([1.0, 8, 16, 32, 64, 128, 256, 384, 512, 768])
 SHORT = {"vision_question_queries": "with question", "vision_queries_ft": "without question"}
+ERRORS = {"8 and 1 %, given": True, "8 and 1 %, ignored": False, "alike": False}
 LAWS = {
     "power": (30.0, -0.08),
     "logarithm": (30.0, 0.15),
@@ -117,40 +126,77 @@ def powers(curves: Sequence[Curve]) -> list[str]:
     return table(["series", "noise", "test", "truth", *settings], lines)
 
 
+def drawn_set(
+    drawn: Family, place: int, kind: str, runs: int = 199, seed: int = 1
+) -> tuple[bool, bool]:
+    """Whether the 95 % set of drawn curves holds the n_balance at `place`; whether shape rejects.
+
+    As `fit_joint` has it, but for the limit, which is drawn at the truth alone.
+    """
+    profile = deviance(drawn)
+    best = float(drawn.grid[profile.argmin()])
+    noise = Noise.of(drawn, best)
+    more = noise.draw(kind, np.random.default_rng(seed), runs, drawn.weight)
+    reached = deviance(drawn, drawn.fitted(drawn.grid[place]) + more)[:, place]
+    limit = upper(reached, 0.95) * few_counts(kind, len(drawn.names), len(drawn.n), 0.95)
+    null = drawn_ratios(drawn, drawn.fitted(best), noise, kind, runs, seed)[2]
+    return bool(profile[place] <= limit), p_value(float(ratios(drawn)[2]), null) <= 0.05
+
+
 def coverage_of_sets(curves: Sequence[Curve], runs: int, seed: int = 1) -> list[str]:
     """How often the confidence set holds the true n_balance, and `shape` rejects a true shape.
 
     Normal noise, with a part that all curves of a count have in common.
     """
-    family = Family.of(curves)
-    measured = Noise.of(family, 0.0)
     lines = []
-    for balance in (0.0, 10.0, 100.0):
+    for count, balance, common in product((6, 12, 36), (0.0, 10.0, 100.0), (0.0, 0.5)):
+        family = Family.of(curves[:count])
+        deviations = Noise.of(family, 0.0).deviations[:, None]
         place = int(np.argmin(abs(family.grid - balance)))
         truth = family.fitted(family.grid[place])
-        for common in (0.0, 0.5):
-            rng = np.random.default_rng(seed)
-            held, wrong = dict.fromkeys(KINDS, 0), dict.fromkeys(KINDS, 0)
-            for _ in range(runs):
-                own, shared = (rng.standard_normal(s) for s in (truth.shape, truth.shape[1:]))
-                scatter = np.sqrt(1 - common) * own + np.sqrt(common) * shared
-                drawn = replace(family, log_score=truth + measured.deviations[:, None] * scatter)
-                profile = deviance(drawn)
-                noise = Noise.of(drawn, float(drawn.grid[profile.argmin()]))
-                for kind in KINDS:
-                    again = drawn.fitted(family.grid[place])
-                    more = noise.draw(kind, np.random.default_rng(seed), 199, drawn.weight)
-                    limit = upper(deviance(drawn, again + more)[:, place], 0.95)
-                    held[kind] += int(profile[place] <= limit)
-                    best = drawn.fitted(float(drawn.grid[profile.argmin()]))
-                    null = drawn_ratios(drawn, best, noise, kind, 199, seed)[2]
-                    wrong[kind] += int(p_value(float(ratios(drawn)[2]), null) <= 0.05)
-            name = "none" if balance == 0 else f"{balance:g}"
-            cells = [f"{100 * counted[k] / runs:.1f}" for counted in (held, wrong) for k in KINDS]
-            lines.append([name, f"{common:g}", *cells])
-    heads = ["true n_balance", "correlation of curves"]
+        rng = np.random.default_rng(seed)
+        held, wrong = dict.fromkeys(KINDS, 0), dict.fromkeys(KINDS, 0)
+        for _ in range(runs):
+            own, shared = (rng.standard_normal(s) for s in (truth.shape, truth.shape[1:]))
+            scatter = np.sqrt(1 - common) * own + np.sqrt(common) * shared
+            drawn = replace(family, log_score=truth + deviations * scatter)
+            for kind in KINDS:
+                holds, rejects = drawn_set(drawn, place, kind)
+                held[kind] += holds
+                wrong[kind] += rejects
+        name = "none" if balance == 0 else f"{balance:g}"
+        cells = [f"{100 * counted[k] / runs:.1f}" for counted in (held, wrong) for k in KINDS]
+        lines.append([str(count), name, f"{common:g}", *cells])
+    heads = ["curves", "true n_balance", "correlation of curves"]
     heads += [f"{said}, {k}" for said in ("held", "shape rejected") for k in KINDS]
     return table(heads, lines)
+
+
+def coverage_with_errors(runs: int, seed: int = 4) -> list[str]:
+    """How often sets hold the true n_balance of six curves whose standard errors are known.
+
+    Errors of log S of 8 % at the smallest and largest n and 1 % between, or 3 % everywhere.
+    """
+    lines = []
+    slopes = np.linspace(0.1, 0.35, 6)
+    for balance, (said, known) in product((10.0, 60.0), ERRORS.items()):
+        rng = np.random.default_rng(seed)
+        held = dict.fromkeys(KINDS, 0)
+        for _ in range(runs):
+            ends = np.r_[0.08, np.full(len(N) - 2, 0.01), 0.08]
+            own = np.tile(np.full(len(N), 0.03) if said == "alike" else ends, (6, 1))
+            score = 20 * np.exp(slopes[:, None] * abscissa(N, np.array([balance]))[0])
+            score *= np.exp(own * rng.standard_normal(own.shape))
+            curves = [
+                Curve(str(k), N, s, error=s * e if known else None)
+                for k, (s, e) in enumerate(zip(score, own, strict=True))
+            ]
+            family = replace(Family.of(curves), near=balance, width=0.1)
+            place = int(np.argmin(abs(family.grid - balance)))
+            for kind in KINDS:
+                held[kind] += drawn_set(family, place, kind)[0]
+        lines.append([f"{balance:g}", said, *(f"{100 * held[k] / runs:.1f}" for k in KINDS)])
+    return table(["true n_balance", "errors", *(f"held, {k}" for k in KINDS)], lines)
 
 
 def coverage_of_predictions(runs: int, seed: int = 2) -> list[str]:
@@ -251,7 +297,8 @@ def parts(runs: int) -> dict[str, Callable[[], list[str]]]:
         "fits": lambda: fits(rows()),
         "forecasts": lambda: forecasts(rows()),
         "power": lambda: powers(curves),
-        "sets": lambda: coverage_of_sets(next(iter(by_model(curves).values())), runs),
+        "sets": lambda: coverage_of_sets(curves, runs // 2),
+        "errors": lambda: coverage_with_errors(runs // 2),
         "predictions": lambda: coverage_of_predictions(runs // 2),
         "plans": lambda: coverage_of_plans(runs // 4),
     }

@@ -55,3 +55,10 @@ def test_counts_between_the_papers_laws():
         f"best on {saturating.sum()} of the 36 curves, the crossover on {crossover.sum()} and the "
         f"power law on {power.sum()}; on the other {alike.sum()} the crossover lies outside"
     ) in said
+
+
+@pytest.mark.slow
+def test_shares_that_intervals_hold():
+    """Of the power law all cells, by the command's own function; Huber's too."""
+    cells = [forecasts.held("power", *how) for how in forecasts.SETTINGS.values()]
+    assert f"| power | {' | '.join(cells)} |" in PAGE, "run: python docs/forecasts.py coverage"

@@ -48,14 +48,26 @@ def test_ratios_and_forecasts_of_the_page_are_those_of_the_data():
 def test_words_of_the_page_are_those_of_its_tables():
     """What the text says of excluded values and coverage."""
     lines = [k.split(" | ") for k in table("fits").splitlines() if "with" in k and "|" in k]
-    ends = [tuple(map(float, cells[4].split(" to "))) for cells in lines if "question" in cells[0]]
-    assert len(ends) == 8 and all(low <= 60 and high >= 400 for low, high in ends)
+    own = [c for c in lines if "question" in c[0]]
+    without_first = [c[4] for c in own if "n = 1" in c[1] or "all confounds" in c[1]]
+    assert without_first == ["nothing"] * 4
+    ends = [tuple(map(float, c[4].split(" to "))) for c in own if c[1] == "all points"]
+    assert len(ends) == 2 and all(low <= 10 and high >= 130 for low, high in ends)
+    apart = [tuple(map(float, c[3].split(" to "))) for c in own]
+    assert all(low <= 22 and high >= 1100 for low, high in apart)
     p = [float(c[7].split(", ")[1].rstrip(") ")) for c in lines]
     assert max(p) < 0.05, "shape is refused in every row"
-    sets = [k.split(" | ") for k in table("sets").splitlines()[3:] if k.startswith("|")]
-    common = [c for c in sets if c[1] == "0.5"]
-    assert {f"{min(float(c[2]) for c in common):.0f}"} <= {"56", "57"}
-    assert min(float(c[3]) for c in sets) >= 91
+    sets = [k.split(" | ") for k in held_lines("sets")]
+    together = [c for c in sets if c[2] == "0.5"]
+    said = " ".join(PAGE.split())
+    low, high = (f"{f(float(c[3]) for c in together):.0f}" for f in (min, max))
+    assert f"the independent set holds the truth in {low} to {high} %" in said
+    low, high = (f"{f(float(c[4]) for c in sets):.0f}" for f in (min, max))
+    assert f"that of blocks in {low} to {high} %" in said
+    assert len(sets) == 18 and min(float(c[4]) for c in sets) >= 93
+    errors = {tuple(c[:2]): c for c in (k.strip("| ").split(" | ") for k in held_lines("errors"))}
+    given = [float(v) for (_, how), c in errors.items() if "given" in how for v in c[2:]]
+    assert min(given) >= 90
     assert all(float(c[4]) >= 93 for c in [k.split(" | ") for k in held_lines("plans")])
 
 

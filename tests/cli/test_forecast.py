@@ -3,7 +3,10 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
+
+from tokenspace.scaling import outcome
 
 N = np.array([1, 8, 16, 32, 64, 128, 256, 384])
 WAVE = 0.01 * np.array([1, -2, 1, 2, -1, -1, 2, -2])
@@ -71,3 +74,51 @@ def test_names_of_curves_turn_no_line_round_and_short_curves_cost_no_other(call,
     status, out, err = call(command, tmp_path / "c.csv", *more)
     assert status == 0 and "\u202e" not in out + err
     assert "left out" in out + err
+
+
+def test_every_forecast_goes_into_a_file(call, csv, tmp_path):
+    out = tmp_path / "all.csv"
+    laws = ("--law", "power,saturating")
+    status, said, _ = call("forecast", csv, *laws, "--hold", 2, "--out", out)
+    table = pd.read_csv(out)
+    assert status == 0 and str(out) in said.replace("\n", "")
+    assert set(table["points"]) == {"all points", "without: odd"}
+    assert len(table) == 2 * 8 * 2 * 4  # subsets, curves, n, forecasters
+    first = table[(table["curve"] == "m / b3") & (table["law"] == "power")].iloc[0]
+    assert first["model"] == "m" and first["n"] == 256 and first["low"] < first["forecast"]
+    status, _, err = call("forecast", csv, "--out", tmp_path / "none" / "all.csv")
+    assert status == 2 and "must be a file FILE.csv in a folder that exists" in err
+
+
+def test_errors_of_many_curves_are_pooled_and_cut(call, tmp_path):
+    """50 curves: medians of each model, and the curves at both ends."""
+    rng = np.random.default_rng(0)
+    lines = ["model,benchmark,n,score"]
+    for k in range(50):
+        score = 60 * (1 - 0.6 * N**-0.5) * np.exp(0.02 * rng.standard_normal(len(N)))
+        lines += [f"m{k % 5},b{k},{n},{s:.4f}" for n, s in zip(N, score, strict=True)]
+    path = tmp_path / "many.csv"
+    path.write_text("\n".join(lines) + "\n")
+    status, out, _ = call("forecast", path, "--law", "power", "--curves")
+    out = " ".join(out.split())
+    assert status == 0 and "Median error of the curves of a model" in out
+    assert all(f" m{k} " in out for k in range(5))
+    assert sum(f"/ b{k} " in out for k in range(50)) == 16 and "--out FILE.csv" in out
+
+
+def test_what_was_done_before_an_interruption_is_shown(call, csv, monkeypatch):
+    real, calls = outcome.judge, []
+
+    def judge(*given):
+        calls.append(given)
+        if len(calls) == stops:
+            raise KeyboardInterrupt
+        return real(*given)
+
+    monkeypatch.setattr(outcome, "judge", judge)
+    stops = 2
+    status, out, err = call("forecast", csv, "--law", "power,saturating")
+    assert status == 130 and "all points:" in out and "stopped: without: odd: not forecast" in err
+    stops = len(calls) + 1
+    status, out, err = call("forecast", csv, "--law", "power,saturating")
+    assert status == 130 and out == "" and "all points, without: odd: not forecast" in err

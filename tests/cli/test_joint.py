@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from tokenspace.cli.joint import p_words
+from tokenspace.cli.joint_tables import p_words
+from tokenspace.scaling.joint import sensitivity
 
 N = [1, 8, 16, 64, 128, 256, 512]
 
@@ -59,6 +60,33 @@ def test_joint_with_power(call, csv):
     status, out, _ = call("joint", csv, "--runs", 99, "--power", "--hold", 5)
     assert status == 0 and "Power at 5 %, a" in out and "noise x 0.25, 7 n" in out
     assert "too short to hold 5 n out" in out
+
+
+def test_joint_of_many_models_counts_them_and_shows_the_ends(call, csv):
+    lines = csv.read_text().splitlines()
+    own = [k.split(",", 1)[1] for k in lines if k.startswith("a,")]
+    rows = [f"m{model},{row}" for model in range(25) for row in own]
+    csv.write_text("\n".join([lines[0], *rows]))
+    status, out, _ = call("joint", csv, "--runs", 99)
+    assert status == 0 and "how many models" in out and "the 8 of 25 models" in out
+    assert "All 50 rows: --json." in out and "every model" in out
+    assert "25 models: not fitted all together" in out and "all together │" not in out
+
+
+def test_joint_fits_before_an_interruption_are_shown(call, csv, monkeypatch):
+    real = sensitivity.fit_joint
+    found = []
+
+    def fit(*given, **options):
+        if len(found) == 2:
+            raise KeyboardInterrupt
+        found.append(real(*given, **options))
+        return found[-1]
+
+    monkeypatch.setattr(sensitivity, "fit_joint", fit)
+    status, out, err = call("joint", csv, "--runs", 99)
+    assert status == 130 and "stopped: 2 of 6 joint fits were made" in err
+    assert "(a)" in out and "(b)" not in out
 
 
 def test_joint_says_what_is_wrong(call, csv):

@@ -6,6 +6,7 @@ from scipy import stats
 
 import tokenspace as ts
 from tokenspace.scaling.joint.family import abscissa
+from tokenspace.statistics.balance import balance_quantiles, fit_balance
 
 GRID = [1, 2, 4, 8, 16, 32, 64, 128, 256]
 BALANCE, BETA = 39.0, 0.3  # of psi's 0.2, 0.12, 0.1
@@ -178,3 +179,14 @@ def test_tokens_without_errors_are_refused():
     whole = ts.measure(pictures, pairs="all", groups=[0, 0, 1])
     with pytest.raises(ts.TokenspaceError, match="errors of the psi's are not known"):
         ts.predict_scores(whole, {2: 1.0, 4: 2.0, 8: 3.0})
+
+
+def test_confidence_of_n_balance_is_the_ends_of_its_intervals(many):
+    """Each share against the interval of its level, fitted anew."""
+    upsilon = many.cosine_upsilon()
+    shares = np.array([0.01, 0.2, 0.45, 0.6, 0.975])
+    found = balance_quantiles(many.n, upsilon, shares)
+    for p, value in zip(shares, found, strict=True):
+        low, high = fit_balance(many.n, upsilon, abs(2 * p - 1)).interval
+        assert value == pytest.approx(low if p < 0.5 else high, rel=1e-12)
+    assert (np.diff(found) > 0).all()

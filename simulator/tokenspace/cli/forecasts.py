@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tokenspace.cli.common import Json, app, messages, progress_bar
-from tokenspace.cli.present import dense_table, document, stdout
+from tokenspace.cli.present import document
 from tokenspace.errors import InputError
 from tokenspace.printable import counted, shown
 
@@ -30,7 +30,7 @@ Csv = Annotated[
         "36 when left out."
     ),
 ]
-SHORT = {"power": "power law", "no change": "no change"}
+INTERRUPTED = 130  # exit status after ctrl-c
 
 
 def read(csv: str | None) -> list[Curve]:
@@ -82,7 +82,12 @@ def forecast(
     top: Top = None,
     chance: Chance = 0.0,
     loss: Loss = "squares",
-    curves: Annotated[bool, typer.Option("--curves", help="Also each curve's errors.")] = False,
+    curves: Annotated[
+        bool, typer.Option("--curves", help="Also errors of each curve; of many, by model.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="FILE.csv for every forecast, a row a law and score.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Forecast the last scores of measured curves from the earlier ones, by every law.
@@ -90,39 +95,60 @@ def forecast(
     Says which law's forecasts are nearest, against the power law and against no change at all; how
     often the intervals held; and what becomes of it without points that are not like the others.
     """
+    from rich.markup import escape
+
+    from tokenspace.cli.forecast_tables import show_curves, show_skill, show_subsets
     from tokenspace.scaling.fit import chosen_method
-    from tokenspace.scaling.outcome import judge
+    from tokenspace.scaling.outcome import judge, table_of
     from tokenspace.scaling.subsets import subsets
 
+    if out is not None and (out.suffix != ".csv" or not out.parent.is_dir()):
+        raise InputError(f"--out {out}: must be a file FILE.csv in a folder that exists")
     method = chosen_method(law, 0.95, scale_of(top, chance), loss)
     every = read(csv)
     parts = subsets(every)
     found: dict[str, Outcome] = {}
-    with progress_bar(len(every) * len(parts) > 100) as bar:
-        task = bar.add_task("curves", total=sum(len(p) for p in parts.values()))
-        for name, part in parts.items():
-            outcome = judge(part, method, None if rolling else hold)
-            bar.advance(task, len(part))
-            if outcome is not None:
-                found[name] = outcome
+    total, done = sum(map(len, parts.values())), 0
+    stopped = ""
+    with progress_bar(total > 200) as bar:
+        task = bar.add_task("curves", total=total)
+
+        def show(now: int) -> None:
+            bar.update(task, completed=done + now)
+
+        try:
+            for name, part in parts.items():
+                outcome = judge(part, method, None if rolling else hold, show)
+                done += len(part)
+                show(0)
+                if outcome is not None:
+                    found[name] = outcome
+        except KeyboardInterrupt:
+            stopped = f"stopped: {', '.join(list(parts)[len(found) :])}: not forecast"
+    if stopped:
+        messages.print(escape(shown(stopped)), soft_wrap=True, highlight=False)
+        if not found:
+            raise typer.Exit(INTERRUPTED)
+    last = "the last n" if rolling or hold == 1 else f"the last {hold} n"
     if not found or "all points" not in found:
         raise InputError(
-            f"no curve is long enough to forecast its scores at the last {1 if rolling else hold} "
-            "n from at least 4 others at 3 different n; the longest has "
-            f"{max(len(set(c.n)) for c in every)} different n"
+            f"no curve is long enough to forecast its scores at {last} from at least 4 others at "
+            f"3 different n; the longest has {max(len(set(c.n)) for c in every)} different n"
         )
+    if out is not None:
+        table_of(found).to_csv(out, index=False, float_format="%.10g")
     if as_json:
         document({name: outcome.to_dict() for name, outcome in found.items()})
-        return
+        raise typer.Exit(INTERRUPTED if stopped else 0)
     first = found["all points"]
-    asked = "all later scores, from every origin" if rolling else f"the scores at the last {hold} n"
-    _show_skill(first, f"{counted(first.curves, 'curve')}: forecasts of {asked}")
+    asked = "all later scores, from every origin" if rolling else f"the scores at {last}"
+    show_skill(first, f"{counted(first.curves, 'curve')}: forecasts of {asked}")
     print("skill: 1 less the ratio of rms errors of a curve, its geometric mean over curves.")
-    _show_subsets(found)
+    show_subsets(found)
     if curves:
-        _show_curves(first)
+        show_curves(first)
     for name, outcome in found.items():
-        print(f"{name}:")
+        print(f"{shown(name)}:")
         for line in outcome.words():
             print(f"  {line}")
     if csv is None:
@@ -133,67 +159,7 @@ def forecast(
         )
     if first.left_out:
         print(f"{first.left_out} curves have too few points and are left out.")
-
-
-def _percent(value: float, digits: int = 0) -> str:
-    return "-" if value != value else f"{100 * value:.{digits}f} %"
-
-
-def _show_skill(outcome: Outcome, title: str) -> None:
-    """A row for each forecaster; errors are of log S, in per cent."""
-    rows = [
-        [
-            r["law"],
-            str(r["curves"]),
-            _percent(r["rms error"], 1),
-            _percent(r["median error"], 1),
-            _percent(r["bias"], 1),
-            "-" if r["log score"] != r["log score"] else f"{r['log score']:.2f}",
-            _percent(r["held"]),
-            str(r["best"]),
-            *(_skill(r, k, list(outcome.clusters)) for k in SHORT),
-        ]
-        for r in outcome.skill.to_dict("records")
-    ]
-    names = ["law", "curves", "rms error", "median", "bias", "log score", "held", "best on"]
-    by = ", ".join(outcome.clusters)
-    _print_table(title, [*names, *(f"skill over {k}\n(p by {by})" for k in SHORT.values())], rows)
-
-
-def _skill(row: dict[Any, Any], other: str, ways: list[str]) -> str:
-    skill = row[f"skill over {other}"]
-    if skill != skill:
-        return "-"
-    p = ", ".join(f"{row[f'p over {other} by {way}']:.2g}" for way in ways)
-    return f"{100 * skill:.0f} % ({p})"
-
-
-def _show_subsets(found: dict[str, Any]) -> None:
-    """Errors and wins of every law for every way to look at the curves."""
-    laws = [str(k) for k in found["all points"].skill["law"]]
-    rows = []
-    for name, outcome in found.items():
-        at = outcome.skill.set_index("law")
-        cells = [
-            f"{100 * at.loc[k, 'median error']:.1f} % ({at.loc[k, 'best']})"
-            if k in at.index
-            else "-"
-            for k in laws
-        ]
-        rows.append([name, str(outcome.curves), *cells])
-    _print_table("Median error (curves on which it is smallest)", ["points", "curves", *laws], rows)
-
-
-def _show_curves(outcome: Any) -> None:
-    errors = outcome.errors
-    rows = [[outcome.names[k], *(_percent(v, 1) for v in errors.loc[k])] for k in errors.index]
-    _print_table("Rms error of each curve", ["curve", *map(str, errors.columns)], rows)
-
-
-def _print_table(title: str, names: list[str], rows: list[list[str]]) -> None:
-    from rich.markup import escape
-
-    table = dense_table(title, names, left=1)
-    for row in rows:
-        table.add_row(*(escape(shown(cell)) for cell in row))
-    stdout().print(table)
+    if out is not None:
+        print(shown(f"every forecast: {out}"))
+    if stopped:
+        raise typer.Exit(INTERRUPTED)

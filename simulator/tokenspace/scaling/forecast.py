@@ -31,7 +31,7 @@ from tokenspace.scaling.validation import leave_one_out
 STACKED, NO_CHANGE = "stacked", "no change"
 FEWEST = 4  # points from which a forecast is made: one more than the power law's numbers
 DIFFERENT = 3  # n among them
-TOGETHER = 100  # curves that are forecast at once
+TOGETHER = 200  # curves that are forecast at once
 ROUNDS = 200  # of the weights of a stack
 
 
@@ -225,9 +225,10 @@ def _forecasters(
         mixture = grid.predict(x, weight)
         centre = np.where(enough[:, None], law.log_scores(best, x), np.nan)
         yield name, centre, mixture
-        mixtures.append(mixture)
-        left_out.append(leave_one_out(law, now, points.weight))
-    if len(mixtures) > 1:
+        if len(method.laws) > 1:
+            mixtures.append(mixture)
+            left_out.append(leave_one_out(law, now, points.weight, grid))
+    if mixtures:
         shares = stack(np.stack(left_out, axis=-1))  # (curves, laws)
         together = _together(mixtures, shares)
         yield STACKED, together.quantile(0.5), together

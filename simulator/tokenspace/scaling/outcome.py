@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from tokenspace.scaling.curves import Curve
 from tokenspace.scaling.fit import Method
 from tokenspace.scaling.forecast import NO_CHANGE, enough_seen, rolling_origins, seen
 from tokenspace.scaling.skill import by_curve, holm, skill
+from tokenspace.scaling.subsets import model_of
 
 CHANCE = 0.05  # p-value below which a difference is more than chance
 CLUSTERS = ("series", "model", "benchmark")  # columns by which curves belong together
@@ -24,7 +25,8 @@ class Outcome:
 
     names: of the curves that were forecast, by number; cases: a row a forecast; errors: rms error
     of log S by curve and forecaster; skill: a row a forecaster; left_out: number of curves that are
-    too short; clusters: how many there are of each way to cluster curves.
+    too short; clusters: how many there are of each way to cluster curves; groups: the curves'
+    models, by number.
     """
 
     names: dict[int, str]
@@ -33,6 +35,7 @@ class Outcome:
     skill: pd.DataFrame
     left_out: int
     clusters: dict[str, int]
+    groups: dict[int, str] = field(default_factory=dict)
 
     @property
     def curves(self) -> int:
@@ -88,7 +91,24 @@ def _plain(row: dict[Any, Any]) -> dict[str, Any]:
     return {str(k): None if isinstance(v, float) and np.isnan(v) else v for k, v in row.items()}
 
 
-def judge(curves: Sequence[Curve], method: Method, hold: int | None = 3) -> Outcome | None:
+def table_of(found: Mapping[str, Outcome]) -> pd.DataFrame:
+    """Every forecast of every way to look at the curves, a row a forecaster and score."""
+    parts = []
+    for name, outcome in found.items():
+        curve = outcome.cases["curve"]
+        cases = outcome.cases.assign(curve=curve.map(outcome.names))
+        parts.append(cases.assign(points=name, model=curve.map(outcome.groups)))
+    table = pd.concat(parts, ignore_index=True)
+    first = ["points", "model", "curve"]
+    return table[[*first, *(k for k in table.columns if k not in first)]]
+
+
+def judge(
+    curves: Sequence[Curve],
+    method: Method,
+    hold: int | None = 3,
+    progress: Callable[[int], None] | None = None,
+) -> Outcome | None:
     """Forecast curves and compare the forecasters; None where every curve is too short.
 
     Args:
@@ -96,20 +116,28 @@ def judge(curves: Sequence[Curve], method: Method, hold: int | None = 3) -> Outc
             out.
         method: laws, scale, loss and level.
         hold: how many of the largest different n are held back; None: rolling origins.
+        progress: called with the number of curves that are done, now and then.
     """
     held = 1 if hold is None else hold  # rolling, the last origin holds back one n
     counts = [np.sort(c.n) for c in curves]
     long = [c for c, n in zip(curves, counts, strict=True) if enough_seen(n[: seen(n, held)])]
     if not long:
         return None
-    cases = rolling_origins([c.logs(method.scale) for c in long], method, hold)
+    cases = rolling_origins([c.logs(method.scale) for c in long], method, hold, progress)
     if cases.empty:
         return None
     columns = [k for k in CLUSTERS if any(k in c.labels for c in long)]
     labels = {k: [c.labels.get(k, "") for c in long] for k in columns}
     labels = {k: v for k, v in labels.items() if len(set(v)) > 1}
     clusters = {k: len(set(v)) for k, v in labels.items()} or {"curve": len(long)}
-    names = {k: long[k].name for k in sorted(set(cases["curve"]))}
+    numbers = sorted(set(cases["curve"]))
+    names, groups = {k: long[k].name for k in numbers}, {k: model_of(long[k]) for k in numbers}
     return Outcome(
-        names, cases, by_curve(cases), skill(cases, labels), len(curves) - len(long), clusters
+        names,
+        cases,
+        by_curve(cases),
+        skill(cases, labels),
+        len(curves) - len(long),
+        clusters,
+        groups,
     )

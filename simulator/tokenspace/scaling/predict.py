@@ -11,7 +11,7 @@ from tokenspace.errors import InputError
 from tokenspace.scaling.joint.family import abscissa
 from tokenspace.scaling.joint.fit import JointFit
 from tokenspace.scaling.predictive import Mixture
-from tokenspace.statistics.balance import Balance, fit_balance
+from tokenspace.statistics.balance import Balance, balance_quantiles, fit_balance
 from tokenspace.statistics.estimate import Moments
 from tokenspace.statistics.result import Result
 
@@ -253,9 +253,4 @@ def _amplitude(tokens: Result) -> Moments:
 
 def _confidence(n: np.ndarray, amplitude: Moments) -> np.ndarray:
     """Values of n_balance (parts,) of equal confidence, >= 0: ends of intervals of every level."""
-    share = (np.arange(PARTS) + 0.5) / PARTS
-    ends = []
-    for p in share:
-        low, high = fit_balance(n, amplitude, abs(2 * p - 1)).interval
-        ends.append(low if p < 0.5 else high)
-    return np.maximum(np.array(ends), 0.0)
+    return np.maximum(balance_quantiles(n, amplitude, (np.arange(PARTS) + 0.5) / PARTS), 0.0)

@@ -15,16 +15,21 @@ Source: A. Gelman et al., Bayesian Data Analysis, 3rd ed., 2013, ch. 14 (Student
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.special import gammaln, stdtr, stdtrit
 
+from tokenspace.scaling.held import fit_held
 from tokenspace.scaling.laws import ScalingLaw
 from tokenspace.scaling.optimise import Points, minimise
+from tokenspace.scaling.student import student
 
 ROUNDING = 1e-6  # residual standard deviation of log S: no score is measured so finely
 REFINED = 3  # lowest points of the grid from which the shapes are refined
-HALVINGS = 60
+ROUNDS = 100  # of the search for a quantile, about 5 of which are enough
+FAR_FROM_SINGULAR = 1e-8  # determinant over that of a sphere of the same trace: errors below 1e-7
+CLOSE = 1e-8  # of the smallest scale: Newton's last step, whose error is about its square
 
 
 @dataclass(frozen=True)
@@ -57,29 +62,106 @@ class Mixture:
         return np.asarray(top + np.log(np.exp(logs - top[..., None]).sum(axis=-1)))
 
     def quantile(self, p: float) -> np.ndarray:
-        """The y with P(log S <= y) = p, (curves, points), by halving.
+        """The y with P(log S <= y) = p, (curves, points), by Newton's method between bounds.
 
-        It lies between the least and the largest such y of the parts.
+        It lies between the least and the largest such y of the parts. A step that leaves these
+        bounds, or is longer than half the one before, is replaced by halving them.
         """
-        own = self.centre + self.scale * stdtrit(self.freedom, p)
+        kinds, which = np.unique(self.freedom, return_inverse=True)
+        own = self.centre + self.scale * stdtrit(kinds, p)[which].reshape(self.freedom.shape)
         counted = self.weight > 1e-12
-        low = np.where(counted, own, np.inf).min(axis=-1)
-        high = np.where(counted, own, -np.inf).max(axis=-1)
-        for _ in range(HALVINGS):
-            middle = (low + high) / 2
-            below = self.cdf(middle) < p
-            low, high = np.where(below, middle, low), np.where(below, high, middle)
-        return np.asarray((low + high) / 2)
+        low = np.where(counted, own, np.inf).min(axis=-1).ravel()
+        high = np.where(counted, own, -np.inf).max(axis=-1).ravel()
+        y = np.clip((self.weight * own).sum(axis=-1).ravel(), low, high)
+        moved = high - low
+        lanes = self._flat()
+        active = np.flatnonzero(moved > 0)
+        for _ in range(ROUNDS):
+            if not len(active):
+                break
+            now, at = lanes[active], y[active]
+            with np.errstate(over="ignore"):
+                z = (at[:, None] - now.centre) / now.scale
+            below, density = student(now.freedom, z)
+            above = (now.weight * below).sum(axis=1) - p
+            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+                step = above / (now.weight * density / now.scale).sum(axis=1)
+            low[active] = np.where(above <= 0, at, low[active])
+            high[active] = np.where(above >= 0, at, high[active])
+            fast = np.abs(step) <= moved[active] / 2
+            fast &= (low[active] <= at - step) & (at - step <= high[active])
+            y[active] = np.where(fast, at - step, (low[active] + high[active]) / 2)
+            moved[active] = np.abs(y[active] - at)
+            least = CLOSE * now.scale.min(axis=1) + 4 * np.spacing(np.abs(at))
+            active = active[moved[active] > least]
+        return y.reshape(self.weight.shape[:-1])
+
+    @property
+    def _parts(self) -> tuple[np.ndarray, ...]:
+        return self.weight, self.centre, self.scale, self.freedom
+
+    def _flat(self) -> Mixture:
+        """All curves and points in a row, (lanes, k)."""
+        return Mixture(*(a.reshape(-1, a.shape[-1]) for a in self._parts))
+
+    def __getitem__(self, which: np.ndarray) -> Mixture:
+        return Mixture(*(a[which] for a in self._parts))
 
 
 @dataclass(frozen=True)
 class Grid:
-    """A law fitted to curves with its shapes held at each of `starts`: raw (curves, k, p)."""
+    """A law fitted to curves with its shapes held: raw parameters (curves, k, p), and squares.
+
+    starts: where the fits began, shape of raw; None: where they are not those of the law.
+    """
 
     law: ScalingLaw
     points: Points
     raw: np.ndarray
     squares: np.ndarray
+    starts: np.ndarray | None = None
+
+    @classmethod
+    def fitted(cls, law: ScalingLaw, starts: np.ndarray, points: Points) -> Grid:
+        """From raw parameters (curves, k, p), the last `law.shapes` of which are held."""
+        curves, k, size = starts.shape
+        lanes = points[np.repeat(np.arange(curves), k)]
+        raw, squares = fit_held(law, starts.reshape(-1, size), lanes)
+        return cls(law, points, raw.reshape(starts.shape), squares.reshape(curves, k), starts)
+
+    @cached_property
+    def slopes(self) -> np.ndarray:
+        """d log S / d raw of what is no shape at the curves' points, (curves, k, points, kept)."""
+        return self._slopes(self.points.x)
+
+    def _slopes(self, x: np.ndarray) -> np.ndarray:
+        curves, k, size = self.raw.shape
+        found = self.law.slopes(self.raw.reshape(-1, size), np.repeat(x, k, axis=0))
+        return found[..., : size - self.law.shapes].reshape(curves, k, x.shape[1], -1)
+
+    def log_scores(self, x: np.ndarray) -> np.ndarray:
+        """log S at log n = x (curves, points): (curves, k, points)."""
+        curves, k, size = self.raw.shape
+        found = self.law.log_scores(self.raw.reshape(-1, size), np.repeat(x, k, axis=0))
+        return found.reshape(curves, k, -1)
+
+    @cached_property
+    def inverse(self) -> np.ndarray:
+        """(J^T W J)^+ of what is no shape, (curves, k, kept, kept)."""
+        slopes, weight = self.slopes, self.points.weight
+        kept = range(slopes.shape[-1])
+        products = [
+            np.einsum("cm,ckm,ckm->ck", weight, slopes[..., i], slopes[..., j])
+            for i in kept
+            for j in kept
+        ]
+        matrix = np.stack(products, axis=-1).reshape(*self.squares.shape, len(kept), len(kept))
+        size = np.trace(matrix, axis1=-2, axis2=-1) / len(kept)
+        told = np.linalg.det(matrix) > FAR_FROM_SINGULAR * size ** len(kept)
+        found = np.empty_like(matrix)
+        found[told] = np.linalg.inv(matrix[told])
+        found[~told] = np.linalg.pinv(matrix[~told], hermitian=True)
+        return found
 
     def refined(self) -> tuple[np.ndarray, np.ndarray]:
         """Optima (curves, j, p) and their sums of squares, from the lowest points of the grid."""
@@ -93,7 +175,12 @@ class Grid:
         starts = np.take_along_axis(self.raw, few[:, :, None], axis=1)
         if not self.law.shapes:
             return starts, np.take_along_axis(self.squares, few, axis=1)
-        return _each(self.law, starts, self.points, held=0)
+        curves, k, size = starts.shape
+        lanes = starts.reshape(-1, size)
+        stay = np.zeros(lanes.shape, bool)
+        points = self.points[np.repeat(np.arange(curves), k)]
+        raw, squares = minimise(self.law, lanes, stay, points)
+        return raw.reshape(starts.shape), squares.reshape(curves, k)
 
     def predict(self, x: np.ndarray, weight: np.ndarray | None = None) -> Mixture:
         """The distribution of log S at log n = x (curves, points).
@@ -113,20 +200,14 @@ class Grid:
             logs = np.where(np.arange(k) == self.squares.argmin(axis=1)[:, None], 0.0, -np.inf)
         shares = np.exp(logs - logs.max(axis=1, keepdims=True))
         shares /= shares.sum(axis=1, keepdims=True)
-        lanes = self.raw.reshape(-1, size)
-        at, new = (np.repeat(a, k, axis=0) for a in (self.points.x, x))
-        jacobian = self.law.slopes(lanes, at)[..., :kept]
-        w = np.repeat(self.points.weight, k, axis=0)[:, :, None]
-        inverse = np.linalg.pinv(np.swapaxes(w * jacobian, 1, 2) @ jacobian, hermitian=True)
-        ahead = self.law.slopes(lanes, new)[..., :kept]
-        leverage = np.einsum("lip,lpq,liq->li", ahead, inverse, ahead).reshape(curves, k, -1)
-        centre = self.law.log_scores(lanes, new).reshape(curves, k, -1)
+        ahead = self._slopes(x)
+        leverage = np.einsum("ckip,ckpq,ckiq->cki", ahead, self.inverse, ahead, optimize=True)
         own = 1.0 if weight is None else 1 / weight[:, None, :]
         scale = np.sqrt((rss / freedom)[:, :, None] * (own + leverage))
         shape = (curves, x.shape[1], k)
         return Mixture(
             np.broadcast_to(shares[:, None, :], shape),
-            np.swapaxes(centre, 1, 2),
+            np.swapaxes(self.log_scores(x), 1, 2),
             np.swapaxes(scale, 1, 2),
             np.broadcast_to(told[:, None, :], shape),
         )
@@ -137,15 +218,4 @@ def on_grid(law: ScalingLaw, points: Points) -> Grid:
     starts = np.stack(
         [law.starts(points.x[k, :m], points.y[k, :m]) for k, m in enumerate(points.counts)]
     )
-    return Grid(law, points, *_each(law, starts, points, held=law.shapes))
-
-
-def _each(
-    law: ScalingLaw, starts: np.ndarray, points: Points, held: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Minimise from starts (curves, k, p) with the last `held` parameters held."""
-    curves, k, size = starts.shape
-    lanes = starts.reshape(-1, size)
-    stay = np.broadcast_to(np.arange(size) >= size - held, lanes.shape)
-    raw, squares = minimise(law, lanes, stay, points[np.repeat(np.arange(curves), k)])
-    return raw.reshape(starts.shape), squares.reshape(curves, k)
+    return Grid.fitted(law, starts, points)

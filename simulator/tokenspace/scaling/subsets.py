@@ -10,6 +10,8 @@ from tokenspace.scaling.curves import Curve
 
 TRAINING = {"yes": "trained for each n", "no": "pruned without training", "mixed": "partly trained"}
 
+ONE = "one model"  # where nothing names it
+
 
 def subsets(curves: Sequence[Curve]) -> dict[str, list[Curve]]:
     """The curves under a name for every way to look at them, all of them first.
@@ -37,6 +39,11 @@ def subsets(curves: Sequence[Curve]) -> dict[str, list[Curve]]:
         if all(_points(part) != _points(other) for other in different.values()):
             different[name] = part
     return different
+
+
+def model_of(curve: Curve) -> str:
+    """Its label "model", or its first one where none is called so."""
+    return curve.labels.get("model", next(iter(curve.labels.values()), ONE))
 
 
 def _points(curves: Sequence[Curve]) -> list[tuple[str, bytes, bytes]]:

@@ -62,15 +62,7 @@ def fit_balance(n: np.ndarray, amplitude: Moments, level: float = LEVEL) -> Bala
 
     Source: the law is Li et al. 2025; Fieller 1954 for the interval.
     """
-    require_points("n_balance", n, amplitude, LEAST_POINTS)
-    y = amplitude.mean**2 / n
-    unshared = np.eye(len(n)) - 1 / len(n)  # log y about its mean over n
-    jacobian = y[:, None] * unshared * (2 / amplitude.mean)
-    covariance = jacobian @ amplitude.covariance @ jacobian.T
-    design = np.vstack([np.ones(len(n)), n]).T.astype(float)
-    solve = _weighted(design, y)
-    # measured values as weights would prefer those that came out small
-    solve = _weighted(design, np.maximum(design @ (solve @ y), y / 2))
+    y, covariance, design, solve = _relative(n, amplitude)
     intercept, slope = solve @ y
     c = solve @ covariance @ solve.T
     t = two_sided(level, amplitude.least_freedom)
@@ -96,6 +88,34 @@ def fit_balance(n: np.ndarray, amplitude: Moments, level: float = LEVEL) -> Bala
         amplitude.least_freedom,
         bool(constant),
     )
+
+
+def balance_quantiles(n: np.ndarray, amplitude: Moments, shares: np.ndarray) -> np.ndarray:
+    """Values of n_balance below which it lies with these confidences in (0, 1), (k,).
+
+    Ends of the intervals of `fit_balance` at every level |2 share - 1|, low ones below one half.
+    """
+    y, covariance, _, solve = _relative(n, amplitude)
+    (intercept, slope), c = solve @ y, solve @ covariance @ solve.T
+    t = t_quantile((1 + abs(2 * shares - 1)) / 2, amplitude.least_freedom)
+    ends = [_fieller(intercept, slope, c, float(k)) for k in t]
+    return np.array([low if p < 0.5 else high for p, (low, high) in zip(shares, ends, strict=True)])
+
+
+def _relative(
+    n: np.ndarray, amplitude: Moments
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """amplitude^2 / n, its covariance over n, the design (m, 2), and what solves it (2, m)."""
+    require_points("n_balance", n, amplitude, LEAST_POINTS)
+    y = amplitude.mean**2 / n
+    unshared = np.eye(len(n)) - 1 / len(n)  # log y about its mean over n
+    jacobian = y[:, None] * unshared * (2 / amplitude.mean)
+    covariance = jacobian @ amplitude.covariance @ jacobian.T
+    design = np.vstack([np.ones(len(n)), n]).T.astype(float)
+    solve = _weighted(design, y)
+    # measured values as weights would prefer those that came out small
+    solve = _weighted(design, np.maximum(design @ (solve @ y), y / 2))
+    return y, covariance, design, solve
 
 
 def balance_curve(

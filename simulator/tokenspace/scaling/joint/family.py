@@ -27,6 +27,7 @@ LEAST_POINTS = 4  # of a curve: a level, a slope, a bend, and the noise
 GRID = 121  # values of n_balance, its two ends among them
 FINE = 33  # more of them round the best, four standard errors to either side
 REACH = (1e-2, 1e3)  # of n_balance, as multiples of the smallest and the largest count
+FACTORS = 8  # sums of squares, 1e-11 to 1e7, that are multiplied before the logarithm
 ROUNDING = 1e-6  # standard deviation of log S: no score is measured so finely
 
 
@@ -155,6 +156,18 @@ class Family:
 
     def _floor(self, squares: np.ndarray) -> np.ndarray:
         return np.maximum(squares, self.counts * ROUNDING**2)
+
+    def log_likelihood(self, squares: np.ndarray) -> np.ndarray:
+        """-2 log L = sum_k m_k log RSS_k up to a constant, (...), of sums of squares (K, ...)."""
+        total = np.zeros(squares.shape[1:])
+        floor = (self.counts * ROUNDING**2).reshape(-1, *(1,) * total.ndim)
+        for count in np.unique(self.counts):
+            own = np.flatnonzero(self.counts == count)
+            for first in range(0, len(own), FACTORS):
+                some = own[first : first + FACTORS]
+                product = np.maximum(squares[some], floor[some]).prod(axis=0)
+                total += count * np.log(product)
+        return total
 
     def lines(self, balance: float) -> tuple[np.ndarray, np.ndarray]:
         """(log c, beta) of each curve, (K,) each, at a shared n_balance."""

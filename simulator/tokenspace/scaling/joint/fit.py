@@ -143,7 +143,7 @@ def fit_joint(
     family = refined(Family.of(curves))
     profile = deviance(family)
     best = float(family.grid[profile.argmin()])
-    squares = family.squares(family.directions(family.grid))
+    squares = family.squares(family.on_grid)
     log_c, beta = family.lines(best)
     noise = Noise.of(family, best)
     at = {kind: limits(family, noise, kind, level, runs, seed, EVERY) for kind in KINDS}

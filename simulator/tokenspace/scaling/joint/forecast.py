@@ -48,7 +48,7 @@ def forecast_joint(curves: Sequence[Curve], hold: int = 3) -> pd.DataFrame:
         same.append(np.average(log_score[:known][last], weights=weight[:known][last]))
         late.append((np.exp(log_n[known:]), log_score[known:]))
     family = refined(Family.of(early))
-    squares = family.counts * np.log(family.squares(family.directions(family.grid)))
+    squares = family.counts * np.log(family.squares(family.on_grid))
     shared = float(family.grid[squares.sum(axis=1).argmin()])
     separate = family.grid[squares.argmin(axis=0)]
     rows = []

@@ -16,12 +16,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
 from tokenspace.scaling.joint.family import Family
-from tokenspace.scaling.joint.noise import Noise
+from tokenspace.scaling.joint.noise import BLOCKS, Noise
 
 NAMES = ("need", "sharing", "shape")
 AT_ONCE = 25  # bootstrap draws: few enough that their arrays stay in the cache
+NUMBERS = 1 << 22  # of an array of draws
 
 
 @dataclass(frozen=True)
@@ -35,11 +37,11 @@ class Ratio:
 
 def ratios(family: Family, log_score: np.ndarray | None = None) -> np.ndarray:
     """The three ratios, (3, ...), of the family's scores or of others (..., K, m)."""
-    squares = family.counts * np.log(family.squares(family.on_grid, log_score))
-    together = squares.sum(-1)
+    squares = family.squares(family.on_grid, log_score)  # (..., g, K)
+    together = family.log_likelihood(np.moveaxis(squares, -1, 0))
     shared = together.min(-1)
-    bent = (family.counts * np.log(family.bent(log_score))).sum(-1)
-    separate = squares.min(-2).sum(-1)
+    bent = family.log_likelihood(np.moveaxis(family.bent(log_score), -1, 0))
+    separate = family.log_likelihood(np.moveaxis(squares.min(-2), -1, 0))
     apart = np.maximum(shared - separate, 0.0)  # rounding may leave less than nothing
     return np.stack([together[..., 0] - shared, apart, shared - bent])
 
@@ -50,7 +52,8 @@ def drawn_ratios(
     """The three ratios of curves drawn about `truth`, log S (K, m): (3, runs)."""
     rng = np.random.default_rng(seed)
     found = [
-        ratios(family, truth + noise.draw(kind, rng, now, family.weight)) for now in parts(runs)
+        ratios(family, truth + noise.draw(kind, rng, now, family.weight))
+        for now in parts(runs, family.on_grid.shape[0] * len(family.names))
     ]
     return np.concatenate(found, axis=-1)
 
@@ -63,7 +66,7 @@ def p_value(statistic: float, drawn: np.ndarray) -> float:
 def deviance(family: Family, log_score: np.ndarray | None = None) -> np.ndarray:
     """-2 log L over the grid of n_balance less its least value, (..., g)."""
     squares = family.squares(family.on_grid, log_score)
-    total = (family.counts * np.log(squares)).sum(-1)
+    total = family.log_likelihood(np.moveaxis(squares, -1, 0))
     return total - total.min(-1, keepdims=True)
 
 
@@ -78,17 +81,48 @@ def limits(
     """
     size = len(family.grid)
     places = np.unique(np.r_[np.arange(0, size - 1, every), size - 2])
-    truths = [family.fitted(family.grid[place]) for place in places]
+    # curves first: what is summed over curves are then whole arrays; y is truth and scatter, so
+    # that the projections of each are made once
+    axes = np.moveaxis(family.on_grid, 0, 2)  # (K, m, g)
+    truths = [family.less_mean(family.fitted(family.grid[place]))[:, None] for place in places]
+    shifts = [truth @ axes for truth in truths]  # (K, 1, g)
     rng = np.random.default_rng(seed)
     drawn = []
-    for now in parts(runs):
+    for now in parts(runs, axes.shape[0] * size):
         scatter = noise.draw(kind, rng, now, family.weight)  # the same for all: limits are smooth
-        at = zip(truths, places, strict=True)
-        drawn.append([deviance(family, truth + scatter)[:, place] for truth, place in at])
-    found = upper(np.concatenate(drawn, axis=1), level)
-    out = np.interp(np.arange(size), places, found)
+        scatter = np.moveaxis(family.less_mean(scatter), 1, 0)  # (K, runs, m)
+        along = scatter @ axes
+        own = (scatter * scatter).sum(-1)
+        found = []
+        for truth, shift, place in zip(truths, shifts, places, strict=True):
+            whole = own + 2 * (scatter * truth).sum(-1) + (truth * truth).sum(-1)
+            rest = along + shift
+            rest *= rest
+            total = family.log_likelihood(np.subtract(whole[:, :, None], rest, out=rest))
+            found.append(total[:, place] - total.min(-1))
+        drawn.append(found)
+    reached = upper(np.concatenate(drawn, axis=1), level)
+    reached *= few_counts(kind, len(family.names), len(family.n), level)
+    out = np.interp(np.arange(size), places, reached)
     out[-1] = out[0]
     return out
+
+
+def few_counts(kind: str, curves: int, counts: int, level: float) -> float:
+    """What limits from blocks are multiplied by, since few counts say how curves scatter together.
+
+    What K curves have in common is told by m counts, less a level, a slope and an n_balance: its
+    variance has m - 3 degrees of freedom, of which residuals count m - 2, and Student's quantile t
+    with m - 3 is the one to ask. Draws in blocks know the correlations, and only the variance of
+    each curve is not known to them: theirs is t with K (m - 2) - 1. The factor is the ratio of
+    t^2 / (m - 3) and t^2 / (m - 2): 1.58 for six and 1.65 for 36 curves of ten counts and 95 %. One
+    curve has nothing in common with others: 1.
+    """
+    if kind != BLOCKS or curves == 1:
+        return 1.0
+    freedom = counts - 3, curves * (counts - 2) - 1
+    own, drawn = (stats.t.ppf((1 + level) / 2, v) ** 2 for v in freedom)
+    return float(own / drawn * (counts - 2) / (counts - 3))
 
 
 def upper(drawn: np.ndarray, level: float) -> np.ndarray:
@@ -100,6 +134,7 @@ def upper(drawn: np.ndarray, level: float) -> np.ndarray:
     return np.asarray(np.quantile(drawn, level, axis=-1, method="weibull"))
 
 
-def parts(runs: int) -> list[int]:
-    """Draws in blocks that fit into memory."""
-    return [min(AT_ONCE, runs - first) for first in range(0, runs, AT_ONCE)]
+def parts(runs: int, numbers: int = 0) -> list[int]:
+    """Draws in blocks that fit into memory, where each takes so many numbers."""
+    most = max(1, min(AT_ONCE, NUMBERS // max(numbers, 1)))
+    return [min(most, runs - first) for first in range(0, runs, most)]

@@ -1,0 +1,170 @@
+"""The tables of `joint`: fits, forecasts, and what curves like these could tell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
+
+from tokenspace.cli.present import stdout
+from tokenspace.printable import shown
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tokenspace.scaling.joint.sensitivity import Row
+
+ALL = "all points"  # the first subset of every model
+MANY = 24  # rows that a table shows whole; of more, a line a subset, and the ends
+ENDS = 8
+LEVEL = 0.05
+
+
+def show_fits(rows: list[Row], runs: int) -> None:
+    """A row for each model and subset; of many models counts, and those that fit worst and best."""
+    title = "One n_balance for all benchmarks of a model"
+    chosen = rows
+    if len(rows) > MANY:
+        _show_counts(rows)
+        chosen = _by_shape([r for r in rows if r.points == ALL])
+        if len(chosen) > 2 * ENDS:
+            title = f"{title}: the {ENDS} of {len(chosen)} models whose shape fits worst, and best"
+            chosen = [*chosen[:ENDS], *chosen[-ENDS:]]
+    table = _table(title, "model", "points", "curves")
+    for name in ("n_balance", "excluded, 95 %", "if independent", "need", "sharing", "shape"):
+        table.add_column(name)
+    for row in chosen:
+        fit = row.fit
+        table.add_row(
+            escape(shown(row.model)),
+            escape(shown(row.points)),
+            str(row.curves),
+            f"{fit.n_balance:.4g}" if fit.crossover else "none",
+            ranges(fit.excluded("blocks")),
+            ranges(fit.excluded("independent")),
+            *(f"{t.statistic:.1f} ({p_words(t.p['blocks'], runs)})" for t in fit.tests),
+        )
+    stdout().print(table)
+    print(
+        "n_balance: none where power laws fit as well as any. Ratios of -2 log L (p): need, none "
+        "against one n_balance;\nsharing, one for all against one each; shape, one for all against "
+        "parabolas in log n. Noise: whole counts n\nresampled, since benchmarks of one checkpoint "
+        "scatter together; in the column before, independent."
+    )
+    whole = [r for r in chosen if r.points == ALL]
+    against = ", ".join(f"{r.fit.against} of {r.curves} ({r.model})" for r in whole)
+    print(shown(f"Curves that bend the way no n_balance can: {against}."))
+    for row in whole:
+        if none := row.fit.noiseless:
+            print(
+                shown(
+                    f"{row.model}: {none} of {row.curves} curves have no noise; ranges and p, "
+                    "which are drawn from noise, say nothing of them."
+                )
+            )
+    if short := max(row.short for row in rows):
+        print(f"Up to {short} curves of a row have too few different n for a joint fit: left out.")
+    if len(chosen) < len(rows):
+        print(f"All {len(rows):,} rows: --json.")
+
+
+def _by_shape(rows: Sequence[Row]) -> list[Row]:
+    """Those that one n_balance fits worst first."""
+    return sorted(rows, key=lambda r: (r.fit.tests[2].p["blocks"], -r.fit.tests[2].statistic))
+
+
+def _show_counts(rows: Sequence[Row]) -> None:
+    """Of many models a line a subset: how many have a crossover, and how many p are below 5 %."""
+    table = _table("One n_balance for all benchmarks of a model: how many models", "points")
+    heads = ("models", "with n_balance", "its median", "need", "sharing", "shape", "bend against")
+    for name in heads:
+        table.add_column(name, justify="right")
+    for points in dict.fromkeys(r.points for r in rows):
+        own = [r for r in rows if r.points == points]
+        balances = sorted(r.fit.n_balance for r in own if r.fit.crossover)
+        rejected = [sum(r.fit.tests[k].p["blocks"] < LEVEL for r in own) for k in range(3)]
+        table.add_row(
+            escape(shown(points)),
+            str(len(own)),
+            str(len(balances)),
+            f"{balances[len(balances) // 2]:.3g}" if balances else "-",
+            *map(str, rejected),
+            f"{sum(r.fit.against for r in own):,} of {sum(r.curves for r in own):,} curves",
+        )
+    stdout().print(table)
+    print("need, sharing, shape: models with p < 0.05, of which one in twenty is chance.")
+
+
+def show_forecasts(rows: list[Row], hold: int) -> None:
+    """Errors of the joint forecasts, a row a model and subset; of many, over all curves."""
+    import pandas as pd
+
+    from tokenspace.scaling.joint.forecast import skill
+
+    known = [(row.model, row.points, row.forecast) for row in rows if row.forecast is not None]
+    if not known:
+        print(f"Forecasts: the curves are too short to hold {hold} n out.")
+        return
+    if len(known) > MANY:
+        kinds = dict.fromkeys(points for _, points, _ in known)
+        known = [
+            ("every model", kind, pd.concat([e for _, points, e in known if points == kind]))
+            for kind in kinds
+        ]
+    table = _table(
+        f"Forecasts at the last {hold} n: median error of log S (curves on which it is best)",
+        "model",
+        "points",
+    )
+    names = list(known[0][2].columns)
+    for name in names:
+        table.add_column(name, justify="right")
+    for model, points, errors in known:
+        found = skill(errors)
+        cells = (f"{found.at[k, 'median error']:.3f} ({found.at[k, 'best on']:.0f})" for k in names)
+        table.add_row(escape(shown(model)), escape(shown(points)), *cells)
+    stdout().print(table)
+
+
+def show_power(model: str, found: pd.DataFrame) -> None:
+    """In which share of data sets each test rejects, a row a truth."""
+    table = _table(
+        f"Power at 5 %, {escape(shown(model))}: share of data sets that reject", "test", "truth"
+    )
+    settings = list(dict.fromkeys(zip(found["noise"], found["counts"], strict=True)))
+    for noise, counts in settings:
+        table.add_column(f"noise x {noise:g}, {counts} n", justify="right")
+    for (test, truth), own in found.groupby(["test", "truth"], sort=False):
+        table.add_row(test, truth, *(f"{v:.2f}" for v in own["rejected"]))
+    stdout().print(table)
+
+
+def _table(title: str, *columns: str) -> Any:
+    from rich.table import Table
+
+    table = Table(title=title, header_style="bold", title_justify="left")
+    for name in columns:
+        table.add_column(name)
+    return table
+
+
+def p_words(p: float, runs: int) -> str:
+    """A p-value by bootstrap; the least that so many draws can give is a bound: "<= 0.001"."""
+    least = 1 / (runs + 1)
+    return f"{p:.3f}" if p > 1.5 * least else f"<= {least:.1g}"
+
+
+def ranges(intervals: list[tuple[float, float]]) -> str:
+    """Intervals of n_balance in words: "2.9 to 451", "below 12, above 80", "nothing"."""
+    said = []
+    for low, high in intervals:
+        if low == 0 and high == float("inf"):
+            said.append("everything")
+        elif low == 0:
+            said.append(f"below {high:.3g}")
+        elif high == float("inf"):
+            said.append(f"above {low:.3g}")
+        else:
+            said.append(f"{low:.3g} to {high:.3g}")
+    return ", ".join(said) or "nothing"
