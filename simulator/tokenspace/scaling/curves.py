@@ -10,25 +10,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pandas.errors import ParserError
 
 from tokenspace.errors import InputError
-from tokenspace.ordinary import require_ordinary
 from tokenspace.printable import counted
-from tokenspace.scaling.fit import Method, checked, chosen_method, fit_logs
+from tokenspace.scaling.fit import Method, checked, chosen_method, fit_logs, stated_variance
 from tokenspace.scaling.optimise import Logs
 from tokenspace.scaling.result import ScalingFit
-from tokenspace.scaling.scales import Scale, error_of_share
+from tokenspace.scaling.scales import Scale, error_of_share, unit
+from tokenspace.scaling.table import COLUMNS, ERRORS, read_table, refuse
 
-LARGEST = 1 << 30  # bytes of a CSV, far above what measured curves take
 TOGETHER = 400  # curves that are fitted at once
-
-COUNTS = ("vision_tokens", "n")
-ERRORS = ("standard_error", "questions")
-NUMBERS = (*ERRORS, "model_size", "flops")  # numbers that may stand beside a score
-WORDS = ("confound", "trained_for_n", "source", "note")  # words that name no curve
-COLUMNS = (*COUNTS, "score", *NUMBERS, *WORDS)
-TRAINED = ("yes", "no", "")
 SHIPPED = {
     "paper": "benchmark_scores.csv",
     "published": "published_scores.csv",
@@ -43,7 +34,9 @@ class Curve:
     labels: what names it, by column; error: standard errors of the scores, or None; confound: why a
     point is no measurement like the others, in words, empty where it is; trained: whether the model
     was trained for each n ("yes") or tokens were pruned without ("no"), empty where not said;
-    size: parameters of the model, not a number where not said.
+    size: parameters of the model, not a number where not said; top: what a share of right answers
+    is out of, 1 or 100, where their number gives the errors, else not a number; missing: rows of
+    its file without a score.
     """
 
     name: str
@@ -54,6 +47,8 @@ class Curve:
     confound: np.ndarray | None = None
     trained: str = ""
     size: float = float("nan")
+    top: float = float("nan")
+    missing: int = 0
 
     def logs(self, scale: Scale) -> Logs:
         """(log n ascending, y, weights) for the fits; InputError that names the curve."""
@@ -61,6 +56,15 @@ class Curve:
             return checked(self.n, self.score, self.error, scale)
         except InputError as error:
             raise InputError(f"{self.name}: {error}") from None
+
+    def stated(self, scale: Scale) -> float:
+        """Variance of a point of weight 1 by the standard errors, not a number without them."""
+        return stated_variance(self.score, self.error, scale)
+
+    @property
+    def different(self) -> int:
+        """How many different n it has: several scores at one n count once."""
+        return len(np.unique(self.n))
 
     def keep(self, which: np.ndarray) -> Curve:
         """The curve at some of its points."""
@@ -77,79 +81,61 @@ def read_curves(path: Path | str | None = None) -> list[Curve]:
     """Every curve in a CSV, a row a score; the paper's measured curves without a path.
 
     The file needs columns vision_tokens (or n) and score. It may have standard_error or questions
-    (how many a percentage is the share of), confound, trained_for_n, model_size, flops, source and
-    note; the remaining columns name the curve. path "published": curves of other papers;
+    (how many a score is the share of: of 100 if any of them is above 1, else of 1), confound,
+    trained_for_n, model_size, flops, source and note; the remaining columns name the curve. Rows
+    without a score are left out. path "published": curves of other papers;
     "later": more of them, collected after the laws were chosen.
 
     Raises:
-        InputError: missing file or columns, values that are not numbers, or a file that is
-            compressed, too large, or no ordinary one.
+        InputError: missing file or columns, values that are not numbers, or not finite and > 0,
+            shares and percentages in one file, or a file that is compressed, too large, or no
+            ordinary one.
     """
     if path is None or str(path) in SHIPPED:
         name = SHIPPED["paper" if path is None else str(path)]
         source = Path(str(files("tokenspace") / "data" / name))
     else:
         source = Path(path)
-    require_ordinary(source)
-    if (size := source.stat().st_size) > LARGEST:
-        raise InputError(f"{source}: has {size:,} bytes; at most {LARGEST:,} are read")
-    try:
-        table = pd.read_csv(source, compression=None)  # a small file could hold one without end
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{source}: cannot be read as CSV: it is no UTF-8 text ({error.reason}); "
-            "save it as UTF-8, and decompress it first if it is compressed"
-        ) from None
-    except (OSError, ValueError, ParserError) as error:
-        raise InputError(f"{source}: cannot be read as CSV: {error}") from None
-    table.columns = [str(name).strip() for name in table.columns]
-    if other := next((mark for mark in (";", "\t") if mark in table.columns[0]), ""):
-        raise InputError(
-            f"{source}: its cells are separated by {other!r}; save it with commas between cells, "
-            "and points in numbers"
-        )
-    if not isinstance(table.index, pd.RangeIndex):  # pandas took the first cells for names of rows
-        raise InputError(f"{source}: its rows have more cells than its header has columns")
-    count = next((c for c in COUNTS if c in table), None)
-    if count is None or "score" not in table:
-        raise InputError(
-            f"{source}: needs columns vision_tokens (or n) and score, but has "
-            f"{', '.join(table.columns)}; names are written in small letters"
-        )
-    if table.empty:
-        raise InputError(f"{source}: holds no rows below its header")
-    if all(c in table for c in ERRORS):
-        raise InputError(f"{source}: has both standard_error and questions; leave one of them out")
-    needed = (count, "score")
-    for column in (*needed, *(c for c in NUMBERS if c in table)):
-        numbers = table[column].map(_number)
-        missing = numbers.isna() & (table[column].notna() | (column in needed))
-        _refuse(source, table[column], missing, "is not a number")
-        table[column] = numbers
-        if column == "model_size":
-            bad = numbers.notna() & ~((numbers > 0) & (numbers < np.inf))
-            _refuse(source, numbers, bad, "is not allowed; it must be finite and > 0")
-    for column in (c for c in WORDS if c in table):
-        table[column] = table[column].astype(object).fillna("").astype(str)
-    if "trained_for_n" in table:
-        odd = ~table["trained_for_n"].isin(TRAINED)
-        _refuse(source, table["trained_for_n"], odd, "is not allowed; it must be yes, no, or empty")
+    table, count, missing = read_table(source)
+    top = float("nan")
+    if "questions" in table and (asked := table["questions"].notna()).any():
+        top = unit(table["score"][asked].to_numpy())
     names = [c for c in table.columns if c not in COLUMNS]
     if not names:
-        return [_curve({}, table, count)]
+        return [replace(_curve(source, {}, table, count, top), missing=missing)]
     curves = [
-        _curve(dict(zip(map(str, names), map(str, key), strict=True)), group, count)
+        _curve(source, dict(zip(names, map(str, key), strict=True)), group, count, top)
         for key, group in table.groupby(names, sort=False, dropna=False)
     ]
     for name, times in Counter(c.name for c in curves).items():
         if times > 1:
             raise InputError(f"{source}: {times} curves are named {name!r}; name them apart")
-    return curves
+    return [replace(curves[0], missing=missing), *curves[1:]]
+
+
+def remarks(curves: Sequence[Curve]) -> list[str]:
+    """What a reader of these curves should know, in words."""
+    said = [repeats(curves)]
+    if missing := sum(c.missing for c in curves):
+        said.append(f"{counted(missing, 'row')} without a score: left out")
+    shares = [c for c in curves if np.isfinite(c.top)]
+    if shares and shares[0].top == 1:
+        said.append("scores with questions are read as shares of 1, as none is above 1")
+    elif shares:
+        said.append("scores with questions are read as percentages, as some are above 1")
+        small = [c for c in shares if (c.score <= 1).any()]
+        if small:
+            least = f"{small[0].name}: {small[0].score.min():g}"
+            said.append(
+                f"{counted(len(small), 'curve')} with scores up to 1 beside larger ones, read as "
+                f"per cent too: no shares of 1? ({least})"
+            )
+    return [one for one in said if one]
 
 
 def repeats(curves: Sequence[Curve]) -> str:
     """How many scores stand at an n that a curve has already, in words; empty where none does."""
-    more = [len(c.n) - len(np.unique(c.n)) for c in curves]
+    more = [len(c.n) - c.different for c in curves]
     if not sum(more):
         return ""
     copies = sum(len(c.n) - len(np.unique([c.n, c.score], axis=1).T) for c in curves)
@@ -160,24 +146,26 @@ def repeats(curves: Sequence[Curve]) -> str:
     return said + (f", and {copies} of them repeat a score exactly: no copies?" if copies else "")
 
 
-def _refuse(source: Path, cells: pd.Series, bad: pd.Series, why: str) -> None:
-    """InputError at the first cell that is bad, if any is."""
-    if bad.any():
-        row = int(np.argmax(bad))
-        raise InputError(f"{source}: line {row + 2}: {cells.name} = {str(cells.iloc[row])!r} {why}")
-
-
-def _curve(labels: dict[str, str], rows: pd.DataFrame, count: str) -> Curve:
+def _curve(
+    source: Path, labels: dict[str, str], rows: pd.DataFrame, count: str, top: float
+) -> Curve:
     name = " / ".join(labels.values()) or "curve"
     score = rows["score"].to_numpy(float)
-    error = None
-    try:
-        if "standard_error" in rows and rows["standard_error"].notna().any():
-            error = rows["standard_error"].to_numpy(float)
-        elif "questions" in rows and rows["questions"].notna().any():
-            error = error_of_share(score, rows["questions"])
-    except InputError as reason:
-        raise InputError(f"{name}: {reason}") from None
+    error, shares = None, False
+    if given := next((c for c in ERRORS if c in rows and rows[c].notna().any()), ""):
+        least = "" if not labels else f" of {name}"
+        refuse(
+            source,
+            rows[given],
+            rows[given].isna(),
+            lambda *_: f"is missing: every score{least} needs one, or none has one",
+        )
+        error, shares = rows[given].to_numpy(float), given == "questions"
+    if shares:
+        refuse(source, rows["score"], rows["score"] > top, _no_share)
+        few = rows["score"] <= 1 if top > 1 and (score <= 1).all() else rows["score"] < 0
+        refuse(source, rows["score"], few, _other_unit)
+        error = error_of_share(score, error, top)
 
     def one(column: str) -> str:
         said = list(dict.fromkeys(rows[column])) if column in rows else []
@@ -187,15 +175,22 @@ def _curve(labels: dict[str, str], rows: pd.DataFrame, count: str) -> Curve:
     confound = rows["confound"].to_numpy(str) if "confound" in rows else None
     size = float(sizes[0]) if len(sizes) == 1 else float("nan")
     n = rows[count].to_numpy(float)
-    return Curve(name, n, score, labels, error, confound, one("trained_for_n"), size)
+    top = top if shares else float("nan")
+    return Curve(name, n, score, labels, error, confound, one("trained_for_n"), size, top)
 
 
-def _number(text: object) -> float:
-    """A cell as a number, NaN where it is none."""
-    try:
-        return float(text)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
-        return float("nan")
+def _no_share(column: str, text: str) -> str:
+    return (
+        "is no percentage, so the number of questions says nothing of its error; give "
+        "standard_error instead"
+    )
+
+
+def _other_unit(column: str, text: str) -> str:
+    return (
+        "looks like a share of 1, as all scores of its curve do, but others are percentages: write "
+        "all of them in one unit, or give standard_error instead of questions"
+    )
 
 
 def fit_curves(
@@ -215,7 +210,9 @@ def fit_curves(
     logs = [curve.logs(method.scale) for curve in curves]
     fits: list[ScalingFit] = []
     for first in range(0, len(logs), TOGETHER):
-        fits += fit_logs(logs[first : first + TOGETHER], method)
+        part = slice(first, first + TOGETHER)
+        stated = [curve.stated(method.scale) for curve in curves[part]]
+        fits += fit_logs(logs[part], method, stated)
         if progress is not None:
             progress(len(fits))
     return [(curve.name, fit) for curve, fit in zip(curves, fits, strict=True)]

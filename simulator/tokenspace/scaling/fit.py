@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
 from tokenspace.errors import InputError
 from tokenspace.scaling.intervals import raw_intervals
@@ -24,6 +25,7 @@ from tokenspace.scaling.validation import leave_one_out
 
 LOSSES = ("squares", "huber")
 LEAST = 3  # different counts
+DOUBT = 0.05  # p-value of chi^2 below which stated errors are not taken as given
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,12 @@ def fit_scaling(
 ) -> ScalingFit:
     """Fit scaling laws to scores at several token counts.
 
-    Least squares in log S, for noise that is normal in log S and the same at every n. Several
-    scores at one n count as measurements with noise of their own. Intervals are those of
-    `scaling/intervals.py`: exact for the power law, profiles of the likelihood for others.
+    Least squares in log S, for noise that is normal in log S and the same at every n, or as large
+    as `error` says. Several scores at one n count as measurements with noise of their own.
+    Intervals are those of `scaling/intervals.py`: exact for the power law, profiles of the
+    likelihood for others. Without errors their size is that of the scatter. With them it is theirs,
+    unless the law's chi^2 has p < 0.05: then the scores scatter more about it than the errors say,
+    and the scatter counts, which widens the interval (Birge's ratio, by Student's t).
 
     Args:
         n: numbers of tokens, at least 3 distinct, > 0.
@@ -64,7 +69,7 @@ def fit_scaling(
             commas between them; or "auto" for all.
         level: confidence level of the intervals, in (0, 1).
         error: standard errors of the scores, > 0, same length; they weigh the points against each
-            other. Their common size is found from the scatter.
+            other, and give chi^2. "huber" takes them as weights alone.
         scale: `Log()`, or `Logit(top, chance)` for accuracies, whose odds then follow the law.
         loss: "squares", or "huber" for curves with outliers.
 
@@ -74,10 +79,12 @@ def fit_scaling(
     Raises:
         InputError: lengths differ, values are not positive and finite, or an unknown law.
 
-    Source: S(n) = c / n^alpha, Li et al. 2025; crossover law derived from it.
+    Source: S(n) = c / n^alpha, Li et al. 2025; crossover law derived from it. R. T. Birge, Phys.
+    Rev. 40, 207, 1932 (errors that are too small).
     """
     method = chosen_method(law, level, scale, loss)
-    return fit_logs([checked(n, score, error, method.scale)], method)[0]
+    logs = checked(n, score, error, method.scale)
+    return fit_logs([logs], method, [stated_variance(score, error, method.scale)])[0]
 
 
 def chosen_method(
@@ -99,18 +106,27 @@ def chosen_method(
     return Method(laws, level, Log() if scale is None else scale, loss)
 
 
-def fit_logs(curves: Sequence[Logs], method: Method) -> list[ScalingFit]:
-    """Fit every law to every curve of (log n ascending, log S, weights), all curves at once."""
+def fit_logs(
+    curves: Sequence[Logs], method: Method, stated: Sequence[float] | None = None
+) -> list[ScalingFit]:
+    """Fit every law to every curve of (log n ascending, log S, weights), all curves at once.
+
+    stated: variance of a point of weight 1, `stated_variance` of each curve; not a number where it
+    is not known.
+    """
+    variance = np.full(len(curves), np.nan) if stated is None else np.asarray(stated, float)
     fits: list[list[LawFit]] = [[] for _ in curves]
     for name, law in method.laws.items():
         for which, points in grouped(curves):
-            found = _fit_law(name, law, points, method)
+            found = _fit_law(name, law, points, method, variance[which])
             for k, fit in zip(which, found, strict=True):
                 fits[k].append(fit)
-    return [compare(f, *logs[:2]) for f, logs in zip(fits, curves, strict=True)]
+    return [compare(f, *logs) for f, logs in zip(fits, curves, strict=True)]
 
 
-def _fit_law(name: str, law: ScalingLaw, given: Points, method: Method) -> list[LawFit]:
+def _fit_law(
+    name: str, law: ScalingLaw, given: Points, method: Method, stated: np.ndarray
+) -> list[LawFit]:
     """One law fitted to curves that are padded to one width."""
     counts = given.counts
     rows = np.arange(len(counts))
@@ -127,14 +143,20 @@ def _fit_law(name: str, law: ScalingLaw, given: Points, method: Method) -> list[
     wider = np.ones(len(rows))
     if method.loss == "huber":
         wider = widening(off, scatter, given.weight, size)
+        stated = np.full(len(rows), np.nan)
+    freedom = np.where(enough, counts - size, np.nan)
+    chi_squared = rss / stated
+    p_value = stats.chi2.sf(chi_squared, freedom)
     if enough.any():
+        quantile = (1 + method.level) / 2
+        above = stats.t.ppf(quantile, freedom) ** 2 * wider * rss / freedom
+        above = np.where(p_value >= DOUBT, stats.norm.ppf(quantile) ** 2 * stated, above)
         ends[enough] = raw_intervals(
             law,
             np.concatenate([optima, grid.raw], axis=1)[enough],
             np.concatenate([squares, grid.squares], axis=1)[enough],
             points[enough],
-            method.level,
-            wider[enough],
+            above[enough],
         )
     left_out = leave_one_out(law, points, given.weight).mean(axis=1, where=given.weight > 0)
     if method.loss == "huber":
@@ -144,7 +166,7 @@ def _fit_law(name: str, law: ScalingLaw, given: Points, method: Method) -> list[
         mean_squares = rss / counts
     fits = []
     for k, count in enumerate(counts):
-        freedom = int(count) - size
+        left = int(count) - size
         judged = int(count), size, float(mean_squares[k] * count)
         fits.append(
             LawFit(
@@ -152,8 +174,8 @@ def _fit_law(name: str, law: ScalingLaw, given: Points, method: Method) -> list[
                 {key: float(v) for key, v in law.named(raw[k]).items()},
                 law.named_intervals(raw[k], ends[k]) if enough[k] else {},
                 method.level,
-                freedom,
-                float(np.sqrt(rss[k] / freedom)) if freedom > 0 else float("nan"),
+                left,
+                float(np.sqrt(rss[k] / left)) if left > 0 else float("nan"),
                 aicc(*judged) if enough[k] else np.inf,
                 bic(*judged) if enough[k] else np.inf,
                 float(left_out[k]),
@@ -163,6 +185,9 @@ def _fit_law(name: str, law: ScalingLaw, given: Points, method: Method) -> list[
                 points.weight[k, :count],
                 method.scale,
                 method.loss,
+                float(chi_squared[k]),
+                float(p_value[k]),
+                bool(p_value[k] >= DOUBT),
             )
         )
     return fits
@@ -206,6 +231,20 @@ def checked(n: Any, score: Any, error: Any = None, scale: Scale | None = None) -
     x, s = np.log(arrays[0][order]), arrays[1][order]
     weight = np.ones(len(x))
     if error is not None:
-        own = arrays[2][order] * scale.slope(s) / s  # the error of y
-        weight = own**-2 / np.mean(own**-2)
+        weight = stated_variance(s, arrays[2][order], scale) / _variances(
+            s, arrays[2][order], scale
+        )
     return x, scale.forward(s), weight
+
+
+def stated_variance(score: Any, error: Any = None, scale: Scale | None = None) -> float:
+    """Variance of y of a point of weight 1 by the standard errors; not a number without them."""
+    if error is None:
+        return float("nan")
+    return float(1 / np.mean(1 / _variances(score, error, Log() if scale is None else scale)))
+
+
+def _variances(score: Any, error: Any, scale: Scale) -> np.ndarray:
+    """Variance of y of each score, by its standard error."""
+    score = np.asarray(score, np.float64)
+    return np.asarray((np.asarray(error, np.float64) * scale.slope(score) / score) ** 2)

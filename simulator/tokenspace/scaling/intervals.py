@@ -15,7 +15,6 @@ Source: D. M. Bates, D. G. Watts, Nonlinear Regression Analysis and Its Applicat
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
 
 from tokenspace.scaling.laws import ScalingLaw
 from tokenspace.scaling.optimise import Points, minimise
@@ -26,47 +25,43 @@ FIRST = (0.01, 1.0)  # range of the first step
 CLOSE = 1e-6  # of the half-width of an interval, to which its ends are found
 LOW = 1e-10  # of the sum of squares, to which a profile is found: less than `CLOSE` of an end
 ROUNDS = 60
+SIDES = np.array([-1.0, 1.0])
+OUTER = 6.0  # of a shape, beyond its grid
+SPARSE = 6  # one value of the grid in so many
+BEYOND = 1e-3  # of an end's distance from the optimum: so far beyond it another ridge is sought
+ROUGH = 1e-3  # of the sum of squares, to which that is done
+RIDGES = 4  # that are followed at most
 
 
 def raw_intervals(
-    law: ScalingLaw,
-    found: np.ndarray,
-    squares: np.ndarray,
-    points: Points,
-    level: float,
-    widening: np.ndarray | float = 1.0,
+    law: ScalingLaw, found: np.ndarray, squares: np.ndarray, points: Points, above: np.ndarray
 ) -> np.ndarray:
     """Low and high ends of the raw parameters, (curves, p, 2), infinite where without bound.
 
     The data may allow regions of parameters that lie apart: the interval spans all of them. So each
     end is sought from that of the `found` parameters that the data allow which lies farthest out:
-    by its value, and by how far it may move while the shapes stay.
+    by its value, and by how far it may move while the shapes stay; and beyond it anew.
 
     Args:
         law: the law.
         found: raw parameters (curves, k, p): optima, and the best at each value of the shapes.
         squares: their sums of squares, (curves, k).
         points: the curves, each of more points than the law has parameters.
-        level: confidence, in (0, 1).
-        widening: factor of the variance of estimates, (curves,): see `robust.widening`.
+        above: how far above the least sum of squares the data still allow, (curves,).
     """
     curves, k, size = found.shape
     best = squares.argmin(axis=1)
     rows = np.arange(curves)
-    rss = squares[rows, best]
-    freedom = points.counts - size
-    t = stats.t.ppf((1 + level) / 2, freedom) * np.sqrt(widening)
-    wald = np.sqrt(rss / freedom)[:, None] * t[:, None] * _lengths(law, found[rows, best], points)
+    centre, rss = found[rows, best], squares[rows, best]
+    wald = np.sqrt(above)[:, None] * _lengths(law, centre, points)
     if law.linear and not law.shapes:
-        centre = found[rows, best]
         return np.stack([centre - wald, centre + wald], axis=-1)
-    limit = rss * (1 + t**2 / freedom)
-    room = limit[:, None] - squares
+    bounds = np.stack([rss, rss + above], axis=1)
+    room = bounds[:, 1:] - squares
     kept = size - law.shapes
     lengths = _lengths(law, found.reshape(-1, size), points[np.repeat(rows, k)], kept)
     reach = np.sqrt(np.maximum(room, 0))[:, :, None] * lengths.reshape(curves, k, size)
-    sign = np.array([-1.0, 1.0])
-    outermost = sign * found[..., None] + reach[..., None]  # (curves, k, p, 2)
+    outermost = SIDES * found[..., None] + reach[..., None]  # (curves, k, p, 2)
     start = np.where((room >= 0)[:, :, None, None], outermost, -np.inf).argmax(axis=1)
     curve, parameter, side = (a.ravel() for a in np.indices((curves, size, 2)))
     start = start[curve, parameter, side]
@@ -75,12 +70,65 @@ def raw_intervals(
         found[curve, start],
         squares[curve, start],
         parameter,
-        sign[side],
+        SIDES[side],
         np.where(parameter < kept, reach[curve, start, parameter], wald[curve, parameter]),
-        np.stack([rss, limit], axis=1)[curve],
+        bounds[curve],
         points[curve],
-    )
-    return ends.reshape(curves, size, 2)
+    ).reshape(curves, size, 2)
+    elsewhere, which = _elsewhere(law, points), np.nonzero(np.isfinite(ends))
+    for _ in range(RIDGES):
+        which, farther = _farther(law, elsewhere, centre, ends, which, bounds, points)
+        ends[which] = farther
+        which = tuple(a[np.isfinite(farther)] for a in which)
+        if not len(farther):
+            break
+    return ends
+
+
+def _elsewhere(law: ScalingLaw, points: Points) -> np.ndarray:
+    """Raw parameters (curves, k, p) far from each other, from which other ridges are reached.
+
+    Starts of the curve and of its mirror image, which rises where the curve falls; and of both with
+    a shape beyond its grid, which may end well within what is possible.
+    """
+    starts = []
+    for x, y, count in zip(points.x, points.y, points.counts, strict=True):
+        for log_score in (y[:count], y[:count][::-1]):
+            grid = law.starts(x[:count], log_score)
+            outer = grid[[0, -1]]
+            if law.shapes == 1:
+                outer[:, -1] += OUTER * np.sign(outer[:, -1] - outer[::-1, -1])
+            starts.append(np.concatenate([grid[::SPARSE], outer]))
+    return np.stack(starts).reshape(len(points.x), -1, law.size)
+
+
+def _farther(
+    law: ScalingLaw,
+    elsewhere: np.ndarray,
+    centre: np.ndarray,
+    ends: np.ndarray,
+    which: tuple[np.ndarray, ...],
+    bounds: np.ndarray,
+    points: Points,
+) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
+    """(which, where) another ridge goes on beyond those of the ends (curves, p, 2) that are asked.
+
+    A profile that is followed from one optimum finds no way round on which the shapes are others
+    altogether, as flat curves allow them. So just beyond each end, with the parameter held there,
+    the others are sought anew from `elsewhere`.
+    """
+    count = elsewhere.shape[1]
+    starts = elsewhere[which[0]].reshape(-1, law.size)
+    lanes = tuple(np.repeat(a, count) for a in which)
+    held = lanes[1][:, None] == np.arange(law.size)
+    starts[held] = (ends + BEYOND * (ends - centre[:, :, None]))[lanes]
+    raw, squares = minimise(law, starts, held, points[lanes[0]], ROUGH)
+    lane = squares.reshape(-1, count).argmin(axis=1) + count * np.arange(len(which[0]))
+    lane = lane[squares[lane] <= bounds[lanes[0][lane], 1]]
+    curve, parameter, side = which = tuple(a[lane] for a in lanes)
+    step = np.abs(ends[which] - centre[curve, parameter])
+    at = bounds[curve], points[curve]
+    return which, _ends(law, raw[lane], squares[lane], parameter, SIDES[side], step, *at)
 
 
 def _lengths(

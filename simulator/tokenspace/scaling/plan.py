@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import gammaincinv
 
 from tokenspace.errors import InputError
 from tokenspace.scaling.cost import TransformerCost
@@ -13,17 +14,18 @@ from tokenspace.scaling.curves import Curve
 from tokenspace.scaling.fit import checked
 from tokenspace.scaling.forecast import stack
 from tokenspace.scaling.laws import known_laws
-from tokenspace.scaling.optimise import Points, grouped, minimise
+from tokenspace.scaling.optimise import Logs, grouped
 from tokenspace.scaling.predictive import Grid, on_grid
 from tokenspace.scaling.scales import Log
 from tokenspace.scaling.validation import leave_one_out
 
 KEEP = 0.95
-POINTS = 401  # counts, evenly spread in log n, at which S(n) is compared
-DRAWS = 1000  # of each law
+POINTS = 65  # counts, evenly spread in log n, at which S(n) is compared
+DRAWS = 600  # of each law
 LEAST = 5  # different counts
-MOST, LITTLE = 0.05, 1e-6  # weight of one value of a shape: to be split, or left out
-TIMES, FINER = 8, 4  # a grid is made finer by, and how often at most
+MOST, LITTLE = 0.15, 1e-4  # weight of one value of a shape: to be split, or left out
+VALUES, FINER = 49, 3  # of a shape in a finer grid, and how often it is made finer at most
+TOGETHER = 200  # curves that are planned at once
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,8 @@ def plan_tokens(
     Each law's parameters are drawn as the scores leave them uncertain (its shapes on their grid,
     the others by Student's t), and the laws are mixed by stacking: weights for which the mixture
     foretells best each score left out. The interval carries both errors. The answer lies between
-    the counts that were measured.
+    the counts that were measured. In simulations 95 % intervals of ten scores hold the true n in 95
+    to 100 % of runs, but in 84 % where two power laws meet and the noise is 3 %.
 
     Args:
         n: numbers of tokens, at least 5 different, > 0; one may stand there several times.
@@ -105,12 +108,15 @@ def plan_curves(
     cost: TransformerCost | None = None,
     level: float = 0.95,
     seed: int = 0,
+    progress: Callable[[int], None] | None = None,
 ) -> list[tuple[str, TokenPlan]]:
-    """`plan_tokens` of every curve, all with the same seed; an error names the curve."""
+    """`plan_tokens` of every curve, all with the same seed; an error names the curve.
+
+    progress: called with the number of curves that are done, now and then.
+    """
     for name, value in (("keep", keep), ("level", level)):
         if not 0 < value < 1:
             raise InputError(f"{name} = {value!r} is not allowed; it must lie between 0 and 1")
-    laws = known_laws()
     logs = []
     for curve in curves:
         found = curve.logs(Log()) if curve.name else checked(curve.n, curve.score)
@@ -121,33 +127,50 @@ def plan_curves(
                 "by scores left out"
             )
         logs.append(found)
+    plans: list[tuple[str, TokenPlan]] = []
+    for first in range(0, len(logs), TOGETHER):
+        part = logs[first : first + TOGETHER]
+        names = [curve.name for curve in curves[first : first + TOGETHER]]
+        plans += zip(names, _planned(part, keep, cost, level, seed), strict=True)
+        if progress is not None:
+            progress(len(plans))
+    return plans
+
+
+def _planned(
+    logs: Sequence[Logs], keep: float, cost: TransformerCost | None, level: float, seed: int
+) -> list[TokenPlan]:
+    laws = known_laws()
     plans: dict[int, TokenPlan] = {}
     for which, points in grouped(logs):
-        shares = stack(
-            np.stack([leave_one_out(law, points, points.weight) for law in laws.values()], axis=-1)
-        )
-        for k, drawn, weights in zip(which, _drawn(points, keep, seed), shares, strict=True):
-            known = {law: float(w) for law, w in zip(laws, weights, strict=True) if law in drawn}
-            total = sum(known.values())  # laws of too many parameters are left out
-            known = {law: w / total for law, w in known.items()}
-            plans[k] = _plan(drawn, known, np.exp(logs[k][0][[0, -1]]), keep, level, cost)
-    return [(curve.name, plans[k]) for k, curve in enumerate(curves)]
-
-
-def _drawn(points: Points, keep: float, seed: int) -> list[dict[str, np.ndarray]]:
-    """For each curve, law -> draws of the smallest n; laws of too many parameters are left out."""
-    drawn: list[dict[str, np.ndarray]] = [{} for _ in points.counts]
-    for name, law in known_laws().items():
-        grid = on_grid(law, points)
-        enough = (points.counts - 1 > law.size) & (points.different - 1 >= law.size)
-        for k, count in enumerate(points.counts):
-            if not enough[k]:
+        grids = [on_grid(law, points) for law in laws.values()]
+        left_out = [leave_one_out(g.law, points, points.weight, g) for g in grids]
+        density = np.stack(left_out, axis=-1)
+        # a law that cannot be judged by every score left out has no say
+        judged = (np.isfinite(density) | (points.weight == 0)[:, :, None]).all(axis=1)
+        shares = stack(density)
+        drawn: list[dict[str, np.ndarray]] = [{} for _ in which]
+        for name, grid, has_say in zip(laws, grids, judged.T, strict=True):
+            rows = np.flatnonzero(has_say)
+            if not len(rows):
                 continue
-            x = np.linspace(points.x[k, 0], points.x[k, count - 1], POINTS)
-            one = Grid(law, points[np.array([k])], grid.raw[[k]], grid.squares[[k]])
-            curves = curves_of(finer(one), x, DRAWS, np.random.default_rng(seed))
-            drawn[k][name] = smallest(x, curves, keep)
-    return drawn
+            for judge, values in zip(rows, _drawn(grid[rows], keep, seed), strict=True):
+                drawn[judge][name] = values
+        for row, k in enumerate(map(int, which)):
+            weights = dict(zip(laws, map(float, shares[row]), strict=True))
+            weights = {law: weights[law] for law in drawn[row]}
+            ends = np.exp(logs[k][0][[0, -1]])
+            plans[k] = _plan(drawn[row], weights, ends, keep, level, cost)
+    return [plans[k] for k in range(len(logs))]
+
+
+def _drawn(grid: Grid, keep: float, seed: int) -> np.ndarray:
+    """Draws of the smallest n of each curve of a grid, (curves, draws)."""
+    points = grid.points
+    first, last = points.x[:, 0], points.x[:, -1]  # what pads repeats the last one
+    x = first[:, None] + (last - first)[:, None] * np.linspace(0, 1, POINTS)
+    curves = curves_of(finer(grid), x, DRAWS, seed)
+    return np.stack([smallest(a, b, keep) for a, b in zip(x, curves, strict=True)])
 
 
 def _plan(
@@ -177,43 +200,70 @@ def _plan(
 
 
 def finer(grid: Grid) -> Grid:
-    """The grid of one curve with its one shape so closely spaced that no value has much weight."""
+    """The grid with its one shape so closely spaced that no value has much weight."""
     law, points = grid.law, grid.points
-    for _ in range(FINER):
-        shares = grid.predict(points.x[:, :1]).weight[0, 0]
-        if law.shapes != 1 or shares.max() < MOST:
-            return grid
-        known = np.flatnonzero(shares > LITTLE)
-        kept = grid.raw[0, max(known[0] - 1, 0) : known[-1] + 2]
-        place = np.linspace(0, len(kept) - 1, TIMES * (len(kept) - 1) + 1)
-        starts = np.stack([np.interp(place, np.arange(len(kept)), p) for p in kept.T], axis=1)
-        held = np.broadcast_to(np.arange(law.size) >= law.size - 1, starts.shape)
-        raw, squares = minimise(law, starts, held, points[np.zeros(len(starts), int)])
-        grid = Grid(law, points, raw[None], squares[None])
+    if law.shapes != 1:
+        return grid
+    for again in range(FINER):
+        shares = _shares(grid)
+        coarse = shares.max(axis=1) >= MOST if again else np.ones(len(shares), bool)
+        if not coarse.any():
+            break
+        last, known = shares.shape[1] - 1, shares > LITTLE
+        low = np.maximum(known.argmax(axis=1) - 1, 0)
+        high = np.minimum(last - known[:, ::-1].argmax(axis=1) + 1, last)
+        place = low[:, None] + (high - low)[:, None] * np.linspace(0, 1, VALUES)
+        before = np.minimum(place.astype(int), last - 1)[:, :, None]
+        part = place[:, :, None] - before
+        starts = [np.take_along_axis(grid.raw, before + k, axis=1) for k in (0, 1)]
+        fine = Grid.fitted(law, (1 - part) * starts[0] + part * starts[1], points)
+        if again:
+            fine = Grid(
+                law,
+                points,
+                np.where(coarse[:, None, None], fine.raw, grid.raw),
+                np.where(coarse[:, None], fine.squares, grid.squares),
+            )
+        grid = fine
     return grid
 
 
-def curves_of(grid: Grid, x: np.ndarray, runs: int, rng: np.random.Generator) -> np.ndarray:
-    """log S at log n = x (k,) of curves that the scores allow a law, (runs, k).
+def _shares(grid: Grid) -> np.ndarray:
+    """How likely the shapes of a grid are, (curves, k)."""
+    return grid.predict(grid.points.x[:, :1]).weight[:, 0]
 
-    grid: of one curve.
+
+def curves_of(grid: Grid, x: np.ndarray, runs: int, seed: int) -> np.ndarray:
+    """log S at log n = x (curves, points) of draws that the scores allow a law.
+
+    Returns (curves, runs, points). The same seed gives the same draws whatever other curves there
+    are.
     """
-    law = grid.law
+    law, rows = grid.law, np.arange(len(grid.raw))[:, None]
     kept = law.size - law.shapes
-    mixture = grid.predict(x[None, :1])
-    which = rng.choice(len(grid.raw[0]), size=runs, p=mixture.weight[0, 0])
-    freedom = mixture.freedom[0, 0, 0]
-    jacobian = law.slopes(grid.raw[0], grid.points.x)[..., :kept]
-    weighted = grid.points.weight[0][:, None] * jacobian
-    curvature = np.swapaxes(weighted, 1, 2) @ jacobian
-    values, axes = np.linalg.eigh(np.linalg.pinv(curvature, hermitian=True))
-    spread = axes * np.sqrt(np.maximum(values, 0))[:, None, :]  # (grid, kept, kept)
-    size = np.sqrt(grid.squares[0, which] / rng.chisquare(freedom, runs))
-    raw = grid.raw[0, which].copy()
-    normal = rng.standard_normal((runs, kept))
-    raw[:, :kept] += size[:, None] * np.einsum("rij,rj->ri", spread[which], normal)
+    rng = np.random.default_rng(seed)
+    place = (rng.permutation(runs) + rng.random(runs)) / runs
+    normal, chance = rng.standard_normal((runs, kept)), rng.random(runs)
+    passed = np.cumsum(_shares(grid), axis=1)
+    passed /= passed[:, -1:]
+    which = np.stack([np.searchsorted(p, place) for p in passed])
+    freedom = np.maximum(grid.points.counts - kept, 1)
+    kinds, kind = np.unique(freedom, return_inverse=True)
+    chi_squared = 2 * gammaincinv(kinds[:, None] / 2, chance)[kind]
+    values, axes = np.linalg.eigh(grid.inverse)
+    spread = axes * np.sqrt(np.maximum(values, 0))[..., None, :]  # (curves, k, kept, kept)
+    size = np.sqrt(grid.squares[rows, which] / chi_squared)
+    moved = size[..., None] * np.einsum("crij,rj->cri", spread[rows, which], normal)
+    if law.linear:
+        lanes = grid.raw.reshape(-1, law.size), np.repeat(x, grid.raw.shape[1], axis=0)
+        slopes = law.slopes(*lanes)[..., :kept].reshape(*grid.raw.shape[:2], x.shape[1], kept)
+        there = np.matmul(slopes[rows, which], moved[..., None])[..., 0]
+        return np.asarray(grid.log_scores(x)[rows, which] + there)
+    raw = grid.raw[rows, which]
+    raw[..., :kept] += moved
     with np.errstate(over="ignore"):  # S(1), far from counts that are large
-        return np.asarray(law.log_scores(raw, x[None]))
+        found = law.log_scores(raw.reshape(-1, law.size), np.repeat(x, runs, axis=0))
+    return np.asarray(found).reshape(*which.shape, -1)
 
 
 def smallest(x: np.ndarray, log_score: np.ndarray, keep: float) -> np.ndarray:
@@ -221,7 +271,8 @@ def smallest(x: np.ndarray, log_score: np.ndarray, keep: float) -> np.ndarray:
 
     Between counts log n by a straight line; the first n where a curve keeps it throughout.
     """
-    over = log_score - log_score[:, -1:] - np.log(keep)
+    with np.errstate(invalid="ignore"):  # a score without bound at both
+        over = log_score - log_score[:, -1:] - np.log(keep)
     below = over < 0
     last = np.where(below.any(axis=1), len(x) - 1 - below[:, ::-1].argmax(axis=1), -1)
     rows = np.arange(len(over))

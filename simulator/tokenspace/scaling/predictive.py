@@ -129,6 +129,10 @@ class Grid:
         raw, squares = fit_held(law, starts.reshape(-1, size), lanes)
         return cls(law, points, raw.reshape(starts.shape), squares.reshape(curves, k), starts)
 
+    def __getitem__(self, which: np.ndarray) -> Grid:
+        starts = None if self.starts is None else self.starts[which]
+        return Grid(self.law, self.points[which], self.raw[which], self.squares[which], starts)
+
     @cached_property
     def slopes(self) -> np.ndarray:
         """d log S / d raw of what is no shape at the curves' points, (curves, k, points, kept)."""

@@ -42,19 +42,26 @@ def bic(points: int, parameters: int, squares: float) -> float:
     return float(points * np.log(max(squares / points, ROUNDING**2)) + k * np.log(points))
 
 
-def compare(fits: Iterable[LawFit], log_n: np.ndarray, log_score: np.ndarray) -> ScalingFit:
+def compare(
+    fits: Iterable[LawFit], log_n: np.ndarray, log_score: np.ndarray, weight: np.ndarray
+) -> ScalingFit:
     """The fits of one curve, ranked; equal ones in the order given."""
     by_name = {f.law: f for f in fits}
     ranked = sorted(by_name.values(), key=lambda f: f.aicc)
     best = ranked[0]
+    low, high = _slope(log_n, log_score, weight, best.level)
+    flat = bool(np.ptp(log_score) <= ROUNDING or low <= 0 <= high)
     if len(ranked) == 1:
-        return ScalingFit(by_name, best.law, float("nan"), "only one law was fitted")
+        return ScalingFit(by_name, best.law, float("nan"), "only one law was fitted", flat)
     second = ranked[1]
     lead = second.aicc - best.aicc if np.isfinite(best.aicc) else float("nan")
-    return ScalingFit(by_name, best.law, lead, _doubt(ranked, lead, log_n, log_score))
+    why = _doubt(ranked, lead, log_n, log_score, flat)
+    return ScalingFit(by_name, best.law, lead, why, flat)
 
 
-def _doubt(ranked: list[LawFit], lead: float, log_n: np.ndarray, log_score: np.ndarray) -> str:
+def _doubt(
+    ranked: list[LawFit], lead: float, log_n: np.ndarray, log_score: np.ndarray, flat: bool
+) -> str:
     """Why the preference for the best law is not decisive, empty where it is."""
     best, others = ranked[0], ranked[1:]
     if not np.isfinite(lead):
@@ -65,8 +72,7 @@ def _doubt(ranked: list[LawFit], lead: float, log_n: np.ndarray, log_score: np.n
         return "the scores are all the same: every law fits them, and none is told from others"
     if best.residual_std <= ROUNDING:
         return f"the scores have no noise: they follow the {best.law} law to rounding"
-    low, high = _slope(log_n, log_score, best.level)
-    if low <= 0 <= high:
+    if flat:
         return "the scores have no slope: the interval of the power law's alpha holds 0"
     if lead <= CLEAR:
         return f"AICc is not ahead by more than {CLEAR:g}"
@@ -81,8 +87,15 @@ def _doubt(ranked: list[LawFit], lead: float, log_n: np.ndarray, log_score: np.n
     return ""
 
 
-def _slope(log_n: np.ndarray, log_score: np.ndarray, level: float) -> tuple[float, float]:
-    """Student's interval of the slope of log S against log n, by least squares."""
-    line = stats.linregress(log_n, log_score)
-    half = stats.t.ppf((1 + level) / 2, len(log_n) - 2) * line.stderr
-    return float(line.slope - half), float(line.slope + half)
+def _slope(
+    log_n: np.ndarray, log_score: np.ndarray, weight: np.ndarray, level: float
+) -> tuple[float, float]:
+    """Student's interval of the slope of log S against log n, by weighted least squares."""
+    x = log_n - np.average(log_n, weights=weight)
+    y = log_score - np.average(log_score, weights=weight)
+    spread = np.sum(weight * x**2)
+    slope = np.sum(weight * x * y) / spread
+    freedom = len(x) - 2
+    error = np.sqrt(np.sum(weight * (y - slope * x) ** 2) / freedom / spread)
+    half = stats.t.ppf((1 + level) / 2, freedom) * error
+    return float(slope - half), float(slope + half)

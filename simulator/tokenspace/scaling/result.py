@@ -26,7 +26,9 @@ class LawFit:
     infinite when there are too few points for the law; left_out: mean log density of a point given
     those at all other n, larger is better, not a number with too few points; mean_squares: of the
     residuals, all points counted; weight: of the points, those that the loss ("squares" or "huber")
-    gives them; scale: what the law is fitted to.
+    gives them; scale: what the law is fitted to; chi_squared: of the residuals by the standard
+    errors, p_value: how often it is as large by chance, not numbers without errors or freedom;
+    by_errors: whether intervals take the standard errors as given, else the scatter.
     """
 
     law: str
@@ -44,6 +46,9 @@ class LawFit:
     weight: np.ndarray
     scale: Scale = field(default_factory=Log)
     loss: str = "squares"
+    chi_squared: float = float("nan")
+    p_value: float = float("nan")
+    by_errors: bool = False
 
     def predict(self, n: Any) -> np.ndarray:
         """S(n) of the fitted law."""
@@ -53,6 +58,8 @@ class LawFit:
 
     def predict_interval(self, n: Any, level: float | None = None) -> tuple[np.ndarray, np.ndarray]:
         """(low, high) of a score that is newly measured at n, (k,): parameters and scatter.
+
+        The scatter is that of the residuals, also where standard errors are given.
 
         level: probability, in (0, 1); that of the fit if not given. See `scaling/predictive.py`.
 
@@ -106,13 +113,15 @@ class ScalingFit:
     """Fits of one or several laws to one curve; `winner` has the smallest AICc.
 
     `evidence` is AICc of the runner-up less that of the winner: below 2 the data do not tell them
-    apart. `why` says why the preference is not decisive, and is empty where it is.
+    apart. `why` says why the preference is not decisive, and is empty where it is. `flat`: the
+    scores have no slope within their scatter, so that no law is preferred.
     """
 
     fits: dict[str, LawFit]
     winner: str
     evidence: float
     why: str
+    flat: bool = False
 
     @property
     def best(self) -> LawFit:
@@ -130,6 +139,7 @@ class ScalingFit:
             "evidence": self.evidence,
             "decisive": self.decisive,
             "why": self.why,
+            "flat": self.flat,
             "laws": {
                 name: {
                     "parameters": f.parameters,
@@ -139,6 +149,9 @@ class ScalingFit:
                     "degrees_of_freedom": f.degrees_of_freedom,
                     "too_few": f.too_few,
                     "residual_std": f.residual_std,
+                    "chi_squared": f.chi_squared,
+                    "p_value": f.p_value,
+                    "intervals_by": "standard errors" if f.by_errors else "scatter",
                     "aicc": f.aicc,
                     "bic": f.bic,
                     "left_out": f.left_out,

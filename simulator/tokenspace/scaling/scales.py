@@ -87,25 +87,40 @@ class Logit:
                 f"between chance = {self.chance:g} and top = {self.top:g}; give another --top or "
                 "--chance, or fit log S"
             )
+        if self.top == 100 and unit(score) == 1:
+            raise InputError(
+                f"no score is above {score.max():g}, but top = 100: where scores are shares of 1, "
+                "give --top 1; where they are percentages below 1, fit log S"
+            )
 
 
-def error_of_share(score: Any, questions: Any) -> np.ndarray:
+def error_of_share(score: Any, questions: Any, top: float | None = None) -> np.ndarray:
     """Standard error of a share of right answers, from the number of questions.
 
-    sqrt(p (1 - p) / m) with p the share (0 to 1, or per cent where a score lies above 1). All or
-    none right counts as one half of an answer wrong or right.
+    top sqrt(p (1 - p) / m) with p = score / top. All or none right counts as one half of an answer
+    wrong or right.
+
+    Args:
+        score: between 0 and top.
+        questions: m >= 1, of each score or of all.
+        top: the best score, 1 or 100; where not given, 100 if a score lies above 1.
 
     Raises:
-        InputError: scores above 100, or numbers of questions below 1.
+        InputError: scores below 0 or above the top, or numbers of questions below 1.
     """
     score, questions = np.asarray(score, np.float64), np.asarray(questions, np.float64)
     if not (questions >= 1).all():
         raise InputError("questions must be at least 1: it is how many a score is the share of")
-    top = 100.0 if (score > 1).any() else 1.0
-    if (score < 0).any() or (score > top).any():
+    top = unit(score) if top is None else top
+    if (bad := (score < 0) | (score > top)).any():
         raise InputError(
-            f"a score of {score.max():g} is no percentage, so the number of questions says nothing "
-            "of its error; give standard_error instead"
+            f"a score of {score[np.argmax(bad)]:g} is no percentage, so the number of questions "
+            "says nothing of its error; give standard_error instead"
         )
     share = np.clip(score / top, 0.5 / questions, 1 - 0.5 / questions)
     return np.asarray(top * np.sqrt(share * (1 - share) / questions))
+
+
+def unit(score: np.ndarray) -> float:
+    """What the best of shares would be: 100 where a score lies above 1, else 1."""
+    return 100.0 if (score > 1).any() else 1.0

@@ -125,6 +125,36 @@ class ScalingLaw(ABC):
         return np.exp(self.log_score(raw, np.log(np.asarray(n, np.float64))))
 
 
+@dataclass(frozen=True)
+class LogRange:
+    """A parameter between low and high > 0 from any raw number: log v = low + (high - low) sigmoid.
+
+    low, high: of the logarithm here; the raw number is evenly spread in log v about the middle.
+    """
+
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, least: float, most: float) -> LogRange:
+        """The range from `least` to `most`."""
+        return cls(float(np.log(least)), float(np.log(most)))
+
+    def log(self, raw: Any, xp: Any = np) -> Any:
+        """log v of a raw number."""
+        return self.low + (self.high - self.low) * sigmoid(raw, xp)
+
+    def slope(self, raw: np.ndarray) -> np.ndarray:
+        """d log v / d raw."""
+        return np.asarray((self.high - self.low) * expit(raw) * expit(-raw))
+
+    def raw(self, log_value: Any, margin: float = 0.0) -> np.ndarray:
+        """The raw number of log v, infinite at an end; kept a share `margin` from the ends."""
+        share = np.clip((log_value - self.low) / (self.high - self.low), margin, 1 - margin)
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log(share) - np.log1p(-share))
+
+
 def sigmoid(x: Any, xp: Any) -> Any:
     """1 / (1 + exp(-x)) without overflow, in the value or in JAX's derivative."""
     return expit(x) if xp is np else jax.nn.sigmoid(x)

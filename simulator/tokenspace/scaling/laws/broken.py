@@ -9,9 +9,11 @@ import numpy as np
 from scipy.special import expit
 
 from tokenspace.registry import register
-from tokenspace.scaling.laws.base import ScalingLaw, sigmoid
+from tokenspace.scaling.laws.base import LogRange, ScalingLaw
 
-BREAKS = (0.5, 2.0**20)  # range of n_break: beyond, it only bends all that is measured a little
+BREAKS = LogRange.of(
+    0.5, 2.0**20
+)  # of n_break: beyond, it only bends all that is measured a little
 
 
 @register
@@ -30,43 +32,29 @@ class Broken(ScalingLaw):
 
     def log_score(self, raw: Any, log_n: Any, xp: Any = np) -> Any:
         log_c, first, second, _ = raw
-        log_break = self._log_break(raw, xp)
+        log_break = BREAKS.log(raw[3], xp)
         beyond = xp.logaddexp(0.0, log_n - log_break) - xp.logaddexp(0.0, -log_break)
         return log_c - first * log_n - (second - first) * beyond
 
     def derivatives(self, raw: np.ndarray, log_n: np.ndarray) -> Sequence[np.ndarray]:
         _, first, second, place = raw
-        log_break, (low, high) = self._log_break(raw), np.log(BREAKS)
+        log_break = BREAKS.log(place)
         beyond = np.logaddexp(0.0, log_n - log_break) - np.logaddexp(0.0, -log_break)
         bend = (second - first) * (expit(log_n - log_break) - expit(-log_break))
-        bend = bend * (high - low) * expit(place) * expit(-place)
-        return np.ones_like(beyond), beyond - log_n, -beyond, bend
+        return np.ones_like(beyond), beyond - log_n, -beyond, bend * BREAKS.slope(place)
 
     def values(self, raw: Any, xp: Any = np) -> tuple[Any, ...]:
         log_c, first, second, _ = raw
-        return xp.exp(log_c), first, second, xp.exp(self._log_break(raw, xp))
+        return xp.exp(log_c), first, second, xp.exp(BREAKS.log(raw[3], xp))
 
     def raw(self, *values: float) -> np.ndarray:
         c, first, second, n_break = values
         with np.errstate(divide="ignore"):
-            place = self._place(np.log(n_break), 0.0)
-            return np.array([np.log(c), first, second, place])
+            return np.array([np.log(c), first, second, BREAKS.raw(np.log(n_break))])
 
     def starts(self, log_n: np.ndarray, log_score: np.ndarray) -> np.ndarray:
         """n_break over the counts that were measured: a break elsewhere is not seen."""
         slope, level = np.polyfit(log_n, log_score, 1)
         grid = np.linspace(log_n[0], log_n[-1], 25)
         flat = np.full(25, -slope)
-        return np.stack([np.full(25, level), flat, flat, self._place(grid, 1e-3)], axis=1)
-
-    @staticmethod
-    def _log_break(raw: Any, xp: Any = np) -> Any:
-        low, high = np.log(BREAKS)
-        return low + (high - low) * sigmoid(raw[3], xp)
-
-    @staticmethod
-    def _place(log_break: Any, margin: float) -> np.ndarray:
-        """The raw parameter of n_break, a margin from the ends of its range."""
-        low, high = np.log(BREAKS)
-        share = np.clip((log_break - low) / (high - low), margin, 1 - margin)
-        return np.asarray(np.log(share) - np.log1p(-share))
+        return np.stack([np.full(25, level), flat, flat, BREAKS.raw(grid, 1e-3)], axis=1)

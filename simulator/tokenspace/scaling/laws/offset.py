@@ -9,9 +9,9 @@ import numpy as np
 from scipy.special import expit
 
 from tokenspace.registry import register
-from tokenspace.scaling.laws.base import ScalingLaw, sigmoid
+from tokenspace.scaling.laws.base import LogRange, ScalingLaw, sigmoid
 
-EXPONENTS = (0.01, 3.0)  # range of b; at 0.01 it is a logarithm over any data
+EXPONENTS = LogRange.of(0.01, 3.0)  # of b; at 0.01 it is a logarithm over any data
 
 
 @register
@@ -31,23 +31,21 @@ class Offset(ScalingLaw):
 
     def derivatives(self, raw: np.ndarray, log_n: np.ndarray) -> Sequence[np.ndarray]:
         _, floor, b = self.values(raw)
-        gain, share = np.expm1(b * log_n), expit(raw[2])
+        gain = np.expm1(b * log_n)
         whole = 1 + (1 - floor) * gain
-        low, high = np.log(EXPONENTS)
-        b_slope = b * (high - low) * share * expit(-raw[2])
+        b_slope = b * EXPONENTS.slope(raw[2])
         bend = (1 - floor) * log_n * (gain + 1) * b_slope / whole
         return np.ones_like(whole), -floor * expit(-raw[1]) * gain / whole, bend
 
     def values(self, raw: Any, xp: Any = np) -> tuple[Any, ...]:
         log_c, logit, bent = raw
-        low, high = np.log(EXPONENTS)
-        return xp.exp(log_c), sigmoid(logit, xp), xp.exp(low + (high - low) * sigmoid(bent, xp))
+        return xp.exp(log_c), sigmoid(logit, xp), xp.exp(EXPONENTS.log(bent, xp))
 
     def raw(self, *values: float) -> np.ndarray:
         c, floor, b = values
         with np.errstate(divide="ignore"):  # floors and exponents at an end lie at infinity
             logit = np.log(floor) - np.log1p(-floor)
-            return np.array([np.log(c), logit, self._bent(np.float64(b))])
+            return np.array([np.log(c), logit, EXPONENTS.raw(np.log(b))])
 
     def starts(self, log_n: np.ndarray, log_score: np.ndarray) -> np.ndarray:
         """b on a grid, the floor by the first and the last score."""
@@ -57,12 +55,6 @@ class Offset(ScalingLaw):
         rise = (ratio - 1) / np.maximum(last - ratio * first, 1e-9)
         rise = np.where(last > ratio * first, np.clip(rise, 0.02, 0.98), 0.98)
         level = log_score[0] - np.log1p(rise * first)
-        return np.stack([level, np.log1p(-rise) - np.log(rise), self._bent(grid)], axis=1)
-
-    @staticmethod
-    def _bent(b: np.ndarray | np.float64) -> np.ndarray:
-        """The raw parameter of b."""
-        low, high = np.log(EXPONENTS)
-        with np.errstate(divide="ignore"):
-            share = np.clip((np.log(b) - low) / (high - low), 0.0, 1.0)
-            return np.asarray(np.log(share) - np.log1p(-share))
+        return np.stack(
+            [level, np.log1p(-rise) - np.log(rise), EXPONENTS.raw(np.log(grid))], axis=1
+        )

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy.special import expit
 
 from tokenspace.registry import register
-from tokenspace.scaling.laws.base import ScalingLaw, sigmoid
+from tokenspace.scaling.laws.base import LogRange, ScalingLaw
 
-RATES = (0.01, 10.0)  # range of g; at 0.01 it is a logarithm over any data
+RATES = LogRange.of(0.01, 10.0)  # of g; at 0.01 it is a logarithm over any data
 LEAST = 1e-12  # of S / limit: below n = 1 the formula may leave S > 0
 
 
@@ -31,8 +30,7 @@ class Saturating(ScalingLaw):
         _, q, g = self.values(raw)
         decay = np.exp(-g * log_n)
         share = 1 - q * decay
-        low, high = np.log(RATES)
-        g_slope = g * (high - low) * expit(raw[2]) * expit(-raw[2])
+        g_slope = g * RATES.slope(raw[2])
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             rest, bend = np.exp(raw[1]) * decay / share, q * log_n * decay * g_slope / share
         above = share > LEAST
@@ -40,18 +38,13 @@ class Saturating(ScalingLaw):
 
     def values(self, raw: Any, xp: Any = np) -> tuple[Any, ...]:
         log_limit, log_rest, rate = raw
-        low, high = np.log(RATES)
-        # q = 1 - exp(log_rest) < 1 keeps S > 0 from n = 1 on; g is evenly spread in log g
-        return (
-            xp.exp(log_limit),
-            -xp.expm1(log_rest),
-            xp.exp(low + (high - low) * sigmoid(rate, xp)),
-        )
+        # q = 1 - exp(log_rest) < 1 keeps S > 0 from n = 1 on
+        return xp.exp(log_limit), -xp.expm1(log_rest), xp.exp(RATES.log(rate, xp))
 
     def raw(self, *values: float) -> np.ndarray:
         limit, q, g = values
         with np.errstate(divide="ignore"):  # q = 1 lies at infinity
-            return np.array([np.log(limit), np.log1p(-q), self._rate(np.float64(g))])
+            return np.array([np.log(limit), np.log1p(-q), RATES.raw(np.log(g))])
 
     def starts(self, log_n: np.ndarray, log_score: np.ndarray) -> np.ndarray:
         """g from slow as a logarithm to within one step of n, q by the first and the last score."""
@@ -61,12 +54,4 @@ class Saturating(ScalingLaw):
         q = (1 - ratio) / np.where(np.abs(first - ratio * last) > 1e-9, first - ratio * last, 1e-9)
         q = np.where(first > ratio * last, np.clip(q, -100, 0.999), 0.999)
         limit = log_score[-1] - np.log1p(-q * last)
-        return np.stack([limit, np.log1p(-q), self._rate(grid)], axis=1)
-
-    @staticmethod
-    def _rate(g: np.ndarray | np.float64) -> np.ndarray:
-        """The raw parameter of g."""
-        low, high = np.log(RATES)
-        with np.errstate(divide="ignore"):  # the ends of g lie at infinity
-            share = np.clip((np.log(g) - low) / (high - low), 0.0, 1.0)
-            return np.asarray(np.log(share) - np.log1p(-share))
+        return np.stack([limit, np.log1p(-q), RATES.raw(np.log(grid))], axis=1)
