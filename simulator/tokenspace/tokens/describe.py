@@ -76,8 +76,8 @@ def describe_tokens(
     (or pairs), see `spectrum.py`; its errors are up to 1.6 times too large, and not known of fewer
     than 6 pictures, nor of the leading share and the decay above 1,024 features. How norms vary and
     the kurtosis are without the bias of few pictures (`unbiased`); of 5 to 30 Gaussian pictures
-    their 95 % intervals hold 93 to 97 %, of pictures whose norms differ by 20 % or tokens' by 30 %
-    90 to 96 % (the kurtosis and the whole variation of such pictures 80 to 90 %).
+    their 95 % intervals hold 93 to 98 %, of pictures whose norms differ by 20 % 92 to 96 % and of
+    tokens whose norms differ by 30 % 89 to 97 %.
 
     The law is judged by the variance of ||h||^2 over all tokens against that of Gaussian tokens of
     the same mean m and covariance C, 4 m' C m + 2 tr C^2: Gaussian where they agree, UnitNorm where

@@ -281,8 +281,3 @@ def _all_pairs(a: Any, b: Any, groups: Any) -> Pairs:
         a, numbers = a[found.kept], found.kept
     of = None if len(a) == 2 else found.groups
     return Pairs(a, a, True, of, found.said, found.note, numbers)
-
-
-def said_of_twins(given: Pairs) -> str:
-    """What was left out as it is there twice, in words; empty where nothing was."""
-    return given.note

@@ -23,7 +23,7 @@ from tokenspace.tokens.fit.search import AIMS, Shape, Target
 from tokenspace.tokens.fit.targets import families_named, groups_of, key_of, targets_of
 from tokenspace.tokens.moments import pair_moments, token_sums, with_left_out
 from tokenspace.tokens.one_length import given_of
-from tokenspace.tokens.pairs import Pairs, said_of_twins
+from tokenspace.tokens.pairs import Pairs
 
 ROUNDING = 1e-12  # of sums of squares in float64
 INSIDE = 1e-4  # of a weight that is neither 0 nor 1
@@ -161,8 +161,8 @@ class _Fitting:
             notes = (*notes, AT_AN_END)
         if ranks and ranks[0].family == NO_MODEL:
             notes = (*notes, "on held-out pictures no family did better than no model at all")
-        if said := said_of_twins(self.given):
-            notes = (*notes, said)
+        if self.given.note:
+            notes = (*notes, self.given.note)
         features = spectrum_of(self.second, plain["mean_square"])
         count, freedom = self.moments.count, self.moments.degrees_of_freedom
         parameters = {name: _estimate(values, count, freedom) for name, values in found.items()}
