@@ -81,7 +81,7 @@ def _show_counts(fits: list[ScalingFit]) -> None:
     import numpy as np
 
     told = [f for f in fits if not f.flat]
-    none = NONE if told else "none"
+    none = "none" if any(np.isfinite(f.best.aicc) for f in fits) else NONE
     names = [f.winner for f in told if np.isfinite(f.best.aicc)]
     clear = sum(f.decisive for f in fits)
     counts = ", ".join(f"{names.count(k)} prefer {k}" for k in dict.fromkeys(names))
@@ -98,8 +98,8 @@ def _show_counts(fits: list[ScalingFit]) -> None:
         print(f"By {yardstick}: {said}.")
     if flat := len(fits) - len(told):
         print(
-            f"{flat} of {len(fits)} {'is' if flat == 1 else 'are'} flat, without a slope beyond "
-            "the scatter of the scores: no law is preferred."
+            f"{flat} of {len(fits)} {'is' if flat == 1 else 'are'} flat: no slope is sure, given the "
+            "scatter of the scores, so no law is preferred."
         )
     print("Which law foretells scores that it has not seen: tokenspace forecast.")
 
