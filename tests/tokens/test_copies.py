@@ -81,7 +81,7 @@ def test_each_picture_is_measured_once(tmp_path, where):
     else:
         found = ts.measure(given[where], pairs="all", grid=grid)
     same(found, ts.measure(H, pairs="all", grid=grid))
-    assert found.notes == (f"{LEFT_OUT}: a copy is no draw of a second picture",)
+    assert len(found.notes) == 1 and found.notes[0].startswith(f"{LEFT_OUT} as a copy, no second")
 
 
 @pytest.mark.parametrize("as_array", [np.asarray, list, jnp.asarray])

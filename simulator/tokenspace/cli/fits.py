@@ -14,6 +14,7 @@ from tokenspace.cli.present import document, stdout
 from tokenspace.printable import counted, shown
 
 NONE = "no curve has enough points"
+SURE = 0.05  # p-value of chi^2 that is remarked on
 
 if TYPE_CHECKING:
     from tokenspace.scaling.result import LawFit, ScalingFit
@@ -98,8 +99,8 @@ def _show_counts(fits: list[ScalingFit]) -> None:
         print(f"By {yardstick}: {said}.")
     if flat := len(fits) - len(told):
         print(
-            f"{flat} of {len(fits)} {'is' if flat == 1 else 'are'} flat: no slope is sure, given the "
-            "scatter of the scores, so no law is preferred."
+            f"{flat} of {len(fits)} {'is' if flat == 1 else 'are'} flat: no slope is sure, given "
+            "the scatter of the scores, so no law is preferred."
         )
     print("Which law foretells scores that it has not seen: tokenspace forecast.")
 
@@ -110,15 +111,15 @@ def _show_errors(fits: list[LawFit]) -> None:
 
     if not fits:
         return
-    print("chi^2: of the preferred law, by the standard errors; intervals take these as given.")
-    if more := sum(one.p_value < DOUBT for one in fits):
+    print(
+        "chi^2: of the law that fits best, by the standard errors. Intervals of a law take these "
+        f"as given where its p >= {DOUBT:g}, else they are by the scatter, and wider."
+    )
+    if more := sum(one.p_value < SURE for one in fits):
+        print(f"{more} of {len(fits)} scatter more than the errors say (p < {SURE:g}).")
+    if less := sum(one.p_value > 1 - SURE for one in fits):
         print(
-            f"{more} of {len(fits)} scatter more than the errors say (p < {DOUBT:g}): their "
-            "intervals are by the scatter, and wider."
-        )
-    if less := sum(one.p_value > 1 - DOUBT for one in fits):
-        print(
-            f"{less} of {len(fits)} scatter less (p > {1 - DOUBT:g}): the same questions at every "
+            f"{less} of {len(fits)} scatter less (p > {1 - SURE:g}): the same questions at every "
             "n err alike, which moves a curve as a whole."
         )
 

@@ -102,12 +102,11 @@ def fit_tokens(
     first, second, labels = loaded(a, b, groups, key)
     given = pairs_of(first, second, pairs, labels)
     found = _fitted(given, how)
-    if config is not None:
-        _write(config, found.fit, given.longest)
+    saved = "" if config is None else _write(config, found.fit, given.longest)
     if as_json:
         document(_as_data(found))
     else:
-        _show_all(found, config)
+        _show_all(found, saved)
 
 
 @dataclass(frozen=True)
@@ -154,14 +153,13 @@ def _fit_folder(
         except InputError as error:
             failed.append(f"{group.label}: {error}")
             continue
-        if config is not None:
-            _write(config, found.fit, given.longest)
+        saved = "" if config is None else _write(config, found.fit, given.longest)
         if as_json:
             about = {k: getattr(group, k) for k in ("name", "model", "part", "layer")}
             rows.append({"label": group.label} | about | _as_data(found))
         else:
             print(shown(group.label))
-            _show_all(found, config)
+            _show_all(found, saved)
     if as_json and rows:
         document(rows)
     if failed:
@@ -169,7 +167,7 @@ def _fit_folder(
         raise InputError(f"{count}{failed[0]}")
 
 
-def _show_all(found: Fitted, config: Path | None) -> None:
+def _show_all(found: Fitted, saved: str) -> None:
     _show(found.fit)
     if found.said is None:
         print(shown(found.why))
@@ -177,8 +175,8 @@ def _show_all(found: Fitted, config: Path | None) -> None:
         _describe(found.said)
     for note in found.fit.notes:
         print(note)
-    if config is not None:
-        print(f"the model is in {config}: tokenspace run {config}")
+    if saved:
+        print(saved)
 
 
 def _patches(text: str | None) -> tuple[int, int] | None:
@@ -334,8 +332,11 @@ def _description(said: TokenDescription) -> dict[str, Any]:
     }
 
 
-def _write(path: Path, found: TokenFit, tokens: int) -> None:
-    """The model as a configuration that `tokenspace run` reads, with replicates for a verdict."""
+def _write(path: Path, found: TokenFit, tokens: int) -> str:
+    """The model as a configuration that `tokenspace run` reads, with replicates for a verdict.
+
+    What was saved, in words.
+    """
     from tokenspace.experiments.canonical import model_tables
     from tokenspace.grids import log_grid
     from tokenspace.statistics.decisive import replicates_to_pass
@@ -352,6 +353,10 @@ def _write(path: Path, found: TokenFit, tokens: int) -> None:
         path.write_text("\n".join(lines))
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}") from None
+    return (
+        f"the model is in {path}, with {enough:,} replicates, which let its check pass: "
+        f"tokenspace run {path}"
+    )
 
 
 def _toml(value: Any) -> str:

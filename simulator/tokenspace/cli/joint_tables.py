@@ -93,7 +93,7 @@ def _show_counts(rows: Sequence[Row]) -> None:
             f"{sum(r.fit.against for r in own):,} of {sum(r.curves for r in own):,} curves",
         )
     stdout().print(table)
-    print("need, sharing, shape: models with p < 0.05, of which one in twenty is chance.")
+    print("need, sharing, shape: models with p < 0.05; by chance one in twenty of all at most.")
 
 
 def show_forecasts(rows: list[Row], hold: int) -> None:

@@ -28,7 +28,8 @@ class Status:
     points: in all, each experiment once; done: finished; begun: labels of points that are kept
     unfinished; missing: labels of points without a finished file; last: seconds since a file was
     last written, None where there is none; rate: points finished a second lately, by all who work
-    on it, None where that is not known yet.
+    on it, None where that is not known yet; workers: runs that are at work or died; ended: how the
+    last run that finished did, None where none has.
     """
 
     points: int

@@ -49,7 +49,10 @@ def compare(
     by_name = {f.law: f for f in fits}
     ranked = sorted(by_name.values(), key=lambda f: f.aicc)
     best = ranked[0]
-    low, high = _slope(log_n, log_score, weight, best.level)
+    power = by_name.get("power")
+    low, high = power.intervals.get("alpha", (np.nan, np.nan)) if power else (np.nan, np.nan)
+    if np.isnan(low) or np.isnan(high):
+        low, high = _slope(log_n, log_score, weight, best.level)
     flat = bool(np.ptp(log_score) <= ROUNDING or low <= 0 <= high)
     if len(ranked) == 1:
         return ScalingFit(by_name, best.law, float("nan"), "only one law was fitted", flat)

@@ -55,8 +55,8 @@ def distinct_pictures(sequences: Sequence[Array] | Array, groups: Any) -> Pictur
         left = count - len(kept)
         have, are = ("has", "is") if left == 1 else ("have", "are")
         note = (
-            f"{left:,} of {count:,} pictures {have} the tokens of another and {are} left out: a "
-            "copy is no draw of a second picture"
+            f"{left:,} of {count:,} pictures {have} the tokens of another and {are} left out as a "
+            "copy, no second draw (where draws may be equal, give the pairs themselves)"
         )
     sizes = pairs_of_groups(np.bincount(numbers))
     one = "picture" if len(sizes) == len(kept) else "group"
