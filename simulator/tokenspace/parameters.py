@@ -182,7 +182,11 @@ def holds_tracers(value: Any) -> bool:
     if kind in PLAIN:  # most of what models hold, and ten thousand are built of a sweep
         return False
     if kind in _FIELDS or dataclasses.is_dataclass(value):
-        return any([holds_tracers(getattr(value, name)) for name in _field_names(kind)])
+        for name in _field_names(kind):
+            x = getattr(value, name)
+            if type(x) not in PLAIN and holds_tracers(x):
+                return True
+        return False
     if isinstance(value, (tuple, list)):
         return any(map(holds_tracers, value))
     return is_traced(value)

@@ -122,8 +122,14 @@ def on_skipped(skipped: Sequence[Any], more: str, most: int = 5) -> list[str]:
     count = len(skipped)
     left_out = counted(count, "point is", "points are")
     out = [f"{left_out} left out, whose values do not go together:"]
-    out += [f"  {shown(s.label)}: {shown(s.why).split('. ')[0]}" for s in skipped[:most]]
-    return [*out, f"  ... and {count - most:,} more; {more}"] if count > most else out
+    alike: dict[str, list[str]] = {}  # an axis that does not matter repeats the reason
+    for s in skipped:
+        alike.setdefault(shown(s.why).split(". ")[0], []).append(shown(s.label))
+    for why, labels in list(alike.items())[:most]:
+        others = f" and {len(labels) - most:,} more like it" if len(labels) > most else ""
+        out.append(f"  {'; '.join(labels[:most])}{others}: {why}")
+    rest = sum(map(len, list(alike.values())[most:]))
+    return [*out, f"  ... and {rest:,} more; {more}"] if rest else out
 
 
 def at_work(found: Any) -> list[str]:

@@ -13,7 +13,7 @@ import inspect
 import json
 import numbers
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -31,7 +31,7 @@ from tokenspace.covariance import (
 )
 from tokenspace.errors import InputError
 from tokenspace.experiments.names import name_of
-from tokenspace.parameters import Parameter, describe
+from tokenspace.parameters import PLAIN, Parameter, describe
 from tokenspace.registry import is_ours, source_digest
 
 FORMAT = 4
@@ -137,7 +137,8 @@ def _is_derived(cls: type, name: str) -> bool:
 
 def sources(model: Any, samplers: Iterable[type] = ()) -> list[list[str]]:
     """[class, digest of its source] of every class, and its bases, that is not ours."""
-    known = {*_classes(model), *samplers}
+    known = {*samplers}
+    _add_classes(model, known)
     foreign = {cls for used in known for cls in _foreign(used)}
     return [list(pair) for pair in sorted((c.__qualname__, source_digest(c)) for c in foreign)]
 
@@ -152,18 +153,21 @@ def _foreign(used: type) -> tuple[type, ...]:
     )
 
 
-def _classes(value: Any) -> Iterator[type]:
+def _add_classes(value: Any, found: set[type]) -> None:
+    """Add the classes of a model and of all that is inside."""
+    if type(value) in PLAIN:
+        return
     if isinstance(value, (tuple, list)):
         for x in value:
-            yield from _classes(x)
+            _add_classes(x, found)
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-        yield type(value)
+        found.add(type(value))
         for name in _declared(type(value))[1]:
-            yield from _classes(getattr(value, name))
+            _add_classes(getattr(value, name), found)
     elif isinstance(value, (Covariance, Branches, Features, TokenLaw)):
-        yield type(value)
+        found.add(type(value))
         for x in vars(value).values():
-            yield from _classes(x)
+            _add_classes(x, found)
 
 
 in_order = json.JSONEncoder(sort_keys=True).encode  # made once: `json.dumps` makes one a call

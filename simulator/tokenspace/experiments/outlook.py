@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from tokenspace.collector import collector_paused
 from tokenspace.experiments.draw import draw
 from tokenspace.experiments.experiment import Execution, Experiment, Point
 from tokenspace.experiments.shards import work_of_replicate
@@ -60,11 +61,12 @@ def outlook(points: Sequence[Point], execution: Execution | None = None) -> list
         UnsupportedSampler, InputError: as when the sweep runs.
     """
     groups: dict[tuple, list[tuple[Point, float]]] = defaultdict(list)
-    for point in {p.key: p for p in points}.values():
-        e = point.experiment
-        chosen = choose(e.model, e.grid, e.statistics, e.sampler)
-        group = groups[chosen.name, e.statistics, len(e.grid)]
-        group.append((point, work_of_replicate(chosen)))
+    with collector_paused():
+        for point in {p.key: p for p in points}.values():
+            e = point.experiment
+            chosen = choose(e.model, e.grid, e.statistics, e.sampler)
+            group = groups[chosen.name, e.statistics, len(e.grid)]
+            group.append((point, work_of_replicate(chosen)))
     kinds: list[Kind] = []
     trial, tried = None, 1.0
     for number, ((name, statistics, m), group) in enumerate(

@@ -19,7 +19,14 @@ from tokenspace.experiments.arrays import unpack
 from tokenspace.experiments.build import Memo, rebuild_model
 from tokenspace.experiments.canonical import FORMAT, hash_of, sources
 from tokenspace.experiments.experiment import LARGEST_COUNT
-from tokenspace.experiments.store import HOW, KEY, LARGEST_POINT, point_file, read_sweep
+from tokenspace.experiments.store import (
+    HOW,
+    KEY,
+    LARGEST_POINT,
+    names_of_points,
+    point_file,
+    read_sweep,
+)
 from tokenspace.files import read_bytes
 from tokenspace.grids import LARGEST
 from tokenspace.provenance import versions
@@ -81,8 +88,10 @@ def load(path: Path, models: Memo | None = None) -> Loaded:
     """
     try:
         arrays = unpack(read_bytes(path, LARGEST_POINT))
-        meta = json.loads(arrays.pop("meta").tobytes())
-        as_written(meta).encode()  # words that can be shown and written
+        text = arrays.pop("meta").tobytes().decode("utf-8")
+        meta = json.loads(text)
+        if "\\u" in text:  # else all its words can be shown and written
+            as_written(meta).encode()
         if meta["format"] == FORMAT:
             key, tables = hash_of(meta["experiment"], meta["sources"]), meta["experiment"]
         elif meta["format"] == format_2.FORMAT:
@@ -273,11 +282,12 @@ def _listed_points(folder: Path, listed: list[Any]) -> list[Loaded]:
     """Points as sweep.json names them: two that are one experiment share a file."""
     files: dict[str, Loaded | None] = {}
     models: Memo = {}
+    names = names_of_points(folder)
     found = []
     for label, axes, key in listed:
         if key not in files:
             path = point_file(folder, key)
-            files[key] = load(path, models) if path.exists() or path.is_symlink() else None
+            files[key] = load(path, models) if path.name in names else None
         loaded = files[key]
         if loaded is not None:
             point = StoredPoint(label, axes, key, loaded.point.config)

@@ -29,7 +29,8 @@ def parse_shard(text: str) -> tuple[int, int]:
 
 def work_of_replicate(chosen: Choice) -> float:
     """What a replicate takes, in multiply-adds, by what its sampler counts."""
-    return A_NORMAL * chosen.cost.normals + chosen.cost.multiply_adds
+    normals, multiply_adds = chosen.cost
+    return A_NORMAL * normals + multiply_adds
 
 
 def work_of(experiment: Experiment) -> float:

@@ -10,6 +10,7 @@ in `results.py`, unfinished ones in `partial.py`, folders of format 2 in `format
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -49,6 +50,20 @@ def point_file(folder: Path, key: str) -> Path:
     if KEY.fullmatch(key) is None:
         raise InputError(f"{folder}: {key!r} is not the key of a point")
     return folder / "points" / f"{key}.npz"
+
+
+def names_of_points(folder: Path) -> frozenset[str]:
+    """Names of all that lies where finished points are kept, links too: asked for once, not each.
+
+    Raises:
+        InputError: the place cannot be listed.
+    """
+    try:
+        return frozenset(os.listdir(folder / "points"))
+    except FileNotFoundError:
+        return frozenset()
+    except OSError as error:
+        raise InputError(f"{folder / 'points'}: cannot be listed ({error})") from None
 
 
 def partial_file(folder: Path, point: Point) -> Path:
@@ -131,16 +146,15 @@ def begin(folder: Path, config: dict[str, Any], points: Sequence[Point] = ()) ->
         require_no_link(part)
     listed = [[p.label, p.axes, p.key] for p in points]
     wanted = {"format": FORMAT, "config": config, "points": listed}
-    data = json.dumps(wanted, indent=1).encode()
     if not path.exists():
-        write_atomically(path, data, only_new=True)
+        write_atomically(path, _as_file(wanted), only_new=True)
     config_there, points_there = read_sweep(folder)
     if points_there is None:
         raise InputError(
             f"{folder} holds results of format 2, which are read but not added to: choose another "
             "--out folder, or move this one away"
         )
-    wanted = json.loads(data)  # as it is read back: tuples are lists
+    wanted = json.loads(json.dumps(wanted))  # as it is read back: tuples are lists
     if config_there != wanted["config"]:
         keys = [key for *_, key in points_there]
         if not keys or keys != [p.key for p in points]:
@@ -150,9 +164,14 @@ def begin(folder: Path, config: dict[str, Any], points: Sequence[Point] = ()) ->
                 "Choose another --out folder, or restore the configuration"
             )
     if [list(p) for p in points_there] != wanted["points"]:
-        write_atomically(path, data)  # e.g. a class was edited, and with it the points' keys
+        # e.g. a class was edited, and with it the points' keys
+        write_atomically(path, _as_file(wanted))
     sweep_up(folder)
     sweep_up(folder / "points")
+
+
+def _as_file(sweep: dict[str, Any]) -> bytes:
+    return json.dumps(sweep, indent=1).encode()  # indented JSON takes Python several times as long
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -169,7 +188,8 @@ def read_sweep(folder: Path) -> tuple[dict[str, Any], list[Listed] | None]:
     path = folder / "sweep.json"
     require_no_link(folder / "points")
     try:
-        whole = json.loads(read_bytes(path).decode("utf-8"))
+        text = read_bytes(path).decode("utf-8")
+        whole = json.loads(text)
         if not isinstance(whole, dict):
             raise ValueError("it is no table")
         if "format" not in whole:
@@ -183,7 +203,8 @@ def read_sweep(folder: Path) -> tuple[dict[str, Any], list[Listed] | None]:
             raise ValueError(f"it lists {len(points):,} points; at most {LARGEST_SWEEP:,} are read")
         if not all(map(_is_listed, points)):
             raise ValueError("its list of points is damaged")
-        json.dumps(points, ensure_ascii=False).encode()  # words that can be shown and written
+        if "\\u" in text:  # else all its words can be shown and written
+            json.dumps(points, ensure_ascii=False).encode()
         return config, [tuple(p) for p in points]
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(

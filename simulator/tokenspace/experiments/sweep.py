@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tokenspace.collector import collector_paused
 from tokenspace.errors import InputError, Interrupted
 from tokenspace.experiments import hosts
 from tokenspace.experiments.cluster import run_on_dask
@@ -20,7 +21,7 @@ from tokenspace.experiments.presence import at_work
 from tokenspace.experiments.results import load as load_file
 from tokenspace.experiments.select import select
 from tokenspace.experiments.shards import parse_shard, shard_of
-from tokenspace.experiments.store import begin, point_file
+from tokenspace.experiments.store import begin, names_of_points, point_file
 from tokenspace.printable import counted
 
 SHOWN = 10  # damaged files that are named
@@ -115,16 +116,18 @@ def _missing(
     damaged: dict[str, InputError] = {}
     if hosts.is_writer():
         try:
-            begin(folder, raw, points)
-            for k, point in enumerate(part):
-                path = point_file(folder, point.key)
-                if path.exists() or path.is_symlink():
-                    try:
-                        loaded = load_file(path)  # nothing wrong is passed over in silence
-                    except InputError as error:
-                        damaged[path.name] = error
-                    else:
-                        there[k] = not (strict and loaded.made_by_others)
+            with collector_paused():
+                begin(folder, raw, points)
+                names = names_of_points(folder)
+                for k, point in enumerate(part):
+                    path = point_file(folder, point.key)
+                    if path.name in names:
+                        try:
+                            loaded = load_file(path)  # nothing wrong is passed over in silence
+                        except InputError as error:
+                            damaged[path.name] = error
+                        else:
+                            there[k] = not (strict and loaded.made_by_others)
         except InputError as error:
             problem = error
     if damaged:

@@ -82,7 +82,19 @@ def read_table(
 
 def not_allowed(path: str, value: Any, spec: Parameter) -> str:
     """A problem: a value outside its range."""
-    return f"{path}: {value!r} is not allowed; it must be {spec.allowed()}"
+    return f"{path}: {value!r} is not allowed; it must be {spec.allowed()}{_as_axis(path, value, spec)}"
+
+
+def _as_axis(path: str, value: Any, spec: Parameter) -> str:
+    """How to write an axis, where a list of allowed values or the ends of a range stand bare."""
+    if "sweep" in path.split("."):  # within an axis, or how axes combine
+        return ""
+    if isinstance(value, list) and value and all(map(spec.accepts, value)):
+        return f"; several values are an axis: {{ sweep = {value!r} }}"
+    if isinstance(value, dict) and {"from", "to"} <= set(value):
+        inside = ", ".join(f"{k} = {v!r}" for k, v in value.items())
+        return f"; a range is an axis: {{ sweep = {{ {inside} }} }}"
+    return ""
 
 
 def unknown_keys(table: dict[str, Any], known: Iterable[str], prefix: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -25,6 +26,14 @@ class Request:
     def tokens(self) -> int:
         """N, the largest n of the grid."""
         return int(self.grid[-1])
+
+    @cached_property
+    def feature_groups(self) -> tuple[np.ndarray, np.ndarray]:
+        """Distinct columns of eigenvalues over terms, (groups, terms), and the size of each."""
+        table = np.array([t.features.eigenvalues for t in self.model.terms]).T
+        groups, counts = np.unique(table, axis=0, return_counts=True)
+        kept = groups.sum(axis=1) > 0
+        return groups[kept], counts[kept]
 
     @property
     def divergence_only(self) -> bool:

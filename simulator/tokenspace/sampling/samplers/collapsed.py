@@ -4,21 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from tokenspace.covariance import SumModel, TokenModel
 from tokenspace.registry import register
 from tokenspace.sampling.plan import Plan, divergence_plan
 from tokenspace.sampling.prefix_sums import grid_cholesky
 from tokenspace.sampling.sampler import Cost, Request, Sampler, at_grid_only
 from tokenspace.theory import divergence_covariance
 from tokenspace_kernels.dispatch import kernel
-
-
-def feature_groups(model: TokenModel | SumModel) -> tuple[np.ndarray, np.ndarray]:
-    """Distinct columns of eigenvalues over terms, (groups, terms), and the size of each group."""
-    table = np.array([t.features.eigenvalues for t in model.terms]).T
-    groups, counts = np.unique(table, axis=0, return_counts=True)
-    kept = groups.sum(axis=1) > 0
-    return groups[kept], counts[kept]
 
 
 @register
@@ -33,12 +24,12 @@ class Collapsed(Sampler):
 
     def cost(self, request: Request) -> Cost:
         """An m x m product a group; of a single group only min(m, d) columns hold anything."""
-        m, groups = len(request.grid), len(feature_groups(request.model)[0])
+        m, groups = len(request.grid), len(request.feature_groups[0])
         columns = min(m, request.model.dim) if groups == 1 else m
         return Cost(groups * m * (m // 2 + 1), groups * m**2 * columns)
 
     def reason(self, request: Request) -> str:
-        groups = len(feature_groups(request.model)[0])
+        groups = len(request.feature_groups[0])
         return (
             f"only D(n) is asked for, and {groups} distinct feature variance"
             f"{'s make' if groups > 1 else ' makes'} its cost independent of N and d"
@@ -46,7 +37,7 @@ class Collapsed(Sampler):
 
     def prepare(self, request: Request) -> Plan:
         model, grid = request.model, request.grid
-        groups, counts = feature_groups(model)
+        groups, counts = request.feature_groups
         covariance = np.einsum("gt,tab->gab", groups, divergence_covariance(model, grid))
         arrays = (np.stack([grid_cholesky(c) for c in covariance]), counts)
         return divergence_plan(

@@ -8,7 +8,6 @@ from tokenspace.registry import register
 from tokenspace.sampling.plan import Plan, divergence_plan
 from tokenspace.sampling.prefix_sums import grid_cholesky, root_eigenvalues
 from tokenspace.sampling.sampler import Cost, Request, Sampler, at_grid_only
-from tokenspace.sampling.samplers.collapsed import feature_groups
 from tokenspace.theory import divergence_covariance
 from tokenspace_kernels.dispatch import kernel
 
@@ -25,7 +24,7 @@ class PartialSums(Sampler):
         return Cost(m * columns, m**2 * columns)
 
     def reason(self, request: Request) -> str:
-        groups = len(feature_groups(request.model)[0])
+        groups = len(request.feature_groups[0])
         return f"only D(n) is asked for, and there are {groups} distinct feature variances"
 
     def prepare(self, request: Request) -> Plan:
