@@ -100,6 +100,12 @@ def test_many_points_left_out_are_counted(call, config, tmp_path):
     assert "12 points are left out" in out and "and 7 more; `tokenspace plan" in out
 
 
+def test_the_reason_of_points_left_out_is_said_once_for_an_axis_that_does_not_matter(call, config):
+    _, out, _ = call("plan", config, "--set", "features.dim={ sweep = [4, 8] }")
+    assert "2 points are left out" in out and out.count("within - cross") == 1
+    assert all(f"dim = {d}, psi_within = 0.1, psi_cross = 0.2" in out for d in (4, 8))
+
+
 def test_a_check_of_many_points_shows_the_worst_and_counts_all(call, config, tmp_path):
     axis = "features.dim={ sweep = { from = 1, to = 120, points = 120 } }"
     call(

@@ -110,6 +110,29 @@ def test_points_whose_values_conflict_are_refused_or_left_out_with_their_reasons
     assert label == "psi_within = 0.0, psi_cross = 0.2" and "positive semi-definite" in why
 
 
+@pytest.mark.parametrize(
+    ("dim", "hint"),
+    [
+        ([4, 8], "several values are an axis: { sweep = [4, 8] }"),
+        ({"from": 4, "to": 8, "points": 2}, "{ sweep = { from = 4, to = 8, points = 2 } }"),
+        ([4, "x"], None),
+        ([], None),
+    ],
+)
+def test_a_bare_list_or_range_is_told_how_to_be_an_axis(dim, hint):
+    features = {"model": "isotropic"}
+    with pytest.raises(ConfigError, match="it must be an integer >= 1") as caught:
+        points_of(CONFIG | {"features": features | {"dim": dim}})
+    said = str(caught.value)
+    assert ("axis" in said) == (hint is not None)
+    if hint is not None:
+        assert said.endswith(hint)
+        meant = tomllib.loads(f"dim = {said.partition('axis: ')[2]}")  # as it can be pasted
+        assert [
+            p.axes["features.dim"] for p in points_of(CONFIG | {"features": features | meant})
+        ] == [4, 8]
+
+
 def test_mistakes_are_refused_and_not_left_out():
     with pytest.raises(ConfigError, match="psi_croos: unknown key"):
         points_of(override(GRID | SKIP, ["branches.psi_croos=1"]))

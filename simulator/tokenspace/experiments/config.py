@@ -189,7 +189,7 @@ class _Reader:
         if grid is None or run is None or model is None:
             return None
         try:
-            return Experiment(model, grid, **run)
+            return Experiment(model, grid, **run, memo=self._canonical)
         except TokenspaceError as error:
             where = "terms"
             if "branches" in tables:

@@ -8,7 +8,7 @@ which is why this and not a second system for tables of files is the one source 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 from functools import cached_property
 from typing import Any
 
@@ -70,6 +70,7 @@ class Experiment:
         statistics: some of "divergence" (always drawn) and "correlations".
         target_relative_error: stop below this standard error of every E[D(n)], relative to it.
         estimator: of E[D], "auto", "mean" or "control"; kept as one of the latter two.
+        memo: shares work with experiments of which parts are the same objects; not kept.
 
     Raises:
         InputError, UnsupportedSampler: a value outside its range.
@@ -99,8 +100,9 @@ class Experiment:
         "relative standard error to stop at", default=None, above=0, below=1
     )
     estimator: str = parameter("estimator of E[D]", default="auto", choices=ESTIMATORS)
+    memo: InitVar[Memo | None] = None
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, memo: Memo | None) -> None:
         if not isinstance(self.model, (TokenModel, SumModel)):
             raise InputError(
                 f"model must be a TokenModel, not {type(self.model).__name__}; "
@@ -122,7 +124,8 @@ class Experiment:
         self.model.require_valid(int(grid[-1]))
         seed = self.seed
         if seed == INDEPENDENT:
-            seed = int(hash_of(self._tables({}), self.sources()), 16)
+            memo = {} if memo is None else memo
+            seed = int(hash_of(self._tables(memo), self.sources(), memo), 16)
         _set(self, seed=int(seed))
 
     def canonical(self) -> dict[str, Any]:

@@ -82,7 +82,8 @@ def read_table(
 
 def not_allowed(path: str, value: Any, spec: Parameter) -> str:
     """A problem: a value outside its range."""
-    return f"{path}: {value!r} is not allowed; it must be {spec.allowed()}{_as_axis(path, value, spec)}"
+    hint = _as_axis(path, value, spec)
+    return f"{path}: {value!r} is not allowed; it must be {spec.allowed()}{hint}"
 
 
 def _as_axis(path: str, value: Any, spec: Parameter) -> str:
