@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from tokenspace.errors import InputError
 from tokenspace.sampling import Choice
-from tokenspace.sampling.samplers.collapsed import feature_groups
 from tokenspace_benchmarks.limits import Work
 from tokenspace_benchmarks.operations import chi_square, multiply_adds, normal, on_accelerator
 
@@ -50,7 +49,7 @@ def _collapsed(choice: Choice) -> Work:
     """L A of two triangles for each group: normals below the diagonal of A, chi-squares on it."""
     accelerator, m = on_accelerator(), len(choice.request.grid)
     total = Work()
-    for freedom in feature_groups(choice.request.model)[1]:
+    for freedom in choice.request.feature_groups[1]:
         columns = range(min(m, int(freedom)))
         below = sum(m - 1 - j for j in columns)
         product = sum((m - j) * (m - j + 1) / 2 for j in columns)
