@@ -14,6 +14,8 @@ from tokenspace.scaling.predictive import on_grid
 from tokenspace.scaling.robust import robust
 from tokenspace.scaling.scales import Log, Scale
 
+ZERO = 1e-12  # an exponent that is not to be told from 0
+
 
 @dataclass(frozen=True)
 class LawFit:
@@ -101,6 +103,8 @@ class LawFit:
         least, most = ROOMS["scaling"].find(self.law)().ranges()[name]
         if low <= least and high >= most:
             return "not bounded"
+        if least < 0:  # an exponent: what is left of 0 is rounding
+            low, high = (v if abs(v) > ZERO else 0.0 for v in (low, high))
         if high >= most:
             return f"at least {low:.{digits}g}"
         if low <= least:
