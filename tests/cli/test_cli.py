@@ -243,9 +243,10 @@ def test_fit(capfd, write, tmp_path):
     (one,) = found["sizes"]
     assert len(found["fits"]) == 2 and one["benchmark"] == "x" and one["points"] == 6
     assert set(one["parameters"]) == {"limit", "A", "b", "g"}
-    flat = write("n,score\n1,5\n2,5\n4,5\n8,5\n", "flat.csv")
+    flat = write("n,score\n16,50\n32,50\n64,50\n128,50\n256,50\n", "flat.csv")
     out = call(capfd, "fit", flat, "--law", "power")[1]
-    assert "0.000000" in out and "-0.000000" not in out and "0 to 0" in out
+    assert "0.000000" in out and "-0.000000" not in out
+    assert "0 to 0" in out and "alpha = 0 (0 to 0)" in out
     for text, words in (
         ("a,b\n1,2\n", "needs columns"),
         ("n,score\n1,x\n", "line 2"),

@@ -182,9 +182,7 @@ def _show_fits(fitted: list[tuple[str, ScalingFit]]) -> None:
             c, alpha = power.parameters.values()
             line = [f"{c:.6g}", f"{alpha:z.6f}", power.bounds("alpha")]
         ahead = f"{f.evidence:.1f}" if np.isfinite(f.evidence) else "-"
-        best = "\n".join(
-            f"{k} = {v:.4g} ({f.best.bounds(k)})" for k, v in f.best.parameters.items()
-        )
+        best = "\n".join(f"{k} = {f.best.value(k)} ({f.best.bounds(k)})" for k in f.best.parameters)
         chosen = [f.winner, ahead, best]
         if len(f.fits) > 1 and f.flat:
             chosen = ["none: flat", "-", "-"]

@@ -95,6 +95,12 @@ class LawFit:
             )
         return ""
 
+    def value(self, name: str, digits: int = 4) -> str:
+        """A parameter in words, to go with its `bounds`."""
+        value = self.parameters[name]
+        least, _ = ROOMS["scaling"].find(self.law)().ranges()[name]
+        return f"{_no_rounding(value) if least < 0 else value:.{digits}g}"
+
     def bounds(self, name: str, digits: int = 4) -> str:
         """The interval of a parameter in words: "12 to 80", "at least 12", "not bounded"."""
         if name not in self.intervals:
@@ -103,13 +109,17 @@ class LawFit:
         least, most = ROOMS["scaling"].find(self.law)().ranges()[name]
         if low <= least and high >= most:
             return "not bounded"
-        if least < 0:  # an exponent: what is left of 0 is rounding
-            low, high = (v if abs(v) > ZERO else 0.0 for v in (low, high))
+        if least < 0:
+            low, high = _no_rounding(low), _no_rounding(high)
         if high >= most:
             return f"at least {low:.{digits}g}"
         if low <= least:
             return f"at most {high:.{digits}g}"
         return f"{low:.{digits}g} to {high:.{digits}g}"
+
+
+def _no_rounding(exponent: float) -> float:
+    return exponent if abs(exponent) > ZERO else 0.0
 
 
 @dataclass(frozen=True)
