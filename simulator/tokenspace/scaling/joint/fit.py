@@ -116,9 +116,9 @@ def fit_joint(
     Standard errors of scores weigh the points of a curve against each other and do no more: noise
     is the scatter, whatever its chi^2, unlike in `fit_scaling`. Several scores at one n count as
     measurements with noise of their own, and in blocks the first of one curve goes with the first
-    of another. The power law lies at both ends, n_balance = 0 and infinity. Limits
-    of the profile and p-values are drawn (parametric bootstrap) under two kinds of noise,
-    "independent" between curves and "blocks", see `joint.noise`.
+    of another. The power law lies at both ends, n_balance = 0 and infinity. Limits of the profile
+    and p-values are drawn (parametric bootstrap) under two kinds of noise, "independent" between
+    curves and "blocks", see `joint.noise`.
 
     Args:
         curves: name -> (n, score) or (n, score, standard error), or curves from `read_curves`; of
