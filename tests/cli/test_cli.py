@@ -243,7 +243,16 @@ def test_fit(capfd, write, tmp_path):
     (one,) = found["sizes"]
     assert len(found["fits"]) == 2 and one["benchmark"] == "x" and one["points"] == 6
     assert set(one["parameters"]) == {"limit", "A", "b", "g"}
-    for text, words in (("a,b\n1,2\n", "needs columns"), ("n,score\n1,x\n", "line 2")):
+    flat = write("n,score\n16,50\n32,50\n64,50\n128,50\n256,50\n", "flat.csv")
+    out = call(capfd, "fit", flat, "--law", "power")[1]
+    assert "0.000000" in out and "-0.000000" not in out
+    assert "0 to 0" in out and "alpha = 0 (0 to 0)" in out
+    for text, words in (
+        ("a,b\n1,2\n", "needs columns"),
+        ("n,score\n1,x\n", "line 2"),
+        ("n,score,Score\n1,2,3\n2,3,4\n", "bad.csv: column 'Score' would name curves"),
+        ("n,score,seed\n1,2,3\n2,3,4\n4,3,5\n", "what names a curve here: seed"),
+    ):
         status, _, err = call(capfd, "fit", write(text, "bad.csv"))
         assert status == 2 and words in err
     assert call(capfd, "fit", tmp_path / "none.csv")[0] == 2

@@ -36,6 +36,18 @@ def test_tables_and_words(call, csv):
     assert "Confounds: the model was trained" not in out  # that is said of the paper's curves
 
 
+def test_gains_that_are_no_gain_are_not_told(call, csv):
+    """Curves bent so that a crossover or an offset does nothing for a power law, but for rounding."""
+    lines = ["model,benchmark,n,score"]
+    for k in range(8):
+        score = (60 + k) * (1 - 0.9 * N**-0.5) * np.exp(0.5 * np.roll(WAVE, k))
+        lines += [f"m,b{k},{n},{s:.6f}" for n, s in zip(N, score, strict=True)]
+    csv.write_text("\n".join(lines) + "\n")
+    status, out, _ = call("forecast", csv, "--law", "power,crossover,offset")
+    assert status == 0 and "-0 %" not in out and "-0.0 %" not in out
+    assert "by 0 %" not in out and " 0 % (" in out
+
+
 def test_json_holds_every_number(call, csv):
     status, out, _ = call("forecast", csv, "--law", "power,saturating", "--rolling", "--json")
     found = json.loads(out)

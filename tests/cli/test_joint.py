@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tokenspace.cli.joint_tables import p_words
@@ -98,11 +99,42 @@ def test_joint_says_what_is_wrong(call, csv):
 def test_plan_tokens(call, csv):
     asked = ("--parameters", "7e9", "--layers", 32, "--width", 4096, "--text", 64)
     status, out, _ = call("plan-tokens", csv, "--keep", 0.9, *asked)
-    assert status == 0 and "a / x" in out and "%" in out and "TransformerCost(" in out
+    assert status == 0 and "a / x" in out and "%" in out
+    assert "7e+09 parameters, attention of 32 layers of width 4096, 64 text tokens" in " ".join(
+        out.split()
+    )
+    assert "Standard errors" not in out
     status, out, _ = call("plan-tokens", csv, "--keep", 0.9, "--json")
     found = json.loads(out)
     assert len(found) == 4 and found[0]["keep"] == 0.9 and found[0]["flops"] is None
     assert all(1 <= p["low"] <= p["n"] <= p["high"] <= 512 for p in found)
+
+
+def test_plans_in_a_file_join_on_n(call, csv, tmp_path):
+    """exp(log 512) is 511.99999999999994."""
+    status, _, _ = call("plan-tokens", csv, "--keep", 0.999, "--out", tmp_path / "plans.csv")
+    plans = pd.read_csv(tmp_path / "plans.csv")
+    assert status == 0 and list(plans["of_n"]) == [512] * 4 and (plans["high"] <= 512).all()
+
+
+@pytest.mark.parametrize("command", [("joint", "--runs", 99), ("plan-tokens",)])
+def test_errors_that_only_weigh_are_said(call, csv, command):
+    """Errors ten times as large change nothing, and that is said."""
+    said = []
+    for error in (0.5, 5):
+        head, *rows = csv.read_text().splitlines()[:15]
+        own = csv.with_name(f"{error}.csv")
+        own.write_text("\n".join([f"{head},standard_error", *(f"{r},{error}" for r in rows)]))
+        status, out, _ = call(command[0], own, *command[1:])
+        assert status == 0 and "however large the errors are said to be" in out
+        said.append(out)
+    assert said[0] == said[1]
+
+
+def test_a_curve_without_noise_bends_no_way(call, csv):
+    csv.write_text("model,n,score\n" + "".join(f"m,{n},50\n" for n in (16, 32, 64, 128, 256)))
+    status, out, _ = call("joint", csv, "--runs", 99)
+    assert status == 0 and "no n_balance can: 0 of 1 (m)" in out
 
 
 def test_plan_tokens_leaves_out_what_is_too_short(call, csv):

@@ -13,6 +13,8 @@ from tokenspace.scaling.curves import (
     remarks,
     repeats,
 )
+from tokenspace.scaling.sizes import in_several_sizes
+from tokenspace.scaling.subsets import model_of
 
 N = np.array([1, 4, 16, 64.0])
 SCORE = np.array([2, 4, 8, 15.0])
@@ -66,6 +68,23 @@ def test_repeats_are_counted():
     assert said.startswith("4 scores of 1 curve at an n") and "copies" not in said
     copied = Curve("c", np.repeat(N, 2), np.repeat(SCORE, 2))
     assert "and 4 of them repeat a score exactly" in repeats([twice, copied])
+
+
+def test_sizes_under_one_name_are_a_curve_each(tmp_path):
+    rows = "1,2,1e9\n1,3,7e9\n4,4,1e9\n4,6,7e9\n"
+    small, large = found = read(tmp_path, f"n,score,model_size\n{rows}")
+    assert [c.name for c in found] == ["1e+09", "7e+09"] and [c.size for c in found] == [1e9, 7e9]
+    assert list(small.score) == [2, 4] and list(large.score) == [3, 6]
+    assert remarks(found) == ["model_size names 2 curves, as several sizes stand under one name"]
+    assert list(in_several_sizes(found)) == ["score"]
+    assert [model_of(c) for c in found] == ["1e+09", "7e+09"]
+    named = "".join(f"m,x,{row}\n" for row in rows.split())
+    found = read(tmp_path, f"model,task,n,score,model_size\n{named}o,x,1,2,3e9\n")
+    assert [c.name for c in found] == ["m / x / 1e+09", "m / x / 7e+09", "o / x"]
+    assert [model_of(c) for c in found] == ["m / 1e+09", "m / 7e+09", "o"]
+    assert len(in_several_sizes(found)["x"]) == 3
+    with pytest.raises(InputError, match="line 4: model_size = '' is missing: scores of several"):
+        read(tmp_path, "n,score,model_size\n1,2,1e9\n1,3,7e9\n4,4,\n")
 
 
 def test_without_other_columns_there_is_one_curve(tmp_path):

@@ -1,11 +1,13 @@
 """Several sizes of a model fitted together."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import optimize, stats
 
 import tokenspace as ts
-from tokenspace.scaling.curves import Curve, read_curves
+from tokenspace.scaling.curves import Curve, fit_curves, read_curves
 from tokenspace.scaling.sizes import fit_sizes, in_several_sizes
 
 N = np.array([1, 4, 16, 36, 64, 144, 576.0])
@@ -48,6 +50,22 @@ def test_optimum_and_intervals_are_those_of_scipy():
     error = np.sqrt(2 * found.cost / 17 * np.diag(np.linalg.inv(found.jac.T @ found.jac)))
     low, high = fit.intervals["b"]
     assert (high - low) / 2 == pytest.approx(2.1098 * error[2], rel=1e-3)
+
+
+def test_a_law_that_does_not_fit_is_told_by_its_scatter():
+    """Sizes of which every second lies 10 % off, against the same without."""
+    curves = [replace(c, name=f"{c.size:g}") for c in made(0.01)]
+    off = [replace(c, score=c.score * 1.1 ** (k % 2)) for k, c in enumerate(curves)]
+    (right,), (wrong,) = (fit_sizes(given, fits=dict(fit_curves(given))) for given in (curves, off))
+    assert right.p_value > 0.05 > 1e-4 > wrong.p_value
+    fits = [fit.best for _, fit in fit_curves(off)]
+    freedom = sum(f.degrees_of_freedom for f in fits)
+    pooled = sum(f.residual_std**2 * f.degrees_of_freedom for f in fits) / freedom
+    assert wrong.curves_std == pytest.approx(np.sqrt(pooled), rel=1e-6)
+    ratio = wrong.residual_std**2 / pooled
+    left = wrong.points - len(wrong.intervals)
+    assert wrong.p_value == pytest.approx(stats.f.sf(ratio, left, freedom), rel=1e-5)
+    assert np.isnan(fit_sizes(off)[0].p_value)
 
 
 def test_needs_two_sizes():

@@ -136,3 +136,36 @@ def test_intervals_of_pictures_that_are_there_twice_hold(grouped):
         held += low[0] <= truth <= high[0]
     low, high = stats.binom.ppf(5e-4, runs, 0.94), stats.binom.isf(5e-4, runs, 0.97)
     assert low <= held <= high, held
+
+
+@pytest.mark.parametrize("as_given", [np.asarray, list])
+@pytest.mark.parametrize("groups", [None, np.arange(12), np.arange(24).reshape(12, 2)])
+def test_pairs_that_are_given_twice_have_the_errors_of_each_once(as_given, groups):
+    """Every pair three times tells what it tells once, whatever others say that pairs share."""
+    a, b = np.random.default_rng(3).standard_normal((2, 4, 16, 8)) + 0.3
+    once = ts.measure(as_given(a), as_given(b))
+    given = (as_given(np.tile(h, (3, 1, 1))) for h in (a, b))
+    found = ts.measure(*given, groups=groups)
+    np.testing.assert_allclose(found.mean, once.mean, rtol=1e-6)
+    np.testing.assert_allclose(found.standard_error, once.standard_error, rtol=1e-5)
+    assert found.notes[0].startswith("8 of 12 pairs have the tokens of another pair")
+
+
+@pytest.mark.parametrize("as_given", [np.asarray, list])
+def test_one_pair_many_times_has_no_errors(as_given):
+    a, b = np.random.default_rng(4).standard_normal((2, 1, 16, 8))
+    found = ts.measure(as_given(np.tile(a, (5, 1, 1))), as_given(np.tile(b, (5, 1, 1))))
+    assert found.replicates == 1 and np.isnan(found.standard_error).all()
+    assert found.notes == ("all 5 pairs are equal and count as one",)
+
+
+def test_a_copy_joins_what_its_groups_share():
+    """Pairs 0 and 3 are equal, of groups x and z: both are one group, y stays."""
+    a, b = np.random.default_rng(5).standard_normal((2, 4, 16, 8))
+    a[3], b[3] = a[0], b[0]
+    found = ts.measure(a, b, groups=["x", "y", "y", "z"])
+    want = ts.measure(a, b + 0, groups=["x", "y", "y", "x"])
+    np.testing.assert_array_equal(found.standard_error, want.standard_error)
+    only_a = b.copy()
+    only_a[3] += 1.0
+    assert ts.measure(a, only_a).notes == ()

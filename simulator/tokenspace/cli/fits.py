@@ -39,8 +39,8 @@ def fit(
 
     The CSV needs columns vision_tokens (or n) and score. It may have standard_error, or questions
     (a share of how many), which weigh the points and give chi^2; model_size, which adds a fit over
-    sizes; confound and trained_for_n, for `forecast`; source and note. Every other column names a
-    curve.
+    sizes, and names curves where one name has several; confound and trained_for_n, for `forecast`;
+    source and note. Every other column names a curve.
     Several scores of a curve at one n count as measurements with noise of their own.
     """
     import numpy as np
@@ -59,7 +59,7 @@ def fit(
             loss=loss,
             progress=lambda done: bar.update(task, completed=done),
         )
-    sizes = fit_sizes(curves) if in_several_sizes(curves) else []
+    sizes = fit_sizes(curves, fits=dict(fitted)) if in_several_sizes(curves) else []
     if as_json:
         fits = [{"curve": name, **f.to_dict()} for name, f in fitted]
         document({"fits": fits, "sizes": [asdict(one) for one in sizes]})
@@ -150,6 +150,14 @@ def _show_sizes(sizes: list[SizeFit]) -> None:
         scatter = f"{100 * one.residual_std:.1f} %"
         table.add_row(escape(shown(one.benchmark)), str(one.points), *cells, scatter)
     stdout().print(table)
+    for one in (one for one in sizes if one.p_value < SURE):
+        print(
+            shown(
+                f"{one.benchmark}: this law does not fit: scatter {100 * one.residual_std:.2g} %, "
+                f"and {100 * one.curves_std:.2g} % about the curves' own best laws (F-test, p = "
+                f"{one.p_value:.1g}). Its intervals say little."
+            )
+        )
 
 
 def _show_fits(fitted: list[tuple[str, ScalingFit]]) -> None:
@@ -172,11 +180,9 @@ def _show_fits(fitted: list[tuple[str, ScalingFit]]) -> None:
         line = ["-", "-", "-"]
         if power:
             c, alpha = power.parameters.values()
-            line = [f"{c:.6g}", f"{alpha:.6f}", power.bounds("alpha")]
+            line = [f"{c:.6g}", f"{alpha:z.6f}", power.bounds("alpha")]
         ahead = f"{f.evidence:.1f}" if np.isfinite(f.evidence) else "-"
-        best = "\n".join(
-            f"{k} = {v:.4g} ({f.best.bounds(k)})" for k, v in f.best.parameters.items()
-        )
+        best = "\n".join(f"{k} = {f.best.value(k)} ({f.best.bounds(k)})" for k in f.best.parameters)
         chosen = [f.winner, ahead, best]
         if len(f.fits) > 1 and f.flat:
             chosen = ["none: flat", "-", "-"]

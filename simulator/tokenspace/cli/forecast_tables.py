@@ -94,7 +94,7 @@ def _show_errors(title: str, kind: str, *parts: pd.DataFrame) -> None:
 
 
 def _percent(value: float, digits: int = 0) -> str:
-    return "-" if value != value else f"{100 * value:.{digits}f} %"
+    return "-" if value != value else f"{100 * value:z.{digits}f} %"
 
 
 def _skill(row: dict[Any, Any], other: str, ways: list[str]) -> str:
@@ -105,7 +105,7 @@ def _skill(row: dict[Any, Any], other: str, ways: list[str]) -> str:
         return "-"
     p = [row[f"p over {other} by {way}"] for way in ways]
     said = ", ".join(f"<= {v:.0g}" if v <= 1.5 / FLIPS else f"{v:.2g}" for v in p)
-    return f"{100 * skill:.0f} % ({said})"
+    return f"{100 * skill:z.0f} % ({said})"
 
 
 def _print_table(title: str, names: list[str], rows: list[list[str]]) -> None:

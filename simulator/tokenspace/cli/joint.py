@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tokenspace.cli.common import Json, app, messages, progress_bar
-from tokenspace.cli.forecasts import INTERRUPTED, Csv, read
+from tokenspace.cli.forecasts import INTERRUPTED, Csv, read, show_weights
 from tokenspace.cli.present import document
 from tokenspace.printable import shown
 
@@ -30,7 +30,8 @@ def joint(
 
     The theory says they do: n_balance belongs to a model's tokens. The CSV needs columns
     vision_tokens and score; the first other column names the model, the next ones the benchmark.
-    standard_error or questions weigh the points of a curve, as in `fit`.
+    standard_error or questions weigh the points of a curve against each other; how large they are
+    does not count here, unlike in `fit`: noise is the scatter of the scores.
     """
     from rich.markup import escape
 
@@ -76,6 +77,7 @@ def joint(
         )
         raise typer.Exit(INTERRUPTED if stopped else 0)
     show_fits(found, runs)
+    show_weights(curves)
     show_forecasts(found, hold)
     for model, table in powers.items():
         show_power(model, table)

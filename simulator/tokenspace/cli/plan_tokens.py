@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tokenspace.cli.common import Json, app, progress_bar
-from tokenspace.cli.forecasts import Csv, long_enough, read
+from tokenspace.cli.forecasts import Csv, long_enough, read, show_weights
 from tokenspace.cli.present import document, stdout
 from tokenspace.errors import InputError
 from tokenspace.printable import shown
@@ -43,8 +43,10 @@ def plan_tokens(
 ) -> None:
     """Say how few tokens keep a share of the score, over all laws, with an interval.
 
-    The CSV is that of `fit`; scores must rise with quality. FLOPs of one pass over vision and text
-    tokens: 2 x parameters a token, and with --layers and --width causal attention.
+    The CSV is that of `fit`; scores must rise with quality. standard_error or questions weigh the
+    points of a curve against each other; noise is the scatter of the scores.
+    FLOPs of one pass over vision and text tokens: 2 x parameters a token, and with --layers and
+    --width causal attention.
     """
     from tokenspace.scaling.cost import TransformerCost
     from tokenspace.scaling.plan import LEAST
@@ -69,6 +71,7 @@ def plan_tokens(
     else:
         _show(plans, cost)
     _explain(plans, cost)
+    show_weights(curves)
 
 
 def _planned(
@@ -177,4 +180,4 @@ def _explain(plans: list[tuple[str, TokenPlan]], cost: TransformerCost | None) -
             "their scores hardly grow with n, or fall."
         )
     if cost:
-        print(f"FLOPs: of one pass, as a share of that at the largest n; {cost}.")
+        print(f"FLOPs: of one pass, as a share of that at the largest n, of {cost.words}.")

@@ -44,6 +44,14 @@ class TransformerCost:
         if bool(self.layers) != bool(self.width):
             raise InputError("attention needs both layers and width, or neither")
 
+    @property
+    def words(self) -> str:
+        """What is counted: "7e+09 parameters, attention of 32 layers of width 4096, .."."""
+        said = f"{self.parameters:g} parameters"
+        if self.layers:
+            said += f", attention of {self.layers} layers of width {self.width}"
+        return said + (f", {self.text} text tokens beside" if self.text else "")
+
     def flops(self, n: Any) -> Any:
         """FLOPs at n vision tokens, any shape."""
         tokens = np.asarray(n, np.float64) + self.text

@@ -13,11 +13,11 @@ import pandas as pd
 
 from tokenspace.errors import InputError
 from tokenspace.printable import counted
-from tokenspace.scaling.fit import Method, checked, chosen_method, fit_logs, stated_variance
+from tokenspace.scaling.fit import LEAST, Method, checked, chosen_method, fit_logs, stated_variance
 from tokenspace.scaling.optimise import Logs
 from tokenspace.scaling.result import ScalingFit
 from tokenspace.scaling.scales import Scale, error_of_share, unit
-from tokenspace.scaling.table import COLUMNS, ERRORS, read_table, refuse
+from tokenspace.scaling.table import COLUMNS, ERRORS, SIZE, read_table, refuse
 
 TOGETHER = 400  # curves that are fitted at once
 SHIPPED = {
@@ -55,7 +55,9 @@ class Curve:
         try:
             return checked(self.n, self.score, self.error, scale)
         except InputError as error:
-            raise InputError(f"{self.name}: {error}") from None
+            named = f"; what names a curve here: {', '.join(self.labels)}" if self.labels else ""
+            few = named if self.different < LEAST else ""
+            raise InputError(f"{self.name}: {error}{few}") from None
 
     def stated(self, scale: Scale) -> float:
         """Variance of a point of weight 1 by the standard errors, not a number without them."""
@@ -82,9 +84,9 @@ def read_curves(path: Path | str | None = None) -> list[Curve]:
 
     The file needs columns vision_tokens (or n) and score. It may have standard_error or questions
     (how many a score is the share of: of 100 if any of them is above 1, else of 1), confound,
-    trained_for_n, model_size, flops, source and note; the remaining columns name the curve. Rows
-    without a score are left out. path "published": curves of other papers;
-    "later": more of them, collected after the laws were chosen.
+    trained_for_n, model_size, flops, source and note; the remaining columns name the curve, and
+    model_size too where one name has several. Rows without a score are left out. path "published":
+    curves of other papers; "later": more of them, collected after the laws were chosen.
 
     Raises:
         InputError: missing file or columns, values that are not numbers, or not finite and > 0,
@@ -101,11 +103,11 @@ def read_curves(path: Path | str | None = None) -> list[Curve]:
     if "questions" in table and (asked := table["questions"].notna()).any():
         top = unit(table["score"][asked].to_numpy())
     names = [c for c in table.columns if c not in COLUMNS]
-    if not names:
-        return [replace(_curve(source, {}, table, count, top), missing=missing)]
+    groups = table.groupby(names, sort=False, dropna=False) if names else [((), table)]
     curves = [
-        _curve(source, dict(zip(names, map(str, key), strict=True)), group, count, top)
-        for key, group in table.groupby(names, sort=False, dropna=False)
+        _curve(source, labels, part, count, top)
+        for key, group in groups
+        for labels, part in _by_size(source, dict(zip(names, map(str, key), strict=True)), group)
     ]
     for name, times in Counter(c.name for c in curves).items():
         if times > 1:
@@ -113,9 +115,30 @@ def read_curves(path: Path | str | None = None) -> list[Curve]:
     return [replace(curves[0], missing=missing), *curves[1:]]
 
 
+def _by_size(
+    source: Path, labels: dict[str, str], rows: pd.DataFrame
+) -> list[tuple[dict[str, str], pd.DataFrame]]:
+    """(labels, rows) of each size of model under one name; a size names its curve beside others."""
+    if SIZE not in rows or rows[SIZE].nunique() < 2:
+        return [(labels, rows)]
+    refuse(
+        source,
+        rows[SIZE],
+        rows[SIZE].isna(),
+        lambda *_: (
+            "is missing: scores of several sizes stand under one name, so each needs its own"
+        ),
+    )
+    return [(labels | {SIZE: f"{size:g}"}, part) for size, part in rows.groupby(SIZE, sort=False)]
+
+
 def remarks(curves: Sequence[Curve]) -> list[str]:
     """What a reader of these curves should know, in words."""
     said = [repeats(curves)]
+    if several := sum(SIZE in c.labels for c in curves):
+        said.append(
+            f"{SIZE} names {counted(several, 'curve')}, as several sizes stand under one name"
+        )
     if missing := sum(c.missing for c in curves):
         said.append(f"{counted(missing, 'row')} without a score: left out")
     shares = [c for c in curves if np.isfinite(c.top)]
@@ -171,7 +194,7 @@ def _curve(
         said = list(dict.fromkeys(rows[column])) if column in rows else []
         return said[0] if len(said) == 1 else "mixed" if said else ""
 
-    sizes = rows["model_size"].unique() if "model_size" in rows else []
+    sizes = rows[SIZE].unique() if SIZE in rows else []
     confound = rows["confound"].to_numpy(str) if "confound" in rows else None
     size = float(sizes[0]) if len(sizes) == 1 else float("nan")
     n = rows[count].to_numpy(float)

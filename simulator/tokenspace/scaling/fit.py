@@ -228,8 +228,10 @@ def checked(n: Any, score: Any, error: Any = None, scale: Scale | None = None) -
         if arrays and len(arrays[0]) != len(array):
             raise InputError(f"n has {len(arrays[0])} values but {name} has {len(array)}")
         arrays.append(array)
-    if len(np.unique(arrays[0])) < 3:
-        raise InputError(f"a fit needs at least {LEAST} different token counts")
+    if (different := len(np.unique(arrays[0]))) < LEAST:
+        raise InputError(
+            f"a fit needs at least {LEAST} different token counts, and there are {different}"
+        )
     order = np.argsort(arrays[0], kind="stable")
     x, s = np.log(arrays[0][order]), arrays[1][order]
     weight = np.ones(len(x))

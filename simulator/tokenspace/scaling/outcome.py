@@ -16,6 +16,7 @@ from tokenspace.scaling.skill import by_curve, holm, skill
 from tokenspace.scaling.subsets import model_of
 
 CHANCE = 0.05  # p-value below which a difference is more than chance
+SLIGHT = 0.005  # a gain that would be said as 0 %
 CLUSTERS = ("series", "model", "benchmark")  # columns by which curves belong together
 
 
@@ -53,7 +54,7 @@ class Outcome:
                 continue
             over = table[f"skill over {other}"]
             p = table[[f"p over {other} by {way}" for way in enough]].apply(holm).max(axis=1)
-            better = [str(k) for k in table.index if over[k] > 0 and p[k] < CHANCE]
+            better = [str(k) for k in table.index if over[k] > SLIGHT and p[k] < CHANCE]
             name = "the power law" if other == "power" else "no change"
             if better:
                 listed = ", ".join(f"{k} by {100 * over[k]:.0f} %" for k in better)

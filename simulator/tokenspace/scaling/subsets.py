@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tokenspace.scaling.curves import Curve
+from tokenspace.scaling.table import SIZE
 
 TRAINING = {"yes": "trained for each n", "no": "pruned without training", "mixed": "partly trained"}
 
@@ -42,8 +43,13 @@ def subsets(curves: Sequence[Curve]) -> dict[str, list[Curve]]:
 
 
 def model_of(curve: Curve) -> str:
-    """Its label "model", or its first one where none is called so."""
-    return curve.labels.get("model", next(iter(curve.labels.values()), ONE))
+    """Its label "model", or its first one where none is called so; with its size if that names it.
+
+    Sizes have tokens of their own, so each is a model.
+    """
+    name = curve.labels.get("model", next(iter(curve.labels.values()), ONE))
+    size = curve.labels.get(SIZE, name)
+    return name if size == name else f"{name} / {size}"
 
 
 def _points(curves: Sequence[Curve]) -> list[tuple[str, bytes, bytes]]:

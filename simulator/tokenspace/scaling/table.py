@@ -16,7 +16,8 @@ LARGEST = 1 << 30  # bytes of a CSV, far above what measured curves take
 
 COUNTS = ("vision_tokens", "n")
 ERRORS = ("standard_error", "questions")
-NUMBERS = (*ERRORS, "model_size", "flops")  # numbers that may stand beside a score
+SIZE = "model_size"
+NUMBERS = (*ERRORS, SIZE, "flops")  # numbers that may stand beside a score
 WORDS = ("confound", "trained_for_n", "source", "note")  # words that name no curve
 COLUMNS = (*COUNTS, "score", *NUMBERS, *WORDS)
 TRAINED = ("yes", "no", "")
@@ -60,6 +61,14 @@ def read_table(source: Path) -> tuple[pd.DataFrame, str, int]:
         raise InputError(
             f"{source}: needs columns vision_tokens (or n) and score, but has "
             f"{', '.join(table.columns)}; names are written in small letters"
+        )
+    # one letter may well name something else than n
+    if odd := [
+        c for c in table.columns if len(c) > 1 and c not in COLUMNS and c.lower() in COLUMNS
+    ]:
+        raise InputError(
+            f"{source}: column {odd[0]!r} would name curves, as it is not {odd[0].lower()!r}; "
+            "names are written in small letters: rename it, or leave it out"
         )
     if all(c in table for c in ERRORS):
         raise InputError(f"{source}: has both standard_error and questions; leave one of them out")

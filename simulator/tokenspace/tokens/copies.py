@@ -29,6 +29,17 @@ def first_of(sequences: Sequence[Array] | Array) -> np.ndarray:
     return first
 
 
+def first_pairs_of(a: Sequence[Array] | Array, b: Sequence[Array] | Array) -> np.ndarray:
+    """The number of the first pair a[p], b[p] with the same tokens in both, (pairs,)."""
+    first = first_of(a)
+    if len(np.unique(first)) == len(first):
+        return first
+    _, index, which = np.unique(
+        np.stack([first, first_of(b)]), axis=1, return_index=True, return_inverse=True
+    )
+    return index[which.reshape(-1)]
+
+
 def _groups(numbers: np.ndarray, keys: list[Any]) -> list[np.ndarray]:
     """Of the numbers, those with one key, where several have it; ascending."""
     found: dict[Any, list[int]] = {}

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from tokenspace.errors import InputError
-from tokenspace.statistics.jackknife import members_of
+from tokenspace.tokens.copies import first_pairs_of
 from tokenspace.tokens.given import (
     Array,
     both_branches,
@@ -21,7 +21,13 @@ from tokenspace.tokens.given import (
     work_of,
 )
 from tokenspace.tokens.mapped import forget
-from tokenspace.tokens.pictures import distinct_pictures, pairs_among, said_of_errors
+from tokenspace.tokens.pictures import (
+    all_equal,
+    distinct_pictures,
+    members_with_copies,
+    pairs_among,
+    said_of_errors,
+)
 from tokenspace_kernels import workers
 from tokenspace_kernels.limits import Work
 
@@ -247,11 +253,14 @@ def pairs_of(a: Any, b: Any, pairs: str | None, groups: Any) -> Pairs:
         raise InputError(f"tokens must be (pairs, N, d) or (N, d), but their shape is {a.shape}")
     if a.ndim == 2:
         a, b = a[None], b[None]
-    if groups is None:
+    first = first_pairs_of(a, b)
+    if len(a) > 1 and not first.any():
+        return Pairs(a[:1], b[:1], False, None, "", all_equal(len(a)))
+    members, note = members_with_copies(first, groups)
+    if members is None:
         return Pairs(a, b, False, None, "")
-    members = members_of(groups, len(a))
     said = said_of_errors(f"{members.max() + 1:,} groups", "group", members)
-    return Pairs(a, b, False, members, said)
+    return Pairs(a, b, False, members, said, note)
 
 
 def pictures_of(a: Any, b: Any) -> Array:

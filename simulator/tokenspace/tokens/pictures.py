@@ -10,7 +10,8 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from tokenspace.statistics.jackknife import freedom_of, labels_of, sizes_of
+from tokenspace.errors import InputError
+from tokenspace.statistics.jackknife import freedom_of, labels_of, members_of, sizes_of
 from tokenspace.tokens.copies import first_of
 from tokenspace.tokens.given import Array
 
@@ -49,9 +50,7 @@ def distinct_pictures(sequences: Sequence[Array] | Array, groups: Any) -> Pictur
     if len(kept) < 2:
         kept = np.arange(count)
     elif len(kept) < count:
-        edges = np.ones(count), (numbers, numbers[first])
-        one = connected_components(coo_array(edges, shape=(count, count)))[1][numbers]
-        numbers = np.unique(one[kept], return_inverse=True)[1]
+        numbers = np.unique(joined(numbers, first)[kept], return_inverse=True)[1]
         left = count - len(kept)
         have, are = ("has", "is") if left == 1 else ("have", "are")
         note = (
@@ -64,6 +63,53 @@ def distinct_pictures(sequences: Sequence[Array] | Array, groups: Any) -> Pictur
     if len(kept) == 2:
         said = "the one pair of 2 pictures, errors unknown"
     return Pictures(kept, numbers, said, note)
+
+
+def members_with_copies(first: np.ndarray, groups: Any) -> tuple[np.ndarray | None, str]:
+    """`members_of` pairs of which copies are in one group, and what was done in words.
+
+    A pair that is there twice is no second draw. It still counts in means: answers may repeat.
+
+    Args:
+        first: the number of the first pair with the same tokens, (pairs,), `first_pairs_of`.
+        groups: what pairs share, as `members_of` takes it; None if nothing.
+
+    Returns:
+        None where pairs are independent, and "" where none is a copy.
+
+    Raises:
+        InputError: as `members_of`.
+    """
+    count = len(first)
+    members = None if groups is None else members_of(groups, count)
+    if not (copies := int(np.sum(first != np.arange(count)))):
+        return members, ""
+    has = "has" if copies == 1 else "have"
+    said = f"{copies:,} of {count:,} pairs {has} the tokens of another pair in both branches"
+    together = first
+    if members is not None:
+        together = _components(members.reshape(-1), members[first].reshape(-1))[members]
+    try:
+        return members_of(together, count), f"{said}; equal pairs are one group for the errors"
+    except InputError:  # with them every pair shares a group, and nothing could be left out
+        return members, f"{said}, so errors may be too small"
+
+
+def all_equal(pairs: int) -> str:
+    """What is said where pairs are one pair, many times."""
+    return f"all {pairs:,} pairs are equal and count as one"
+
+
+def joined(numbers: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """Groups of sequences, as one where they share a copy: numbers (K,)."""
+    return _components(numbers, numbers[first])[numbers]
+
+
+def _components(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The connected component of each number, where one[i] and other[i] are joined."""
+    size = int(max(one.max(), other.max())) + 1
+    edges = coo_array((np.ones(len(one)), (one, other)), shape=(size, size))
+    return np.asarray(connected_components(edges)[1])
 
 
 def groups_of_pictures(groups: Any, pictures: int) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeAlias, cast
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from tokenspace.errors import InputError
 from tokenspace.statistics.jackknife import members_of
+from tokenspace.tokens.copies import first_pairs_of
 from tokenspace.tokens.given import Array, one_branch, require_sound_array
 from tokenspace.tokens.mapped import ListedSequences, MappedSequences
 from tokenspace.tokens.pairs import (
@@ -20,7 +21,12 @@ from tokenspace.tokens.pairs import (
     pictures_of,
     shuffler,
 )
-from tokenspace.tokens.pictures import distinct_pictures, said_of_errors
+from tokenspace.tokens.pictures import (
+    all_equal,
+    distinct_pictures,
+    members_with_copies,
+    said_of_errors,
+)
 from tokenspace_kernels.limits import Work
 
 Sequences: TypeAlias = MappedSequences | ListedSequences
@@ -191,7 +197,13 @@ def unequal_pairs_of(
     def name(k: int) -> str:
         return f"a[{k}]" if k < count else f"b[{k - count}]"
 
-    return paired(sequences, first, first + count, groups, name)
+    if count == 1:
+        return paired(sequences, first, first + 1, groups, name)
+    same = first_pairs_of(sequences[:count], sequences[count:])
+    if not same.any():
+        return replace(unequal_pairs_of(a[:1], b[:1], None, None), note=all_equal(count))
+    members, note = members_with_copies(same, groups)
+    return replace(paired(sequences, first, first + count, members, name), note=note)
 
 
 def as_sequences(arrays: Iterable[Any]) -> ListedSequences:

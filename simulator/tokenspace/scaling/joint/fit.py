@@ -113,11 +113,12 @@ def fit_joint(
 
     n_balance belongs to the tokens of a model, so all its benchmarks k share it. Least squares in
     log S, each curve with its own variance at its best value: minimises sum_k m_k log RSS_k.
-    Standard errors of scores weigh the points of a curve against each other, as in `fit_scaling`;
-    several scores at one n count as measurements with noise of their own, and in blocks the first
-    of one curve goes with the first of another. The power law lies at both ends, n_balance = 0 and
-    infinity. Limits of the profile and p-values are drawn (parametric bootstrap) under two kinds of
-    noise, "independent" between curves and "blocks", see `joint.noise`.
+    Standard errors of scores weigh the points of a curve against each other and do no more: noise
+    is the scatter, whatever its chi^2, unlike in `fit_scaling`. Several scores at one n count as
+    measurements with noise of their own, and in blocks the first of one curve goes with the first
+    of another. The power law lies at both ends, n_balance = 0 and infinity. Limits of the profile
+    and p-values are drawn (parametric bootstrap) under two kinds of noise, "independent" between
+    curves and "blocks", see `joint.noise`.
 
     Args:
         curves: name -> (n, score) or (n, score, standard error), or curves from `read_curves`; of
@@ -146,6 +147,7 @@ def fit_joint(
     squares = family.squares(family.on_grid)
     log_c, beta = family.lines(best)
     noise = Noise.of(family, best)
+    bent = np.abs(family.bends()) > np.sqrt(family.counts) * ROUNDING
     at = {kind: limits(family, noise, kind, level, runs, seed, EVERY) for kind in KINDS}
     at[CHI_SQUARE] = np.full(len(profile), stats.chi2.ppf(level, 1))
     return JointFit(
@@ -155,7 +157,7 @@ def fit_joint(
         beta,
         noise.deviations,
         family.grid[squares.argmin(axis=0)],
-        int((family.bends() * beta < 0).sum()),
+        int(((family.bends() * beta < 0) & bent).sum()),
         _tests(family, noise, best, runs, seed),
         family.grid,
         profile,
