@@ -212,3 +212,27 @@ def test_names_are_words_and_no_formulas(result):
     figure = ts.plot({"cost $x_{ $": result}, "divergence")
     figure.canvas.draw()
     assert figure.axes[0].get_title() == r"cost \$x_{ \$"
+
+
+def test_the_balance_figure_says_and_spans_what_it_shows(result):
+    """n_balance = 8 and nothing else; lines without points; a panel without a curve says why."""
+    alone = dataclasses.replace(result, correlations=None)
+
+    def of(within):
+        equal = ts.TokenModel(ts.equicorrelated(0.1, within, 0.1), ts.Isotropic(8))
+        return dataclasses.replace(alone, model=equal)
+
+    several = [
+        (SimpleNamespace(label="", axes={"within": w, "dim": d}), of(w))
+        for w in (0.1, 0.2)
+        for d in (1, 2, 3)
+    ]
+    figure = figures.draw("balance", several)
+    assert figure.get_suptitle() == "Balance curve: lines exact"
+    none, some = figure.axes[:2]
+    assert len(none.texts) == 1 and not some.texts
+    assert 1 < none.get_ylim()[0] < 2 and 8 < none.get_ylim()[1] < 16
+    figure = figures.draw("balance", [several[0], several[3]])
+    assert "1 of 2 without a number > 0" in figure.axes[0].get_title()
+    seen = figures.draw("balance", points(result, 1)).axes[0].get_title()
+    assert seen == "Balance curve: lines exact, points from simulated tokens"

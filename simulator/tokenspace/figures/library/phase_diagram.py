@@ -27,7 +27,6 @@ from tokenspace.registry import register
 from tokenspace.statistics.derived import Derived, derive
 
 WIDEST = 1000.0  # factor to either side of the median that colours of a log scale reach
-BOUNDARY = 0.75  # gamma where n = n_balance: (1 + n / (n + n_balance)) / 2
 TOLERANCE = 0.02  # of verdicts, which are not shown
 COLOURS = ("#7b3294", "#2c7bb6", "#fdbe6f", "#d7191c", "#5e0b0b")  # of theory.REGIMES
 
@@ -62,12 +61,18 @@ class PhaseDiagram(Figure):
 
     @classmethod
     def suits(cls, loaded: list[Any]) -> bool:
-        return len(numeric_axes(loaded)) >= 2
+        try:
+            cls()._sides(loaded)
+        except InputError:
+            return False
+        return True
 
     def draw(self, loaded: list[Any]) -> Any:
         """Four panels for two axes; with more, the exponent in a panel for each of their values.
 
-        Solid line: gamma = 3/4, where n = n_balance; exact at the points, linear between them.
+        Solid line: gamma = 3/4, where n = n_balance. Exact at the points; between them
+        1 / (n_balance + 1) = (psi_within - psi_cross) / (1 - psi_equal) is interpolated linearly,
+        so the line is exact there too where constant psi_within and psi_cross lie along the sides.
         Cells without a point are white.
         """
         x, y = self._sides(loaded)
@@ -103,12 +108,12 @@ class PhaseDiagram(Figure):
             drawn, extend = _coloured(axes, panel, sides, values, ends)
             if not several:
                 _bar(figure, drawn, axes, panel, extend)
-            gamma = grid.place(np.array([_exact_gamma(loaded[k][1]) for k in group.rows]))
-            known = gamma[np.isfinite(gamma)]
+            pairs = grid.place(np.array([_exact_pairs(loaded[k][1]) for k in group.rows]))
+            known = pairs[np.isfinite(pairs)]
             theory_known |= len(known) > 0
-            if min(gamma.shape) > 1 and len(known) and known.min() < BOUNDARY < known.max():
+            if min(pairs.shape) > 1 and len(known) and known.min() < 1 < known.max():
                 crossed = True
-                axes.contour(*sides, gamma.T, [BOUNDARY], colors="black", linewidths=1.5)
+                axes.contour(*sides, pairs.T, [1.0], colors="black", linewidths=1.5)
             titled(axes, group.title) if several else axes.set_title(panel.title)
             if not several:
                 axes.set(xlabel=names[x], ylabel=names[y])
@@ -116,7 +121,7 @@ class PhaseDiagram(Figure):
             _bar(figure, drawn, used, only, extend)
             figure.supxlabel(names[x])
             figure.supylabel(names[y])
-        line = r"line: $n = n_{balance}$, exact at the points"
+        line = r"line: $n = n_{balance}$, exact at the points, interpolated between"
         other = (
             r"$n = n_{balance}$ is not crossed here" if theory_known else "no theory is known here"
         )
@@ -148,6 +153,14 @@ class PhaseDiagram(Figure):
                 "the phase diagram needs two different axes that have several numbers; this sweep "
                 f"has: {', '.join(numeric) or 'none'}"
             )
+        columns = axes_of(loaded)
+        sides = [[str(v) for v in columns[a]] for a in (x, y)]
+        if len(set(zip(*sides, strict=True))) == max(len(set(side)) for side in sides):
+            raise NothingToShow(
+                f"the phase diagram needs several {y} at one {x}, but here one of them follows "
+                "from the other, as in a zipped sweep; choose other axes, or sweep them with "
+                'mode = "grid"'
+            )
         return x, y
 
 
@@ -160,13 +173,20 @@ def _regime(gamma: float) -> float:
     return float(theory.REGIMES.index(name)) if name in theory.REGIMES else np.nan
 
 
-def _exact_gamma(result: Any) -> float:
+def _exact_pairs(result: Any) -> float:
+    """(n + 1) / (n_balance + 1) at the largest n, from its exact exponent; 1 where gamma is 3/4.
+
+    gamma = (1 + n / (n + n_balance)) / 2 for constant correlations; elsewhere it is as good as any
+    function that grows with gamma.
+    """
     if (model := result.known_model) is None:
         return np.nan
     try:
-        return float(theory.local_exponent(model, result.n[-1:])[0])
+        gamma = float(theory.local_exponent(model, result.n[-1:])[0])
     except NoExactResult:
         return np.nan
+    n, share = float(result.n[-1]), min(2 * gamma - 1, 1.0)  # n / (n + n_balance), n_balance >= 0
+    return (n + 1) * share / (n - (n - 1) * share)
 
 
 def _limits(values: Any) -> tuple[float, float] | None:
