@@ -9,6 +9,7 @@ from folders import CONFIG
 import tokenspace as ts
 from tokenspace import figures
 from tokenspace.errors import InputError
+from tokenspace.figures.base import NothingToShow
 
 BRANCHES = CONFIG["branches"] | {
     "psi_within": {"sweep": [0.1, 0.11, 0.3, 0.5]},
@@ -54,12 +55,18 @@ def test_the_line_is_where_n_is_n_balance(loaded):
     (_, line, *_) = figure.axes[0].collections
     (path,) = line.get_paths()
     cross, within = path.vertices.T
-    rises = [0.1, 0.11, 0.3, 0.5]
-    models = [ts.TokenModel(ts.equicorrelated(0.2, w, 0.1), ts.Isotropic(8)) for w in rises]
-    gamma = [ts.theory.local_exponent(m, np.array([64]))[0] for m in models]
-    assert ts.theory.n_balance(models[1]) > 64 > ts.theory.n_balance(models[2])
-    between = np.interp(0.75, gamma, rises)
-    np.testing.assert_allclose(within[abs(cross - 0.1) < 1e-9], between, rtol=1e-6)
+    assert np.ptp(cross) > 0.01
+    np.testing.assert_allclose(within - cross, (1 - 0.2) / (64 + 1), rtol=1e-6)
+    assert ts.theory.n_balance(ts.equicorrelated(0.2, 0.1 + 0.8 / 65, 0.1)) == pytest.approx(64)
+
+
+def test_axes_that_go_together_have_no_area(loaded):
+    diagonal = [p for p in loaded[1] if p[0].axes["branches.psi_within"] == 0.3][:2]
+    together = [
+        (dataclasses.replace(p, axes={"x": k, "y": 2 * k}), r) for k, (p, r) in enumerate(diagonal)
+    ]
+    with pytest.raises(NothingToShow, match="x and y go together"):
+        figures.draw("phase_diagram", together)
 
 
 def test_a_line_is_spoken_of_only_where_there_is_one(loaded):
@@ -74,8 +81,8 @@ def test_a_line_is_spoken_of_only_where_there_is_one(loaded):
 @pytest.mark.parametrize("value", [float("inf"), float("nan"), 1e308, 10**400, None, "w", True])
 def test_values_that_cannot_be_drawn_are_no_axis(loaded, value):
     strange = [
-        (dataclasses.replace(p, axes={"x": value if k else 1, "y": k, "z": k % 2}), r)
-        for k, (p, r) in enumerate(loaded[0][:2])
+        (dataclasses.replace(p, axes={"x": value if k else 1, "y": k // 2, "z": k % 2}), r)
+        for k, (p, r) in enumerate(loaded[0][:4])
     ]
     figure = figures.draw("phase_diagram", strange, x="y", y="z")
     figure.canvas.draw()

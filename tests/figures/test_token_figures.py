@@ -316,3 +316,14 @@ def test_the_papers_alpha_is_the_formula():
         want = np.log((1 + balance) / (n + balance)) / np.log(n) / 2 - 0.5
         np.testing.assert_allclose(line.get_ydata()[1:], want, rtol=1e-9)
     assert axes.get_xscale() == "linear" and len(axes.lines) == 6
+
+
+@pytest.mark.parametrize("name", of_tokens())
+def test_sequences_of_one_token_are_drawn_or_say_why(name, tmp_path):
+    """No psi of two tokens is known, and axes of logarithms without a number cannot be drawn."""
+    result = ts.measure([h[:1] for h in TOKENS], pairs="all")
+    figure = figures.draw(name, [(Measured("m", "m", "m", "language", 0, result), result)])
+    figure.savefig(tmp_path / "one.png")
+    if name in ("tokens_within", "tokens_across"):
+        (said,) = [text.get_text() for text in figure.axes[0].texts]
+        assert "no two" in said

@@ -189,8 +189,11 @@ def psi_panels(loaded: list[Shown], names: dict[str, str], title: str) -> Any:
             )
 
     def draw(axes: Any, result: Result) -> str:
-        for k, (name, label) in enumerate(names.items()):
-            with_errors(axes, result.n, (result.correlations or {})[name], label, f"C{k}")
+        found = {name: (result.correlations or {})[name] for name in names}
+        if not any(np.isfinite(psi.mean).any() for psi in found.values()):
+            return "one token, so no two\nto correlate"
+        for k, (name, psi) in enumerate(found.items()):
+            with_errors(axes, result.n, psi, names[name], f"C{k}")
         axes.ticklabel_format(axis="y", useOffset=False)
         low, high = axes.get_ylim()
         if high - low < LEAST_SPAN:  # of tokens all alike nothing but rounding would be seen

@@ -27,7 +27,6 @@ from tokenspace.registry import register
 from tokenspace.statistics.derived import Derived, derive
 
 WIDEST = 1000.0  # factor to either side of the median that colours of a log scale reach
-BOUNDARY = 0.75  # gamma where n = n_balance: (1 + n / (n + n_balance)) / 2
 TOLERANCE = 0.02  # of verdicts, which are not shown
 COLOURS = ("#7b3294", "#2c7bb6", "#fdbe6f", "#d7191c", "#5e0b0b")  # of theory.REGIMES
 
@@ -67,7 +66,8 @@ class PhaseDiagram(Figure):
     def draw(self, loaded: list[Any]) -> Any:
         """Four panels for two axes; with more, the exponent in a panel for each of their values.
 
-        Solid line: gamma = 3/4, where n = n_balance; exact at the points, linear between them.
+        Solid line: gamma = 3/4, where n = n_balance, by the exact theory at the points. Between
+        them 1 / (n_balance + 1) is taken as linear, as it is in the psi's of equicorrelated tokens.
         Cells without a point are white.
         """
         x, y = self._sides(loaded)
@@ -97,18 +97,23 @@ class PhaseDiagram(Figure):
                     f"the phase diagram needs one point at each {names[x]} and {names[y]}; "
                     "choose other axes"
                 )
-            sides = [grid.values[x], grid.values[y]]
+            sides: list[Any] = [grid.values[x], grid.values[y]]
+            if len(sides[0]) == len(sides[1]) == len(group.rows) > 1:
+                raise NothingToShow(
+                    f"the phase diagram needs points beside each other, but {names[x]} and "
+                    f"{names[y]} go together, one value of each a point; choose other axes"
+                )
             values = grid.place(np.array([panel.value(found[k]) for k in group.rows]))
             ends = limits if several or panel is not GAMMA else _limits(values.ravel())
             drawn, extend = _coloured(axes, panel, sides, values, ends)
             if not several:
                 _bar(figure, drawn, axes, panel, extend)
-            gamma = grid.place(np.array([_exact_gamma(loaded[k][1]) for k in group.rows]))
-            known = gamma[np.isfinite(gamma)]
+            share = grid.place(np.array([_linearity(loaded[k][1]) for k in group.rows]))
+            known = share[np.isfinite(share)]
             theory_known |= len(known) > 0
-            if min(gamma.shape) > 1 and len(known) and known.min() < BOUNDARY < known.max():
+            if min(share.shape) > 1 and len(known) and known.min() < 1 < known.max():
                 crossed = True
-                axes.contour(*sides, gamma.T, [BOUNDARY], colors="black", linewidths=1.5)
+                axes.contour(*sides, share.T, [1.0], colors="black", linewidths=1.5)
             titled(axes, group.title) if several else axes.set_title(panel.title)
             if not several:
                 axes.set(xlabel=names[x], ylabel=names[y])
@@ -116,7 +121,7 @@ class PhaseDiagram(Figure):
             _bar(figure, drawn, used, only, extend)
             figure.supxlabel(names[x])
             figure.supylabel(names[y])
-        line = r"line: $n = n_{balance}$, exact at the points"
+        line = r"line: $n = n_{balance}$ by the exact theory"
         other = (
             r"$n = n_{balance}$ is not crossed here" if theory_known else "no theory is known here"
         )
@@ -160,13 +165,20 @@ def _regime(gamma: float) -> float:
     return float(theory.REGIMES.index(name)) if name in theory.REGIMES else np.nan
 
 
-def _exact_gamma(result: Any) -> float:
+def _linearity(result: Any) -> float:
+    """(n + 1) / (n_balance + 1) by the exact gamma at the largest n: 1 where n = n_balance.
+
+    gamma = (1 + f) / 2 with f = n / (n + n_balance), of equicorrelated tokens; of others this is
+    what orders them as gamma does.
+    """
     if (model := result.known_model) is None:
         return np.nan
     try:
-        return float(theory.local_exponent(model, result.n[-1:])[0])
+        f = min(2 * float(theory.local_exponent(model, result.n[-1:])[0]) - 1, 1.0)
     except NoExactResult:
         return np.nan
+    n = float(result.n[-1])
+    return (n + 1) * f / (n * (1 - f) + f)
 
 
 def _limits(values: Any) -> tuple[float, float] | None:
