@@ -74,6 +74,11 @@ class PhaseDiagram(Figure):
         names = {a: words(s, LONGEST_SIDE) for a, s in short_names(axes_of(loaded)).items()}
         groups, cut = groups_beside(loaded, [x, y])
         several = len(groups) > 1
+        if all(_together([loaded[k][0].axes for k in g.rows], x, y) for g in groups):
+            raise NothingToShow(
+                f"the phase diagram needs points beside each other, but {names[x]} and {names[y]} "
+                "go together, one value of each a point; choose other axes"
+            )
         rows = sorted({k for g in groups for k in g.rows})
         found = {k: derive(loaded[k][1], TOLERANCE) for k in rows}
         panels = [p for p in PANELS if not np.isnan([p.value(d) for d in found.values()]).all()]
@@ -97,12 +102,7 @@ class PhaseDiagram(Figure):
                     f"the phase diagram needs one point at each {names[x]} and {names[y]}; "
                     "choose other axes"
                 )
-            sides: list[Any] = [grid.values[x], grid.values[y]]
-            if len(sides[0]) == len(sides[1]) == len(group.rows) > 1:
-                raise NothingToShow(
-                    f"the phase diagram needs points beside each other, but {names[x]} and "
-                    f"{names[y]} go together, one value of each a point; choose other axes"
-                )
+            sides = [grid.values[x], grid.values[y]]
             values = grid.place(np.array([panel.value(found[k]) for k in group.rows]))
             ends = limits if several or panel is not GAMMA else _limits(values.ravel())
             drawn, extend = _coloured(axes, panel, sides, values, ends)
@@ -154,6 +154,11 @@ class PhaseDiagram(Figure):
                 f"has: {', '.join(numeric) or 'none'}"
             )
         return x, y
+
+
+def _together(points: list[Any], x: str, y: str) -> bool:
+    """Whether no two points share a value, as where axes are zipped."""
+    return len(points) > 1 and all(len({p[a] for p in points}) == len(points) for a in (x, y))
 
 
 def _last(values: np.ndarray) -> float:
