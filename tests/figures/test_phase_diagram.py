@@ -9,6 +9,7 @@ from folders import CONFIG
 import tokenspace as ts
 from tokenspace import figures
 from tokenspace.errors import InputError
+from tokenspace.figures.base import NothingToShow
 
 BRANCHES = CONFIG["branches"] | {
     "psi_within": {"sweep": [0.1, 0.11, 0.3, 0.5]},
@@ -54,8 +55,18 @@ def test_the_line_is_where_n_is_n_balance(loaded):
     (_, line, *_) = figure.axes[0].collections
     (path,) = line.get_paths()
     cross, within = path.vertices.T
-    np.testing.assert_allclose(within - cross, (1 - 0.2) / (64 + 1), rtol=1e-6)  # n_balance = 64
-    assert min(abs(cross - 0.1)) < 1e-9
+    assert np.ptp(cross) > 0.01
+    np.testing.assert_allclose(within - cross, (1 - 0.2) / (64 + 1), rtol=1e-6)
+    assert ts.theory.n_balance(ts.equicorrelated(0.2, 0.1 + 0.8 / 65, 0.1)) == pytest.approx(64)
+
+
+def test_axes_that_go_together_have_no_area(loaded):
+    diagonal = [p for p in loaded[1] if p[0].axes["branches.psi_within"] == 0.3][:2]
+    together = [
+        (dataclasses.replace(p, axes={"x": k, "y": 2 * k}), r) for k, (p, r) in enumerate(diagonal)
+    ]
+    with pytest.raises(NothingToShow, match="x and y go together"):
+        figures.draw("phase_diagram", together)
 
 
 def test_a_line_is_spoken_of_only_where_there_is_one(loaded):
@@ -106,11 +117,3 @@ def test_it_suits_sweeps_of_two_axes_only(loaded):
     assert "phase_diagram" not in figures.suited(loaded[0][:1])
     with pytest.raises(InputError, match="no option 'x'"):
         figures.draw("alpha", loaded[0], x="psi_cross")
-
-
-def test_a_zipped_sweep_has_none(loaded):
-    zipped = [loaded[0][k] for k in (0, 3)]
-    assert "phase_diagram" not in figures.suited(zipped)
-    with pytest.raises(InputError, match="as in a zipped sweep"):
-        figures.draw("phase_diagram", zipped)
-    assert "phase_diagram" in figures.suited([*zipped, loaded[0][1]])  # some were skipped

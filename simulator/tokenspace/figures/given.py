@@ -35,7 +35,6 @@ LEAST_SPAN = 0.02  # of cosines
 BARS, INTERVALS = "± 2 s.e.", "with 95 % intervals"
 LETTER = 0.62  # width of a letter by its size, of the widest texts
 NO_DIFFERENCE = "D(n) = 0 at every n:\nboth branches have\nthe same sums"
-ONE_TOKEN = "one token a sequence:\nno pair has a correlation"
 FEWER = "beyond, fewer than half of the pairs"
 
 
@@ -190,11 +189,11 @@ def psi_panels(loaded: list[Shown], names: dict[str, str], title: str) -> Any:
             )
 
     def draw(axes: Any, result: Result) -> str:
-        psi = result.correlations or {}
-        if not any(np.isfinite(psi[name].mean).any() for name in names):
-            return ONE_TOKEN
-        for k, (name, label) in enumerate(names.items()):
-            with_errors(axes, result.n, psi[name], label, f"C{k}")
+        found = {name: (result.correlations or {})[name] for name in names}
+        if not any(np.isfinite(psi.mean).any() for psi in found.values()):
+            return "one token, so no two\nto correlate"
+        for k, (name, psi) in enumerate(found.items()):
+            with_errors(axes, result.n, psi, names[name], f"C{k}")
         axes.ticklabel_format(axis="y", useOffset=False)
         low, high = axes.get_ylim()
         if high - low < LEAST_SPAN:  # of tokens all alike nothing but rounding would be seen

@@ -46,7 +46,7 @@ class Balance(Figure):
             ]
             without = sum(not any(map(len, d)) for d in of_panel)
             if without == len(rows):
-                axes.text(0.5, 0.8, NONE, ha="center", va="center", transform=axes.transAxes)
+                axes.text(0.03, 0.85, NONE, ha="left", va="center", transform=axes.transAxes)
             else:
                 lacking += without
             drawn += of_panel

@@ -61,24 +61,24 @@ class PhaseDiagram(Figure):
 
     @classmethod
     def suits(cls, loaded: list[Any]) -> bool:
-        try:
-            cls()._sides(loaded)
-        except InputError:
-            return False
-        return True
+        return len(numeric_axes(loaded)) >= 2
 
     def draw(self, loaded: list[Any]) -> Any:
         """Four panels for two axes; with more, the exponent in a panel for each of their values.
 
-        Solid line: gamma = 3/4, where n = n_balance. Exact at the points; between them
-        1 / (n_balance + 1) = (psi_within - psi_cross) / (1 - psi_equal) is interpolated linearly,
-        so the line is exact there too where constant psi_within and psi_cross lie along the sides.
+        Solid line: gamma = 3/4, where n = n_balance, by the exact theory at the points. Between
+        them 1 / (n_balance + 1) is taken as linear, as it is in the psi's of equicorrelated tokens.
         Cells without a point are white.
         """
         x, y = self._sides(loaded)
         names = {a: words(s, LONGEST_SIDE) for a, s in short_names(axes_of(loaded)).items()}
         groups, cut = groups_beside(loaded, [x, y])
         several = len(groups) > 1
+        if all(_together([loaded[k][0].axes for k in g.rows], x, y) for g in groups):
+            raise NothingToShow(
+                f"the phase diagram needs points beside each other, but {names[x]} and {names[y]} "
+                "go together, one value of each a point; choose other axes"
+            )
         rows = sorted({k for g in groups for k in g.rows})
         found = {k: derive(loaded[k][1], TOLERANCE) for k in rows}
         panels = [p for p in PANELS if not np.isnan([p.value(d) for d in found.values()]).all()]
@@ -108,12 +108,12 @@ class PhaseDiagram(Figure):
             drawn, extend = _coloured(axes, panel, sides, values, ends)
             if not several:
                 _bar(figure, drawn, axes, panel, extend)
-            pairs = grid.place(np.array([_exact_pairs(loaded[k][1]) for k in group.rows]))
-            known = pairs[np.isfinite(pairs)]
+            share = grid.place(np.array([_linearity(loaded[k][1]) for k in group.rows]))
+            known = share[np.isfinite(share)]
             theory_known |= len(known) > 0
-            if min(pairs.shape) > 1 and len(known) and known.min() < 1 < known.max():
+            if min(share.shape) > 1 and len(known) and known.min() < 1 < known.max():
                 crossed = True
-                axes.contour(*sides, pairs.T, [1.0], colors="black", linewidths=1.5)
+                axes.contour(*sides, share.T, [1.0], colors="black", linewidths=1.5)
             titled(axes, group.title) if several else axes.set_title(panel.title)
             if not several:
                 axes.set(xlabel=names[x], ylabel=names[y])
@@ -121,7 +121,7 @@ class PhaseDiagram(Figure):
             _bar(figure, drawn, used, only, extend)
             figure.supxlabel(names[x])
             figure.supylabel(names[y])
-        line = r"line: $n = n_{balance}$, exact at the points, interpolated between"
+        line = r"line: $n = n_{balance}$ by the exact theory"
         other = (
             r"$n = n_{balance}$ is not crossed here" if theory_known else "no theory is known here"
         )
@@ -153,15 +153,12 @@ class PhaseDiagram(Figure):
                 "the phase diagram needs two different axes that have several numbers; this sweep "
                 f"has: {', '.join(numeric) or 'none'}"
             )
-        columns = axes_of(loaded)
-        sides = [[str(v) for v in columns[a]] for a in (x, y)]
-        if len(set(zip(*sides, strict=True))) == max(len(set(side)) for side in sides):
-            raise NothingToShow(
-                f"the phase diagram needs several {y} at one {x}, but here one of them follows "
-                "from the other, as in a zipped sweep; choose other axes, or sweep them with "
-                'mode = "grid"'
-            )
         return x, y
+
+
+def _together(points: list[Any], x: str, y: str) -> bool:
+    """Whether no two points share a value, as where axes are zipped."""
+    return len(points) > 1 and all(len({p[a] for p in points}) == len(points) for a in (x, y))
 
 
 def _last(values: np.ndarray) -> float:
@@ -173,20 +170,20 @@ def _regime(gamma: float) -> float:
     return float(theory.REGIMES.index(name)) if name in theory.REGIMES else np.nan
 
 
-def _exact_pairs(result: Any) -> float:
-    """(n + 1) / (n_balance + 1) at the largest n, from its exact exponent; 1 where gamma is 3/4.
+def _linearity(result: Any) -> float:
+    """(n + 1) / (n_balance + 1) by the exact gamma at the largest n: 1 where n = n_balance.
 
-    gamma = (1 + n / (n + n_balance)) / 2 for constant correlations; elsewhere it is as good as any
-    function that grows with gamma.
+    gamma = (1 + f) / 2 with f = n / (n + n_balance), of equicorrelated tokens; of others this is
+    what orders them as gamma does.
     """
     if (model := result.known_model) is None:
         return np.nan
     try:
-        gamma = float(theory.local_exponent(model, result.n[-1:])[0])
+        f = min(2 * float(theory.local_exponent(model, result.n[-1:])[0]) - 1, 1.0)
     except NoExactResult:
         return np.nan
-    n, share = float(result.n[-1]), min(2 * gamma - 1, 1.0)  # n / (n + n_balance), n_balance >= 0
-    return (n + 1) * share / (n - (n - 1) * share)
+    n = float(result.n[-1])
+    return (n + 1) * f / (n * (1 - f) + f)
 
 
 def _limits(values: Any) -> tuple[float, float] | None:

@@ -9,7 +9,6 @@ import numpy as np
 from tokenspace.figures.given import (
     INTERVALS,
     NO_DIFFERENCE,
-    ONE_TOKEN,
     OfTokens,
     balance_scale,
     panels,
@@ -47,8 +46,6 @@ def _draw(axes: Any, result: Any) -> str:
         return NO_DIFFERENCE
     psi, later = result.correlations, result.n > 1
     n = result.n[later]
-    if not len(n):
-        return ONE_TOKEN
     found = balance_curve(result.n, psi["psi_equal"], psi["psi_delta"], result.cosine_upsilon())
     curve, low, high = (x[later] for x in found)
     if not np.isfinite(curve).any():
