@@ -61,6 +61,8 @@ def test_a_sweep_of_nothing_is_refused(one_n):
         figures.draw("phase_diagram", none)
     with pytest.raises(NothingToShow, match="at no point is it a number"):
         figures.draw("balance", none)
+    with pytest.raises(NothingToShow, match="at no point is it a number"):
+        figures.draw("balance", [])
     assert ts.plot(none).get_suptitle().startswith("D(n)")  # the first that shows something
 
 

@@ -52,7 +52,8 @@ class Balance(Figure):
             drawn += of_panel
             line = np.array([2, top])
             axes.loglog(line, line, "k--", linewidth=1, label="$n$ (balance)")
-        exact, measured = (np.concatenate(numbers) for numbers in zip(*drawn, strict=True))
+        exact = np.array([v for d in drawn for v in d.exact])
+        measured = np.array([v for d in drawn for v in d.measured])
         if not len(exact) + len(measured):
             raise NothingToShow(
                 "the figure balance shows (1 - psi_equal)/(psi_within - psi_cross) - 1 from 2 "
