@@ -157,8 +157,9 @@ class PhaseDiagram(Figure):
 
 
 def _together(points: list[Any], x: str, y: str) -> bool:
-    """Whether no two points share a value, as where axes are zipped."""
-    return len(points) > 1 and all(len({p[a] for p in points}) == len(points) for a in (x, y))
+    """Whether points lie on a line, and none beside another, as where axes are zipped."""
+    pairs = {(p[x], p[y]) for p in points}
+    return 1 < len(pairs) == max(len({p[a] for p in points}) for a in (x, y))
 
 
 def _last(values: np.ndarray) -> float:
