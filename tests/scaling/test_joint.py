@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from joint_curves import BETAS, N, curves
 from scipy import stats
 from scipy.optimize import minimize_scalar
 
@@ -16,17 +17,6 @@ from tokenspace.scaling.joint.power import power
 from tokenspace.scaling.joint.ratios import deviance, limits, ratios, upper
 from tokenspace.scaling.joint.sensitivity import by_model, study
 from tokenspace.scaling.subsets import subsets
-
-N = np.array([1.0, 8, 16, 32, 64, 128, 256, 384, 512, 768])
-BETAS = np.linspace(0.1, 0.5, 6)
-
-
-def curves(balances, noise=0.0, seed=0, n=N):
-    """Curves of one model, an n_balance each, with independent noise."""
-    rng = np.random.default_rng(seed)
-    x = abscissa(n, np.broadcast_to(balances, BETAS.shape))
-    logs = 1 + BETAS[:, None] * x + noise * rng.standard_normal(x.shape)
-    return [Curve(f"b{k}", n, np.exp(y)) for k, y in enumerate(logs)]
 
 
 def ragged(noise=0.05):
