@@ -15,7 +15,7 @@ from tokenspace.scaling.joint.fit import JointFit, fit_joint
 from tokenspace.scaling.joint.sensitivity import by_model
 from tokenspace.scaling.subsets import subsets
 
-RUNS = 199
+RUNS = 999  # as `tokenspace joint`: with fewer the limits of blocks move by a fifth
 TITLES = {"vision_question_queries": "with question", "vision_queries_ft": "without question"}
 
 
