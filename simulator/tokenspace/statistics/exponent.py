@@ -144,22 +144,27 @@ def _between(
 ) -> Exponent:
     """factor log(A(upper) / A(lower)) at n, of amplitudes at the lower and the upper ends, (2 k,).
 
+    NaN between two n where the pairs that reach the upper one have an amplitude of 0.
+
     Raises:
-        InputError: an amplitude of 0 among the pairs that reach an upper end.
+        InputError: that is so between any two.
     """
     k = len(n)
-    zero = np.flatnonzero(~(ends.mean > 0)) % k
-    if len(zero):
+    none = ~(ends.mean > 0)
+    unknown = none[:k] | none[k:]
+    if unknown.all():
         raise InputError(
-            f"the exponent from n = {lower[zero[0]]} to {upper[zero[0]]}: D(n) = 0 at one of them "
-            "in every pair that reaches both, so it follows no power of n; leave tokens that the "
-            "branches share, or those token counts, out"
+            f"the exponent from n = {lower[0]} to {upper[0]}, and from every other n: D(n) = 0 at "
+            "one of them in every pair that reaches both, so it follows no power of n; leave "
+            "tokens that the branches share, or those token counts, out"
         )
     matrix = np.hstack([-np.diag(factor), np.diag(factor)])
+    amplitude = np.where(none, 1.0, ends.mean)
+    covariance = np.where(none | none[:, None], np.nan, ends.covariance)
     return Exponent(
         n,
-        matrix @ np.log(ends.mean),
-        _propagated(matrix / ends.mean, ends.covariance),
+        np.where(unknown, np.nan, matrix @ np.log(amplitude)),
+        _propagated(matrix / amplitude, covariance),
         ends.count,
         _lesser(ends, slice(k), slice(k, None)),
     )
