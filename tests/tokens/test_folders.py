@@ -17,13 +17,13 @@ LENGTHS = [12, 7, 9, 12, 10, 5]
 TOKENS = {f"{k:06d}": RNG.standard_normal((n, 4)).astype("f2") for k, n in enumerate(LENGTHS)}
 
 
-def collected(folder, kind, **changes):
+def collected(folder, kind, tokens=TOKENS, **changes):
     """A folder as `tokenspace collect` writes it, of two layers."""
     text = kind == "text"
     sequences = [
         {"id": name, "length": len(h), "group_label": str(k // 2 if text else k)}
         | ({"pair": k // 2, "branch": "AB"[k % 2]} if text else {"picture": f"{k}.png"})
-        for k, (name, h) in enumerate(TOKENS.items())
+        for k, (name, h) in enumerate(tokens.items())
     ]
     groups = [
         {
@@ -39,7 +39,7 @@ def collected(folder, kind, **changes):
     folder.mkdir()
     (folder / "manifest.json").write_text(json.dumps(manifest | {"sequences": sequences} | changes))
     for k, group in enumerate(groups):
-        save_file({name: h + k for name, h in TOKENS.items()}, folder / group["file"])
+        save_file({name: h + k for name, h in tokens.items()}, folder / group["file"])
     return folder
 
 
@@ -69,6 +69,17 @@ def test_texts_are_pairs_with_their_prompts(tmp_path):
         np.testing.assert_array_equal(found.result.mean, want.mean)
         np.testing.assert_array_equal(found.result.counts, want.counts)
     assert seen[0] == ("some-model language.00", 0, 3) and seen[-1][1:] == (3, 3)
+
+
+def test_answers_that_are_there_twice_have_the_errors_of_each_once(tmp_path):
+    """Under prompts of other names too: lists and arrays of the same tokens say the same."""
+    many = {f"{k:06d}": list(TOKENS.values())[k % 6] for k in range(18)}
+    folders = collected(tmp_path / "1", "text"), collected(tmp_path / "3", "text", many)
+    once, found = (next(iter(measure_groups(token_groups(f)))).result for f in folders)
+    np.testing.assert_allclose(found.mean, once.mean, rtol=1e-6)
+    np.testing.assert_allclose(found.standard_error, once.standard_error, rtol=1e-5)
+    assert np.isfinite(found.standard_error[0])
+    assert found.notes[0].startswith("6 of 9 pairs have the tokens of another pair")
 
 
 def test_pictures_are_all_pairs(tmp_path):

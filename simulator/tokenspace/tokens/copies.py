@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from tokenspace.tokens.given import Array
-from tokenspace.tokens.mapped import forget
+from tokenspace.tokens.mapped import forget, is_mapped
 
 AT_ONCE = 64  # sequences that are looked at before the pages of their file are given back
 READ_BYTES = 1 << 24  # of a sequence that is read whole, at once
@@ -50,13 +50,13 @@ def _groups(numbers: np.ndarray, keys: list[Any]) -> list[np.ndarray]:
 
 def _glances(sequences: Sequence[Array] | Array) -> list[Any]:
     """What equal sequences have in common: shape, format, the first, middle and last token."""
-    if isinstance(sequences, jax.Array):  # at once: each look takes its time on a device
+    if isinstance(sequences, (jax.Array, np.ndarray)) and not is_mapped(sequences):  # at once
         few = np.asarray(sequences[:, _places(sequences.shape[1])])
         return [part.tobytes() for part in few]
     keys = []
     for k, h in enumerate(sequences):
         part = np.asarray(h[_places(len(h))])
-        keys.append((h.shape, h.dtype.name, part.tobytes()))
+        keys.append((h.shape, h.dtype, part.tobytes()))
         if k % AT_ONCE == 0:
             forget(h)
     return keys

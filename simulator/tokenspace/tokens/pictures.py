@@ -86,9 +86,7 @@ def members_with_copies(first: np.ndarray, groups: Any) -> tuple[np.ndarray | No
         return members, ""
     has = "has" if copies == 1 else "have"
     said = f"{copies:,} of {count:,} pairs {has} the tokens of another pair in both branches"
-    together = first
-    if members is not None:
-        together = _components(members.reshape(-1), members[first].reshape(-1))[members]
+    together = first if members is None else joined(members, first)
     try:
         return members_of(together, count), f"{said}; equal pairs are one group for the errors"
     except InputError:  # with them every pair shares a group, and nothing could be left out
@@ -101,15 +99,10 @@ def all_equal(pairs: int) -> str:
 
 
 def joined(numbers: np.ndarray, first: np.ndarray) -> np.ndarray:
-    """Groups of sequences, as one where they share a copy: numbers (K,)."""
-    return _components(numbers, numbers[first])[numbers]
-
-
-def _components(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """The connected component of each number, where one[i] and other[i] are joined."""
-    size = int(max(one.max(), other.max())) + 1
-    edges = coo_array((np.ones(len(one)), (one, other)), shape=(size, size))
-    return np.asarray(connected_components(edges)[1])
+    """Groups of sequences or pairs, (K,) or (K, w), as one where they share a copy."""
+    size, ends = int(numbers.max()) + 1, (numbers.ravel(), numbers[first].ravel())
+    edges = coo_array((np.ones(numbers.size), ends), shape=(size, size))
+    return np.asarray(connected_components(edges)[1])[numbers]
 
 
 def groups_of_pictures(groups: Any, pictures: int) -> np.ndarray:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias, cast
 
 import numpy as np
 
 from tokenspace.errors import InputError
-from tokenspace.statistics.jackknife import members_of
 from tokenspace.tokens.copies import first_pairs_of
 from tokenspace.tokens.given import Array, one_branch, require_sound_array
 from tokenspace.tokens.mapped import ListedSequences, MappedSequences
@@ -197,13 +196,7 @@ def unequal_pairs_of(
     def name(k: int) -> str:
         return f"a[{k}]" if k < count else f"b[{k - count}]"
 
-    if count == 1:
-        return paired(sequences, first, first + 1, groups, name)
-    same = first_pairs_of(sequences[:count], sequences[count:])
-    if not same.any():
-        return replace(unequal_pairs_of(a[:1], b[:1], None, None), note=all_equal(count))
-    members, note = members_with_copies(same, groups)
-    return replace(paired(sequences, first, first + count, members, name), note=note)
+    return paired(sequences, first, first + count, groups, name)
 
 
 def as_sequences(arrays: Iterable[Any]) -> ListedSequences:
@@ -234,12 +227,16 @@ def paired(
     Raises:
         InputError: as `members_of`.
     """
-    labels, one = (np.arange(len(first)), "pair") if groups is None else (groups, "group")
-    members = members_of(labels, len(first)) if len(first) > 1 else np.zeros((1, 1), np.int64)
-    said = said_of_errors(f"{len(first):,} pairs", one, members)
+    same, note = first_pairs_of(sequences.take(first), sequences.take(second)), ""
+    if len(first) > 1 and not same.any():
+        first, second, note = first[:1], second[:1], all_equal(len(first))
     if len(first) == 1:
-        said = "one pair, errors unknown"
-    return UnequalPairs(sequences, first, second, members, said, name)
+        members, said = np.zeros((1, 1), np.int64), "one pair, errors unknown"
+        return UnequalPairs(sequences, first, second, members, said, name, note)
+    known, note = members_with_copies(same, groups)
+    members = np.arange(len(first))[:, None] if known is None else known
+    said = said_of_errors(f"{len(first):,} pairs", "pair" if known is None else "group", members)
+    return UnequalPairs(sequences, first, second, members, said, name, note)
 
 
 def all_paired(
