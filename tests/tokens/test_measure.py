@@ -1,5 +1,6 @@
 """Given tokens in whatever array they come: where they are read, and what is refused."""
 
+import tracemalloc
 from contextlib import nullcontext
 from types import SimpleNamespace
 
@@ -165,6 +166,20 @@ def test_a_grid_whose_covariances_fill_the_memory_is_refused(monkeypatch):
     monkeypatch.setattr(module.psutil, "virtual_memory", lambda: memory)
     assert len(ts.measure(A, B, grid=np.arange(1, 11)).n) == 10
     with pytest.raises(
-        InputError, match=r"11 token counts.*6\.4e-05 GB .* at most 10 token counts"
+        InputError, match=r"11 token counts.*4\.4e-05 GB .* at most 10 token counts"
     ):
         ts.measure(A, B, grid=np.arange(1, 12))
+
+
+@pytest.mark.parametrize(
+    ("lengths", "squares"), [(3 * [300], module.SQUARES), ([300, 299, 300], module.UNEQUAL_SQUARES)]
+)
+def test_the_memory_of_a_grid_is_what_is_asked_for(lengths, squares):
+    rng, grid = np.random.default_rng(0), np.arange(1, 301)
+    a, b = ([rng.standard_normal((n, 2)).astype("f4") for n in lengths] for _ in "ab")
+    ts.measure(a, b, grid=[1, 2])
+    tracemalloc.start()
+    ts.measure(a, b, grid=grid)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert 0.5 < peak / (8 * squares * 300**2) < 1

@@ -30,7 +30,9 @@ from tokenspace_kernels.dispatch import Kernel, kernel
 from tokenspace_kernels.given_tokens import LEAST_SQUARE
 
 TOGETHER = 1024  # pairs whose values are added up at once
-SQUARES = 80  # numbers that m token counts take, by m^2: moments, their covariances and copies
+# Numbers that m token counts take, by m^2: moments, their covariances and copies; more where
+# lengths differ, as slopes have moments of their own.
+SQUARES, UNEQUAL_SQUARES = 55, 90
 
 
 def divergence(a: Any, b: Any, grid: int | Sequence[int] | np.ndarray) -> np.ndarray:
@@ -143,7 +145,7 @@ def measure_pairs(
     """As `measure`, of pairs whose shapes have been checked."""
     started = time.perf_counter()
     n = _checked_grid(given.longest if grid is None else grid, given.longest)
-    _require_room(len(n))
+    _require_room(len(n), SQUARES if given.lengths is None else UNEQUAL_SQUARES)
     kernel_used = kernel("measure", work=given.work)
     seen, same = _summary(kernel_used, given, order, seed, n, progress or (lambda done: None))
     named = order if isinstance(order, str) else "given"
@@ -203,14 +205,14 @@ def _summary(
     return summary_of_clusters(clusters), same
 
 
-def _require_room(points: int) -> None:
+def _require_room(points: int, squares: int) -> None:
     """Refuse a grid of which covariances across n would fill the memory."""
-    takes, free = 8 * SQUARES * points**2, psutil.virtual_memory().available
+    takes, free = 8 * squares * points**2, psutil.virtual_memory().available
     if takes > free:
         raise InputError(
             f"the grid has {points:,} token counts, and covariances between them take "
             f"{takes / 1e9:.3g} GB, where {free / 1e9:.3g} GB of memory are free; ask for at most "
-            f"{int((free / 8 / SQUARES) ** 0.5):,} token counts"
+            f"{int((free / 8 / squares) ** 0.5):,} token counts"
         )
 
 
