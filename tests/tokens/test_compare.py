@@ -60,9 +60,12 @@ def test_the_error_is_that_of_the_difference():
     for k in range(7):
         stay = np.arange(7) != k
         rows = ts.fit_tokens(a[stay], b[stay], "exponential").compared
-        left.append([float(r.model.mean) - float(r.tokens.mean) for r in rows])
+        means = [(float(r.model.mean), float(r.tokens.mean)) for r in rows]
+        left.append([(model - tokens, model, tokens) for model, tokens in means])
     spread = np.sqrt(36 / 7) * np.std(left, axis=0, ddof=1)
-    for row, error in zip(whole, spread, strict=True):
+    for row, (error, of_model, of_tokens) in zip(whole, spread, strict=True):
+        assert row.model.standard_error == pytest.approx(of_model, rel=0.03, abs=1e-9)
+        assert row.tokens.standard_error == pytest.approx(of_tokens, rel=0.03, abs=1e-9)
         off = float(row.model.mean) - float(row.tokens.mean)
         assert float(row.difference.mean) == pytest.approx(off, abs=1e-12)
         assert row.difference.degrees_of_freedom == 6

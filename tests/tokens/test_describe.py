@@ -258,6 +258,17 @@ def test_what_norms_change_is_what_measuring_both_says():
         assert float(change.mean) == pytest.approx(off, rel=1e-6)
 
 
+def test_errors_of_what_norms_change_are_those_of_leaving_pictures_out():
+    h = TOKENS["final"][:6, ::8, :48].astype(np.float32)
+    kept = [np.arange(len(h)) != k for k in range(len(h))]
+    whole, *left = (ts.describe_tokens(h[of], pairs="all") for of in (slice(None), *kept))
+    for kind in ("raw", "unit", "change"):
+        for name, found in getattr(whole, kind).items():
+            values = [float(getattr(one, kind)[name].mean) for one in left]
+            error = (len(h) - 1) / np.sqrt(len(h)) * np.std(values, ddof=1)
+            assert float(found.standard_error) == pytest.approx(error, rel=1e-5), (kind, name)
+
+
 @pytest.mark.parametrize(
     ("real", "error", "law", "said"),
     [

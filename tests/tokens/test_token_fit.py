@@ -251,7 +251,7 @@ def test_many_groups_are_left_out_together():
 EIGENVALUES = np.array([4.0, 3, 3, 2, 2, 1, 0.5, 0.5])
 
 
-@pytest.mark.parametrize("runs", [200, pytest.param(3000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("runs", [300, pytest.param(3000, marks=pytest.mark.slow)])
 def test_intervals_of_the_constant_family_cover(runs):
     """95 % intervals over independent pairs cover in 93 to 97 % of runs."""
     rng, branches = np.random.default_rng(4), ts.equicorrelated(0.2, 0.3, 0.1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -43,13 +44,11 @@ def plot(
         raise InputError("plot: there are no results to draw")
     if figure is not None:
         return draw(figure, loaded, **options)
-    first, *others = (ONE,) if len(loaded) == 1 else suited(loaded)
-    for name in others:
-        try:
-            return draw(first, loaded, **options)
-        except NothingToShow:
-            first = name
-    return draw(first, loaded, **options)
+    *before, last = (ONE,) if len(loaded) == 1 else suited(loaded)
+    for name in before:
+        with suppress(NothingToShow):
+            return draw(name, loaded, **options)
+    return draw(last, loaded, **options)
 
 
 def _pairs(data: Any) -> list[Any]:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from tokenspace.errors import InputError
 from tokenspace.figures.depth import AtLayer, against_depth
 from tokenspace.figures.given import OfTokens, by_label, legend_below
 from tokenspace.registry import register
-from tokenspace.statistics.estimate import two_sided
 from tokenspace.statistics.result import Result
 
 ENDS = "1/2 without correlation, 1 far above balance"
@@ -46,6 +43,5 @@ def _overall(result: Result) -> AtLayer:
     if len(part.n) < 2:
         raise InputError("an exponent needs 2 token counts")
     slope = part.secant_exponent(-1.0)  # of E[D] itself
-    reach = two_sided(0.95, np.min(slope.degrees_of_freedom)) * slope.standard_error[-1]
-    value = float(slope.mean[-1])
-    return AtLayer(value, float(value - reach), float(value + reach))
+    low, high = slope.interval()
+    return AtLayer(float(slope.mean[-1]), float(low[-1]), float(high[-1]))

@@ -25,8 +25,8 @@ from tokenspace.tokens.collected import Collected, read_collected
 from tokenspace.tokens.manifest import Branch
 
 BETWEEN_COMMITS = 2.0  # seconds of work that a kill may cost
-PACKAGES = ("tokenspace", "numpy", "torch", "transformers", "tokenizers", "torchvision", "pillow")
 DECIDING = ("torch", "transformers", "tokenizers", "torchvision", "pillow")  # of the numbers
+PACKAGES = ("tokenspace", "numpy", *DECIDING)
 
 
 @dataclass(frozen=True)
