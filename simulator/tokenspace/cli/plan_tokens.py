@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tokenspace.cli.common import Json, app, progress_bar
-from tokenspace.cli.forecasts import Csv, long_enough, read, show_weights
+from tokenspace.cli.forecasts import Csv, Out, check_out, long_enough, read, show_weights
 from tokenspace.cli.present import document, stdout
 from tokenspace.errors import InputError
 from tokenspace.printable import shown
@@ -36,9 +36,7 @@ def plan_tokens(
     width: Annotated[int, typer.Option(help="Width of its hidden states.")] = 0,
     text: Annotated[int, typer.Option(help="Text tokens beside the vision tokens.")] = 0,
     seed: Annotated[int, typer.Option(min=0)] = 0,
-    out: Annotated[
-        Path | None, typer.Option(help="FILE.csv for every plan, a row a curve.")
-    ] = None,
+    out: Out = None,
     as_json: Json = False,
 ) -> None:
     """Say how few tokens keep a share of the score, over all laws, with an interval.
@@ -55,8 +53,7 @@ def plan_tokens(
     if parameters is None and (layers or width or text):
         raise InputError("--layers, --width and --text need --parameters: FLOPs are counted by it")
     cost = None if parameters is None else TransformerCost(parameters, layers, width, text)
-    if out is not None and (out.suffix != ".csv" or not out.parent.is_dir()):
-        raise InputError(f"--out {out}: must be a file FILE.csv in a folder that exists")
+    check_out(out)
     curves = long_enough(read(csv), LEAST)
     plans = _planned(curves, keep, cost, seed)
     if out is not None:
