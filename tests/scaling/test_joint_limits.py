@@ -39,7 +39,7 @@ def test_blocks_hold_the_truth_however_many_curves_scatter_together(count, commo
         drawn = replace(family, log_score=truth + deviations[:, None] * scatter)
         profile = deviance(drawn)
         noise = Noise.of(drawn, float(drawn.grid[profile.argmin()]))
-        found = limits(drawn, noise, "blocks", 0.95, 199, 1, place)
+        found, _ = limits(drawn, noise, "blocks", 0.95, 199, 1, place)
         held += int(profile[place] <= found[place])
     low, high = (stats.binom.ppf(q, runs, p) for q, p in ((0.01, 0.95), (0.99, 0.985)))
     assert low <= held <= high
@@ -52,7 +52,7 @@ def test_limits_are_those_of_a_deviance_at_a_time():
     assert len(family.n) == 10 and typical_count(family) == 9
     noise = Noise.of(family, 60.0)
     for kind in KINDS:
-        found = limits(family, noise, kind, 0.9, 30, 3, 40)
+        found, _ = limits(family, noise, kind, 0.9, 30, 3, 40)
         rng = np.random.default_rng(3)
         scatter = np.concatenate([noise.draw(kind, rng, k, family.weight) for k in (25, 5)])
         for place in (0, 40, 80):
