@@ -26,8 +26,8 @@ Loss = Annotated[str, typer.Option(help="squares, or huber for curves with outli
 Csv = Annotated[
     str | None,
     typer.Argument(
-        help="CSV of measured curves; `published` or `later`: those of other papers; the paper's "
-        "36 when left out."
+        help="CSV of measured curves; `published`, `later` or `latest`: those of other papers; the "
+        "paper's 36 when left out."
     ),
 ]
 Out = Annotated[Path | None, typer.Option(help="FILE.csv for all that was found, whole.")]

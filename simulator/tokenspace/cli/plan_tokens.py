@@ -14,6 +14,7 @@ from tokenspace.cli.present import document, stdout
 from tokenspace.errors import InputError
 from tokenspace.printable import shown
 
+BENT = 0.05  # weight of the broken law that is remarked on; every law that is judged has 0.02
 MANY = 100  # curves, or models, that a table shows whole
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def _show(plans: list[tuple[str, TokenPlan]], cost: TransformerCost | None) -> N
 
 
 def _write(out: Path, plans: list[tuple[str, TokenPlan]]) -> None:
-    """A row a curve: what is needed, its interval, and the weight of each law."""
+    """A row a curve: what is needed, its interval, and of each law its weight and the same."""
     import pandas as pd
 
     rows = []
@@ -131,7 +132,11 @@ def _write(out: Path, plans: list[tuple[str, TokenPlan]]) -> None:
         row |= {"low": plan.low, "high": plan.high, "level": plan.level}
         if plan.flops:
             row["flops_share"] = plan.flops[0] / plan.flops[1]
-        rows.append(row | {f"weight_{law}": w for law, w in plan.weights.items()})
+        for law, weight in plan.weights.items():
+            needed, low, high = plan.by_law[law]
+            row |= {f"weight_{law}": weight, f"needed_{law}": needed}
+            row |= {f"low_{law}": low, f"high_{law}": high}
+        rows.append(row)
     pd.DataFrame(rows).to_csv(out, index=False)
 
 
@@ -175,6 +180,12 @@ def _explain(plans: list[tuple[str, TokenPlan]], cost: TransformerCost | None) -
         print(
             f"{few} of {len(plans)} keep the share at the smallest n that was measured already: "
             "their scores hardly grow with n, or fall."
+        )
+    if bent := sum(plan.weights.get("broken", 0.0) > BENT for _, plan in plans):
+        print(
+            f"{bent} of {len(plans)} give the broken law a weight above {BENT:g}. Where two power laws "
+            "meet, ten scores with 3 % noise hardly tell it:\n95 % intervals then held 84 to 97 %, "
+            "those of the broken law alone 94 to 95 % (--json, --out)."
         )
     if cost:
         print(f"FLOPs: of one pass, as a share of that at the largest n, of {cost.words}.")
