@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cache
 from itertools import product
 from pathlib import Path
 
@@ -18,7 +17,7 @@ import numpy as np
 import tokenspace as ts
 from tokenspace.scaling.curves import Curve, read_curves
 from tokenspace.scaling.joint.family import Family, abscissa
-from tokenspace.scaling.joint.fit import SURE, JointFit
+from tokenspace.scaling.joint.fit import LEAST_RUNS, SURE, JointFit
 from tokenspace.scaling.joint.forecast import skill
 from tokenspace.scaling.joint.noise import KINDS, Noise
 from tokenspace.scaling.joint.power import power
@@ -301,10 +300,9 @@ def coverage_of_plans(runs: int, seed: int = 3) -> list[str]:
 def parts(runs: int) -> dict[str, Callable[[], list[str]]]:
     """Mark in the page -> what makes the table there."""
     curves = read_curves()
-    rows = cache(lambda: study(curves, runs=RUNS))
     return {
-        "fits": lambda: fits(rows()),
-        "forecasts": lambda: forecasts(rows()),
+        "fits": lambda: fits(study(curves, runs=RUNS)),
+        "forecasts": lambda: forecasts(study(curves, runs=LEAST_RUNS)),
         "power": lambda: powers(curves),
         "sets": lambda: coverage_of_sets(curves, runs // 2),
         "errors": lambda: coverage_with_errors(runs // 2),

@@ -9,6 +9,7 @@ from scipy import stats
 
 from tokenspace.scaling.curves import Curve
 from tokenspace.scaling.joint.family import Family, abscissa
+from tokenspace.scaling.joint.fit import fit_joint
 from tokenspace.scaling.joint.noise import KINDS, Noise
 from tokenspace.scaling.joint.ratios import (
     deviance,
@@ -16,6 +17,7 @@ from tokenspace.scaling.joint.ratios import (
     limits,
     typical_count,
     upper,
+    upper_error,
 )
 
 
@@ -76,3 +78,24 @@ def test_few_counts_widen_what_blocks_allow():
     want = (2.3646 / 2.0117) ** 2 * 8 / 7  # t with 7 and 47 degrees of freedom
     assert few_counts("blocks", 6, 10, 0.95) == pytest.approx(want, rel=1e-4)
     assert few_counts("blocks", 6, 1000, 0.95) == pytest.approx(1, abs=0.01)
+
+
+def test_errors_of_limits_are_how_far_other_draws_lie():
+    """Of 400 draws of a normal: the standard deviation of the value of that rank, within 10 %."""
+    drawn = np.random.default_rng(7).standard_normal((2000, 400))
+    error = upper_error(drawn, 0.95)
+    assert error.mean() == pytest.approx(upper(drawn, 0.95).std(), rel=0.1)
+    family = Family.of(curves(60.0, 0.05))
+    found = [limits(family, Noise.of(family, 60.0), "blocks", 0.95, 199, k, 60) for k in range(30)]
+    limit, error = (np.array([f[k][60] for f in found]) for k in (0, 1))
+    assert 0.6 < error.mean() / limit.std() < 1.6  # of 30, known to 13 %, and to its own scatter
+
+
+def test_what_is_excluded_at_least_and_at_most_lies_about_it():
+    fit = fit_joint(curves(60.0, 0.05), runs=199)
+    low, said, high = (fit.regions("blocks", by) for by in (-2.0, 0.0, 2.0))
+    assert high[0][0] <= said[0][0] <= low[0][0] and low[-1][1] <= said[-1][1] <= high[-1][1]
+    assert high != low
+    kept = fit.to_dict()
+    assert kept["excluded_at_least"]["chi-square"] == kept["excluded_at_most"]["chi-square"]
+    assert kept["excluded_at_least"]["blocks"] != kept["excluded_at_most"]["blocks"]

@@ -54,8 +54,8 @@ def show_fits(rows: list[Row], runs: int) -> None:
         "scatter together; in the column before, independent."
     )
     print(
-        f"In brackets, where {runs:,} draws leave it open: what is excluded at least; at most. More "
-        "--runs say more."
+        f"In brackets, where {runs:,} draws leave it open: what is excluded at least; at most. "
+        "More --runs say more."
     )
     whole = [r for r in chosen if r.points == ALL]
     against = ", ".join(f"{r.fit.against} of {r.curves} ({r.model})" for r in whole)

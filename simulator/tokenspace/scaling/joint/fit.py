@@ -40,7 +40,8 @@ class JointFit:
     each curve would have alone; against: curves that bend the way no n_balance can; tests: see
     `joint.ratios`; grid, deviance: profile of -2 log L, less its least, over n_balance; limits:
     kind of noise -> what the deviance of the true n_balance stays below, over the grid;
-    limit_errors: its standard errors, from so many draws; independent_curves: how many independent curves would scatter as these.
+    limit_errors: its standard errors, from so many draws; independent_curves: how many independent
+    curves would scatter as these.
     """
 
     names: tuple[str, ...]

@@ -75,10 +75,10 @@ def limits(
 ) -> tuple[np.ndarray, np.ndarray]:
     """What the deviance at a true n_balance stays below in a share `level` of draws, (g,).
 
-    And the standard error that it has from so many draws, (g,): of all n_balance together, as the
-    draws are the same. Drawn at every `every`-th n_balance of the grid, and straight between them; the two ends, which
-    are one model, have one limit. The noise is that about the best fit, not that about each
-    n_balance: residuals about a wrong one would count its misfit as scatter.
+    And the standard error that it has from so many draws, (g,). Drawn at every `every`-th n_balance
+    of the grid, and straight between them; the two ends, which are one model, have one limit. The
+    noise is that about the best fit, not that about each n_balance: residuals about a wrong one
+    would count its misfit as scatter.
     """
     size = len(family.grid)
     places = np.unique(np.r_[np.arange(0, size - 1, every), size - 2])
