@@ -184,8 +184,8 @@ def _explain(plans: list[tuple[str, TokenPlan]], cost: TransformerCost | None) -
     if bent := sum(plan.weights.get("broken", 0.0) > BENT for _, plan in plans):
         print(
             f"{bent} of {len(plans)} give the broken law a weight above {BENT:g}. Where two power "
-            "laws meet, ten scores with 3 % noise hardly tell:\n95 % intervals then held 84 to 97 % "
-            "in simulations, the broken law's own 94 to 95 % (--json, --out)."
+            "laws meet, ten scores with 3 % noise hardly tell:\n95 % intervals then held 84 to 97 "
+            "% in simulations, the broken law's own 94 to 95 % (--json, --out)."
         )
     if cost:
         print(f"FLOPs: of one pass, as a share of that at the largest n, of {cost.words}.")
