@@ -168,7 +168,7 @@ def with_errors(axes: Any, n: Any, estimate: Any, label: str, colour: str) -> No
     )
 
 
-def said_of(known: Sequence[bool], errors: str) -> str:
+def errors_in_title(known: Sequence[bool], errors: str) -> str:
     """What the title of a figure says of its errors, where they are known of some or none."""
     if all(known):
         return errors
@@ -204,4 +204,6 @@ def psi_panels(loaded: list[Shown], names: dict[str, str], title: str) -> Any:
     first = next(iter(names))
     errors = [(r.correlations or {})[first].standard_error for _, r in loaded]
     known = [bool(np.isfinite(error).any()) for error in errors]
-    return panels(loaded, draw, "average cosine", f"{title} ({said_of(known, BARS)})", xscale="log")
+    return panels(
+        loaded, draw, "average cosine", f"{title} ({errors_in_title(known, BARS)})", xscale="log"
+    )

@@ -12,7 +12,7 @@ from tokenspace.printable import counted
 from tokenspace.registry import register
 from tokenspace.scaling.curves import read_curves
 from tokenspace.scaling.joint.fit import JointFit, fit_joint
-from tokenspace.scaling.joint.sensitivity import by_model
+from tokenspace.scaling.joint.per_model import by_model
 from tokenspace.scaling.subsets import subsets
 
 RUNS = 999  # as `tokenspace joint`: with fewer the limits of blocks move by a fifth
