@@ -43,5 +43,5 @@ def test_a_true_model_passes():
 
 
 def test_one_token_count_has_no_slope_to_judge():
-    with pytest.raises(InputError, match="1 token count, .* at least 2"):
+    with pytest.raises(InputError, match=r"1 token count, .* at least 2"):
         replicates_to_pass(MODELS["white"], np.array([4]))

@@ -25,8 +25,10 @@ def suited(loaded: list[Any]) -> tuple[str, ...]:
 
     Those that show none are left out where points lie along axes: there the sweep is of interest.
     """
+    from tokenspace.figures.labelled import labelled
     from tokenspace.figures.sheet import numeric_axes
 
+    loaded = labelled(loaded)
     found = {name: ROOMS["figure"].find(name) for name in names()}
     along = bool(numeric_axes(loaded))
     return tuple(k for k, f in found.items() if f.suits(loaded) and (f.of_results or not along))

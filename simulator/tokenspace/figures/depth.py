@@ -13,8 +13,9 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from tokenspace.errors import InputError
-from tokenspace.figures.choice import LONGEST_TITLE, Shown
+from tokenspace.figures.choice import LONGEST_TITLE
 from tokenspace.figures.given import INTERVALS, errors_in_title
+from tokenspace.figures.labelled import Shown
 from tokenspace.figures.style import distinct, words
 from tokenspace.statistics.result import Result
 

@@ -16,15 +16,8 @@ from matplotlib.ticker import (
 
 from tokenspace.errors import InputError
 from tokenspace.figures.base import Figure
-from tokenspace.figures.choice import (
-    Group,
-    Labelled,
-    Shown,
-    chosen,
-    models_of,
-    named,
-    title_of,
-)
+from tokenspace.figures.choice import chosen, models_of, named, title_of
+from tokenspace.figures.labelled import Shown
 from tokenspace.figures.sheet import MOST_PANELS, panels_of
 from tokenspace.figures.style import words
 from tokenspace.registry import ROOMS
@@ -39,19 +32,12 @@ FEWER = "beyond, fewer than half of the pairs"
 
 
 class OfTokens(Figure):
-    """A figure of (group, result) pairs, where `group` says label, model, part and layer."""
+    """A figure of groups of tokens, which say name, model, part and layer where they are known."""
 
     @classmethod
     def suits(cls, loaded: list[Any]) -> bool:
         """Whether all of them are of given tokens."""
         return bool(loaded) and all(result.unit is not None for _, result in loaded)
-
-    @classmethod
-    def of(cls, loaded: list[Any], **options: str) -> Any:
-        """As of every figure; what says no more than its label is shown by that."""
-        groups = [g if isinstance(g, Group) else Labelled(g.label) for g, _ in loaded]
-        found = [(group, result) for group, (_, result) in zip(groups, loaded, strict=True)]
-        return super().of(found, **options)
 
 
 def of_tokens() -> tuple[str, ...]:
