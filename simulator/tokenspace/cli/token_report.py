@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tokenspace.cli.common import progress_bar
-from tokenspace.cli.given import measured_groups
+from tokenspace.cli.token_inputs import measured_groups
 from tokenspace.errors import InputError
 from tokenspace.printable import shown
 
