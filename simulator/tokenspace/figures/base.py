@@ -20,13 +20,15 @@ class Figure(ABC):
     """One theory figure, drawn from stored results and exact theory; never by sampling.
 
     meaning: what it shows, in a line, for the report; order: its place, smallest first, and by
-    name among equals; of_results: whether it shows results, and not the theory or the paper alone.
+    name among equals; of_results: whether it shows results, and not the theory or the paper alone;
+    in_report: whether the report of a sweep has it, and not `tokenspace figures` alone.
     """
 
     room: ClassVar[str] = "figure"
     meaning: ClassVar[str]
     order: ClassVar[float] = 1000
     of_results: ClassVar[bool] = True
+    in_report: ClassVar[bool] = True
 
     @classmethod
     def suits(cls, loaded: list[Any]) -> bool:

@@ -27,6 +27,7 @@ class SharedBalance(Figure):
     )
     order = 65
     of_results = False
+    in_report = False  # every sweep would have the same
 
     def draw(self, loaded: list[Any]) -> Any:
         """Measured data that ships with the package; `loaded` is not used."""
