@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from tokenspace.cli.common import Json, app
 from tokenspace.cli.fit_tokens_json import as_data
 from tokenspace.cli.fit_tokens_tables import show
+from tokenspace.cli.fitted_tokens import fitted
 from tokenspace.cli.model_file import write_model
 from tokenspace.cli.present import document
 from tokenspace.cli.token_inputs import (
@@ -26,11 +26,6 @@ from tokenspace.cli.token_inputs import (
 )
 from tokenspace.errors import InputError
 from tokenspace.printable import shown
-
-if TYPE_CHECKING:
-    from tokenspace.tokens.describe import TokenDescription
-    from tokenspace.tokens.fit import TokenFit
-    from tokenspace.tokens.pairs import Pairs
 
 
 @app.command("fit-tokens")
@@ -98,7 +93,7 @@ def fit_tokens(
             raise InputError(f"{name} is for folders, but {a} is no folder")
     first, second, labels = loaded(a, b, groups, key)
     given = pairs_of(first, second, pairs, labels)
-    found = _fitted(given, how)
+    found = fitted(given, how)
     saved = "" if config is None else write_model(config, found.fit, given.longest)
     if as_json:
         document(as_data(found))
@@ -126,7 +121,7 @@ def _fit_folder(
     for group in groups:
         try:
             given = of_one_length(group.open(), tokens)
-            found = _fitted(given, how)
+            found = fitted(given, how)
         except InputError as error:
             failed.append(f"{group.label}: {error}")
             continue
@@ -141,26 +136,6 @@ def _fit_folder(
     if failed:
         count = f"{len(failed)} of {len(groups)} groups are not fitted: " if groups[1:] else ""
         raise InputError(f"{count}{failed[0]}")
-
-
-@dataclass(frozen=True)
-class FittedTokens:
-    """A fit, and what the tokens are like: `said`, or `why` that is not known."""
-
-    fit: TokenFit
-    said: TokenDescription | None
-    why: str = ""
-
-
-def _fitted(given: Pairs, how: dict[str, Any]) -> FittedTokens:
-    from tokenspace.tokens.describe import describe_tokens
-    from tokenspace.tokens.fit import fit_tokens as fit
-
-    found = fit(given, **how)
-    try:
-        return FittedTokens(found, describe_tokens(given))
-    except InputError as error:
-        return FittedTokens(found, None, f"not described: {error}")
 
 
 def _patches(text: str | None) -> tuple[int, int] | None:

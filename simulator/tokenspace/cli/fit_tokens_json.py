@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tokenspace.cli.fit_tokens import FittedTokens
+    from tokenspace.cli.fitted_tokens import FittedTokens
     from tokenspace.statistics.estimate import Estimate
     from tokenspace.tokens.describe import TokenDescription
     from tokenspace.tokens.fit import TokenFit

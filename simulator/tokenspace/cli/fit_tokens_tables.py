@@ -8,7 +8,7 @@ from tokenspace.cli.present import stdout
 from tokenspace.printable import known, number, shown
 
 if TYPE_CHECKING:
-    from tokenspace.cli.fit_tokens import FittedTokens
+    from tokenspace.cli.fitted_tokens import FittedTokens
     from tokenspace.statistics.estimate import Estimate
     from tokenspace.tokens.describe import TokenDescription
     from tokenspace.tokens.fit import TokenFit
