@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tokenspace.figures.given import (
+from tokenspace.figures.token_panels import (
     INTERVALS,
     NO_DIFFERENCE,
     OfTokens,

@@ -16,10 +16,10 @@ from matplotlib.ticker import (
 
 from tokenspace.errors import InputError
 from tokenspace.figures.base import Figure
-from tokenspace.figures.choice import chosen, models_of, named, title_of
 from tokenspace.figures.labelled import Shown
 from tokenspace.figures.sheet import MOST_PANELS, panels_of
 from tokenspace.figures.style import words
+from tokenspace.figures.token_choice import chosen, models_of, named, title_of
 from tokenspace.registry import ROOMS
 from tokenspace.statistics.result import Result
 

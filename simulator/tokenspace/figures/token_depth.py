@@ -13,10 +13,10 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from tokenspace.errors import InputError
-from tokenspace.figures.choice import LONGEST_TITLE
-from tokenspace.figures.given import INTERVALS, errors_in_title
 from tokenspace.figures.labelled import Shown
 from tokenspace.figures.style import distinct, words
+from tokenspace.figures.token_choice import LONGEST_TITLE
+from tokenspace.figures.token_panels import INTERVALS, errors_in_title
 from tokenspace.statistics.result import Result
 
 BESIDE = 0.6  # of a layer: lines lie beside each other
