@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 
 def as_data(found: FittedTokens) -> dict[str, Any]:
+    """The fit, and what the tokens are like or why that is not known."""
     why = {"why": found.why}
     description = why if found.said is None else _description(found.said)
     return _fit_data(found.fit) | {"description": description}

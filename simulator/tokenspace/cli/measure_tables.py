@@ -62,6 +62,7 @@ def _or_why(take: Callable[[], Any]) -> tuple[Any, str]:
 
 
 def show(result: Result, norms: bool, among_others: bool = False) -> None:
+    """All that is said of one result; norms: also D of tokens of norm 1."""
     exponent = exponent_of(result, among_others)
     scales, unknown = lambdas_of(result, among_others)
     _show_table(result, exponent, scales["lambda"])
