@@ -15,7 +15,7 @@ from tokenspace import figures
 from tokenspace.scaling.curves import compare_with_least_squares, fit_curves, read_curves
 from tokenspace.scaling.fit import chosen_method
 from tokenspace.scaling.joint.fit import SURE
-from tokenspace.scaling.joint.sensitivity import by_model
+from tokenspace.scaling.joint.per_model import by_model
 from tokenspace.scaling.outcome import judge
 from tokenspace.scaling.subsets import subsets
 
