@@ -56,9 +56,7 @@ def test_words_of_the_page_are_those_of_its_tables():
     low, high = (f(float(k[end]) for k in least) for f, end in ((max, 0), (min, 1)))
     assert len(least) == 2 and f"both series (blocks), {low:g} to {high:g} at least" in said
     paper = " ".join((DOCS / "reproduction.md").read_text().split())
-    assert (
-        f"around 30 ({low:g} to {high:g} at least, whatever the draws) is refused by both" in paper
-    )
+    assert f"around 30 ({low:g} to {high:g} at least, by 9,999 draws) is refused by both" in paper
     apart = [tuple(map(float, c[3].split(" to "))) for c in own]
     assert all(low <= 23 and high >= 1100 for low, high in apart)
     p = [float(c[7].split(", ")[1].rstrip(") ")) for c in lines]

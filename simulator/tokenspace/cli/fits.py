@@ -21,6 +21,7 @@ from tokenspace.cli.forecasts import (
     scale_of,
 )
 from tokenspace.cli.present import document
+from tokenspace.printable import shown
 
 
 @app.command()
@@ -83,3 +84,5 @@ def fit(
         print(f"{count} of {len(fitted)}: {reason}.")
     if sizes:
         show_sizes(sizes)
+    if out is not None:
+        print(shown(f"every law of every curve: {out}"))

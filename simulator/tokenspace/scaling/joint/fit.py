@@ -28,7 +28,7 @@ from tokenspace.scaling.predictive import LEAST_SCATTER
 CHI_SQUARE = "chi-square"
 EVERY = 4  # n_balance of the grid at which limits are drawn
 LEAST_RUNS = 99
-SURE = stats.norm.ppf(0.975)  # standard errors within which a limit is, whatever the draws
+SURE = stats.norm.ppf(0.975)  # standard errors of a limit, within which it lies in 95 % of seeds
 NOISELESS = 2 * LEAST_SCATTER  # residual standard deviation of log S
 
 
@@ -77,7 +77,7 @@ class JointFit:
             kind: of noise: "independent", "blocks", or "chi-square" for the usual limit.
             errors: standard errors that the limit is moved by, up if > 0, which widens the set.
         """
-        limit = self.limits[kind] + errors * self.limit_errors[kind]
+        limit = np.maximum(self.limits[kind] + errors * self.limit_errors[kind], 0.0)
         return _runs(self.grid, limit - self.deviance)
 
     def excluded(self, kind: str = "blocks", errors: float = 0.0) -> list[tuple[float, float]]:
