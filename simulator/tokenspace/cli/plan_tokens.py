@@ -15,7 +15,8 @@ from tokenspace.errors import InputError
 from tokenspace.printable import shown
 
 BENT = 0.2  # weight of the broken law that is remarked on: more than its even share of six
-MANY = 100  # curves, or models, that a table shows whole
+MANY = 100  # curves, or models, that a table shows whole; of more, the ends
+ENDS = 8
 
 if TYPE_CHECKING:
     from tokenspace.scaling.cost import TransformerCost
@@ -63,11 +64,16 @@ def plan_tokens(
         document([{"curve": name} | asdict(plan) for name, plan in plans])
         return
     models = [model_of(curve) for curve in curves]
-    if len(plans) > MANY and 1 < len(set(models)) <= MANY:
-        _show_models(models, plans)
-        print(f"Every curve: --json, or --out FILE.csv{f', as in {out}' if out else ''}.")
-    else:
+    if len(plans) <= MANY:
         _show(plans, cost)
+    else:
+        if 1 < len(set(models)) <= MANY:
+            _show_models(models, plans)
+        else:
+            ends = sorted(plans, key=lambda one: one[1].n / one[1].largest)
+            said = f": the {ENDS} of {len(plans):,} curves that need the least share, and the most"
+            _show([*ends[:ENDS], *ends[-ENDS:]], cost, said)
+        print(f"Every curve: --json, or --out FILE.csv{f', as in {out}' if out else ''}.")
     _explain(plans, cost)
     show_weights(curves)
 
@@ -88,13 +94,15 @@ def _planned(
         )
 
 
-def _show(plans: list[tuple[str, TokenPlan]], cost: TransformerCost | None) -> None:
+def _show(
+    plans: list[tuple[str, TokenPlan]], cost: TransformerCost | None, which: str = ""
+) -> None:
     from rich.markup import escape
     from rich.table import Table
 
     keep = plans[0][1].keep
     table = Table(
-        title=f"Tokens that keep {keep:.4g} of the score at the largest n",
+        title=f"Tokens that keep {keep:.4g} of the score at the largest n{which}",
         header_style="bold",
         title_justify="left",
     )
