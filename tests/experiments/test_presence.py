@@ -175,9 +175,16 @@ def test_the_next_run_removes_what_is_forgotten_elsewhere(tmp_path):
 ORPHAN = """
 import multiprocessing, time
 from tokenspace.experiments import pool
+def work(ready):
+    pool._start(None, (), [set()])
+    ready.set()
+    time.sleep(600)
 if __name__ == "__main__":
-    worker = multiprocessing.get_context("spawn").Process(target=pool._end_with_parent)
+    spawn = multiprocessing.get_context("spawn")
+    ready = spawn.Event()
+    worker = spawn.Process(target=work, args=(ready,))
     worker.start()
+    ready.wait()
     print(worker.pid, flush=True)
     time.sleep(600)
 """
