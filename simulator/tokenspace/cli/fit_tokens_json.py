@@ -46,7 +46,7 @@ def _fit_data(found: TokenFit) -> dict[str, Any]:
         ],
         "ranking": ranking,
         "notes": list(found.notes),
-        "model": model_tables(found.model),
+        "fitted_model": model_tables(found.model),
     }
 
 
