@@ -13,8 +13,10 @@ from tokenspace.scaling.joint.fit import SURE, fit_joint
 from tokenspace.scaling.joint.noise import KINDS, Noise
 from tokenspace.scaling.joint.ratios import (
     deviance,
+    drawn_ratios,
     few_counts,
     limits,
+    ratios,
     typical_count,
     upper,
     upper_error,
@@ -80,6 +82,14 @@ def test_few_counts_widen_what_blocks_allow():
     want = (2.3646 / 2.0117) ** 2 * 8 / 7  # t with 7 and 47 degrees of freedom
     assert few_counts("blocks", 6, 10, 0.95) == pytest.approx(want, rel=1e-4)
     assert few_counts("blocks", 6, 1000, 0.95) == pytest.approx(1, abs=0.01)
+
+
+def test_ratios_are_drawn_about_the_truth_by_the_same_noise():
+    family = Family.of(curves(60.0, 0.05))
+    noise, truth, rng = Noise.of(family, 60.0), family.fitted(60.0), np.random.default_rng(3)
+    scatter = np.concatenate([noise.draw("blocks", rng, k, family.weight) for k in (25, 5)])
+    drawn = drawn_ratios(family, truth, noise, "blocks", 30, 3)
+    np.testing.assert_allclose(drawn, ratios(family, truth + scatter), rtol=1e-12, atol=1e-12)
 
 
 def test_errors_of_limits_are_how_far_other_draws_lie():
