@@ -110,8 +110,8 @@ def test_agrees_with_scores_of_the_same_tokens_only(many):
 @pytest.mark.parametrize(
     ("given", "options", "words"),
     [
-        ({8: 1.0}, {}, "2 different n at least"),
-        ({8: 1.0, 16: -1.0, 32: 2.0}, {}, "finite and > 0"),
+        ({8: 1.0}, {}, "at least 2 different token counts"),
+        ({8: 1.0, 16: -1.0, 32: 2.0}, {}, r"score\[1\] = -1.0 is not allowed"),
         ([1, 2], {}, "table n -> score"),
         ({8: 1.0, 16: 2.0, 32: 3.0}, {"noise": -1.0}, "noise = -1.0"),
         ({8: 1.0, 16: 2.0, 32: 3.0}, {"level": 0}, "level = 0"),
