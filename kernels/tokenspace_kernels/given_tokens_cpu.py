@@ -126,7 +126,7 @@ def measure(
             own = positions[k if len(positions) > 1 else 0]
             products[k], cosines[k] = measure_long(a[k], b[k], own, ends, cut, psi, team, between)
 
-    at_grid = (*np.moveaxis(products, 2, 0), np.cumsum(cosines, axis=1))
+    at_grid = (*products.transpose(2, 0, 1), cosines.cumsum(axis=1))
     reports = Reports(*(x.reshape(*lead, len(ends)) for x in at_grid))
     d = np.sqrt(reports.squared_divergence).astype(np.float32)
     if not psi:
@@ -140,10 +140,10 @@ def _sequences(*both: np.ndarray) -> list[np.ndarray]:
     Never writable, whatever they were: Numba would compile both kinds.
     """
     alike = both[0].dtype == both[1].dtype and both[0].dtype.isnative
-    read = both if alike and both[0].dtype.name in AS_NUMBA else (_float32(h) for h in both)
+    kind = AS_NUMBA.get(both[0].dtype.name) if alike else None
     out = []
-    for h in map(np.ascontiguousarray, read):
-        h = h.view(AS_NUMBA[h.dtype.name])
+    for h in both:
+        h = np.ascontiguousarray(h if kind else _float32(h)).view(kind or np.float32)
         h.flags.writeable = False
         out.append(h)
     return out

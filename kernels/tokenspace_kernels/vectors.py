@@ -58,9 +58,7 @@ def _float32(builder: Any, x: Any, kind: Any) -> Any:
         return builder.fpext(builder.bitcast(x, _alike(x, ir.HalfType())), single)
     # exponent and mantissa are moved into place, then the bias of the exponent is made good
     half = builder.zext(x, word)
-    infinite = builder.icmp_unsigned(
-        "==", builder.and_(half, constant(0x7C00)), constant(0x7C00)
-    )
+    infinite = builder.icmp_unsigned("==", builder.and_(half, constant(0x7C00)), constant(0x7C00))
     special = builder.select(infinite, constant(0x7F800000), constant(0))
     sign = builder.shl(builder.and_(half, constant(0x8000)), constant(16))
     rest = builder.shl(builder.and_(half, constant(0x7FFF)), constant(13))
