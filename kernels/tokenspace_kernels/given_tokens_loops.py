@@ -213,7 +213,7 @@ def sum_pieces(a: Any, b: Any, rows: Any, pieces: Any, psi: bool, sums: Any, equ
 
 @compiled
 def add_pieces(sums: Any, equal: Any, segment: Any, psi: bool, totals: Any, cosines: Any) -> None:
-    """Pieces (pieces, 3, d or more) are added to the sums of their segments (segments, 3, d), float64."""
+    """Pieces (pieces, 3, d or more) are added to their segments (segments, 3, d), float64."""
     for piece in range(len(segment)):
         to = segment[piece]
         cosines[to] += equal[piece]

@@ -66,7 +66,7 @@ def compiled(function: Callable[..., Any]) -> Any:
 
 
 def inlined(function: Callable[..., Any]) -> Any:
-    """As `compiled`, and part of whatever calls it: a call costs as much as adding up a few tokens."""
+    """As `compiled`, and part of whatever calls it: a call a token costs too much."""
     return njit(**OPTIONS, forceinline=True)(function)
 
 

@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numba.extending
 from llvmlite import binding, ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic, models, register_model
+from numba.extending import models, register_model
 
 from tokenspace_kernels.machine_code import OPTIONS
 
+intrinsic: Any = numba.extending.intrinsic  # without the typing argument, which mypy would ask for
 HAS_FLOAT16 = binding.get_host_cpu_features().get("f16c", False)  # the instruction
 FLAGS = tuple(OPTIONS["fastmath"])
 
