@@ -57,8 +57,8 @@ function cellAt({cells, nx, ny, places}, {left, top, w, h, place}, px, py) {
 // The line n = n_balance, where (n + 1) / (n_balance + 1) = 1, by marching over squares of four
 // neighbours: that ratio is linear between them in the psi's of equicorrelated tokens. Ends of its
 // pieces, in pixels.
-function boundaryOf({cells, nx, places}, {place}, ratio) {
-  const at = (i, j) => i < nx && cells.has(j * nx + i) ? ratio[cells.get(j * nx + i)] - 1 : NaN;
+function boundaryOf({cells, nx, places}, {place}, over) {
+  const at = (i, j) => i < nx && cells.has(j * nx + i) ? over[cells.get(j * nx + i)] - 1 : NaN;
   const pieces = [];
   for (const [i, j] of places) {
     const corners = [[i, j], [i + 1, j], [i + 1, j + 1], [i, j + 1]];

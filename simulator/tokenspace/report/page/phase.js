@@ -58,7 +58,7 @@ function makePhase(data, lead) {
     grid = lattice(shownHere, x, y, (k, other) => rank[k] < rank[other]);
     const {colour, key} = scale([...grid.cells.values()].map(k => values[k]), what);
     ({frame, crossed} = paint(canvas, grid,
-      {x, y, colour: k => colour(values[k]), ratio: points.over_balance, chosen: pinned, paper}));
+      {x, y, colour: k => colour(values[k]), over: points.over_balance, chosen: pinned, paper}));
     document.getElementById("phase-key").replaceChildren(...key);
     const where = fixed.map(([a, v]) => `, at ${a.name} = ${said(v)}`).join("");
     document.getElementById("phase-title").textContent =
