@@ -164,7 +164,7 @@ def _add_classes(value: Any, found: set[type]) -> None:
                 _add_classes(x, found)
     elif hasattr(kind, "__dataclass_fields__"):
         found.add(kind)
-        for name in _declared(kind)[1]:
+        for name in _declared(kind)[1]:  # type: ignore[arg-type]
             _add_classes(getattr(value, name), found)
     elif isinstance(value, (Covariance, Branches, Features, TokenLaw)):
         found.add(type(value))
