@@ -11,6 +11,7 @@ from tokenspace import figures
 from tokenspace.figures.choice import Labelled, chosen, named
 from tokenspace.figures.given import FEWER, MOST_PANELS, NO_DIFFERENCE, of_tokens
 from tokenspace.figures.library import alpha_paper, upsilon_paper
+from tokenspace.figures.library.tokens_divergence import FITTED
 from tokenspace.statistics.balance import balance_curve
 from tokenspace.tokens.folders import Measured
 
@@ -60,9 +61,12 @@ def test_panels_show_what_was_measured(loaded):
     for (_, result), axes in zip(
         loaded, figures.draw("tokens_divergence", loaded).axes, strict=False
     ):
-        dots, in_log, plain, _ = axes.lines
+        dots, fitted, in_log, plain, _ = axes.lines
         np.testing.assert_array_equal(dots.get_ydata(), result.mean)
-        root = np.sqrt(result.cosine_upsilon().mean)
+        of = result.reached()
+        assert 3 < len(of.n) < len(result.n) and fitted.get_label() == FITTED
+        np.testing.assert_array_equal(fitted.get_ydata(), of.mean)
+        root = np.sqrt(of.cosine_upsilon().mean)
         np.testing.assert_allclose(in_log.get_ydata(), result.scale_fit().mean * root)
         np.testing.assert_allclose(plain.get_ydata(), result.scale_fit(by="plain").mean * root)
 
@@ -229,7 +233,7 @@ def test_bars_of_n_balance_against_depth_are_its_interval():
     figure = figures.draw("tokens_balance_depth", groups_of(result, ("language", 1)))
     _, value, ends = bars_of(figure.axes[0])
     found = result.n_balance()
-    assert found.interval[0] > 0 and np.isfinite(found.interval[1])
+    assert found.interval[0] >= 0 and np.isfinite(found.interval[1])
     np.testing.assert_allclose(value, found.mean)
     np.testing.assert_allclose(ends[0], found.interval)
 
