@@ -62,6 +62,8 @@ def _or_why(take: Callable[[], Any]) -> tuple[Any, str]:
 
 
 def show(result: Result, norms: bool, among_others: bool = False) -> None:
+    from tokenspace.tokens.bend import said_of_norms
+
     exponent = exponent_of(result, among_others)
     scales, unknown = lambdas_of(result, among_others)
     _show_table(result, exponent, scales["lambda"])
@@ -75,6 +77,8 @@ def show(result: Result, norms: bool, among_others: bool = False) -> None:
         if other is not None:
             off = f"off by at most {other.lack_of_fit:.1%}"
             print(f"  {words}: {number(other.mean, other.standard_error)}, {off}")
+    if bent := said_of_norms([("", result)]):
+        print(bent)
     reached = result.reached()
     if result.counts is not None:
         reaching = "1 pair that reaches"
@@ -117,13 +121,13 @@ def _show_table(result: Result, exponent: Exponent | None, scale: Scale | None) 
         table.add_row(
             str(n),
             *([] if result.counts is None else [f"{result.counts[k]:,}"]),
-            f"{result.mean[k]:.6g}",
-            known(result.standard_error[k], ".2g"),
-            known(slope, ".4f"),
-            known(slope_error, ".2g"),
+            *_with_error(result.mean[k], result.standard_error[k]),
+            *_with_error(slope, slope_error),
             *(_at(correlations[name], k) for name in psis),
             known(correlations["psi_delta"].standard_error[k], ".2g"),
-            "-" if scale is None else f"{scale.mean * np.sqrt(upsilon[k]):.6g}",
+            "-"
+            if scale is None
+            else _to_error(scale.mean * np.sqrt(upsilon[k]), result.standard_error[k]),
         )
     stdout().print(table)
 
@@ -141,7 +145,7 @@ def _show_norms(result: Result, scales: dict[str, Scale | None]) -> None:
 
     def cells(found: Moments, scale: Scale | None, k: int) -> list[str]:
         away = "-" if scale is None else f"{found.mean[k] / (scale.mean * root[k]) - 1:+.1%}"
-        return [f"{found.mean[k]:.6g}", known(found.standard_error[k], ".2g"), away]
+        return [*_with_error(found.mean[k], found.standard_error[k]), away]
 
     for k, n in enumerate(result.n):
         table.add_row(
@@ -155,6 +159,7 @@ def _show_norms(result: Result, scales: dict[str, Scale | None]) -> None:
 def show_groups(found: list[Measured]) -> None:
     """A line a group: what is known at the last n that half of the pairs reach."""
     from tokenspace.tokens.balance import NOT_CONSTANT
+    from tokenspace.tokens.bend import said_of_norms
 
     error, psis = "± s.e.", ("psi_equal", "psi_within", "psi_cross")
     balances = ("n_balance", "95 % interval")
@@ -175,21 +180,22 @@ def show_groups(found: list[Measured]) -> None:
             shown(m.name),
             f"{r.replicates:,}",
             str(r.n[-1]),
-            f"{r.mean[-1]:.5g}",
-            known(r.standard_error[-1], ".2g"),
+            *_with_error(r.mean[-1], r.standard_error[-1]),
             *(
                 ("-", "-")
                 if slope is None
-                else (known(slope.mean[-1], ".3f"), known(slope.standard_error[-1], ".2g"))
+                else _with_error(slope.mean[-1], slope.standard_error[-1])
             ),
             *(_at(psi[k], -1) for k in psis),
             "-"
             if balance is None
             else known(balance.mean, ".4g") + ("" if balance.constant else NOT_CONSTANT),
             "-" if balance is None else " to ".join(known(end, ".3g") for end in balance.interval),
-            "-" if scale is None else f"{scale.mean:.5g}",
+            "-" if scale is None else _to_error(scale.mean, scale.standard_error),
         )
     stdout().print(table)
+    if bent := said_of_norms([(m.name, m.result) for m in found]):
+        print(bent)
     if varies:
         print(
             f"{NOT_CONSTANT} correlations are not constant, so n_balance depends on the token "
@@ -201,10 +207,14 @@ def _at(psi: Estimate, k: int) -> str:
     return _to_error(float(psi.mean[k]), float(psi.standard_error[k]))
 
 
+def _with_error(value: float, error: float) -> tuple[str, str]:
+    return _to_error(value, error), known(error, ".2g")
+
+
 def _to_error(value: float, error: float) -> str:
-    """As many decimals as two digits of the error have; six digits where it is not known."""
+    """As many decimals as two digits of the error have; three digits where it is not known."""
     import math
 
     if not (math.isfinite(value) and math.isfinite(error) and error > 0):
-        return known(value, ".6g")
+        return known(value, ".6g" if error == 0 else ".3g")
     return f"{value:.{min(max(1 - math.floor(math.log10(error)), 0), MOST_DECIMALS)}f}"

@@ -7,7 +7,7 @@ from typing import Any
 
 def summary(label: str, result: Any, check: Any) -> dict[str, Any]:
     balance = None
-    if result.enough_for_balance and result.mean.all():
+    if result.enough_for_balance and result.reached().mean.all():
         balance = with_errors(result.n_balance())
     out = {
         "label": label,

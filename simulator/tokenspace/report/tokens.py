@@ -24,6 +24,7 @@ from tokenspace.provenance import versions
 from tokenspace.report.html import figures_of, written
 from tokenspace.statistics.result import Result
 from tokenspace.tokens.balance import NOT_CONSTANT, said_of_grid
+from tokenspace.tokens.bend import said_of_norms
 from tokenspace.tokens.collected import is_collected, read_collected
 from tokenspace.tokens.describe import TokenDescription
 from tokenspace.tokens.folders import Measured
@@ -148,9 +149,11 @@ def _table(m: Measured) -> dict[str, Any]:
         ]
         for k, n in enumerate(result.n)
     ]
+    said = [result.reason, *result.notes, *_of_balance(result)]
+    said += filter(None, [said_of_norms([("", result)])])
     return {
         "label": shown(m.label),
-        "said": shown("; ".join([result.reason, *result.notes, *_of_balance(result)])),
+        "said": shown("; ".join(said)),
         "rows": rows,
     }
 

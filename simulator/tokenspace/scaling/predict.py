@@ -116,8 +116,8 @@ def predict_scores(
     balance = fit_balance(tokens.n, amplitude, level)
     if balance.interval[0] == np.inf:
         raise InputError(
-            "the tokens have no n_balance: D grows more slowly than sqrt(n), psi_within < psi_cross, "
-            "their differences cancel, and the law of scores does not hold"
+            "the tokens have no n_balance: psi_within < psi_cross, their differences cancel, and "
+            "the law of scores does not hold"
         )
     drawn = _confidence(tokens.n, amplitude)
     lines = _Lines.fit(drawn, log_n, log_score, weight, noise)

@@ -56,10 +56,10 @@ class Balance(FittedNumber):
 def fit_balance(n: np.ndarray, amplitude: Moments, level: float = LEVEL) -> Balance:
     """Fit amplitude^2 / n = Delta' (n + n_balance) by least squares in relative deviations.
 
-    Of possible laws, n_balance >= 0: 0 where the best line would have less. Every n has the same weight, relative to its fitted value: weights from estimated errors would
-    follow the noise when replicates are few. The errors of slope and intercept use the full
-    covariance, but for a common factor, on which their ratio does not depend; its interval is
-    Fieller's with Student's t.
+    Of possible laws, n_balance >= 0: 0 where the best line would have less. Every n has the same
+    weight, relative to its fitted value: weights from estimated errors would follow the noise when
+    replicates are few. The errors of slope and intercept use the full covariance, but for a common
+    factor, on which their ratio does not depend; its interval is Fieller's with Student's t.
 
     Args:
         n: token counts (m,), at least 3.
@@ -172,10 +172,10 @@ def _weighted(design: np.ndarray, scale: np.ndarray) -> np.ndarray:
 def _fieller(intercept: float, slope: float, c: np.ndarray, t: float) -> tuple[float, float]:
     """The b >= 0 with (intercept - b slope)^2 <= t^2 Var(intercept - b slope), low and high.
 
-    No b < 0 is possible, so those of the set say nothing, and it holds a possible b as often without
-    them. Where the slope may be 0 the set is all but a hole, and reaches through infinity; a hole
-    above 0 is filled. Where all of the set is below 0, the end that is nearer to it: 0, or
-    infinity if the slope is. NaN where errors are unknown.
+    No b < 0 is possible, and without those the set holds a possible b as often as with them. Where
+    the slope may be 0 the set is all but a hole, and reaches through infinity; a hole above 0 is
+    filled. Where all of the set is impossible: 0, or infinity if the slope is below 0. NaN where
+    errors are unknown.
     """
     if np.isnan(c).any():
         return np.nan, np.nan

@@ -39,9 +39,9 @@ class Result:
     D has no variance; unit: of given tokens, moments of D with every token scaled to norm 1, and of
     Upsilon, (2 m,); counts: of given pairs that differ in length, how many reach each n (m,), with
     D at both ends of each step from n to the next (steps) and from the first n to each (spans) of
-    the pairs that reach both, lower ends first (2 (m - 1),), and common, see `reached`; norm_ratio: of given
-    tokens, how many times as long as the other one branch of a pair is, >= 1, see `tokens.bend`;
-    the rest says how it was made.
+    the pairs that reach both, lower ends first (2 (m - 1),), and common, see `reached`;
+    norm_ratio: of given tokens, how many times as long as the other one branch of a pair is, >= 1,
+    see `tokens.bend`; the rest says how it was made.
     """
 
     n: np.ndarray

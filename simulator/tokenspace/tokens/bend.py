@@ -1,7 +1,7 @@
 """How norms of tokens bend the fit of lambda: Upsilon is made of cosines, D is not.
 
-The bend is what D(n) of the tokens as they are, over D(n) of the same tokens at norm 1, changes with
-n. Whether the norms of the two branches are the reason is said by r of docs/norms.md,
+The bend is what D(n) of the tokens as they are, over D(n) of the same tokens at norm 1, changes
+with n. Whether the norms of the two branches are the reason is said by r of docs/norms.md,
 
     2 r / (1 + r^2) = sum s_A s_B / sum (s_A^2 + s_B^2)/2   over pairs,
 
@@ -69,11 +69,12 @@ def said_of_norms(found: Sequence[tuple[str, Result]]) -> str:
     if bends[most] <= MATTERS:
         return ""
     name, result = found[most]
-    where = f" in {np.sum(bends > MATTERS)} of {counted(len(found), 'group')}, most in {shown(name)},"
+    many = f"{np.sum(bends > MATTERS)} of {counted(len(found), 'group')}"
+    where = f" in {many}, most in {shown(name)}," if len(found) > 1 else ""
     why = "tokens differ in norm"
     if result.norm_ratio is not None and result.norm_ratio >= UNLIKE:
         why = f"one branch of a pair is {result.norm_ratio:.3g} times as long as the other"
     return (
-        f"norms bend the fit of lambda{where if len(found) > 1 else ''} by up to "
-        f"{bends[most]:.1%}: {why}, and Upsilon knows cosines only (--norms, docs/norms.md)"
+        f"norms bend the fit of lambda{where} by up to {bends[most]:.1%}: {why}, and Upsilon knows "
+        "cosines only (--norms, docs/norms.md)"
     )

@@ -148,7 +148,9 @@ def measure_pairs(
     n = _checked_grid(given.longest if grid is None else grid, given.longest)
     _require_room(len(n), SQUARES if given.lengths is None else UNEQUAL_SQUARES)
     kernel_used = kernel("measure", work=given.work)
-    seen, same, ratio = _summary(kernel_used, given, order, seed, n, progress or (lambda done: None))
+    seen, same, ratio = _summary(
+        kernel_used, given, order, seed, n, progress or (lambda done: None)
+    )
     named = order if isinstance(order, str) else "given"
     return summarise(
         seen,

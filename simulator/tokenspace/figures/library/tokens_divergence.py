@@ -15,7 +15,6 @@ FITS = {
     LOG: ("k-", r"$\lambda\sqrt{\Upsilon(n)}$, least squares in log"),
     PLAIN: ("C3--", r"the same as the paper fits it: unweighted, every $n$"),
 }
-
 FITTED = r"$E[D(n)]$ of the pairs that reach the dotted line: $\lambda$ is fitted to them"
 NO_LAMBDA = "no $\\lambda$: $D$ or $\\Upsilon$ is 0 at some $n$"
 
@@ -53,7 +52,7 @@ def _draw(axes: Any, result: Any) -> str:
     fitted = result.reached()
     if fitted is not result:
         mean = np.where(fitted.mean > 0, fitted.mean, np.nan)
-        axes.plot(fitted.n, mean, "o", color="k", markersize=5, markerfacecolor="none", label=FITTED)
+        axes.plot(fitted.n, mean, "ko", markersize=5, markerfacecolor="none", label=FITTED)
     root = np.sqrt(np.maximum(fitted.cosine_upsilon().mean, 0.0))
     for by, (style, label) in FITS.items():
         try:
