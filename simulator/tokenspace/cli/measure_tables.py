@@ -26,9 +26,12 @@ MOST_DECIMALS = 8  # of psi's, which are float32 for each pair
 
 def exponent_of(result: Result, among_others: bool) -> Exponent | None:
     """Nothing of one token count, nor of D(n) = 0 in a group whose neighbours have more to say."""
-    if len(result.n) < 2 or (among_others and not result.mean.all()):
-        return None
-    return result.local_exponent()
+    try:
+        return result.local_exponent()
+    except InputError:
+        if among_others or len(result.n) < 2:
+            return None
+        raise
 
 
 def lambdas_of(result: Result, among_others: bool) -> tuple[dict[str, Scale | None], str]:
@@ -94,7 +97,9 @@ def show(result: Result, norms: bool, among_others: bool = False) -> None:
         print("n_balance needs at least 3 token counts")
     if reached.replicates < 2:
         print("n_balance and errors need at least 2 pairs, or 3 pictures with --pairs all")
-    elif result.enough_for_balance and reached.mean.all():
+    elif not reached.mean.all():
+        print("n_balance: unknown, for the same reason")
+    elif result.enough_for_balance:
         from tokenspace.tokens.balance import said_of_grid
 
         balance = result.n_balance()
@@ -171,7 +176,8 @@ def show_groups(found: list[Measured]) -> None:
     varies = False
     for m in found:
         r = m.result.reached()
-        slope, _ = _or_why(r.local_exponent)
+        slope = exponent_of(m.result, among_others=True)
+        last = len(r.n) - 2  # of the same pairs as all else here
         balance, _ = _or_why(r.n_balance)
         scale, _ = _or_why(r.scale_fit)
         psi = r.correlations or {}
@@ -183,13 +189,14 @@ def show_groups(found: list[Measured]) -> None:
             *_with_error(r.mean[-1], r.standard_error[-1]),
             *(
                 ("-", "-")
-                if slope is None
-                else _with_error(slope.mean[-1], slope.standard_error[-1])
+                if slope is None or last < 0
+                else _with_error(slope.mean[last], slope.standard_error[last])
             ),
             *(_at(psi[k], -1) for k in psis),
             "-"
             if balance is None
-            else known(balance.mean, ".4g") + ("" if balance.constant else NOT_CONSTANT),
+            else _to_error(balance.mean, balance.standard_error)
+            + ("" if balance.constant else NOT_CONSTANT),
             "-" if balance is None else " to ".join(known(end, ".3g") for end in balance.interval),
             "-" if scale is None else _to_error(scale.mean, scale.standard_error),
         )

@@ -96,7 +96,7 @@ def _overview(m: Measured) -> list[str]:
     result = m.result.reached()
     row = [shown(m.label), f"{result.replicates:,}", str(result.n[-1])]
     row.append(number(result.mean[-1], result.standard_error[-1]))
-    row.append(_exponents(result)[-1])
+    row.append(_exponents(m.result)[len(result.n) - 1])
     psi = result.correlations or {}
     for name in ("psi_equal", "psi_within", "psi_cross"):
         row.append(number(psi[name].mean[-1], psi[name].standard_error[-1]))
@@ -119,9 +119,10 @@ def _overview(m: Measured) -> list[str]:
 
 def _exponents(result: Result) -> list[str]:
     """Of each n but the first; unknown where D(n) is 0."""
-    if len(result.n) < 2 or not result.mean.all():
+    try:
+        slope = result.local_exponent()
+    except InputError:
         return [UNKNOWN] * len(result.n)
-    slope = result.local_exponent()
     return [UNKNOWN, *map(number, slope.mean, slope.standard_error)]
 
 

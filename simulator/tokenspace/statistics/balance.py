@@ -38,12 +38,12 @@ class Balance(FittedNumber):
         said = f"n_balance = {number(self.mean, self.standard_error)}"
         if np.isinf(self.mean):
             said = "n_balance: none seen, D grows like sqrt(n) as far as the data go"
-        bounds = f"{self.level:.0%} interval {low:.4g} to {high:.4g}"
+        bounds = f"{self.level:.0%} interval {low:.3g} to {high:.3g}"
         if low == np.inf:
             said = "n_balance: none, D grows more slowly than sqrt(n)"
             bounds = f"Delta < 0, {self.level:.0%}"
         elif np.isinf(high):
-            bounds = f"at least {low:.4g}, {self.level:.0%}" if low > 0 else "not bounded"
+            bounds = f"at least {low:.3g}, {self.level:.0%}" if low > 0 else "not bounded"
         if np.isnan(self.standard_error):
             bounds = "its error is unknown"
         return (

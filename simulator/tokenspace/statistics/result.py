@@ -251,8 +251,10 @@ class Result:
             InputError: psi's were not measured, or D(n) or Upsilon(n) is 0 (to the accuracy of
                 float32) at some n; another `by`.
         """
-        part = self.reached()
-        exponent.require_points("lambda", part.n, part.divergence, 1)
+        part, of = self.reached(), ""
+        if part is not self:
+            of = f" of the {counted(part.replicates, 'pair')} with n = {part.n[-1]}"
+        exponent.require_points(f"lambda{of}", part.n, part.divergence, 1)
         joint = part._with_unit() if unit else part._with_upsilon()
         psi = {k: e.mean for k, e in (part.correlations or {}).items()}
         n = part.n

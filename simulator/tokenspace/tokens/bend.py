@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tokenspace.errors import InputError
 from tokenspace.printable import counted, shown
 from tokenspace.statistics.result import Result
 from tokenspace.tokens.given import Array
@@ -54,11 +55,14 @@ def ratio_of(products: np.ndarray) -> float:
 def bend_of(result: Result) -> float:
     """The largest relative change of D(n) over D(n) at norm 1, about its mean over log n; >= 0.
 
-    Of the pairs that lambda is fitted to; NaN where D is 0 at some n.
+    Of the pairs that lambda is fitted to; NaN where there is no lambda.
     """
     part = result.reached()
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.log(part.divergence.mean / part.unit_divergence.mean)
+    try:
+        part.scale_fit()
+    except InputError:
+        return np.nan
+    ratio = np.log(part.divergence.mean / part.unit_divergence.mean)
     return float(np.max(abs(np.expm1(ratio - ratio.mean()))))
 
 
