@@ -15,7 +15,7 @@ FITS = {
     LOG: ("k-", r"$\lambda\sqrt{\Upsilon(n)}$, least squares in log"),
     PLAIN: ("C3--", r"the same as the paper fits it: unweighted, every $n$"),
 }
-FITTED = r"$E[D(n)]$ of the pairs that reach the dotted line: $\lambda$ is fitted to them"
+FITTED = r"$E[D(n)]$ of the pairs that $\lambda$ is fitted to, which reach all these $n$"
 NO_LAMBDA = "no $\\lambda$: $D$ or $\\Upsilon$ is 0 at some $n$"
 
 
