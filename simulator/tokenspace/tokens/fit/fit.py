@@ -160,7 +160,7 @@ class _Fitting:
         if _at_an_end(target, fit):
             notes = (*notes, AT_AN_END)
         if ranks and ranks[0].family == NO_MODEL:
-            notes = (*notes, "on held-out pictures no family did better than no model at all")
+            notes = (*notes, "on held-out tokens no family did better than no model at all")
         if self.given.note:
             notes = (*notes, self.given.note)
         features = spectrum_of(self.second, plain["mean_square"])
