@@ -22,7 +22,7 @@ from tokenspace.statistics.clusters import (
 )
 from tokenspace.statistics.result import Result, summarise
 from tokenspace.statistics.streaming import Summary, begin, psi_of, summary, update
-from tokenspace.tokens.bend import every_which, norm_products, ratio_of
+from tokenspace.tokens.bend import every_which, ratio_of, squares_of
 from tokenspace.tokens.given import Array, both_branches, readable, require_sound, work_of
 from tokenspace.tokens.mapped import forget, is_mapped
 from tokenspace.tokens.pairs import Pairs, gathered, pairs_of
@@ -175,7 +175,7 @@ def _summary(
     n: np.ndarray,
     progress: Callable[[int], None],
 ) -> tuple[Summary, int, float]:
-    """Estimates, in how many pairs D is 0 at every n, and how many times as long a branch is."""
+    """Estimates, in how many pairs D is 0 at every n, and the ratio of norms of the branches."""
     raster = isinstance(order, str) and order == "raster"
     explain = partial(given.require_sound, int(n[-1]) if raster else None)
     clusters = None
@@ -188,7 +188,7 @@ def _summary(
     for a, b, orders, now in given.blocks(order, seed, n):
         count = len(a)
         looked_at = numbers[now] % which == 0
-        norms += norm_products(a[looked_at], b[looked_at])
+        norms += squares_of(a[looked_at], b[looked_at])
         if given.lengths is not None and not kernel_used.as_they_lie:  # XLA compiles every shape
             a, b, orders = (_filled(h) for h in (a, b, orders))
         reached = n[n <= a.shape[-2]]
