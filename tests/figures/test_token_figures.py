@@ -248,6 +248,7 @@ def test_points_of_correlations_that_are_not_constant_are_hollow():
     (axes,) = figures.draw("tokens_balance_depth", groups).axes
     (hollow,) = [line for line in axes.lines if line.get_markerfacecolor() == "white"]
     assert list(hollow.get_xdata()) == [1]
+    assert all(line.get_zorder() < hollow.get_zorder() for line in axes.lines if line != hollow)
 
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")

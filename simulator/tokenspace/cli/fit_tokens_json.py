@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 
 def as_data(found: FittedTokens) -> dict[str, Any]:
+    """The fit, and what the tokens are like or why that is not known."""
     why = {"why": found.why}
     description = why if found.said is None else _description(found.said)
     return _fit_data(found.fit) | {"description": description}
@@ -45,7 +46,7 @@ def _fit_data(found: TokenFit) -> dict[str, Any]:
         ],
         "ranking": ranking,
         "notes": list(found.notes),
-        "model": model_tables(found.model),
+        "fitted_model": model_tables(found.model),
     }
 
 

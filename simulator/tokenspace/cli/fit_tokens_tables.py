@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 
 def show(found: FittedTokens, saved: str) -> None:
+    """All that is said of the tokens of one group; saved: where the model is, in words."""
     _show_fit(found.fit)
     if found.said is None:
         print(shown(found.why))

@@ -23,6 +23,7 @@ class FittedTokens:
 
 
 def fitted(given: Pairs, how: dict[str, Any]) -> FittedTokens:
+    """how: options of `fit_tokens`."""
     from tokenspace.tokens.describe import describe_tokens
     from tokenspace.tokens.fit import fit_tokens
 

@@ -65,6 +65,7 @@ def _or_why(take: Callable[[], Any]) -> tuple[Any, str]:
 
 
 def show(result: Result, norms: bool, among_others: bool = False) -> None:
+    """All that is said of one result; norms: also D of tokens of norm 1."""
     from tokenspace.tokens.bend import said_of_norms
 
     exponent = exponent_of(result, among_others)

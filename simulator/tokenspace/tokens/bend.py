@@ -8,6 +8,7 @@ square norm of branch B over that of A.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +34,7 @@ def squares_of(a: Array, b: Array) -> np.ndarray:
 
 
 def _squares(h: Array) -> float:
-    x = np.asarray(h, np.float64 if h.dtype.itemsize > 4 else np.float32)
+    x: Any = np.asarray(h, np.float64 if h.dtype.itemsize > 4 else np.float32)
     with np.errstate(all="ignore"):  # what is not finite is refused elsewhere
         return float(np.einsum("pid,pid->p", x, x).sum(dtype=np.float64)) / x.shape[1]
 
