@@ -170,10 +170,11 @@ class Result:
     def local_exponent(self) -> exponent.Exponent:
         """gamma between adjacent grid points, with the covariance across n in its errors.
 
-        Of given pairs that differ in length: between two n, of the pairs that reach both.
+        Of given pairs that differ in length: between two n, of the pairs that reach both; NaN where
+        their D(n) is 0 at one of the two.
 
         Raises:
-            InputError: fewer than 2 grid points, or D(n) = 0 at one of them.
+            InputError: fewer than 2 grid points, or D(n) = 0 at one of them (lengths differ: all).
         """
         ends = None if self.steps is None else _rounded(self.steps)
         return exponent.local_exponent(self.n, self._growing(), ends)

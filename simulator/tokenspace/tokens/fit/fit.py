@@ -129,7 +129,7 @@ class _Fitting:
         lagged = [t.place for t in targets if t.aim == "lags"]
         cells = cells_of(given, groups_of(given), n, list(dict.fromkeys(lagged)))
         upsilon = cells.of(np.ones(cells.groups, bool)).upsilon
-        differ = upsilon > SQUARES_ROUNDING * n**2
+        differ = upsilon > SQUARES_ROUNDING
         if targets[0].aim and not differ.all():
             raise InputError(
                 f"D(n) = 0 at n = {n[~differ][0]}, where both branches have the same sum: families "
