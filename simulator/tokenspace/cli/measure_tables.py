@@ -98,8 +98,8 @@ def show(result: Result, norms: bool, among_others: bool = False) -> None:
         print("n_balance needs at least 3 token counts")
     if reached.replicates < 2:
         print("n_balance and errors need at least 2 pairs, or 3 pictures with --pairs all")
-    elif not reached.mean.all():
-        print("n_balance: unknown, for the same reason")
+    elif result.enough_for_balance and not reached.mean.all():
+        print("n_balance: unknown, as lambda is")
     elif result.enough_for_balance:
         from tokenspace.tokens.balance import said_of_grid
 

@@ -20,7 +20,7 @@ from tokenspace.tokens.given import Array
 MATTERS = 0.05  # of lambda
 UNLIKE = 1.2  # r or 1/r, below which branches are not named as the reason
 LOOKED_AT = 1 << 18  # numbers of each branch, or so, that r is found of
-ENOUGH = 16  # tokens of a sequence, or a few more
+ENOUGH = 16  # tokens of a sequence, at equal distances, or up to twice as many
 
 
 def every_which(pairs: int, tokens: int, features: int) -> int:
@@ -28,9 +28,10 @@ def every_which(pairs: int, tokens: int, features: int) -> int:
     return max(1, pairs * min(tokens, ENOUGH) * features // LOOKED_AT)
 
 
-def squares_of(a: Array, b: Array) -> np.ndarray:
-    """Sums over pairs of mean ||h||^2 in each branch, (2,); a, b: (pairs, N, d)."""
-    return np.array([_squares(h[:, :: max(1, h.shape[1] // ENOUGH)]) for h in (a, b)])
+def squares_of(a: Array, b: Array, taken: np.ndarray) -> np.ndarray:
+    """Sums of mean ||h||^2 in each branch, (2,), over those of the pairs (pairs, N, d) taken."""
+    step = max(1, a.shape[1] // ENOUGH)  # first: a mask copies
+    return np.array([_squares(h[:, ::step][taken]) for h in (a, b)])
 
 
 def _squares(h: Array) -> float:
@@ -45,7 +46,7 @@ def ratio_of(squares: np.ndarray) -> float:
 
 
 def bend_of(result: Result) -> float:
-    """The largest relative change of D(n) over D(n) at norm 1, about its mean over log n; >= 0.
+    """The largest relative change of D(n) over D(n) at norm 1, about its mean over the grid; >= 0.
 
     Of the pairs that lambda is fitted to; NaN where there is no lambda.
     """

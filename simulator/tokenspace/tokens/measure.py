@@ -187,8 +187,7 @@ def _summary(
     numbers, norms = np.arange(len(given)), np.zeros(2)
     for a, b, orders, now in given.blocks(order, seed, n):
         count = len(a)
-        looked_at = numbers[now] % which == 0
-        norms += squares_of(a[looked_at], b[looked_at])
+        norms += squares_of(a, b, numbers[now] % which == 0)
         if given.lengths is not None and not kernel_used.as_they_lie:  # XLA compiles every shape
             a, b, orders = (_filled(h) for h in (a, b, orders))
         reached = n[n <= a.shape[-2]]
