@@ -66,7 +66,7 @@ def test_ends_are_those_of_the_possible_part_of_the_set(seed):
         assert high == np.inf and low == pytest.approx(inside[0] if intercept > 0 else 0, abs=2e-4)
 
 
-@pytest.mark.parametrize("count", [2, 4, 12])
+@pytest.mark.parametrize("count", [2, *(pytest.param(k, marks=pytest.mark.slow) for k in (4, 12))])
 @pytest.mark.parametrize("balance", [0.0, 0.3, 4.0, np.inf])
 def test_intervals_of_possible_values_hold(balance, count):
     """Replicates with noise of their own at each n, of every law there can be; two are enough."""
