@@ -40,8 +40,8 @@ class Result:
     Upsilon, (2 m,); counts: of given pairs that differ in length, how many reach each n (m,), with
     D at both ends of each step from n to the next (steps) and from the first n to each (spans) of
     the pairs that reach both, lower ends first (2 (m - 1),), and common, see `reached`;
-    norm_ratio: of given tokens, root mean square norm of branch B over that of A, of a sample; the
-    rest says how it was made.
+    norm_ratio: of given tokens, root mean square norm of branch B over that of A, of a sample; NaN
+    where the same sequences are in both; the rest says how it was made.
     """
 
     n: np.ndarray

@@ -185,9 +185,11 @@ def _summary(
     done, same, waiting, held = 0, 0, [], 0
     which = every_which(len(given), given.longest, given.work.dim)
     numbers, norms = np.arange(len(given)), np.zeros(2)
+    exchanged = given.members is not None and given.members.shape[1] > 1  # pictures: each in both
     for a, b, orders, now in given.blocks(order, seed, n):
         count = len(a)
-        norms += squares_of(a, b, numbers[now] % which == 0)
+        if not exchanged:
+            norms += squares_of(a, b, numbers[now] % which == 0)
         if given.lengths is not None and not kernel_used.as_they_lie:  # XLA compiles every shape
             a, b, orders = (_filled(h) for h in (a, b, orders))
         reached = n[n <= a.shape[-2]]
