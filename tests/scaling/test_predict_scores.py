@@ -183,10 +183,10 @@ def test_tokens_without_errors_are_refused():
 
 def test_confidence_of_n_balance_is_the_ends_of_its_intervals(many):
     """Each share against the interval of its level, fitted anew."""
-    upsilon = many.cosine_upsilon()
+    amplitude = many.divergence
     shares = np.array([0.01, 0.2, 0.45, 0.6, 0.975])
-    found = balance_quantiles(many.n, upsilon, shares)
+    found = balance_quantiles(many.n, amplitude, shares)
     for p, value in zip(shares, found, strict=True):
-        low, high = fit_balance(many.n, upsilon, abs(2 * p - 1)).interval
+        low, high = fit_balance(many.n, amplitude, abs(2 * p - 1)).interval
         assert value == pytest.approx(low if p < 0.5 else high, rel=1e-12)
     assert (np.diff(found) > 0).all()

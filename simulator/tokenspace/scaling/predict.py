@@ -86,7 +86,7 @@ def predict_scores(
     distribution), and at each value Student's t says how far c, beta and a new score may lie.
 
     No correlation between the errors of tokens and scores is assumed, and the same scatter of log S
-    at every n. n_balance below 0, which no model of constant correlations has, counts as 0.
+    at every n.
 
     Args:
         tokens: from `measure` or `simulate`, with psi's, at 3 token counts at least.
@@ -116,10 +116,10 @@ def predict_scores(
         raise InputError("at must be a list of token counts, finite and > 0")
     amplitude = _amplitude(tokens)
     balance = fit_balance(tokens.n, amplitude, level)
-    if balance.mean < -1:
+    if balance.interval[0] == np.inf:
         raise InputError(
-            f"the tokens have n_balance = {balance.mean:.4g}: psi_within < psi_cross, their "
-            "differences cancel, and the law of scores does not hold"
+            "the tokens have no n_balance: psi_within < psi_cross, their differences cancel, and "
+            "the law of scores does not hold"
         )
     drawn = _confidence(tokens.n, amplitude)
     lines = _Lines.fit(drawn, log_n, log_score, weight, noise)
@@ -239,4 +239,4 @@ def _amplitude(tokens: Result) -> Moments:
 
 def _confidence(n: np.ndarray, amplitude: Moments) -> np.ndarray:
     """Values of n_balance (parts,) of equal confidence, >= 0: ends of intervals of every level."""
-    return np.maximum(balance_quantiles(n, amplitude, (np.arange(PARTS) + 0.5) / PARTS), 0.0)
+    return balance_quantiles(n, amplitude, (np.arange(PARTS) + 0.5) / PARTS)
