@@ -6,10 +6,20 @@ JAX stays in its 32-bit mode, which users have: oracles in float64 are NumPy's, 
 
 import os
 import sys
+from pathlib import Path
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu" if os.environ.get("CI") else "")
 if not os.environ["JAX_PLATFORMS"]:
     del os.environ["JAX_PLATFORMS"]
+
+# What JAX compiles is kept, for the other workers, processes and runs: half of the time is compiling.
+# A program is found by all that it is made of, so that another one or another version is compiled.
+for name, value in {
+    "COMPILATION_CACHE_DIR": str(Path(__file__).parents[1] / "build" / "compiled"),
+    "PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+}.items():
+    os.environ.setdefault(f"JAX_{name}", value)
 
 import jax
 import matplotlib
