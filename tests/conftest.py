@@ -12,14 +12,12 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu" if os.environ.get("CI") else "")
 if not os.environ["JAX_PLATFORMS"]:
     del os.environ["JAX_PLATFORMS"]
 
-# What JAX compiles is kept, for the other workers, processes and runs: half of the time is compiling.
-# A program is found by all that it is made of, so that another one or another version is compiled.
-for name, value in {
-    "COMPILATION_CACHE_DIR": str(Path(__file__).parents[1] / "build" / "compiled"),
-    "PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-    "PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-}.items():
-    os.environ.setdefault(f"JAX_{name}", value)
+# What JAX compiles is kept, for the other workers, processes and runs of tests: it is the most of
+# their time. A program is found by all that it is made of, versions too, and is never out of date.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", f"{Path(__file__).parents[1]}/build/compiled")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # some CPUs refuse what they kept, and say so
 
 import jax
 import matplotlib
