@@ -58,7 +58,7 @@ bench: install
 
 ahead-of-time: $(AHEAD)/.installed
 	$(AHEAD)/bin/python -m tokenspace_benchmarks.ahead_of_time
-	$(AHEAD)/bin/python -m tokenspace_benchmarks.table docs/samplers.md
+	$(AHEAD)/bin/python -m tokenspace_benchmarks.table README.md
 	JAX_PLATFORMS=cpu $(AHEAD)/bin/python -m pytest tests/benchmarks/test_ahead_of_time.py \
 		tests/benchmarks/test_compiling.py tests/kernels/test_compiled.py
 

@@ -20,6 +20,7 @@ from tokenspace.scaling.curves import Curve, read_curves
 from tokenspace.scaling.joint.family import Family, abscissa
 from tokenspace.scaling.joint.forecast import skill
 from tokenspace.scaling.joint.noise import KINDS, Noise
+from tokenspace.scaling.joint.per_model import Row, by_model, study
 from tokenspace.scaling.joint.power import power
 from tokenspace.scaling.joint.ratios import (
     deviance,
@@ -29,7 +30,6 @@ from tokenspace.scaling.joint.ratios import (
     ratios,
     upper,
 )
-from tokenspace.scaling.joint.sensitivity import Row, by_model, study
 from tokenspace.scaling.laws import known_laws
 from tokenspace.scaling.plan import plan_curves, smallest
 from tokenspace.scaling.predict import predict_scores

@@ -9,8 +9,8 @@ import pytest
 from tokenspace.scaling.curves import read_curves
 from tokenspace.scaling.joint.family import Family
 from tokenspace.scaling.joint.forecast import forecast_joint, skill
+from tokenspace.scaling.joint.per_model import by_model
 from tokenspace.scaling.joint.ratios import ratios
-from tokenspace.scaling.joint.sensitivity import by_model
 from tokenspace.scaling.subsets import subsets
 
 DOCS = Path(__file__).parent.parent / "docs"

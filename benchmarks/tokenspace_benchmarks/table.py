@@ -1,4 +1,4 @@
-"""The table of speeds of docs/samplers.md: `python -m` this module [PAGE] prints it, or writes it.
+"""The table of speeds of README.md: `python -m` this module [PAGE] prints it, or writes it.
 
 Seconds a replicate (a pass, of given tokens): the best peer and ours as measured on a CPU, and the
 least that compiled programs allow on accelerators, which were not run. Columns come from the result

@@ -41,3 +41,19 @@ def number(mean: Any, error: Any = math.nan) -> str:
     if not math.isfinite(mean):
         return UNKNOWN
     return f"{brief(mean, 4)} ± {brief(error, 2)}" if 0 < error < math.inf else brief(mean, 4)
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the unit that people use."""
+    for unit, length in (("days", 86_400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.1f} s"
+
+
+def size(count: float) -> str:
+    """Bytes in the unit that people use."""
+    for unit, one in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= one:
+            return f"{count / one:.1f} {unit}"
+    return f"{count:.0f} B"

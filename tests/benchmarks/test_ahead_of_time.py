@@ -285,7 +285,7 @@ def test_targets_are_named_in_errors():
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_results_are_of_these_kernels(name):
-    """Kernels that changed must be compiled anew, or docs/samplers.md speaks of others."""
+    """Kernels that changed must be compiled anew, or the table of README.md speaks of others."""
     found = document.load(RESULTS)[name]
     assert (why := document.staleness(found)) is None, why
     names = {r["program"] for r in found["records"]}

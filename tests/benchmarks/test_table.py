@@ -1,4 +1,4 @@
-"""The table of docs/samplers.md: every cell from a result file, columns only where there is one."""
+"""The table of README.md: every cell from a result file, columns only where there is one."""
 
 import json
 

@@ -60,7 +60,7 @@ def test_json_holds_the_same(call, files):
     assert found["description"]["tokens"]["norm"]["mean"] == pytest.approx(
         float(said.found["norm"].mean)
     )
-    assert found["model"]["features"]["model"] == "spectrum"
+    assert found["fitted_model"]["features"]["model"] == "spectrum"
     names = [row.name for row in fit.compared]
     assert [row["name"] for row in found["compared"]] == names and "rms D(20)" in names
     assert [row["z"] for row in found["compared"]] == pytest.approx([r.z for r in fit.compared])

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from tokenspace.cli.joint_tables import p_words
-from tokenspace.scaling.joint import sensitivity
+from tokenspace.scaling.joint import per_model
 
 N = [1, 8, 16, 64, 128, 256, 512]
 
@@ -75,7 +75,7 @@ def test_joint_of_many_models_counts_them_and_shows_the_ends(call, csv):
 
 
 def test_joint_fits_before_an_interruption_are_shown(call, csv, monkeypatch):
-    real = sensitivity.fit_joint
+    real = per_model.fit_joint
     found = []
 
     def fit(*given, **options):
@@ -84,7 +84,7 @@ def test_joint_fits_before_an_interruption_are_shown(call, csv, monkeypatch):
         found.append(real(*given, **options))
         return found[-1]
 
-    monkeypatch.setattr(sensitivity, "fit_joint", fit)
+    monkeypatch.setattr(per_model, "fit_joint", fit)
     status, out, err = call("joint", csv, "--runs", 99)
     assert status == 130 and "stopped: 2 of 6 joint fits were made" in err
     assert "(a)" in out and "(b)" not in out

@@ -9,7 +9,7 @@ from safetensors.numpy import save_file
 
 import tokenspace as ts
 from tokenspace.cli import main
-from tokenspace.cli.given import _at
+from tokenspace.cli.measure_tables import _at
 from tokenspace.report.tokens import _overview, _table
 from tokenspace.statistics.estimate import Estimate
 from tokenspace.tokens.folders import Measured

@@ -116,6 +116,7 @@ def test_a_fit_of_a_folder_is_that_of_its_arrays(call, folder):
     status, out, _ = call("fit-tokens", "layers", *arguments)
     first, second = json.loads(out)
     assert status == 0 and (first["name"], second["name"]) == ("even", "odd")
+    assert isinstance(first["model"], str) and "branches" in first["fitted_model"]
     psi = first["parameters"]["psi_equal"]["mean"]
     assert psi == pytest.approx(float(fit.parameters["psi_equal"].mean))
     status, out, _ = call("fit-tokens", "layers", "--only", "even", "--family", "constant")

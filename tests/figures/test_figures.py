@@ -11,8 +11,8 @@ import pytest
 import tokenspace as ts
 from tokenspace import figures
 from tokenspace.figures.base import Figure
-from tokenspace.figures.given import of_tokens
 from tokenspace.figures.style import distinct, some_labels
+from tokenspace.figures.token_panels import of_tokens
 from tokenspace.registry import ROOMS, register
 
 NAMES = (

@@ -91,6 +91,9 @@ def test_axes_leave_out_what_shows_no_results(result):
     assert along == ("exponent_diagram", "growth", "divergence", "balance")
     alone = figures.suited(sweep(result, psi_within=WITHIN[:1]))
     assert {"upsilon", "alpha", "measured_curves"} < set(alone) and "growth" not in alone
+    reported = figures.suited(sweep(result, psi_within=WITHIN[:1]), in_report=True)
+    of_scores = {"shared_balance", "measured_curves", "forecast_skill"}
+    assert set(alone) - of_scores == set(reported)
 
 
 def slopes_of(branches):

@@ -8,9 +8,10 @@ from scipy import stats
 
 import tokenspace as ts
 from tokenspace import figures
-from tokenspace.figures.choice import Labelled, chosen, named
-from tokenspace.figures.given import FEWER, MOST_PANELS, NO_DIFFERENCE, of_tokens
+from tokenspace.figures.labelled import Labelled
 from tokenspace.figures.library import alpha_paper, upsilon_paper
+from tokenspace.figures.token_choice import chosen, named
+from tokenspace.figures.token_panels import FEWER, MOST_PANELS, NO_DIFFERENCE, of_tokens
 from tokenspace.statistics.balance import balance_curve
 from tokenspace.tokens.folders import Measured
 

@@ -13,9 +13,9 @@ from tokenspace.scaling.joint.family import Family, abscissa
 from tokenspace.scaling.joint.fit import _runs
 from tokenspace.scaling.joint.forecast import POWER, SAME, SEPARATE, SHARED, forecast_joint, skill
 from tokenspace.scaling.joint.noise import KINDS, Noise
+from tokenspace.scaling.joint.per_model import by_model, study
 from tokenspace.scaling.joint.power import power
 from tokenspace.scaling.joint.ratios import deviance, limits, ratios, upper
-from tokenspace.scaling.joint.sensitivity import by_model, study
 from tokenspace.scaling.subsets import subsets
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import tokenspace as ts
+from tokenspace.errors import InputError
 from tokenspace.statistics.decisive import replicates_to_pass
 
 GRID = ts.log_grid(64)
@@ -39,3 +40,8 @@ def test_a_true_model_passes():
     assert verdicts == ["PASS"] * 8
     assert wanted % 1000 == 0 and 10_000 < wanted < 100_000  # two digits
     assert replicates_to_pass(model, GRID, 0.9) == 256
+
+
+def test_one_token_count_has_no_slope_to_judge():
+    with pytest.raises(InputError, match=r"1 token count, .* at least 2"):
+        replicates_to_pass(MODELS["white"], np.array([4]))

@@ -8,7 +8,7 @@ from derivatives import propagated
 from scipy import stats
 
 import tokenspace as ts
-from tokenspace.statistics.estimate import Estimate, Fitted, Moments, t_quantile
+from tokenspace.statistics.estimate import Estimate, FittedNumber, Moments, t_quantile
 from tokenspace.statistics.exponent import local_exponent, secant_exponent
 
 N = np.array([1, 2, 5, 12])
@@ -103,7 +103,7 @@ def test_levels_that_cannot_be(level):
 
 
 def test_estimates_are_values():
-    fitted = Fitted(1.0, 0.1, (0.8, 1.2), 0.95, 0.0, 5, 4.0)
+    fitted = FittedNumber(1.0, 0.1, (0.8, 1.2), 0.95, 0.0, 5, 4.0)
     for value in (Estimate(MEAN, MEAN, 7), Moments(MEAN, COVARIANCE, 7), fitted):
         with pytest.raises(dataclasses.FrozenInstanceError):
             value.mean = 0

@@ -20,7 +20,7 @@ from typer.main import get_command
 # isort: off
 from tokenspace.cli import experiments, stored, collect  # noqa: F401  (in order of help)
 from tokenspace.cli import fits, forecasts, joint, plan_tokens  # noqa: F401
-from tokenspace.cli import given, fitted, coverage, machine  # noqa: F401
+from tokenspace.cli import measure, fit_tokens, coverage, machine  # noqa: F401
 
 # isort: on
 from tokenspace.cli.common import app, messages

@@ -10,9 +10,9 @@ import typer
 from rich.markup import escape
 
 from tokenspace.cli.common import Json, app, messages, progress_bar
-from tokenspace.cli.present import document, size
+from tokenspace.cli.present import document
 from tokenspace.errors import InputError, Interrupted
-from tokenspace.printable import counted, shown
+from tokenspace.printable import counted, shown, size
 
 if TYPE_CHECKING:
     from tokenspace.tokens.collected import Collected

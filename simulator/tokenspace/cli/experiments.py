@@ -23,17 +23,11 @@ from tokenspace.cli.common import (
     messages,
     progress_bar,
 )
-from tokenspace.cli.present import (
-    document,
-    duration,
-    on_skipped,
-    outlook_table,
-    size,
-    stdout,
-    summary,
-)
+from tokenspace.cli.present import document, stdout
+from tokenspace.cli.result_json import summary
+from tokenspace.cli.sweep_tables import on_skipped, outlook_table
 from tokenspace.errors import InputError, Interrupted
-from tokenspace.printable import counted, shown
+from tokenspace.printable import counted, duration, shown, size
 
 Devices = Annotated[
     int | None, typer.Option(help="Devices that share the replicates; all of them when left out.")

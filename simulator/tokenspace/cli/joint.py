@@ -12,7 +12,7 @@ from tokenspace.cli.present import document
 from tokenspace.printable import shown
 
 if TYPE_CHECKING:
-    from tokenspace.scaling.joint.sensitivity import Row
+    from tokenspace.scaling.joint.per_model import Row
 
 
 @app.command()
@@ -37,8 +37,8 @@ def joint(
 
     from tokenspace.cli.joint_tables import show_fits, show_forecasts, show_power
     from tokenspace.scaling.joint.family import LEAST_POINTS
+    from tokenspace.scaling.joint.per_model import FEW, by_model, rows, tasks
     from tokenspace.scaling.joint.power import power as study_power
-    from tokenspace.scaling.joint.sensitivity import FEW, by_model, rows, tasks
 
     curves = read(csv)
     models = by_model(curves)

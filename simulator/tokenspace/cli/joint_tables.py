@@ -13,7 +13,7 @@ from tokenspace.printable import shown
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tokenspace.scaling.joint.sensitivity import Row
+    from tokenspace.scaling.joint.per_model import Row
 
 ALL = "all points"  # the first subset of every model
 MANY = 24  # rows that a table shows whole; of more, a line a subset, and the ends

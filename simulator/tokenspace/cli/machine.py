@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from tokenspace.cli.bench_tables import slope_table, timing_table
 from tokenspace.cli.common import Json, Plugin, app, messages
-from tokenspace.cli.present import document, slope_table, stdout, timing_table
+from tokenspace.cli.present import document, stdout
 
 
 @app.command()

@@ -9,7 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from tokenspace.cli.common import Json, Plugin, Tolerance, app, messages
-from tokenspace.cli.present import SHOWN, at_work, document, stdout, summary, verdict_table
+from tokenspace.cli.present import document, stdout
+from tokenspace.cli.result_json import summary
+from tokenspace.cli.sweep_tables import SHOWN, at_work, verdict_table
 from tokenspace.errors import InputError
 from tokenspace.printable import counted, shown
 

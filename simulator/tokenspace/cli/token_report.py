@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tokenspace.cli.common import progress_bar
-from tokenspace.cli.given import measured_groups
+from tokenspace.cli.token_inputs import measured_groups
 from tokenspace.errors import InputError
 from tokenspace.printable import shown
 
@@ -48,7 +48,7 @@ def figures_of_tokens(
 ) -> list[Path]:
     """Measure the tokens of every folder, and draw what is asked for, or all figures of tokens."""
     from tokenspace.figures import draw_all
-    from tokenspace.figures.given import of_tokens
+    from tokenspace.figures.token_panels import of_tokens
     from tokenspace.tokens.arrays import load_order
 
     found = measured_groups(groups_of(folders), POINTS_OF_FIGURES, load_order(order), 0)

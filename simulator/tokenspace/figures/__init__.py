@@ -20,16 +20,22 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(orders, key=lambda name: (orders[name], name)))
 
 
-def suited(loaded: list[Any]) -> tuple[str, ...]:
-    """The figures of `names()` that show something of these results.
+def suited(loaded: list[Any], in_report: bool = False) -> tuple[str, ...]:
+    """The figures of `names()` that show something of these results; in_report: of a report.
 
     Those that show none are left out where points lie along axes: there the sweep is of interest.
     """
+    from tokenspace.figures.labelled import labelled
     from tokenspace.figures.sheet import numeric_axes
 
+    loaded = labelled(loaded)
     found = {name: ROOMS["figure"].find(name) for name in names()}
     along = bool(numeric_axes(loaded))
-    return tuple(k for k, f in found.items() if f.suits(loaded) and (f.of_results or not along))
+    return tuple(
+        name
+        for name, f in found.items()
+        if f.suits(loaded) and (f.of_results or not along) and (f.in_report or not in_report)
+    )
 
 
 def meaning(name: str) -> str:
@@ -63,6 +69,7 @@ def draw_all(
     suffixes: tuple[str, ...] = ("png", "svg"),
     only: Sequence[str] = (),
     options: Mapping[str, str] = MappingProxyType({}),
+    in_report: bool = False,
 ) -> list[Path]:
     """Draw figures into a folder; returns the files.
 
@@ -72,6 +79,7 @@ def draw_all(
         suffixes: file formats.
         only: names of figures; every one that suits these results when left out.
         options: what these figures are told, see `draw`.
+        in_report: whether they are for a report, see `suited`.
 
     Raises:
         InputError: the folder cannot be written; or as `draw`.
@@ -85,7 +93,7 @@ def draw_all(
     written = []
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for name in only or suited(loaded):
+        for name in only or suited(loaded, in_report):
             try:
                 figure = draw(name, loaded, **options)
             except NothingToShow:

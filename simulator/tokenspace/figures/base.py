@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from tokenspace.errors import InputError
+from tokenspace.figures.labelled import labelled
 from tokenspace.registry import ROOMS
 
 
@@ -19,13 +20,15 @@ class Figure(ABC):
     """One theory figure, drawn from stored results and exact theory; never by sampling.
 
     meaning: what it shows, in a line, for the report; order: its place, smallest first, and by
-    name among equals; of_results: whether it shows results, and not the theory or the paper alone.
+    name among equals; of_results: whether it shows results, and not the theory or the paper alone;
+    in_report: whether the report of a sweep has it, and not `tokenspace figures` alone.
     """
 
     room: ClassVar[str] = "figure"
     meaning: ClassVar[str]
     order: ClassVar[float] = 1000
     of_results: ClassVar[bool] = True
+    in_report: ClassVar[bool] = True
 
     @classmethod
     def suits(cls, loaded: list[Any]) -> bool:
@@ -34,7 +37,7 @@ class Figure(ABC):
 
     @abstractmethod
     def draw(self, loaded: list[Any]) -> Any:
-        """A matplotlib Figure from (point, result) pairs.
+        """A matplotlib Figure from the pairs of `labelled`.
 
         Raises:
             NothingToShow: it would be empty.
@@ -49,26 +52,15 @@ class Figure(ABC):
         """
         import matplotlib.pyplot as plt
 
-        from tokenspace.figures.style import style_of
+        from tokenspace.figures.style import style_of, words
 
         unknown = [k for k in options if k not in inspect.signature(cls).parameters]
         if unknown:
             name = ROOMS[cls.room].name_of(cls)
             raise InputError(f"the figure {name} has no option {unknown[0]!r}")
-        loaded = [(_named(point), result) for point, result in loaded]
+        loaded = [(replace(p, label=words(p.label)), result) for p, result in labelled(loaded)]
         plt.draw_if_interactive()  # loads what draws, whose settings the context would take back
         with plt.rc_context(style_of(loaded)):
             figure = cls(**options).draw(loaded)
         plt.close(figure)
         return figure
-
-
-def _named(point: Any) -> Any:
-    """The same point by a name that can be drawn."""
-    from tokenspace.figures.style import words
-
-    if (label := words(point.label)) == point.label:
-        return point
-    point = copy.copy(point)
-    object.__setattr__(point, "label", label)  # of a copy, which nobody else sees
-    return point

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from types import SimpleNamespace
 from typing import Any
 
 import xarray as xr
@@ -15,6 +14,7 @@ from tokenspace.experiments.dataset import SOURCE
 from tokenspace.experiments.results import load_results
 from tokenspace.figures import draw, suited
 from tokenspace.figures.base import NothingToShow
+from tokenspace.figures.labelled import Labelled
 from tokenspace.statistics.result import Result
 
 ONE = "divergence"  # what is drawn of a single result
@@ -71,7 +71,7 @@ def _pairs(data: Any) -> list[Any]:
 
 
 def _named(label: str, result: Any) -> tuple[Any, Any]:
-    return SimpleNamespace(label=label, axes={}), result
+    return Labelled(label), result
 
 
 def _checked(pair: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -48,7 +48,7 @@ class Group(NamedTuple):
 
 def axes_of(loaded: Sequence[Any]) -> dict[str, list[Any]]:
     """Every axis on which these points differ, with its value at each."""
-    names = dict.fromkeys(a for point, _ in loaded for a in getattr(point, "axes", {}))
+    names = dict.fromkeys(a for point, _ in loaded for a in point.axes)
     columns = {a: [point.axes.get(a) for point, _ in loaded] for a in names}
     return {a: column for a, column in columns.items() if len(set(map(str, column))) > 1}
 

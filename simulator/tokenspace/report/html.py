@@ -127,7 +127,7 @@ def _unfinished(found: Status) -> str:
 def figures_of(loaded: list[Any], only: Sequence[str] = ()) -> list[dict[str, Any]]:
     """Name, meaning, data URL and size of these figures, or of all that suit the results."""
     with tempfile.TemporaryDirectory() as folder:
-        drawn = draw_all(loaded, folder, suffixes=("png",), only=only)
+        drawn = draw_all(loaded, folder, suffixes=("png",), only=only, in_report=True)
         return [_figure(path.stem, path.read_bytes()) for path in drawn]
 
 

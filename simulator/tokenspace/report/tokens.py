@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from tokenspace.errors import InputError
-from tokenspace.figures.given import of_tokens
+from tokenspace.figures.token_panels import of_tokens
 from tokenspace.printable import UNKNOWN, brief, counted, number, shown
 from tokenspace.provenance import versions
 from tokenspace.report.html import figures_of, written

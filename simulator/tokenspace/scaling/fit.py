@@ -16,7 +16,7 @@ from tokenspace.errors import InputError
 from tokenspace.scaling.intervals import raw_intervals
 from tokenspace.scaling.laws import ScalingLaw, known_laws
 from tokenspace.scaling.optimise import Logs, Points, grouped
-from tokenspace.scaling.predictive import ROUNDING, on_grid
+from tokenspace.scaling.predictive import LEAST_SCATTER, on_grid
 from tokenspace.scaling.preference import aicc, bic, compare
 from tokenspace.scaling.result import LawFit, ScalingFit
 from tokenspace.scaling.robust import deviance, reweighted, widening
@@ -142,7 +142,7 @@ def _fit_law(
     ends = np.full((len(rows), size, 2), np.nan)
     enough = points.determine(law)
     off = given.y - law.log_scores(raw, given.x)
-    scatter = np.maximum(np.sqrt(rss / counts), ROUNDING)
+    scatter = np.maximum(np.sqrt(rss / counts), LEAST_SCATTER)
     wider = np.ones(len(rows))
     if method.loss == "huber":
         wider = widening(off, scatter, given.weight, size)

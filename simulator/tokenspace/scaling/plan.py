@@ -25,7 +25,7 @@ DRAWS = 600  # of each law
 LEAST = 5  # different counts
 MOST, LITTLE = 0.15, 1e-4  # weight of one value of a shape: to be split, or left out
 VALUES, FINER = 49, 3  # of a shape in a finer grid, and how often it is made finer at most
-ROUNDING = 1e-12  # of n from its logarithm
+N_ROUNDING = 1e-12  # of n from its logarithm
 TOGETHER = 200  # curves that are planned at once
 
 
@@ -189,7 +189,7 @@ def _plan(
     cost: TransformerCost | None,
 ) -> TokenPlan:
     tail = (1 - level) / 2
-    low_n, high_n = ends[0] * (1 + ROUNDING), ends[1] * (1 - ROUNDING)
+    low_n, high_n = ends[0] * (1 + N_ROUNDING), ends[1] * (1 - N_ROUNDING)
     drawn = {
         k: np.where(v < low_n, ends[0], np.where(v > high_n, ends[1], v)) for k, v in drawn.items()
     }

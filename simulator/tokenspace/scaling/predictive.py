@@ -25,7 +25,7 @@ from tokenspace.scaling.laws import ScalingLaw
 from tokenspace.scaling.optimise import Points, minimise
 from tokenspace.scaling.student import student
 
-ROUNDING = 1e-6  # residual standard deviation of log S: no score is measured so finely
+LEAST_SCATTER = 1e-6  # residual standard deviation of log S: no score is measured so finely
 REFINED = 3  # lowest points of the grid from which the shapes are refined
 ROUNDS = 100  # of the search for a quantile, about 5 of which are enough
 FAR_FROM_SINGULAR = 1e-8  # determinant over that of a sphere of the same trace: errors below 1e-7
@@ -195,7 +195,7 @@ class Grid:
         kept = size - self.law.shapes
         count = self.points.counts
         freedom = np.maximum(count - kept, 1)[:, None]
-        rss = np.maximum(self.squares, count[:, None] * ROUNDING**2)
+        rss = np.maximum(self.squares, count[:, None] * LEAST_SCATTER**2)
         rss = rss + (self.points.spread - 1) * rss.min(axis=1, keepdims=True)
         told = np.maximum(self.points.told * freedom, 1)
         if self.law.shapes:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 from scipy import stats
 
-from tokenspace.scaling.predictive import ROUNDING
+from tokenspace.scaling.predictive import LEAST_SCATTER
 from tokenspace.scaling.result import LawFit, ScalingFit
 
 CLEAR = 10.0  # by which the AICc of a clear winner is ahead (Burnham & Anderson 2002, ch. 2.6)
@@ -18,14 +18,15 @@ def aicc(points: int, parameters: int, squares: float) -> float:
 
     AICc = m log(RSS / m) + 2 k + 2 k (k + 1) / (m - k - 1), with m points and k = p + 1, as the
     variance of the residuals is a parameter too; infinite unless m > k + 1. Residuals below
-    `ROUNDING` count as being there, so that laws which all fit exactly are not told apart by them.
+    `LEAST_SCATTER` count as being there, so that laws which all fit exactly are not told apart by
+    them.
 
     Source: C. M. Hurvich, C.-L. Tsai, Biometrika 76, 297, 1989.
     """
     k = parameters + 1
     if points <= k + 1:
         return float("inf")
-    likelihood = points * np.log(max(squares / points, ROUNDING**2))
+    likelihood = points * np.log(max(squares / points, LEAST_SCATTER**2))
     return float(likelihood + 2 * k + 2 * k * (k + 1) / (points - k - 1))
 
 
@@ -39,7 +40,7 @@ def bic(points: int, parameters: int, squares: float) -> float:
     k = parameters + 1
     if points <= k:
         return float("inf")
-    return float(points * np.log(max(squares / points, ROUNDING**2)) + k * np.log(points))
+    return float(points * np.log(max(squares / points, LEAST_SCATTER**2)) + k * np.log(points))
 
 
 def compare(
@@ -53,7 +54,7 @@ def compare(
     low, high = power.intervals.get("alpha", (np.nan, np.nan)) if power else (np.nan, np.nan)
     if np.isnan(low) or np.isnan(high):
         low, high = _slope(log_n, log_score, weight, best.level)
-    flat = bool(np.ptp(log_score) <= ROUNDING or low <= 0 <= high)
+    flat = bool(np.ptp(log_score) <= LEAST_SCATTER or low <= 0 <= high)
     if len(ranked) == 1:
         return ScalingFit(by_name, best.law, float("nan"), "only one law was fitted", flat)
     second = ranked[1]
@@ -71,9 +72,9 @@ def _doubt(
         return f"{len(log_n)} points are too few to compare the laws"
     if len(np.unique(np.stack([log_n, log_score]), axis=1).T) < len(log_n):
         return "a score repeats exactly at the same n: a copy would be no second measurement"
-    if np.ptp(log_score) <= ROUNDING:
+    if np.ptp(log_score) <= LEAST_SCATTER:
         return "the scores are all the same: every law fits them, and none is told from others"
-    if best.residual_std <= ROUNDING:
+    if best.residual_std <= LEAST_SCATTER:
         return f"the scores have no noise: they follow the {best.law} law to rounding"
     if flat:
         return "the scores have no slope: the interval of the power law's alpha holds 0"

@@ -23,7 +23,7 @@ from scipy.optimize import brentq
 
 from tokenspace.scaling.laws import ScalingLaw
 from tokenspace.scaling.optimise import Points
-from tokenspace.scaling.predictive import ROUNDING, on_grid
+from tokenspace.scaling.predictive import LEAST_SCATTER, on_grid
 
 BEND = 1.345  # scales; 95 % efficient where noise is normal
 ROUNDS = 30
@@ -107,4 +107,4 @@ def _residuals(law: ScalingLaw, now: Points, points: Points) -> tuple[np.ndarray
     best = optima[np.arange(len(optima)), squares.argmin(axis=1)]
     off = (points.y - law.log_scores(best, points.x)) * np.sqrt(points.weight)
     scale = np.sqrt(squares.min(axis=1) / points.counts)
-    return off, np.maximum(scale, ROUNDING)
+    return off, np.maximum(scale, LEAST_SCATTER)

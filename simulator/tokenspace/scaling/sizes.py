@@ -23,7 +23,7 @@ from scipy.special import expit
 from tokenspace.errors import InputError
 from tokenspace.precision import float64
 from tokenspace.scaling.curves import Curve
-from tokenspace.scaling.predictive import ROUNDING
+from tokenspace.scaling.predictive import LEAST_SCATTER
 from tokenspace.scaling.result import ScalingFit
 from tokenspace.scaling.table import SIZE
 
@@ -160,7 +160,7 @@ def _judged(found: SizeFit, curves: Sequence[Curve], fits: Mapping[str, ScalingF
     if not freedom:
         return found
     squares = sum(float(np.sum(np.log(c.score / law.predict(c.n)) ** 2)) for c, law in own)
-    deviation = max(np.sqrt(squares / freedom), ROUNDING)
+    deviation = max(np.sqrt(squares / freedom), LEAST_SCATTER)
     left = found.points - len(found.intervals)
     ratio = (found.residual_std / deviation) ** 2
     p_value = float(stats.f.sf(ratio, left, freedom))

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tokenspace.statistics.estimate import LEVEL, Estimate, Fitted, Moments, t_quantile, two_sided
+from tokenspace.statistics.estimate import (
+    LEVEL,
+    Estimate,
+    FittedNumber,
+    Moments,
+    t_quantile,
+    two_sided,
+)
 from tokenspace.statistics.exponent import require_points
 
 LEAST_POINTS = 3  # token counts: two fix the law, and say nothing of whether it holds
@@ -14,7 +21,7 @@ LACK = 0.1  # relative deviation from the law beyond which it is said, if it is 
 
 
 @dataclass(frozen=True)
-class Balance(Fitted):
+class Balance(FittedNumber):
     """n_balance with its error.
 
     Infinite where D grows like sqrt(n) as far as the data go: pairs of tokens then add nothing, or

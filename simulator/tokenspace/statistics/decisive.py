@@ -13,6 +13,8 @@ import numpy as np
 
 from tokenspace import theory
 from tokenspace.covariance import TokenModel
+from tokenspace.errors import InputError
+from tokenspace.printable import counted
 from tokenspace.statistics.estimate import t_quantile
 from tokenspace.statistics.exponent import adjacent_slopes
 from tokenspace.statistics.verdict import LEVEL
@@ -33,8 +35,16 @@ def replicates_to_pass(model: TokenModel, grid: np.ndarray, tolerance: float = 0
         grid: ascending token counts n, (m,), at least 2.
         tolerance: as of `check`, > 0.
 
+    Raises:
+        InputError: fewer than 2 token counts, between which there is no slope.
+
     Source: derived for this project, checked against sampling.
     """
+    if len(grid) < 2:
+        raise InputError(
+            f"grid has {counted(len(grid), 'token count')}, but a check judges slopes between two: "
+            "give at least 2 token counts n"
+        )
     ratio = theory.divergence_std(model, grid) / theory.expected_divergence(model, grid)
     c = theory.divergence_covariance(model, grid)[0]
     rho = c / np.sqrt(np.outer(np.diag(c), np.diag(c)))

@@ -68,7 +68,7 @@ class Estimate:
         return f"Estimate(shape={np.shape(self.mean)}, count={self.count})"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Positive(Estimate):
     """An estimate of what is > -shift, such as a length; its interval is of log(value + shift)."""
 
@@ -81,10 +81,8 @@ class Positive(Estimate):
         with np.errstate(over="ignore"):
             return value * np.exp(-reach) - self.shift, value * np.exp(reach) - self.shift
 
-    __repr__ = Estimate.__repr__
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Total(Positive):
     """The sum of two parts, each with an interval of its own, from which that of the sum is made.
 
@@ -112,8 +110,6 @@ class Total(Positive):
             np.where(known[0], self.mean - reach[0], low),
             np.where(known[1], self.mean + reach[1], high),
         )
-
-    __repr__ = Estimate.__repr__
 
 
 @dataclass(frozen=True)
@@ -179,7 +175,7 @@ class Moments:
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedNumber:
     """One fitted number with its error, and how far the data lie from the law that was fitted.
 
     interval: (low, high) at `level`; lack_of_fit: the largest relative deviation from the law.

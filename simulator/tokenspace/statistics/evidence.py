@@ -19,10 +19,10 @@ from scipy import special, stats
 
 from tokenspace.statistics import verdict
 from tokenspace.statistics.enough import least_for_scores
-from tokenspace.statistics.result import ROUNDING
+from tokenspace.statistics.result import D_ROUNDING
 
 LEVEL = 0.95  # of what chance gives
-FLOOR = 50 * ROUNDING**2  # variance of log D below which rounding would count
+FLOOR = 50 * D_ROUNDING**2  # variance of log D below which rounding would count
 BEYOND = 2.0
 WITHOUT_THEORY = "without exact theory"
 UNJUDGED = "that cannot be judged"

@@ -23,7 +23,7 @@ from tokenspace.statistics.streaming import Summary
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-ROUNDING = 1e-6  # relative, of D from float32 sums
+D_ROUNDING = 1e-6  # relative, of D from float32 sums
 
 
 @dataclass(frozen=True)
@@ -257,7 +257,7 @@ class Result:
         within, cross = (np.where(n > 1, psi[k], 0.0) for k in ("psi_within", "psi_cross"))
         # rounding of Upsilon grows with the sizes of its terms
         size = n * (1 + abs(psi["psi_equal"])) + n * (n - 1.0) * (abs(within) + abs(cross))
-        zero = n[~(joint.mean[len(n) :] > ROUNDING * size)]
+        zero = n[~(joint.mean[len(n) :] > D_ROUNDING * size)]
         if len(zero):
             raise InputError(
                 f"lambda: Upsilon(n) is 0 to the accuracy of float32 at n = {zero[0]}: the tokens "
@@ -366,5 +366,5 @@ def _kept(found: Moments | None) -> Moments:
 
 def _rounded(found: Moments) -> Moments:
     """Moments whose covariance includes the rounding of D to float32."""
-    covariance = found.covariance + np.diag((found.mean * ROUNDING) ** 2)
+    covariance = found.covariance + np.diag((found.mean * D_ROUNDING) ** 2)
     return Moments(found.mean, covariance, found.count, found.degrees_of_freedom)

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from tokenspace.errors import InputError
-from tokenspace.statistics.estimate import LEVEL, Fitted, Moments, two_sided
+from tokenspace.statistics.estimate import LEVEL, FittedNumber, Moments, two_sided
 
 LOG, PLAIN = "log", "plain"
 
 
-class Scale(Fitted):
+class Scale(FittedNumber):
     """lambda with its error: Student's t in log lambda.
 
     lack_of_fit: of E[D]; large means that one lambda does not describe these data.

@@ -59,7 +59,9 @@ def distinct_pictures(sequences: Sequence[Array] | Array, groups: Any) -> Pictur
         )
     sizes = pairs_of_groups(np.bincount(numbers))
     one = "picture" if len(sizes) == len(kept) else "group"
-    said = in_words(f"all pairs of {len(kept):,} pictures", one, sizes, pairs_among(len(kept)))
+    said = said_of_errors_by_sizes(
+        f"all pairs of {len(kept):,} pictures", one, sizes, pairs_among(len(kept))
+    )
     if len(kept) == 2:
         said = "the one pair of 2 pictures, errors unknown"
     return Pictures(kept, numbers, said, note)
@@ -132,10 +134,10 @@ def pairs_of_groups(sequences: np.ndarray) -> np.ndarray:
 
 def said_of_errors(what: str, one: str, members: np.ndarray) -> str:
     """In words, what is compared and how errors are found; members: groups of each pair."""
-    return in_words(what, one, sizes_of(members), len(members))
+    return said_of_errors_by_sizes(what, one, sizes_of(members), len(members))
 
 
-def in_words(what: str, one: str, sizes: np.ndarray, pairs: int) -> str:
+def said_of_errors_by_sizes(what: str, one: str, sizes: np.ndarray, pairs: int) -> str:
     """The same, of the pairs that each group is in and of how many there are."""
     if np.any(sizes == pairs):
         return f"{what}, errors unknown: one {one} is in every pair"

@@ -21,7 +21,7 @@ from tokenspace.tokens.pairs import Pairs
 HALVINGS = 5
 MOST = 8  # blocks of pictures, that halves are made of and that are left out one by one
 LARGEST = 1024  # features, above which eigenvectors without each block would take minutes
-ROUNDING = 1e-10  # of the variance: what a difference of equal tokens may leave
+VARIANCE_ROUNDING = 1e-10  # of the variance: what a difference of equal tokens may leave
 POINTS = 17  # eigenvalues that the decay is fitted to
 NAMES = ("effective_dimension", "leading_share", "decay")
 
@@ -36,7 +36,11 @@ class Half:
     def variance(self) -> float:
         """Trace of the second moment of h^A - h^B; 0 of one picture, or of copies."""
         found = float(np.trace(self.sums.difference))
-        return found if found > ROUNDING * self.sums.sequences * np.trace(self.sums.second) else 0.0
+        return (
+            found
+            if found > VARIANCE_ROUNDING * self.sums.sequences * np.trace(self.sums.second)
+            else 0.0
+        )
 
     @cached_property
     def scaled(self) -> np.ndarray:

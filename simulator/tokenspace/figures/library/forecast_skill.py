@@ -28,6 +28,7 @@ class ForecastSkill(Figure):
     meaning = "Forecast errors of every law on every measured curve, with and without confounds."
     order = 75
     of_results = False
+    in_report = False  # every sweep would have the same
 
     def draw(self, loaded: list[Any]) -> Any:
         """Measured data that ships with the package; `loaded` is not used."""

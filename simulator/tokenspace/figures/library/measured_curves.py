@@ -22,6 +22,7 @@ class MeasuredCurves(Figure):
     meaning = "The paper's 36 measured curves, and forecasts of their last points from the first."
     order = 70
     of_results = False
+    in_report = False  # every sweep would have the same
 
     def draw(self, loaded: list[Any]) -> Any:
         """Measured data that ships with the package; `loaded` is not used."""

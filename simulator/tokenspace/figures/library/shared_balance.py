@@ -12,7 +12,7 @@ from tokenspace.printable import counted
 from tokenspace.registry import register
 from tokenspace.scaling.curves import read_curves
 from tokenspace.scaling.joint.fit import JointFit, fit_joint
-from tokenspace.scaling.joint.sensitivity import by_model
+from tokenspace.scaling.joint.per_model import by_model
 from tokenspace.scaling.subsets import subsets
 
 RUNS = 999  # as `tokenspace joint`: with fewer the limits of blocks move by a fifth
@@ -27,6 +27,7 @@ class SharedBalance(Figure):
     )
     order = 65
     of_results = False
+    in_report = False  # every sweep would have the same
 
     def draw(self, loaded: list[Any]) -> Any:
         """Measured data that ships with the package; `loaded` is not used."""

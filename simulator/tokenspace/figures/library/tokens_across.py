@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tokenspace.figures.given import OfTokens, psi_panels
+from tokenspace.figures.token_panels import OfTokens, psi_panels
 from tokenspace.registry import register
 
 NAMES = {"psi_within": r"$\psi_{within}$", "psi_cross": r"$\psi^{AB}_{cross}$"}

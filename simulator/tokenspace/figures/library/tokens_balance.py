@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from tokenspace.figures.given import (
+from tokenspace.figures.token_panels import (
     INTERVALS,
     NO_DIFFERENCE,
     OfTokens,
     balance_scale,
+    errors_in_title,
     panels,
-    said_of,
 )
 from tokenspace.registry import register
 from tokenspace.statistics.balance import balance_curve
@@ -36,7 +36,7 @@ class TokensBalance(OfTokens):
             loaded,
             _draw,
             r"$(1-\psi_{equal})/(\psi_{within}-\psi_{cross}) - 1$",
-            f"Balance curves of given tokens, {said_of(known, INTERVALS)}",
+            f"Balance curves of given tokens, {errors_in_title(known, INTERVALS)}",
             xscale="log",
         )
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tokenspace.figures.depth import AtLayer, against_depth
-from tokenspace.figures.given import OfTokens, balance_scale, by_label, legend_below
+from tokenspace.figures.token_depth import AtLayer, against_depth
+from tokenspace.figures.token_panels import OfTokens, balance_scale, by_label, legend_below
 from tokenspace.registry import register
 from tokenspace.statistics.result import Result
 

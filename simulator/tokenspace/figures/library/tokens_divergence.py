@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tokenspace.errors import InputError
-from tokenspace.figures.given import NO_DIFFERENCE, OfTokens, panels
+from tokenspace.figures.token_panels import NO_DIFFERENCE, OfTokens, panels
 from tokenspace.registry import register
 from tokenspace.statistics.scale import LOG, PLAIN
 

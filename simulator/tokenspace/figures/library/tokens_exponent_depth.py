@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tokenspace.errors import InputError
-from tokenspace.figures.depth import AtLayer, against_depth
-from tokenspace.figures.given import OfTokens, by_label, legend_below
+from tokenspace.figures.token_depth import AtLayer, against_depth
+from tokenspace.figures.token_panels import OfTokens, by_label, legend_below
 from tokenspace.registry import register
 from tokenspace.statistics.result import Result
 

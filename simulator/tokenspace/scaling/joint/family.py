@@ -21,6 +21,7 @@ import numpy as np
 
 from tokenspace.errors import InputError
 from tokenspace.scaling.curves import Curve
+from tokenspace.scaling.predictive import LEAST_SCATTER
 from tokenspace.scaling.scales import Log
 
 LEAST_POINTS = 4  # of a curve: a level, a slope, a bend, and the noise
@@ -28,7 +29,6 @@ GRID = 121  # values of n_balance, its two ends among them
 FINE = 33  # more of them round the best, four standard errors to either side
 REACH = (1e-2, 1e3)  # of n_balance, as multiples of the smallest and the largest count
 FACTORS = 8  # sums of squares, 1e-11 to 1e7, that are multiplied before the logarithm
-ROUNDING = 1e-6  # standard deviation of log S: no score is measured so finely
 
 
 def abscissa(n: np.ndarray, balance: np.ndarray) -> np.ndarray:
@@ -155,12 +155,12 @@ class Family:
         return first, second / np.linalg.norm(second, axis=-1, keepdims=True)
 
     def _floor(self, squares: np.ndarray) -> np.ndarray:
-        return np.maximum(squares, self.counts * ROUNDING**2)
+        return np.maximum(squares, self.counts * LEAST_SCATTER**2)
 
     def log_likelihood(self, squares: np.ndarray) -> np.ndarray:
         """-2 log L = sum_k m_k log RSS_k up to a constant, (...), of sums of squares (K, ...)."""
         total = np.zeros(squares.shape[1:])
-        floor = (self.counts * ROUNDING**2).reshape(-1, *(1,) * total.ndim)
+        floor = (self.counts * LEAST_SCATTER**2).reshape(-1, *(1,) * total.ndim)
         for count in np.unique(self.counts):
             own = np.flatnonzero(self.counts == count)
             for first in range(0, len(own), FACTORS):

@@ -12,7 +12,7 @@ from scipy.optimize import minimize_scalar
 
 from tokenspace.errors import InputError
 from tokenspace.scaling.curves import Curve
-from tokenspace.scaling.joint.family import ROUNDING, Family, abscissa
+from tokenspace.scaling.joint.family import Family, abscissa
 from tokenspace.scaling.joint.noise import KINDS, Noise
 from tokenspace.scaling.joint.ratios import (
     NAMES,
@@ -23,11 +23,12 @@ from tokenspace.scaling.joint.ratios import (
     p_value,
     ratios,
 )
+from tokenspace.scaling.predictive import LEAST_SCATTER
 
 CHI_SQUARE = "chi-square"
 EVERY = 4  # n_balance of the grid at which limits are drawn
 LEAST_RUNS = 99
-NOISELESS = 2 * ROUNDING  # residual standard deviation of log S
+NOISELESS = 2 * LEAST_SCATTER  # residual standard deviation of log S
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ def fit_joint(
     squares = family.squares(family.on_grid)
     log_c, beta = family.lines(best)
     noise = Noise.of(family, best)
-    bent = np.abs(family.bends()) > np.sqrt(family.counts) * ROUNDING
+    bent = np.abs(family.bends()) > np.sqrt(family.counts) * LEAST_SCATTER
     at = {kind: limits(family, noise, kind, level, runs, seed, EVERY) for kind in KINDS}
     at[CHI_SQUARE] = np.full(len(profile), stats.chi2.ppf(level, 1))
     return JointFit(

@@ -21,7 +21,7 @@ from tokenspace.tokens.fit.search import Shape, Target
 
 PSIS = ("psi_equal", "psi_within", "psi_cross", "psi_delta")
 SIZES = "size of differences, second half over first"
-ROUNDING = 1e-9  # of a number: what the two ways of taking it may differ by
+TWO_WAYS_ROUNDING = 1e-9  # of a number: what the two ways of taking it may differ by
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Compared:
     def z(self) -> float:
         """Of the difference; 0 where the model has the number by construction."""
         off, error = float(self.difference.mean), float(self.difference.standard_error)
-        if abs(off) <= ROUNDING * max(abs(float(self.tokens.mean)), ROUNDING):
+        if abs(off) <= TWO_WAYS_ROUNDING * max(abs(float(self.tokens.mean)), TWO_WAYS_ROUNDING):
             return 0.0
         return off / error if error > 0 else np.nan
 
@@ -98,7 +98,7 @@ def _of_model(target: Target, shape: Shape, moments: Moments, at: np.ndarray) ->
     return np.array([equal, cross + delta, cross, delta, *guess.rms[at], 1.0])
 
 
-def said_of(rows: tuple[Compared, ...], aim: str) -> tuple[str, ...]:
+def said_of_misfit(rows: tuple[Compared, ...], aim: str) -> tuple[str, ...]:
     """Where the model does not have what was measured: the worst of it, and why."""
     off = [row for row in rows if row.off(len(rows))]
     if not off:

@@ -15,7 +15,7 @@ from tokenspace.statistics.estimate import Estimate, Positive
 from tokenspace.statistics.jackknife import GroupSums, deviations
 from tokenspace.tokens.families.place import POINTS
 from tokenspace.tokens.fit.cells import Cells, Moments, cells_of
-from tokenspace.tokens.fit.compare import compared, said_of
+from tokenspace.tokens.fit.compare import compared, said_of_misfit
 from tokenspace.tokens.fit.held_out import LEAST_GROUPS, NO_MODEL, Ranked, Splits, chosen, ranking
 from tokenspace.tokens.fit.model import branches_of, spectrum_of
 from tokenspace.tokens.fit.result import TokenFit
@@ -25,7 +25,7 @@ from tokenspace.tokens.moments import pair_moments, token_sums, with_left_out
 from tokenspace.tokens.one_length import given_of
 from tokenspace.tokens.pairs import Pairs
 
-ROUNDING = 1e-12  # of sums of squares in float64
+SQUARES_ROUNDING = 1e-12  # of sums of squares in float64
 INSIDE = 1e-4  # of a weight that is neither 0 nor 1
 AT_AN_END = (
     "a weight or the shape came out at the end of its range, so that sums do not say how far off "
@@ -124,12 +124,12 @@ class _Fitting:
         n = log_grid(given.a.shape[1], POINTS)
         moments = pair_moments(given, n)
         second = token_sums(given).difference
-        if np.trace(second) <= ROUNDING * moments.total[0]:
+        if np.trace(second) <= SQUARES_ROUNDING * moments.total[0]:
             raise InputError("both branches are the same, so D(n) = 0 and there is nothing to fit")
         lagged = [t.place for t in targets if t.aim == "lags"]
         cells = cells_of(given, groups_of(given), n, list(dict.fromkeys(lagged)))
         upsilon = cells.of(np.ones(cells.groups, bool)).upsilon
-        differ = upsilon > ROUNDING * n**2
+        differ = upsilon > SQUARES_ROUNDING * n**2
         if targets[0].aim and not differ.all():
             raise InputError(
                 f"D(n) = 0 at n = {n[~differ][0]}, where both branches have the same sum: families "
@@ -169,7 +169,7 @@ class _Fitting:
         for name in target.family.parameters if target.aim else ():
             parameters[name] = Positive(**vars(parameters[name]))
         beside = compared(target, fits, parameters, freedom)
-        notes = (*notes, *said_of(beside, target.aim))
+        notes = (*notes, *said_of_misfit(beside, target.aim))
         name, order, aim = key_of(target)
         model = TokenModel(branches, features)
         return TokenFit(model, parameters, name, order, aim, beside, ranks, notes)
@@ -227,7 +227,7 @@ def _differ(target: Target, left: Moments) -> bool:
     """Whether there are pairs, and they differ at every n that a family is fitted to."""
     if not left.count:
         return False
-    return bool(np.all((left.upsilon if target.aim else 1 - left.psi[0, -1:]) > ROUNDING))
+    return bool(np.all((left.upsilon if target.aim else 1 - left.psi[0, -1:]) > SQUARES_ROUNDING))
 
 
 def _numbers(target: Target, fits: list[Shape]) -> dict[str, np.ndarray]:

@@ -16,17 +16,10 @@ from matplotlib.ticker import (
 
 from tokenspace.errors import InputError
 from tokenspace.figures.base import Figure
-from tokenspace.figures.choice import (
-    Group,
-    Labelled,
-    Shown,
-    chosen,
-    models_of,
-    named,
-    title_of,
-)
+from tokenspace.figures.labelled import Shown
 from tokenspace.figures.sheet import MOST_PANELS, panels_of
 from tokenspace.figures.style import words
+from tokenspace.figures.token_choice import chosen, models_of, named, title_of
 from tokenspace.registry import ROOMS
 from tokenspace.statistics.result import Result
 
@@ -39,19 +32,12 @@ FEWER = "beyond, fewer than half of the pairs"
 
 
 class OfTokens(Figure):
-    """A figure of (group, result) pairs, where `group` says label, model, part and layer."""
+    """A figure of groups of tokens, which say name, model, part and layer where they are known."""
 
     @classmethod
     def suits(cls, loaded: list[Any]) -> bool:
         """Whether all of them are of given tokens."""
         return bool(loaded) and all(result.unit is not None for _, result in loaded)
-
-    @classmethod
-    def of(cls, loaded: list[Any], **options: str) -> Any:
-        """As of every figure; what says no more than its label is shown by that."""
-        groups = [g if isinstance(g, Group) else Labelled(g.label) for g, _ in loaded]
-        found = [(group, result) for group, (_, result) in zip(groups, loaded, strict=True)]
-        return super().of(found, **options)
 
 
 def of_tokens() -> tuple[str, ...]:
@@ -168,7 +154,7 @@ def with_errors(axes: Any, n: Any, estimate: Any, label: str, colour: str) -> No
     )
 
 
-def said_of(known: Sequence[bool], errors: str) -> str:
+def errors_in_title(known: Sequence[bool], errors: str) -> str:
     """What the title of a figure says of its errors, where they are known of some or none."""
     if all(known):
         return errors
@@ -204,4 +190,6 @@ def psi_panels(loaded: list[Shown], names: dict[str, str], title: str) -> Any:
     first = next(iter(names))
     errors = [(r.correlations or {})[first].standard_error for _, r in loaded]
     known = [bool(np.isfinite(error).any()) for error in errors]
-    return panels(loaded, draw, "average cosine", f"{title} ({said_of(known, BARS)})", xscale="log")
+    return panels(
+        loaded, draw, "average cosine", f"{title} ({errors_in_title(known, BARS)})", xscale="log"
+    )

@@ -3,47 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import groupby
-from typing import Protocol, TypeAlias, runtime_checkable
 
+from tokenspace.figures.labelled import Labelled, Shown
 from tokenspace.figures.style import shortened, spread, words
-from tokenspace.statistics.result import Result
 
 LONGEST_TITLE = 36  # characters above a panel
-
-
-@runtime_checkable
-class Group(Protocol):
-    """What a figure says of tokens; `tokens.folders.Measured` is one. layer: None if unknown."""
-
-    @property
-    def label(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def model(self) -> str: ...
-    @property
-    def part(self) -> str: ...
-    @property
-    def layer(self) -> int | None: ...
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """Tokens of which nothing but a label is known."""
-
-    label: str
-    model: str = ""
-    part: str = ""
-    layer: int | None = None
-
-    @property
-    def name(self) -> str:
-        return self.label
-
-
-Shown: TypeAlias = tuple[Group, Result]
 
 
 def chosen(loaded: Sequence[Shown], most: int) -> tuple[list[Shown], list[Shown]]:
@@ -69,7 +34,7 @@ def models_of(loaded: Sequence[Shown]) -> list[str]:
     return list(dict.fromkeys(group.model for group, _ in loaded if group.model))
 
 
-def title_of(group: Group, several: bool) -> str:
+def title_of(group: Labelled, several: bool) -> str:
     """Above a panel: the name of the group, below that of its model where there are several."""
     lines = [group.model, group.name] if several and group.model else [group.name]
     return "\n".join(words(line, LONGEST_TITLE) for line in lines)
@@ -77,7 +42,7 @@ def title_of(group: Group, several: bool) -> str:
 
 def named(loaded: Sequence[Shown], several: bool) -> str:
     """All of these groups in few words: "vision 1 to 4, 6; language 3"."""
-    lines: dict[tuple[str, str], list[Group]] = {}
+    lines: dict[tuple[str, str], list[Labelled]] = {}
     for group, _ in loaded:
         lines.setdefault(_line(group), []).append(group)
     said = []
@@ -104,5 +69,5 @@ def _ranges(layers: Iterable[int]) -> str:
     )
 
 
-def _line(group: Group) -> tuple[str, str]:
+def _line(group: Labelled) -> tuple[str, str]:
     return group.model, group.part

@@ -13,9 +13,10 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from tokenspace.errors import InputError
-from tokenspace.figures.choice import LONGEST_TITLE, Shown
-from tokenspace.figures.given import INTERVALS, said_of
+from tokenspace.figures.labelled import Shown
 from tokenspace.figures.style import distinct, words
+from tokenspace.figures.token_choice import LONGEST_TITLE
+from tokenspace.figures.token_panels import INTERVALS, errors_in_title
 from tokenspace.statistics.result import Result
 
 BESIDE = 0.6  # of a layer: lines lie beside each other
@@ -101,7 +102,7 @@ def against_depth(
         axes.text(0.5, 0.5, why, ha="center", va="center", transform=axes.transAxes)
         axes.set_yticks([])
     axes.set(xlabel="layer (0: what enters the first)", ylabel=ylabel)
-    title = f"{title}, {said_of(known, INTERVALS)}\n{foot}" if known else title
+    title = f"{title}, {errors_in_title(known, INTERVALS)}\n{foot}" if known else title
     models = {model for model, _ in lines}
     if len(models) == 1:
         title = f"{title}\n{words(models.pop())}"

@@ -1,0 +1,211 @@
+"""The tables of `measure`, and what is known of given tokens beside D(n)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tokenspace.cli.present import dense_table, stdout
+from tokenspace.errors import InputError
+from tokenspace.printable import counted, known, number, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tokenspace.statistics.estimate import Estimate, Moments
+    from tokenspace.statistics.exponent import Exponent
+    from tokenspace.statistics.result import Result
+    from tokenspace.statistics.scale import Scale
+    from tokenspace.tokens.folders import Measured
+
+OTHER_LAMBDAS = {
+    "lambda_plain": "as the paper fits it (that above: least squares in log), every n alike",
+    "lambda_unit_norm": "of the tokens scaled to norm 1",
+}
+MOST_DECIMALS = 8  # of psi's, which are float32 for each pair
+
+
+def exponent_of(result: Result, among_others: bool) -> Exponent | None:
+    """Nothing of one token count, nor of D(n) = 0 in a group whose neighbours have more to say."""
+    if len(result.n) < 2 or (among_others and not result.mean.all()):
+        return None
+    return result.local_exponent()
+
+
+def lambdas_of(result: Result, among_others: bool) -> tuple[dict[str, Scale | None], str]:
+    """lambda by the name of the fit; nothing, and the reason, where D(n) is given but Upsilon 0.
+
+    Also where D(n) is 0, in a group among others.
+    """
+    fits: dict[str, dict[str, Any]] = {
+        "lambda": {},
+        "lambda_plain": {"by": "plain"},
+        "lambda_unit_norm": {"unit": True},
+    }
+    found: dict[str, Scale | None] = {}
+    why = ""
+    for name, how in fits.items():
+        try:
+            found[name] = result.scale_fit(**how)
+        except InputError as error:
+            if not result.mean.all() and not among_others:
+                raise
+            found[name], why = None, why or str(error)
+    return found, why
+
+
+def _or_why(take: Callable[[], Any]) -> tuple[Any, str]:
+    """A number, or nothing and the reason why there is none."""
+    try:
+        return take(), ""
+    except InputError as error:
+        return None, str(error)
+
+
+def show(result: Result, norms: bool, among_others: bool = False) -> None:
+    """All that is said of one result; norms: also D of tokens of norm 1."""
+    exponent = exponent_of(result, among_others)
+    scales, unknown = lambdas_of(result, among_others)
+    _show_table(result, exponent, scales["lambda"])
+    for note in result.notes:
+        print(note)
+    if norms:
+        _show_norms(result, scales)
+    print(unknown or scales["lambda"])
+    for name, words in OTHER_LAMBDAS.items():
+        other = scales[name]
+        if other is not None:
+            off = f"off by at most {other.lack_of_fit:.1%}"
+            print(f"  {words}: {number(other.mean, other.standard_error)}, {off}")
+    reached = result.reached()
+    if result.counts is not None:
+        reaching = "1 pair that reaches"
+        if reached.replicates > 1:
+            reaching = f"{reached.replicates:,} pairs that reach"
+        print(
+            f"exponents are of the pairs that reach both n; lambda and n_balance of the {reaching} "
+            f"n = {reached.n[-1]}, the last that half of them do"
+        )
+    if len(reached.n) < 2:
+        print("exponents need at least 2 token counts, n_balance at least 3")
+    elif len(reached.n) < 3:
+        print("n_balance needs at least 3 token counts")
+    if reached.replicates < 2:
+        print("n_balance and errors need at least 2 pairs, or 3 pictures with --pairs all")
+    elif result.enough_for_balance and reached.mean.all():
+        from tokenspace.tokens.balance import said_of_grid
+
+        balance = result.n_balance()
+        print(balance)
+        if not balance.constant:
+            print(said_of_grid(result))
+
+
+def _show_table(result: Result, exponent: Exponent | None, scale: Scale | None) -> None:
+    """The table of `measure`; "-" where a quantity is not defined."""
+    import numpy as np
+
+    psis = ("psi_equal", "psi_within", "psi_cross", "psi_delta")
+    error = "± s.e."
+    names = ["D", error, "exponent", error, *psis, error, "lambda sqrt(Upsilon)"]
+    counts = [] if result.counts is None else ["pairs"]
+    title = f"{counted(result.replicates, 'pair')}, {result.reason}"
+    table = dense_table(title, ["n", *counts, *names])
+    upsilon, correlations = result.cosine_upsilon().mean, result.correlations or {}
+    for k, n in enumerate(result.n):
+        slope, slope_error = np.nan, np.nan
+        if exponent is not None and k:
+            slope, slope_error = exponent.mean[k - 1], exponent.standard_error[k - 1]
+        table.add_row(
+            str(n),
+            *([] if result.counts is None else [f"{result.counts[k]:,}"]),
+            f"{result.mean[k]:.6g}",
+            known(result.standard_error[k], ".2g"),
+            known(slope, ".4f"),
+            known(slope_error, ".2g"),
+            *(_at(correlations[name], k) for name in psis),
+            known(correlations["psi_delta"].standard_error[k], ".2g"),
+            "-" if scale is None else f"{scale.mean * np.sqrt(upsilon[k]):.6g}",
+        )
+    stdout().print(table)
+
+
+def _show_norms(result: Result, scales: dict[str, Scale | None]) -> None:
+    """D of tokens as they are and of norm 1, and how far each is off its lambda sqrt(Upsilon)."""
+    import numpy as np
+
+    error, off = "± s.e.", "off lambda sqrt(Upsilon)"
+    table = dense_table(
+        "D of the tokens as they are, and scaled to norm 1",
+        ["n", "D", error, off, "D, norm 1", error, off],
+    )
+    root = np.sqrt(np.maximum(result.cosine_upsilon().mean, 0.0))
+
+    def cells(found: Moments, scale: Scale | None, k: int) -> list[str]:
+        away = "-" if scale is None else f"{found.mean[k] / (scale.mean * root[k]) - 1:+.1%}"
+        return [f"{found.mean[k]:.6g}", known(found.standard_error[k], ".2g"), away]
+
+    for k, n in enumerate(result.n):
+        table.add_row(
+            str(n),
+            *cells(result.divergence, scales["lambda"], k),
+            *cells(result.unit_divergence, scales["lambda_unit_norm"], k),
+        )
+    stdout().print(table)
+
+
+def show_groups(found: list[Measured]) -> None:
+    """A line a group: what is known at the last n that half of the pairs reach."""
+    from tokenspace.tokens.balance import NOT_CONSTANT
+
+    error, psis = "± s.e.", ("psi_equal", "psi_within", "psi_cross")
+    balances = ("n_balance", "95 % interval")
+    table = dense_table(
+        "Groups of tokens, at the largest n that half of the pairs reach",
+        ["group", "pairs", "n", "D", error, "exponent", error, *psis, *balances, "lambda"],
+        left=1,
+    )
+    varies = False
+    for m in found:
+        r = m.result.reached()
+        slope, _ = _or_why(r.local_exponent)
+        balance, _ = _or_why(r.n_balance)
+        scale, _ = _or_why(r.scale_fit)
+        psi = r.correlations or {}
+        varies |= balance is not None and not balance.constant
+        table.add_row(
+            shown(m.name),
+            f"{r.replicates:,}",
+            str(r.n[-1]),
+            f"{r.mean[-1]:.5g}",
+            known(r.standard_error[-1], ".2g"),
+            *(
+                ("-", "-")
+                if slope is None
+                else (known(slope.mean[-1], ".3f"), known(slope.standard_error[-1], ".2g"))
+            ),
+            *(_at(psi[k], -1) for k in psis),
+            "-"
+            if balance is None
+            else known(balance.mean, ".4g") + ("" if balance.constant else NOT_CONSTANT),
+            "-" if balance is None else " to ".join(known(end, ".3g") for end in balance.interval),
+            "-" if scale is None else f"{scale.mean:.5g}",
+        )
+    stdout().print(table)
+    if varies:
+        print(
+            f"{NOT_CONSTANT} correlations are not constant, so n_balance depends on the token "
+            "counts; --only NAME says how far"
+        )
+
+
+def _at(psi: Estimate, k: int) -> str:
+    return _to_error(float(psi.mean[k]), float(psi.standard_error[k]))
+
+
+def _to_error(value: float, error: float) -> str:
+    """As many decimals as two digits of the error have; six digits where it is not known."""
+    import math
+
+    if not (math.isfinite(value) and math.isfinite(error) and error > 0):
+        return known(value, ".6g")
+    return f"{value:.{min(max(1 - math.floor(math.log10(error)), 0), MOST_DECIMALS)}f}"

@@ -1,0 +1,44 @@
+"""`fit`: laws of curves in a CSV file."""
+
+import json
+
+import pytest
+from commands import call
+
+
+def test_fit(capfd, write, tmp_path):
+    csv = write("model,vision_tokens,score\na,1,2\na,4,4\na,16,8\na,64,16.1\n", "c.csv")
+    status, out, _ = call(capfd, "fit", csv, "--json")
+    (curve,) = json.loads(out)["fits"]
+    assert status == 0 and curve["laws"]["power"]["parameters"]["alpha"] == pytest.approx(
+        -0.5, abs=0.01
+    )
+    few = call(capfd, "fit", write("n,score\n1,2\n4,5\n9,7\n", "few.csv"))
+    assert (
+        few[0] == 0 and few[1].count("no curve has enough points") == 3 and "prefer l" not in few[1]
+    )
+    sizes = "".join(
+        f"{m},{b},{n},{k + n},{size}\n"
+        for k, (m, b, size) in enumerate((("s", "x", 1e9), ("l", "y", 7e9)))
+        for n in (1, 4, 16)
+    )
+    csv = write("model,benchmark,n,score,model_size\n" + sizes, "sizes.csv")
+    assert call(capfd, "fit", csv, "--law", "power")[0] == 0  # no benchmark has both sizes
+    csv = write("model,benchmark,n,score,model_size\n" + sizes.replace(",y,", ",x,"), "sizes.csv")
+    found = json.loads(call(capfd, "fit", csv, "--law", "power", "--json")[1])
+    (one,) = found["sizes"]
+    assert len(found["fits"]) == 2 and one["benchmark"] == "x" and one["points"] == 6
+    assert set(one["parameters"]) == {"limit", "A", "b", "g"}
+    flat = write("n,score\n16,50\n32,50\n64,50\n128,50\n256,50\n", "flat.csv")
+    out = call(capfd, "fit", flat, "--law", "power")[1]
+    assert "0.000000" in out and "-0.000000" not in out
+    assert "0 to 0" in out and "alpha = 0 (0 to 0)" in out
+    for text, words in (
+        ("a,b\n1,2\n", "needs columns"),
+        ("n,score\n1,x\n", "line 2"),
+        ("n,score,Score\n1,2,3\n2,3,4\n", "bad.csv: column 'Score' would name curves"),
+        ("n,score,seed\n1,2,3\n2,3,4\n4,3,5\n", "what names a curve here: seed"),
+    ):
+        status, _, err = call(capfd, "fit", write(text, "bad.csv"))
+        assert status == 2 and words in err
+    assert call(capfd, "fit", tmp_path / "none.csv")[0] == 2
