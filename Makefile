@@ -40,9 +40,7 @@ test: install
 test-slow: install
 	$(BIN)/python $(TESTS) -m slow
 
-# One run: what a worker has loaded, compiled and prepared for quick tests serves the slow ones.
-test-all: install
-	$(BIN)/python $(TESTS)
+test-all: test test-slow
 
 test-oldest: install-oldest
 	$(OLDEST)/bin/python $(TESTS) -m "not slow and not once"
