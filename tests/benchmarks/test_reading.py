@@ -18,7 +18,10 @@ def test_arrays_begin_where_it_is_said(offset):
 
 def test_contestants_do_what_they_are_called():
     a, b = np.random.default_rng(0).standard_normal((2, 64, reading.DIM), dtype=np.float32)
-    calls = reading.contestants(a, b)
+    target = np.zeros_like(a)
+    calls = reading.contestants(a, b, target)
+    calls["copy"]()
+    np.testing.assert_array_equal(target, a)
     assert calls["D(n)"]()[1] == {} and len(calls["D(n) and psi's"]()[1]) == 4
     took = reading.race({"none": lambda: None, "some": lambda: sum(range(100_000))}, 3)
     assert took["some"] > 10 * took["none"]

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from folders import CONFIG
 from processes import COMMAND, call, environment, start, sweep_file
 
 import tokenspace as ts
 from tokenspace.errors import InputError
+from tokenspace.experiments import results
 from tokenspace.experiments.results import load_point
 from tokenspace.experiments.store import (
     begin,
@@ -205,6 +207,21 @@ def test_all_damaged_files_of_a_sweep_are_named(tmp_path):
     first, second, third, _ = sorted(folder.glob("points/*.npz"))
     first.write_bytes(b"")
     second.write_bytes(third.read_bytes())  # sound, but of another experiment
-    with pytest.raises(InputError, match="1 more file of it is damaged as well") as told:
+    with pytest.raises(InputError, match="1 more file of it cannot be used either") as told:
         ts.run_sweep(config, folder)
     assert first.name in str(told.value) and second.name in str(told.value)
+
+
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), MemoryError("no room")])
+def test_what_cannot_be_read_now_is_not_said_to_be_damaged(tmp_path, monkeypatch, error):
+    ts.run_sweep(CONFIG, tmp_path)
+
+    def fails(*_):
+        raise error
+
+    monkeypatch.setattr(results, "read_bytes", fails)
+    with pytest.raises(
+        InputError, match=r"cannot be read now .*; its contents may be sound"
+    ) as told:
+        ts.run_sweep(CONFIG, tmp_path)
+    assert "delete" not in str(told.value)

@@ -107,6 +107,10 @@ def made_here(path: Path) -> bool:
 def _told(path: Path) -> Iterator[None]:
     try:
         yield
+    except (OSError, MemoryError) as error:
+        raise InputError(
+            f"{path}: cannot be read now ({error}); its contents may be sound, so keep it"
+        ) from None
     except Exception as error:
         raise InputError(
             f"{path}: not a complete result file ({error}); delete it and run the sweep again, "

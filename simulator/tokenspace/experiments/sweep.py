@@ -133,8 +133,8 @@ def _missing(
         some = ", ".join(others[:SHOWN]) + (", ..." if len(others) > SHOWN else "")
         more = ""
         if others:
-            count = counted(len(others), "more file of it is", "more files of it are")
-            more = f"\n{count} damaged as well: {some}"
+            count = counted(len(others), "more file of it cannot", "more files of it cannot")
+            more = f"\n{count} be used either: {some}"
         problem = InputError(f"{damaged[first]}{more}")
     if hosts.any_host(problem is not None):
         raise problem or InputError(f"{folder}: process 0 cannot use it; see its message")
