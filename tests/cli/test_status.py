@@ -10,7 +10,7 @@ from folders import CONFIG
 import tokenspace as ts
 from tokenspace.experiments.config import points_of
 from tokenspace.experiments.presence import BEAT, SILENT, at_work
-from tokenspace.experiments.status import status_of
+from tokenspace.experiments.status import _rate, status_of
 
 SWEPT = CONFIG | {"features": {"model": "isotropic", "dim": {"sweep": list(range(1, 9))}}}
 NOW = 1e9
@@ -45,6 +45,18 @@ def test_an_interruption_does_not_slow_the_rate(folder):
     for k, key in enumerate(keys):
         os.utime(folder / "points" / f"{key}.npz", (NOW, NOW - 90_000 + k))
     np.testing.assert_allclose(status_of(folder, NOW).rate, 0.1)
+
+
+@pytest.mark.parametrize("every", [3.0, 60.0, 150.0])
+@pytest.mark.parametrize("together", [1, 64, 128, 512])
+def test_points_that_come_in_groups_come_at_the_rate_of_groups(together, every):
+    """A device writes a group of points at once: 2 ms from file to file, then nothing."""
+    group = 2e-3 * np.arange(together)
+    times = NOW + np.concatenate([k * every + group for k in range(300)])
+    assert _rate(times[:together]) is None
+    assert _rate(times) == pytest.approx(together / every, rel=0.01)
+    later = np.concatenate([times - 1e5, times])  # interrupted for a day
+    assert _rate(later) == pytest.approx(together / every, rel=0.01)
 
 
 def test_files_that_vanish_meanwhile_are_not_there(folder, monkeypatch):

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 
@@ -97,6 +98,31 @@ def test_a_run_says_how_it_ended(tmp_path, error, how):
             raise error
     end = last_end(tmp_path, clock(tmp_path) + 100)
     assert (end.how, end.points, end.process) == (how, 5, os.getpid()) and 90 < end.ago < 200
+    os.utime(tmp_path / "runs" / presence.LAST, (NOW, NOW))
+    assert last_end(tmp_path, NOW + 7).ago == pytest.approx(7)
+
+
+def test_no_other_file_is_touched_when_a_run_is_over(tmp_path, monkeypatch):
+    """Its thread may be at a touch just then, by the number of a file that is another's next."""
+    begun, touch = threading.Event(), os.utime
+
+    def slow(record, *times):
+        begun.set()
+        time.sleep(0.1)
+        touch(record, *times)
+
+    monkeypatch.setattr(presence, "BEAT", 0.001)
+    monkeypatch.setattr(os, "utime", slow)
+    monkeypatch.setattr(os, "supports_fd", {slow})
+    before = {t.ident for t in threading.enumerate()}
+    with at_work(tmp_path, 1):
+        assert begun.wait(10)
+        monkeypatch.setattr(presence, "BEAT", 10)
+    with (tmp_path / "other").open("w") as other:
+        touch(tmp_path / "other", (NOW, NOW))
+        time.sleep(0.3)
+        assert os.fstat(other.fileno()).st_mtime == NOW
+    assert {t.ident for t in threading.enumerate()} <= before
 
 
 def test_the_clock_is_that_of_the_files(tmp_path, monkeypatch):
@@ -149,9 +175,16 @@ def test_the_next_run_removes_what_is_forgotten_elsewhere(tmp_path):
 ORPHAN = """
 import multiprocessing, time
 from tokenspace.experiments import pool
+def work(ready):
+    pool._start(None, (), [set()])
+    ready.set()
+    time.sleep(600)
 if __name__ == "__main__":
-    worker = multiprocessing.get_context("spawn").Process(target=pool._end_with_parent)
+    spawn = multiprocessing.get_context("spawn")
+    ready = spawn.Event()
+    worker = spawn.Process(target=work, args=(ready,))
     worker.start()
+    ready.wait()
     print(worker.pid, flush=True)
     time.sleep(600)
 """

@@ -80,9 +80,10 @@ def at_work(folder: Path, points: int) -> Iterator[None]:
     about = {"host": socket.gethostname(), "process": os.getpid()}
     how, done = "failed", threading.Event()
     handle, path = _record(runs, about)
+    touched = handle if os.utime in os.supports_fd else path
+    beat = threading.Thread(target=_beat, args=(touched, done), daemon=True)
     if handle is not None:
-        touched = handle if os.utime in os.supports_fd else path
-        threading.Thread(target=_beat, args=(touched, done), daemon=True).start()
+        beat.start()
     try:
         yield
         how = "finished"
@@ -96,7 +97,9 @@ def at_work(folder: Path, points: int) -> Iterator[None]:
                 end = json.dumps(about | {"how": how, "points": points})
                 write_atomically(runs / LAST, end.encode())
             discard(path)
-            os.close(handle)
+            beat.join(BEAT)
+            if not beat.is_alive():  # else it may touch whatever file has this number next
+                os.close(handle)
 
 
 def _runs(folder: Path) -> Path:

@@ -16,8 +16,11 @@ from tokenspace.experiments.presence import End, Worker, clock, last_end, worker
 from tokenspace.experiments.store import read_sweep
 from tokenspace.files import require_no_link
 
-RECENT = 100  # finished points that the present rate is taken from
-PAUSE = 10.0  # times the usual time between two points: the sweep was interrupted
+# The present rate is taken from so many finished points and seconds, whichever reaches further back.
+RECENT, RECENTLY = 100, 60.0
+TOGETHER = 1.0  # seconds: files of a group of points come closer than that, one after the other
+EARLY = 5.0  # seconds: all that is finished may be one group, whose begin is not known
+PAUSE = 10.0  # times the usual time between two points or groups: the sweep was interrupted
 SHORTEST_PAUSE = 120.0  # seconds
 
 
@@ -110,12 +113,23 @@ def _written(folder: Path) -> dict[str, float]:
 
 
 def _rate(times: np.ndarray) -> float | None:
-    """Points a second over the last of them, since nobody was at work."""
-    last = times[-RECENT:]
-    gaps = np.diff(last)
+    """Points a second, of points that were finished at these times, since nobody was at work.
+
+    Points that come in groups count from the end of one group to the end of another.
+    """
+    gaps = np.diff(times)
     if len(gaps):
-        pauses = np.flatnonzero(gaps > max(SHORTEST_PAUSE, PAUSE * float(np.median(gaps))))
-        last = last[pauses[-1] + 1 :] if len(pauses) else last
-    if len(last) < 2 or last[-1] <= last[0]:
+        apart = gaps[gaps > TOGETHER]
+        usual = float(np.median(apart if len(apart) > 2 else gaps))
+        pauses = np.flatnonzero(gaps > max(SHORTEST_PAUSE, PAUSE * usual))
+        times = times[pauses[-1] + 1 :] if len(pauses) else times
+    if not len(times) or times[-1] - times[0] <= EARLY:
         return None
-    return (len(last) - 1) / float(last[-1] - last[0])
+    begin = max(min(times[-RECENT:][0], times[-1] - RECENTLY), times[0])
+    first = int(np.searchsorted(times, begin, "right")) - 1
+    ends = np.flatnonzero(np.diff(times) > TOGETHER)
+    if len(ends):
+        nearest = int(ends[np.argmin(np.abs(times[ends] - begin))])
+        if abs(times[nearest] - begin) <= (times[-1] - begin) / 2:
+            first = nearest
+    return (len(times) - 1 - first) / float(times[-1] - times[first])
