@@ -127,6 +127,7 @@ def test_without_other_columns_there_is_one_curve(tmp_path):
         (b"n,score\n1,\xff\n", "it is no UTF-8 text (invalid start byte); save it as UTF-8"),
         ("m;n;score\na;1;2,5\n", "cells are separated by ';'; save it with commas between cells"),
         ("n\tscore\n1\t2\n", "cells are separated by '\\t'"),
+        ("m,n,vision_tokens,score\na,9,1,2\n", "has both vision_tokens and n; leave one of them"),
         ("n,score,score\n1,2,3\n", "two columns are named 'score'; leave one of them out"),
         ("n,score\n1,2\n-4,3\n", "line 3: n = '-4' is not allowed; it must be finite and > 0"),
         ("n,score\n\n1,2\n0,3\n", "line 4: n = '0' is not allowed; it must be finite and > 0; a"),

@@ -65,6 +65,11 @@ def read_table(source: Path) -> tuple[pd.DataFrame, str, int]:
         )
     if not isinstance(table.index, pd.RangeIndex):  # pandas took the first cells for names of rows
         raise InputError(f"{source}: its rows have more cells than its header has columns")
+    if all(c in table for c in COUNTS):
+        raise InputError(
+            f"{source}: has both vision_tokens and n; leave one of them out, or rename it if it is "
+            "not how many tokens there are"
+        )
     count = next((c for c in COUNTS if c in table), None)
     if count is None or "score" not in table:
         raise InputError(
