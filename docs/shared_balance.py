@@ -136,7 +136,7 @@ def drawn_set(
     profile = deviance(drawn)
     best = float(drawn.grid[profile.argmin()])
     noise = Noise.of(drawn, best)
-    more = noise.draw(kind, np.random.default_rng(seed), runs, drawn.weight, drawn.n)
+    more = noise.draw(kind, np.random.default_rng(seed), runs, drawn.weight)
     reached = deviance(drawn, drawn.fitted(drawn.grid[place]) + more)[:, place]
     limit = upper(reached, 0.95) * few_counts(kind, len(drawn.names), len(drawn.n), 0.95)
     null = drawn_ratios(drawn, drawn.fitted(best), noise, kind, runs, seed)[2]

@@ -168,7 +168,7 @@ def test_noise_of_blocks_keeps_the_correlation_of_curves():
     ]
     assert 4.5 < np.mean(found) <= 6
     for kind, least, most in (("blocks", 0.8, 1.0), ("independent", -0.05, 0.05)):
-        drawn = noise.draw(kind, np.random.default_rng(0), 2000, family.weight, family.n)
+        drawn = noise.draw(kind, np.random.default_rng(0), 2000, family.weight)
         r = np.corrcoef(drawn[:, 0].ravel(), drawn[:, 1].ravel())[0, 1]
         assert least < r < most
         spread = drawn.std(axis=(0, 2)) / noise.deviations
@@ -197,7 +197,7 @@ def test_noise_is_that_of_least_squares_and_of_the_weights():
         assert noise.deviations[k] == pytest.approx(size)
     runs = 4000
     alone, whole = (
-        family.root * noise.draw(kind, np.random.default_rng(0), runs, family.weight, family.n)
+        family.root * noise.draw(kind, np.random.default_rng(0), runs, family.weight)
         for kind in KINDS
     )
     for k, have in enumerate(family.present):

@@ -62,9 +62,7 @@ def test_limits_are_those_of_a_deviance_at_a_time():
     for kind in KINDS:
         found = limits(family, noise, kind, 0.9, 30, 3, 40)
         rng = np.random.default_rng(3)
-        scatter = np.concatenate(
-            [noise.draw(kind, rng, k, family.weight, family.n) for k in (25, 5)]
-        )
+        scatter = np.concatenate([noise.draw(kind, rng, k, family.weight) for k in (25, 5)])
         for place in (0, 40, 80):
             drawn = deviance(family, family.fitted(family.grid[place]) + scatter)[:, place]
             want = upper(drawn, 0.9) * few_counts(kind, len(given), 9, 0.9)
@@ -97,7 +95,7 @@ def test_several_scores_at_one_n_are_one_count():
     noise = Noise.of(family, 60.0)
     found = limits(family, noise, "blocks", 0.9, 30, 3, 40)
     rng = np.random.default_rng(3)
-    parts = [noise.draw("blocks", rng, k, family.weight, family.n) for k in (25, 5)]
+    parts = [noise.draw("blocks", rng, k, family.weight) for k in (25, 5)]
     drawn = deviance(family, family.fitted(family.grid[40]) + np.concatenate(parts))[:, 40]
     assert found[40] == pytest.approx(upper(drawn, 0.9) * few_counts("blocks", 4, 10, 0.9))
 

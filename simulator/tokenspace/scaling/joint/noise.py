@@ -50,14 +50,21 @@ class Noise:
         return cls(np.sqrt(squares / (family.counts - 2)), columns, family.present, family.n)
 
     def draw(
-        self, kind: str, rng: np.random.Generator, runs: int, weight: np.ndarray, n: np.ndarray
+        self,
+        kind: str,
+        rng: np.random.Generator,
+        runs: int,
+        weight: np.ndarray,
+        n: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Noise of log S of scores of these weights (K, m) at n (m,) ascending, (runs, K, m).
+        """Noise of log S of scores of these weights (K, m), shape (runs, K, m).
 
-        In blocks, a cell in which a curve has no score is drawn as if independent.
+        They stand at n, (m,) ascending, those of the residuals by default. In blocks, a cell in
+        which a curve has no score is drawn as if independent.
         """
         size = np.sqrt(np.where(weight > 0, weight, 1.0))
-        counts = len(n)
+        counts = weight.shape[1]
+        n = self.n if n is None else n
         normal = rng.standard_normal((runs, len(self.deviations), counts))
         normal *= self.deviations[:, None]
         if kind == INDEPENDENT:

@@ -52,7 +52,7 @@ def drawn_ratios(
     """The three ratios of curves drawn about `truth`, log S (K, m): (3, runs)."""
     rng = np.random.default_rng(seed)
     found = [
-        ratios(family, truth + noise.draw(kind, rng, now, family.weight, family.n))
+        ratios(family, truth + noise.draw(kind, rng, now, family.weight))
         for now in parts(runs, family.on_grid.shape[0] * len(family.names))
     ]
     return np.concatenate(found, axis=-1)
@@ -89,8 +89,7 @@ def limits(
     rng = np.random.default_rng(seed)
     drawn = []
     for now in parts(runs, axes.shape[0] * size):
-        # the same for all: limits are smooth
-        scatter = noise.draw(kind, rng, now, family.weight, family.n)
+        scatter = noise.draw(kind, rng, now, family.weight)  # the same for all: limits are smooth
         scatter = np.moveaxis(family.less_mean(scatter), 1, 0)  # (K, runs, m)
         along = scatter @ axes
         own = (scatter * scatter).sum(-1)
