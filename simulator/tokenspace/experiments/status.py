@@ -16,7 +16,7 @@ from tokenspace.experiments.presence import End, Worker, clock, last_end, worker
 from tokenspace.experiments.store import read_sweep
 from tokenspace.files import require_no_link
 
-# The present rate is taken from so many finished points and seconds, whichever reaches further back.
+# The present rate is of so many finished points and seconds, whichever reaches further back.
 RECENT, RECENTLY = 100, 60.0
 TOGETHER = 1.0  # seconds: files of a group of points come closer than that, one after the other
 EARLY = 5.0  # seconds: all that is finished may be one group, whose begin is not known
