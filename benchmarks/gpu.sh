@@ -48,8 +48,8 @@ if [ -z "$quick" ] && ! timeout 60 "$python" -c \
   echo "JAX sees no accelerator: nothing to measure (QUICK=1 tries this script without one)" >&2
   exit 2
 fi
-step doctor 40 "$python" -m tokenspace doctor
-step tests 150 "$python" -m pytest tests -m gpu -p no:cacheprovider
+step doctor 60 "$python" -m tokenspace doctor
+step tests 150 "$python" -m pytest tests/kernels -m gpu -p no:cacheprovider
 step benchmarks 300 "$python" -m tokenspace bench --no-memory --out "$out" $quick
 step "random numbers" 60 "$python" -m tokenspace_benchmarks.random_quality "${DRAWS:-1000000000}" "$out"
 if ((${#failed[@]})); then

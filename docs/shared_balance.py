@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cache
 from itertools import product
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import numpy as np
 import tokenspace as ts
 from tokenspace.scaling.curves import Curve, read_curves
 from tokenspace.scaling.joint.family import Family, abscissa
+from tokenspace.scaling.joint.fit import LEAST_RUNS, SURE, JointFit
 from tokenspace.scaling.joint.forecast import skill
 from tokenspace.scaling.joint.noise import KINDS, Noise
 from tokenspace.scaling.joint.per_model import Row, by_model, study
@@ -34,6 +34,7 @@ from tokenspace.scaling.laws import known_laws
 from tokenspace.scaling.plan import plan_curves, smallest
 from tokenspace.scaling.predict import predict_scores
 
+RUNS = 9_999  # draws of the table of fits
 PAGE = Path(__file__).with_suffix(".md")
 N = np.array([1.0, 8, 16, 32, 64, 128, 256, 384, 512, 768])
 SHORT = {"vision_question_queries": "with question", "vision_queries_ft": "without question"}
@@ -44,6 +45,7 @@ LAWS = {
     "crossover": (30.0, 0.2, 60.0),
     "saturating": (70.0, 0.5, 0.2),
     "offset": (20.0, 0.5, 0.3),
+    "broken": (20.0, -0.3, -0.05, 32.0),
 }
 
 
@@ -67,6 +69,12 @@ def words(intervals: list[tuple[float, float]]) -> str:
     return ", ".join(said) or "nothing"
 
 
+def drawn_words(fit: JointFit) -> str:
+    """What the set of blocks excludes, and at least and at most where the draws leave it open."""
+    said, least, most = (words(fit.excluded("blocks", by)) for by in (0.0, SURE, -SURE))
+    return said if least == most else f"{said} ({least}; {most})"
+
+
 def fits(rows: list[Row]) -> list[str]:
     lines = []
     for row in rows:
@@ -78,9 +86,9 @@ def fits(rows: list[Row]) -> list[str]:
                 row.points,
                 f"{fit.n_balance:.3g}" if fit.crossover else "none",
                 words(fit.excluded("independent")),
-                words(fit.excluded("blocks")),
+                drawn_words(fit),
                 *(
-                    f"{t.statistic:.1f} ({t.p['independent']:.3f}, {t.p['blocks']:.3f})"
+                    f"{t.statistic:.1f} ({t.p['independent']:.2g}, {t.p['blocks']:.2g})"
                     for t in (need, sharing, shape)
                 ),
                 f"{fit.against} of {row.curves}",
@@ -292,10 +300,9 @@ def coverage_of_plans(runs: int, seed: int = 3) -> list[str]:
 def parts(runs: int) -> dict[str, Callable[[], list[str]]]:
     """Mark in the page -> what makes the table there."""
     curves = read_curves()
-    rows = cache(lambda: study(curves))
     return {
-        "fits": lambda: fits(rows()),
-        "forecasts": lambda: forecasts(rows()),
+        "fits": lambda: fits(study(curves, runs=RUNS)),
+        "forecasts": lambda: forecasts(study(curves, runs=LEAST_RUNS)),
         "power": lambda: powers(curves),
         "sets": lambda: coverage_of_sets(curves, runs // 2),
         "errors": lambda: coverage_with_errors(runs // 2),

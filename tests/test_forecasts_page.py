@@ -31,7 +31,7 @@ def test_tables_of_the_papers_curves(paper):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("source", ["published", "later"])
+@pytest.mark.parametrize("source", ["published", "later", "latest"])
 def test_tables_of_other_papers_curves(source):
     found = forecasts.outcomes(source)
     for made in (

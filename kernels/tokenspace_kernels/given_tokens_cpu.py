@@ -24,11 +24,12 @@ from tokenspace_kernels.given_tokens_loops import (
     in_segments,
     measure_short,
     sum_pieces,
+    sums_of,
 )
 
 LONGEST_PIECE = 512  # tokens: their float32 sums round by about 1e-6
 PART = 1024  # rows that are near each other in memory while those of one segment are added up
-TURN = 4  # parts that threads share
+TURN = 16  # parts that threads share
 VALUES = 1 << 24  # of a branch in a turn, at most
 BUFFER_BYTES = 1 << 24  # for the sums of pieces that await their turn, and for those of segments
 SHARE = 1 << 19  # bytes of a branch below which a thread costs more than it saves
@@ -54,7 +55,7 @@ def measure_long(
     in_segments(positions, ends, segments)
     rows, pieces = np.empty(turn, np.int64), np.empty((3, turn), np.int64)
     at_once = max(1, BUFFER_BYTES // (12 * dim))
-    sums, equal = np.empty((min(at_once, turn), 3, dim), np.float32), np.zeros(turn)
+    equal = np.zeros(turn)
     running, products, cosines = np.zeros((3, dim)), np.zeros((len(ends), 4)), np.zeros(len(ends))
     for begin in range(0, len(ends), most):
         end = min(begin + most, len(ends))
@@ -65,6 +66,7 @@ def measure_long(
             if not count:
                 continue
             x, y = _sequences(a[start : start + turn], b[start : start + turn])
+            sums = sums_of(min(at_once, count), dim)
             for k in range(0, count, at_once):
                 now = pieces[:, k : min(k + at_once, count)]
 
@@ -124,7 +126,7 @@ def measure(
             own = positions[k if len(positions) > 1 else 0]
             products[k], cosines[k] = measure_long(a[k], b[k], own, ends, cut, psi, team, between)
 
-    at_grid = (*np.moveaxis(products, 2, 0), np.cumsum(cosines, axis=1))
+    at_grid = (*products.transpose(2, 0, 1), cosines.cumsum(axis=1))
     reports = Reports(*(x.reshape(*lead, len(ends)) for x in at_grid))
     d = np.sqrt(reports.squared_divergence).astype(np.float32)
     if not psi:
@@ -138,10 +140,10 @@ def _sequences(*both: np.ndarray) -> list[np.ndarray]:
     Never writable, whatever they were: Numba would compile both kinds.
     """
     alike = both[0].dtype == both[1].dtype and both[0].dtype.isnative
-    read = both if alike and both[0].dtype.name in AS_NUMBA else (_float32(h) for h in both)
+    kind = AS_NUMBA.get(both[0].dtype.name) if alike else None
     out = []
-    for h in map(np.ascontiguousarray, read):
-        h = h.view(AS_NUMBA[h.dtype.name])
+    for h in both:
+        h = np.ascontiguousarray(h if kind else _float32(h)).view(kind or np.float32)
         h.flags.writeable = False
         out.append(h)
     return out

@@ -1,8 +1,12 @@
 """Loops over given tokens that Numba compiles: D(n) and the sums behind the realised psi's.
 
-Four tokens of each branch are in the fastest cache when their norms are known and their unit
-vectors are added, so memory is read once. Numbers of 16 bits are converted where they are used,
-twice: that is cheaper than a copy.
+A token of each branch is in the fastest cache when its norm is known and its unit vector is added,
+so memory is read once. Numbers of 16 bits are converted where they are used, twice: that is cheaper
+than a copy.
+
+Both sweeps have vectors of their own. Tokens of NumPy begin 16 bytes after a line of the cache:
+shorter vectors lie across two lines less often while memory is waited for. Unit vectors are added
+to sums that begin with a line, and as many are read before one is written as there are registers.
 
 D(n) asks which tokens are among the first n, not in what order: each token is added to the sums of
 its segment, the tokens between two points of the grid. So tokens in any order are read as they lie.
@@ -13,66 +17,33 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import binding, ir
 from numba import types
-from numba.extending import intrinsic, overload
+from numba.extending import overload
 
 from tokenspace_kernels.given_tokens import LEAST_SQUARE
-from tokenspace_kernels.machine_code import OPTIONS, compiled
+from tokenspace_kernels.machine_code import OPTIONS, compiled, inlined
+from tokenspace_kernels.scratch_loops import LINE
+from tokenspace_kernels.vectors import (
+    as_float32,
+    filler,
+    loader,
+    minus,
+    plus,
+    store,
+    times,
+    total,
+)
 
-u32, f32 = np.uint32, np.float32
-
-
-@intrinsic
-def float16_by_instruction(typing: Any, bits: Any) -> Any:
-    """The float32 of a float16 by the processor's own instruction, or what stands for it."""
-
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        half = builder.bitcast(arguments[0], ir.HalfType())
-        return builder.fpext(half, ir.FloatType())
-
-    return types.float32(types.int16), code
-
-
-def float16_by_integers(x: Any) -> Any:
-    """Exponent and mantissa moved into place, then the bias of the exponent made good."""
-    half = u32(x)
-    special = u32(0x7F800000) if half & u32(0x7C00) == u32(0x7C00) else u32(0)
-    sign = u32((half & u32(0x8000)) << u32(16))
-    bits = u32(sign | u32((half & u32(0x7FFF)) << u32(13)) | special)
-    return bits.view(f32) * f32(2.0**112)
-
-
-def float16(x: Any) -> Any:
-    return float16_by_instruction(x)  # type: ignore[call-arg]
-
-
-def bfloat16(x: Any) -> Any:
-    return u32(u32(x) << u32(16)).view(f32)
-
-
-def float32(x: Any) -> Any:
-    return x
-
+f32, place = np.float32, np.uintp
 
 # How the formats travel: Numba knows no bfloat16 and no float16, and their bits tell them apart.
 AS_NUMBA = {"float32": np.float32, "bfloat16": np.uint16, "float16": np.int16}
-HAS_INSTRUCTION = binding.get_host_cpu_features().get("f16c", False)
-CONVERSIONS = {
-    types.float32: float32,
-    types.uint16: bfloat16,
-    types.int16: float16 if HAS_INSTRUCTION else float16_by_integers,
-}
+WIDTHS = {types.float32: 8, types.uint16: 32, types.int16: 32}  # of norms; found by trying
+PAGE = 1024  # float32 numbers
+ADDED = 64  # features that are added to sums at once
 
-
-def as_float32(x: Any) -> Any:
-    """A number of a token as float32; Numba takes one of the functions above, by its type."""
-    raise NotImplementedError("only for code that Numba compiles")
-
-
-@overload(as_float32, jit_options=OPTIONS)
-def _conversion(x: Any) -> Any:
-    return CONVERSIONS[x]
+load, fill, width = loader(ADDED), filler(ADDED), place(ADDED)
+zero = place(0)
 
 
 @compiled
@@ -123,87 +94,126 @@ def cut_rows(
     return count
 
 
-@compiled
-def add_differences(a: Any, b: Any, rows: Any, total: Any) -> None:
-    """total (d,) += a - b of the tokens in these rows."""
-    for t in rows:
-        for k in range(total.size):
-            total[k] += as_float32(a[t, k]) - as_float32(b[t, k])
+@inlined
+def add_difference(a: Any, b: Any, t: Any, sums: Any) -> None:
+    """Difference a - b of the tokens in row t, to sums (1 or more, d or more)."""
+    dim = place(a.shape[1])
+    end = dim // width * width
+    for k in range(zero, end, width):
+        store(sums, zero, k, plus(load(sums, zero, k), minus(load(a, t, k), load(b, t, k))))
+    for k in range(end, dim):
+        sums[zero, k] += as_float32(a[t, k]) - as_float32(b[t, k])
 
 
-@compiled
+def products_by(numbers: int) -> Any:
+    """The loop that takes the products of two tokens, two vectors of so many features at a time."""
+    load, fill, width = loader(numbers), filler(numbers), place(numbers)
+
+    def added(a: Any, b: Any, t: Any, k: Any, aa: Any, bb: Any, ab: Any) -> Any:
+        x, y = load(a, t, k), load(b, t, k)
+        return plus(aa, times(x, x)), plus(bb, times(y, y)), plus(ab, times(x, y))
+
+    added = inlined(added)
+
+    def products(a: Any, b: Any, t: Any) -> Any:
+        dim = place(a.shape[1])
+        end = dim // (width + width) * (width + width)
+        even = odd = fill(f32(0)), fill(f32(0)), fill(f32(0))
+        for k in range(zero, end, width + width):
+            even, odd = added(a, b, t, k, *even), added(a, b, t, k + width, *odd)
+        aa = total(plus(even[0], odd[0]))
+        bb = total(plus(even[1], odd[1]))
+        ab = total(plus(even[2], odd[2]))
+        for k in range(end, dim):
+            u, v = as_float32(a[t, k]), as_float32(b[t, k])
+            aa, bb, ab = aa + u * u, bb + v * v, ab + u * v
+        return aa, bb, ab
+
+    return products
+
+
+def products(a: Any, b: Any, t: Any) -> Any:
+    """Squared norms and product of the tokens in row t; Numba takes the loop of their format."""
+    raise NotImplementedError("only for code that Numba compiles")
+
+
+@overload(products, jit_options=OPTIONS | {"forceinline": True})
+def _products(a: Any, b: Any, t: Any) -> Any:
+    return products_by(WIDTHS[a.dtype])
+
+
+@inlined
 def inverse(square: Any) -> Any:
     """One over the root; NaN where the square left its range: nothing is wrong in silence."""
-    return 1 / np.sqrt(square) if LEAST_SQUARE <= square < np.inf else np.nan
+    return f32(1) / np.sqrt(square) if LEAST_SQUARE <= square < np.inf else f32(np.nan)
+
+
+@inlined
+def add_units(a: Any, b: Any, t: Any, sums: Any) -> Any:
+    """Difference and unit vectors of the tokens in row t, to sums (3, d or more); their cosine."""
+    square_a, square_b, product = products(a, b, t)
+    p, q = inverse(square_a), inverse(square_b)
+    ps, qs = fill(p), fill(q)
+    one, two, dim = place(1), place(2), place(a.shape[1])
+    end = dim // width * width
+    for k in range(zero, end, width):
+        x, y = load(a, t, k), load(b, t, k)
+        difference = plus(load(sums, zero, k), minus(x, y))
+        unit_a = plus(load(sums, one, k), times(ps, x))
+        unit_b = plus(load(sums, two, k), times(qs, y))
+        store(sums, zero, k, difference)
+        store(sums, one, k, unit_a)
+        store(sums, two, k, unit_b)
+    for k in range(end, dim):
+        u, v = as_float32(a[t, k]), as_float32(b[t, k])
+        sums[zero, k] += u - v
+        sums[one, k] += p * u
+        sums[two, k] += q * v
+    return product * p * q
 
 
 @compiled
-def cosine(a: Any, b: Any, t: int, token: int, scale: Any) -> Any:
-    """Of the tokens in row t of A and B; their inverse norms go to scale[:, token]."""
-    aa = bb = ab = f32(0)
-    for k in range(a.shape[1]):
-        x, y = as_float32(a[t, k]), as_float32(b[t, k])
-        aa, bb, ab = aa + x * x, bb + y * y, ab + x * y
-    scale[0, token], scale[1, token] = inverse(aa), inverse(bb)
-    return ab * scale[0, token] * scale[1, token]
+def sums_of(pieces: int, dim: int) -> Any:
+    """Room for the sums of pieces (pieces, 3, d or more), each on lines of the cache.
+
+    It begins a line before a page, as arrays begin a little after one: a processor that compares
+    addresses within pages does not take what is read next for what was just written.
+    """
+    stride = -(-dim // LINE) * LINE
+    memory = np.zeros(3 * pieces * stride + PAGE, np.float32)
+    first = (-memory.ctypes.data // 4 - LINE) % PAGE
+    return memory[first : first + 3 * pieces * stride].reshape(pieces, 3, stride)
 
 
-@compiled
-def add_one(a: Any, b: Any, t: int, scale: Any, sums: Any) -> None:
-    """Difference and unit vectors of the token in row t, to sums (3, d)."""
-    p, q = scale[0, 0], scale[1, 0]
-    for k in range(sums.shape[1]):
-        x, y = as_float32(a[t, k]), as_float32(b[t, k])
-        sums[0, k] += x - y
-        sums[1, k] += p * x
-        sums[2, k] += q * y
-
-
-@compiled
-def add_four(a: Any, b: Any, rows: Any, scale: Any, sums: Any) -> None:
-    """As `add_one` of four rows, so that the sums are read and written less often."""
-    t0, t1, t2, t3 = rows[0], rows[1], rows[2], rows[3]
-    p0, p1, p2, p3 = scale[0, 0], scale[0, 1], scale[0, 2], scale[0, 3]
-    q0, q1, q2, q3 = scale[1, 0], scale[1, 1], scale[1, 2], scale[1, 3]
-    for k in range(sums.shape[1]):
-        x0, y0 = as_float32(a[t0, k]), as_float32(b[t0, k])
-        x1, y1 = as_float32(a[t1, k]), as_float32(b[t1, k])
-        x2, y2 = as_float32(a[t2, k]), as_float32(b[t2, k])
-        x3, y3 = as_float32(a[t3, k]), as_float32(b[t3, k])
-        sums[0, k] += ((x0 - y0) + (x1 - y1)) + ((x2 - y2) + (x3 - y3))
-        sums[1, k] += (p0 * x0 + p1 * x1) + (p2 * x2 + p3 * x3)
-        sums[2, k] += (q0 * y0 + q1 * y1) + (q2 * y2 + q3 * y3)
+@inlined
+def sum_piece(a: Any, b: Any, rows: Any, psi: bool, sums: Any) -> Any:
+    """Sums of the tokens in some rows, to sums (3, d or more); the sum of their cosines."""
+    cosines = 0.0
+    for at in range(len(rows)):
+        t = place(rows[at])
+        if psi:
+            cosines += add_units(a, b, t, sums)
+        else:
+            add_difference(a, b, t, sums)
+    return cosines
 
 
 @compiled
 def sum_pieces(a: Any, b: Any, rows: Any, pieces: Any, psi: bool, sums: Any, equal: Any) -> None:
     """Sums over each piece (pieces, 3, d): difference, and with `psi` unit vectors of A and of B.
 
-    rows, pieces: as `cut_rows` has them; equal: (pieces,), sums of cosines between branches.
+    rows, pieces: as `cut_rows` has them; sums: as from `sums_of`; equal: (pieces,), sums of cosines
+    between branches.
     """
-    scale = np.empty((2, 4), np.float32)
     for piece in range(pieces.shape[1]):
         sums[piece] = 0
         now = rows[pieces[0, piece] : pieces[0, piece] + pieces[1, piece]]
-        if not psi:
-            add_differences(a, b, now, sums[piece, 0])
-            continue
-        fours = len(now) // 4 * 4
-        cosines = 0.0
-        for t in range(0, fours, 4):
-            four = now[t : t + 4]
-            for k in range(4):
-                cosines += cosine(a, b, four[k], k, scale)
-            add_four(a, b, four, scale, sums[piece])
-        for t in range(fours, len(now)):
-            cosines += cosine(a, b, now[t], 0, scale)
-            add_one(a, b, now[t], scale, sums[piece])
-        equal[piece] = cosines
+        equal[piece] = sum_piece(a, b, now, psi, sums[piece])
 
 
 @compiled
 def add_pieces(sums: Any, equal: Any, segment: Any, psi: bool, totals: Any, cosines: Any) -> None:
-    """Pieces (pieces, 3, d) are added to the sums of their segments (segments, 3, d), float64."""
+    """Pieces (pieces, 3, d or more) are added to their segments (segments, 3, d), float64."""
     for piece in range(len(segment)):
         to = segment[piece]
         cosines[to] += equal[piece]
@@ -254,7 +264,7 @@ def measure_short(
     tokens, dim, most, part, longest = a.shape[1], a.shape[2], cut[0], cut[1], cut[2]
     segments, rows = np.empty(tokens, np.int32), np.empty(tokens, np.int64)
     pieces = np.empty((3, tokens), np.int64)
-    sums, equal = np.empty((1, 3, dim), np.float32), np.zeros(1)
+    sums, equal = sums_of(1, dim), np.zeros(1)
     totals, running = np.empty((min(most, len(ends)), 3, dim)), np.empty((3, dim))
     for k in range(len(a)):
         if k < len(positions):

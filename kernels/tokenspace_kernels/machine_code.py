@@ -65,6 +65,11 @@ def compiled(function: Callable[..., Any]) -> Any:
     return on_disk(njit(**OPTIONS)(function))
 
 
+def inlined(function: Callable[..., Any]) -> Any:
+    """As `compiled`, and part of whatever calls it: a call a token costs too much."""
+    return njit(**OPTIONS, forceinline=True)(function)
+
+
 def compiled_in_order(function: Callable[..., Any]) -> Any:
     """The function compiled as it is written, but for fused multiply-adds."""
     return on_disk(njit(**OPTIONS | {"fastmath": {"contract", "nsz"}})(function))

@@ -20,13 +20,12 @@ from jax.experimental.pallas import tpu as pltpu
 from tokenspace_kernels.given_tokens import Running, add, inverse_norm
 from tokenspace_kernels.pair_walk import PAIR, normals_of
 from tokenspace_kernels.random_bits import PLAIN, Cipher
-from tokenspace_kernels.sample_divergence_tpu import LANES, SUBLANES
+from tokenspace_kernels.sample_divergence_tpu import LANES, SUBLANES, WORDS, cipher_of, words_of
 
 # Vectors of features that are drawn together. 4 take 2 % fewer cycles, but up to 39 of them wait in
 # memory for a register; with 1 units wait for each other.
 LARGEST_STRIP = 2
 SUMS = 3
-WORDS = 11  # of a key: Threefry's start, and two for each group of four rounds
 
 Scalars = Callable[[Any, int, int], Any]  # (pair, row, column) -> a weight
 Reports = tuple[jax.Array, ...]
@@ -107,7 +106,7 @@ class Strips(NamedTuple):
         """Before the first pair; x1 and rotated of a cipher have all features."""
         held = self.memory
         for p, c in enumerate(ciphers):
-            for k, word in enumerate((c.start, *(w for both in c.added for w in both))):
+            for k, word in enumerate(words_of(c)):
                 held.words[k, p] = jnp.broadcast_to(word, (1, SUBLANES, LANES))[0]
             held.first_words[0, p], held.first_words[1, p] = c.x1, c.rotated
         for ref in (held.state, held.value, held.lost, held.cosine):
@@ -154,9 +153,8 @@ class Strips(NamedTuple):
     def _noise(self, strip: Any) -> list[tuple[jax.Array, ...]]:
         """Of the two tokens of a pair, for each process; both are drawn in step."""
         held = self.memory
-        start, *rest = (held.words[k][:, None] for k in range(held.words.shape[0]))
-        added = tuple(zip(rest[::2], rest[1::2], strict=True))
-        both = Cipher(start, added, held.first_words[0, :, strip], held.first_words[1, :, strip])
+        words = [held.words[k][:, None] for k in range(WORDS)]
+        both = cipher_of(words, held.first_words[0, :, strip], held.first_words[1, :, strip])
         even, odd = normals_of(both, held.counter[...][:, None], PLAIN)
         return [(even[p], odd[p]) for p in range(2)]
 

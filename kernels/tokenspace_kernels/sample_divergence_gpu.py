@@ -1,7 +1,8 @@
 """`sample_divergence` for a GPU in Pallas: tokens live in registers only.
 
-A program owns one replicate and a slice of the features and walks over all tokens; it writes the
-squared norm of its slice at each grid point, and a second launch adds the slices.
+A program owns one replicate and a slice of the features and walks over all tokens; it writes D at
+each grid point, or where there are several slices the squared norm of its own, and a second launch
+adds them.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from tokenspace_kernels.streams import numbered
 
 FEATURES_A_THREAD = 4  # independent chains that hide the latency of each other
 WARP = 32
-LARGEST_SLICE = 512
+LARGEST_SLICE = 1024
 
 
 def _assembly(code: str, *args: Any) -> jax.Array:
@@ -87,16 +88,24 @@ def _kernel(
                 noise_of(key, numbered(number) if number else None, feature),
             )
         )
-    points = jnp.int32(out.shape[2] - 1)  # the last column is for what is not asked for
+    points = jnp.int32(out.shape[2])
 
     def write(point: Any, here: Any, at: jax.Array) -> None:
-        out[replicate, piece, jnp.where(here, point, points)] = jnp.sum(at * at)
+        squared = jnp.sum(at * at)
+        found = squared if out.shape[1] > 1 else jnp.sqrt(squared)
+        put(out, (replicate, piece), point, here, found)
 
     zero = jnp.zeros(tile, jnp.float32)
     carries = [Carry(zero, (zero,) * states) for _, states in terms]
     Walk(Rows(own, arithmetic).at_pair, terms[0][0]).report(
         (jnp.int32(0), points), jnp.int32(0), carries, lambda k: where[k], write
     )
+
+
+def put(out: Any, row: tuple[Any, ...], point: Any, here: Any, x: Any) -> None:
+    """Writes x into a row, where the point is here: one thread reads and writes what is there."""
+    at = *row, jnp.minimum(point, out.shape[-1] - 1)
+    out[at] = jnp.where(here, x, out[at])
 
 
 def weight(noise: Any, state: Any, pair: Any, row: Any, column: int) -> Any:
@@ -117,9 +126,10 @@ def sample_divergence(
     require_pairs("sample_divergence", terms[0].noise.shape[2])
     dim = terms[0].scale.shape[0]
     tile = min(LARGEST_SLICE, max(WARP, pl.next_power_of_2(dim)))
+    pieces = pl.cdiv(dim, tile)
     sizes = tuple((t.slots, t.states) for t in terms)
     weights = [x for t in terms for x in (t.scale, t.noise, t.state) if x.size]
-    squared = pl.pallas_call(
+    found = pl.pallas_call(
         partial(
             _kernel,
             terms=sizes,
@@ -127,15 +137,13 @@ def sample_divergence(
             tile=tile,
             arithmetic=PLAIN if interpret else FUSED,
         ),
-        out_shape=jax.ShapeDtypeStruct(
-            (len(keys), pl.cdiv(dim, tile), len(where) + 1), jnp.float32
-        ),
-        grid=(len(keys), pl.cdiv(dim, tile)),
+        out_shape=jax.ShapeDtypeStruct((len(keys), pieces, len(where)), jnp.float32),
+        grid=(len(keys), pieces),
         compiler_params=None if interpret else parameters(tile),
         interpret=interpret,
         name="sample_divergence",
     )(keys, where.astype(jnp.int32), *weights)
-    return jnp.sqrt(jnp.sum(squared[..., :-1], axis=1))
+    return found[:, 0] if pieces == 1 else jnp.sqrt(jnp.sum(found, axis=1))
 
 
 def parameters(tile: int) -> Any:

@@ -2,11 +2,13 @@
 
 A program owns eight replicates, one a sublane, and a slice of the features along the lanes. It
 walks over a chunk of the tokens, whose weights lie in scalar memory; what is carried to the next
-chunk waits in vector memory. Squared norms of the slices add up in the output.
+chunk waits in vector memory, and so do ciphers between pairs: in registers they would leave too few
+for the numbers. Squared norms of the slices add up in the output.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -18,13 +20,14 @@ from jax.experimental.pallas import tpu as pltpu
 
 from tokenspace_kernels.pair_rows import Carry, Rows, Term
 from tokenspace_kernels.pair_walk import PAIR, Walk, noise_of, require_pairs
-from tokenspace_kernels.random_bits import PLAIN
+from tokenspace_kernels.random_bits import PLAIN, Cipher
 from tokenspace_kernels.sample_divergence import LinearBlocks
 from tokenspace_kernels.streams import numbered
 
 SUBLANES, LANES = 8, 128
 LARGEST_SLICE = 512
 CHUNK = 256  # pairs of tokens whose weights are in scalar memory together
+WORDS = 11  # of a key: Threefry's start, and two for each group of four rounds
 
 
 def _kernel(
@@ -37,22 +40,31 @@ def _kernel(
 ) -> None:
     piece, chunk = pl.program_id(1), pl.program_id(2)
     first = chunk * pairs
-    *weights, out = refs[len(terms) : len(refs) - len(terms)]
-    scales, carried, left = refs[: len(terms)], refs[len(refs) - len(terms) :], iter(weights)
+    in_memory = 3 * len(terms)  # `memory_of` each term
+    carried, words, first_words = (refs[k - in_memory :: 3] for k in range(3))
+    *given, out = refs[:-in_memory]
+    scales, left = given[: len(terms)], iter(given[len(terms) :])
     shape = scales[0].shape[0], SUBLANES, LANES
     feature = (lanes(shape) + piece * shape[0] * LANES).astype(jnp.uint32)
     group = pl.program_id(0)
     key = over_sublanes(keys, group, 0), over_sublanes(keys, group, 1)
-    own = [
-        Term(
-            partial(weight, next(left), next(left) if size[1] else None, size[1], first),
-            *size,
-            jnp.broadcast_to(scale[...], shape),
-            noise_of(key, numbered(number) if number else None, feature),
-        )
-        for number, (size, scale) in enumerate(zip(terms, scales, strict=True))
-    ]
-    walk = Walk(Rows(own, PLAIN).at_pair, terms[0][0])
+    own = []
+    for number, (size, scale) in enumerate(zip(terms, scales, strict=True)):
+        rows = partial(weight, next(left), next(left) if size[1] else None, size[1], first)
+        cipher = noise_of(key, numbered(number) if number else None, feature)
+        for k, word in enumerate(words_of(cipher)):
+            words[number][k] = word
+        first_words[number][0], first_words[number][1] = cipher.x1, cipher.rotated
+        own.append(Term(rows, *size, jnp.broadcast_to(scale[...], shape), cipher))
+
+    def at_pair(pair: Any, carries: list[Carry], reports: int) -> Any:
+        read = [
+            term._replace(cipher=cipher_of([w[k] for k in range(WORDS)], x[0], x[1]))
+            for term, w, x in zip(own, words, first_words, strict=True)
+        ]
+        return Rows(read, PLAIN).at_pair(pair, carries, reports)
+
+    walk = Walk(at_pair, terms[0][0])
     point = lax.broadcasted_iota(jnp.int32, out.shape, 1)
 
     @pl.when(chunk == 0)
@@ -80,6 +92,17 @@ def _kernel(
     for ref, carry in zip(carried, carries, strict=True):
         for i, x in enumerate((carry.prefix, *carry.state)):
             ref[i] = x
+
+
+def words_of(cipher: Cipher) -> list[jax.Array]:
+    """The words of the key that a cipher adds."""
+    return [cipher.start, *(word for both in cipher.added for word in both)]
+
+
+def cipher_of(words: Sequence[jax.Array], x1: jax.Array, rotated: jax.Array) -> Cipher:
+    """The cipher of `words_of` and first words of the features."""
+    start, *rest = words
+    return Cipher(start, tuple(zip(rest[::2], rest[1::2], strict=True)), x1, rotated)
 
 
 def lanes(shape: tuple[int, int, int]) -> jax.Array:
@@ -147,9 +170,7 @@ def sample_divergence(
             ),
         ],
         out_specs=pl.BlockSpec((SUBLANES, points), lambda g, t, c: (g, 0)),
-        scratch_shapes=[
-            pltpu.VMEM((1 + p, tile // LANES, SUBLANES, LANES), jnp.float32) for _, p in sizes
-        ],
+        scratch_shapes=[of_term for _, p in sizes for of_term in memory_of(p, tile // LANES)],
         compiler_params=pltpu.CompilerParams(
             dimension_semantics=("parallel", "arbitrary", "arbitrary")
         ),
@@ -163,6 +184,15 @@ def sample_divergence(
         *weights,
     )
     return jnp.sqrt(squared[:replicates])
+
+
+def memory_of(states: int, vectors: int) -> tuple[Any, ...]:
+    """Of a term: what is carried, words of its key, and first words, at the start and rotated."""
+    return (
+        pltpu.VMEM((1 + states, vectors, SUBLANES, LANES), jnp.float32),
+        pltpu.VMEM((WORDS, 1, SUBLANES, LANES), jnp.uint32),
+        pltpu.VMEM((2, vectors, SUBLANES, LANES), jnp.uint32),
+    )
 
 
 def up(number: int, multiple: int) -> int:

@@ -21,7 +21,7 @@ from tokenspace_kernels.pair_tokens import Process, Tokens, begin, first_carry
 from tokenspace_kernels.pair_walk import PAIR, Walk, noise_of
 from tokenspace_kernels.random_bits import PLAIN, Arithmetic
 from tokenspace_kernels.sample_divergence import TokenBlocks
-from tokenspace_kernels.sample_divergence_gpu import FUSED, WARP, parameters, weight
+from tokenspace_kernels.sample_divergence_gpu import FUSED, WARP, parameters, put, weight
 from tokenspace_kernels.streams import TOTAL
 
 
@@ -47,11 +47,11 @@ def _kernel(
     )
     root = jnp.where(lane < dim, scale[jnp.minimum(lane, dim - 1)], 0.0) * np.float32(0.5**0.5)
     tokens = Tokens(total, difference, root, unit, arithmetic, jnp.sum)
-    points = jnp.int32(out.shape[2] - 1)  # the last column is for what is not asked for
+    points = jnp.int32(out.shape[2])
 
     def write(point: Any, here: Any, sums: Any) -> None:
         for k, x in enumerate(tokens.reports(sums)):
-            out[replicate, k, jnp.where(here, point, points)] = x
+            put(out, (k, replicate), point, here, x)
 
     carry = first_carry(jnp.zeros(tile, jnp.float32), jnp.float32(0), states)
     Walk(tokens.at_pair, PAIR).report(
@@ -90,10 +90,10 @@ def sample_statistics(
             unit=begun.unit,
             arithmetic=PLAIN if interpret else FUSED,
         ),
-        out_shape=jax.ShapeDtypeStruct((len(keys), 5, len(where) + 1), jnp.float32),
+        out_shape=jax.ShapeDtypeStruct((len(Reports._fields), len(keys), len(where)), jnp.float32),
         grid=(len(keys),),
         compiler_params=None if interpret else parameters(tile),
         interpret=interpret,
         name="sample_statistics",
     )(keys, begun.at, scale, *weights)
-    return Reports(*(sums[:, k, :-1] for k in range(5)))
+    return Reports(*sums)

@@ -36,11 +36,11 @@ def known(value: float, form: str) -> str:
 
 
 def number(mean: Any, error: Any = math.nan) -> str:
-    """A value with its standard error, where these are known."""
+    """A value with its standard error, where these are known; without one, to three digits."""
     mean, error = float(mean), float(error)
     if not math.isfinite(mean):
         return UNKNOWN
-    return f"{brief(mean, 4)} ± {brief(error, 2)}" if 0 < error < math.inf else brief(mean, 4)
+    return f"{brief(mean, 4)} ± {brief(error, 2)}" if 0 < error < math.inf else brief(mean, 3)
 
 
 def duration(seconds: float) -> str:

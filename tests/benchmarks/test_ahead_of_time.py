@@ -295,8 +295,24 @@ def test_results_are_of_these_kernels(name):
         assert r["bound_replicates_per_s"] == pytest.approx(
             r["bound_numbers_per_s"] * r["replicates"] / r["numbers"]
         )
-    assert {s["chips"] for s in found["scale"]} == {4, 16}
-    assert all(s["collectives_in_loops"] == [] for s in found["scale"])
+    over_chips = {(s["implementation"], s["chips"]) for s in found["scale"]}
+    assert over_chips == {(k, chips) for k in ("xla", "pallas") for chips in (4, 16)}
+    for s in found["scale"]:  # samples are joined once, after every loop
+        assert (s["collectives"], s["collectives_in_loops"]) == (["all-gather"], [])
+
+
+def test_kernels_in_pallas_keep_their_budgets():
+    """As compiled last; where compilers are installed, tests of kernels compile them anew."""
+    for name, found in document.load(RESULTS).items():
+        for r in found["records"]:
+            if (r["implementation"], r["program"][:4]) != ("pallas", "D(n)"):
+                continue
+            assert r["spills"] == 0 or name == "v6e"
+            if name == "h100":
+                assert r["temporaries"] <= 1 << 20
+                if "psi" not in r["program"]:
+                    assert r["launches_run"] <= 2
+                    assert r["instructions_a_number"] <= 75
 
 
 def test_a_changed_kernel_is_noticed(tmp_path, monkeypatch):

@@ -13,7 +13,6 @@ from tokenspace_benchmarks.ahead_of_time import (
 )
 from tokenspace_benchmarks.ahead_of_time.programs import NORMALS
 from tokenspace_benchmarks.ahead_of_time.programs import programs as planned_programs
-from tokenspace_benchmarks.ahead_of_time.sharded import CHIPS, compile_sharded
 
 programs = cache(lambda platform: list(planned_programs(platform)))
 compiles = {
@@ -82,16 +81,3 @@ def test_normals_that_are_stored_are_written_once(name):
     (stored,) = (p for p in programs(TARGETS[name].platform) if p.name == "normals: stored")
     found = compile_for(name, stored.call, stored.arguments, stored.numbers)
     assert found.temporaries < 64 << 20 < found.outputs / 10
-
-
-@pytest.mark.parametrize("chips", CHIPS)
-@pytest.mark.parametrize("name", [compiles["h100"], compiles["v5e"]])
-def test_chips_that_share_a_kernel_in_pallas_join_samples_once(name, chips):
-    """Plain JAX over chips is in the result files."""
-    (p,) = (
-        p
-        for p in programs(TARGETS[name].platform)
-        if (p.name, p.implementation) == ("D(n), AR(1): tokens", "pallas")
-    )
-    found = compile_sharded(name, chips, p.name, p.call, p.arguments, p.numbers)
-    assert (found.collectives, found.collectives_in_loops) == (["all-gather"], [])

@@ -171,3 +171,25 @@ def test_what_was_done_before_an_interruption_is_shown(call, csv, monkeypatch):
     stops = len(calls) + 1
     status, out, err = call("forecast", csv, "--law", "power,saturating")
     assert status == 130 and out == "" and "all points, without: odd: not forecast" in err
+
+
+def test_fits_of_many_curves_are_told_by_model_and_the_ends_and_kept_whole(call, tmp_path):
+    """104 curves of four models: exponents of each, 16 curves, and a file that misses none."""
+    lines, rising = ["model,benchmark,n,score"], np.array([1, 4, 16, 64])
+    for k in range(104):
+        lines += [
+            f"m{k % 4},b{k},{n},{s:.6f}" for n, s in zip(rising, rising ** (k / 100), strict=True)
+        ]
+    path, kept = tmp_path / "many.csv", tmp_path / "fits.csv"
+    path.write_text("\n".join(lines) + "\n")
+    status, out, _ = call("fit", path, "--law", "power", "--out", kept)
+    out = " ".join(out.split())
+    assert status == 0 and all(f" m{k} 26 " in out for k in range(4))
+    assert "-0.5000 -0.9000 to -0.1000" in out  # the median of m0, and of 80 % of its 26 curves
+    assert sum(f"/ b{k} " in out for k in range(104)) == 16
+    assert "8 of least and the 8 of largest alpha" in out and "--out FILE.csv" in out
+    table = pd.read_csv(kept)
+    assert list(table["alpha"]) == pytest.approx([-k / 100 for k in range(104)], abs=1e-5)
+    assert (table["alpha_low"] <= table["alpha"]).all() and (table["law"] == "power").all()
+    status, _, err = call("fit", path, "--out", tmp_path / "fits.txt")
+    assert status == 2 and "must be a file FILE.csv" in err

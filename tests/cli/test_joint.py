@@ -123,6 +123,20 @@ def test_plan_tokens(call, csv):
     assert all(1 <= p["low"] <= p["n"] <= p["high"] <= 512 for p in found)
 
 
+def test_plans_of_many_curves_are_told_by_model_or_by_the_ends(call, csv, tmp_path, monkeypatch):
+    """Four curves of two models, where a table shows three rows, and then one."""
+    monkeypatch.setattr("tokenspace.cli.plan_tokens.MANY", 3)
+    out = call("plan-tokens", csv)[1]
+    assert "Share of the largest n" in out and "a / x" not in out and "Every curve: --json" in out
+    monkeypatch.setattr("tokenspace.cli.plan_tokens.MANY", 1)
+    monkeypatch.setattr("tokenspace.cli.plan_tokens.ENDS", 1)
+    kept = tmp_path / "plans.csv"
+    out = call("plan-tokens", csv, "--out", kept)[1]
+    plans = pd.read_csv(kept).sort_values("needed", kind="stable")["curve"]
+    assert [name in out for name in plans] == [True, False, False, True]
+    assert "the 1 of 4 curves that need the least share" in " ".join(out.split())
+
+
 def test_plans_in_a_file_join_on_n(call, csv, tmp_path):
     """exp(log 512) is 511.99999999999994."""
     status, _, _ = call("plan-tokens", csv, "--keep", 0.999, "--out", tmp_path / "plans.csv")

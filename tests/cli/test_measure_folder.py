@@ -9,7 +9,7 @@ from safetensors.numpy import save_file
 
 import tokenspace as ts
 from tokenspace.cli import main
-from tokenspace.cli.measure_tables import _at
+from tokenspace.cli.measure_tables import _at, _to_error
 from tokenspace.report.tokens import _overview, _table
 from tokenspace.statistics.estimate import Estimate
 from tokenspace.tokens.folders import Measured
@@ -55,8 +55,12 @@ def test_a_table_of_one_group_and_a_line_for_each_of_many(call):
     assert status == 0 and "tokenspace measure layers --only d" in out
     r = ts.measure([TOKENS[str(k)] for k in range(5)], pairs="all").reached()
     slope = r.local_exponent()
-    numbers = (r.mean[-1], ".5g"), (r.standard_error[-1], ".2g"), (slope.mean[-1], ".3f")
-    line = [f"{x:{form}}" for x, form in (*numbers, (slope.standard_error[-1], ".2g"))]
+    line = []
+    for x, error in (
+        (r.mean[-1], r.standard_error[-1]),
+        (slope.mean[-1], slope.standard_error[-1]),
+    ):
+        line += [_to_error(x, error), f"{error:.2g}"]
     for name in "abcd":
         (cells,) = (row.split() for row in out.splitlines() if row.startswith(f" {name} "))
         assert cells[:7] == [name, "6", str(r.n[-1]), *line]
@@ -71,12 +75,16 @@ def test_a_group_where_all_pictures_start_alike_does_not_end_the_others(call, tm
     status, out, err = call("measure", "layers", "--norms")
     assert status == 0 and not err.strip() and "nan" not in out
     first, second = out.split("layers b\n")
-    assert "lambda: D(n) = 0 at n = 1, where both branches have the same sum" in first
-    assert "lambda = " in second and "\nn_balance" in second and "\nn_balance" not in first
+    assert (
+        "lambda of the 6 pairs with n = 10: D(n) = 0 at n = 1, where both branches have " in first
+    )
+    assert "lambda = " in second and "\nn_balance: none seen, " in second
+    assert "\nn_balance: unknown, as lambda is" in first
     status, out, _ = call("measure", "layers", "--json")
     first, second = json.loads(out)
-    names = ("lambda", "lambda_plain", "lambda_unit_norm", "exponent", "n_balance")
+    names = ("lambda", "lambda_plain", "lambda_unit_norm", "n_balance")
     assert status == 0 and all(first[k] is None for k in names)
+    assert first["exponent"]["mean"][0] is None and first["exponent"]["mean"][1] > 0
     assert all(second[k] is not None for k in names)
 
 
@@ -93,6 +101,8 @@ def test_a_picture_that_is_there_twice_is_said(call, tmp_path):
 def test_psi_has_the_digits_that_its_error_allows():
     psi = Estimate(np.array([0.123456, 0.123456, 0.5, np.nan]), np.array([0.0123, 2e-5, 0, 1]), 9)
     assert [_at(psi, k) for k in range(4)] == ["0.123", "0.123456", "0.5", "-"]
+    assert _to_error(45.1234, 3.1) == "45.1" and _to_error(45.1234, np.nan) == "45.1"
+    assert _to_error(0.123456, np.nan) == "0.123"
 
 
 def test_json_has_counts_and_every_lambda(call):

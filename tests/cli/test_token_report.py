@@ -9,8 +9,10 @@ import pytest
 from safetensors.numpy import save_file
 
 import tokenspace as ts
+from tokenspace.cli.measure_tables import _to_error
 from tokenspace.cli.token_report import groups_of
 from tokenspace.errors import InputError
+from tokenspace.printable import number
 from tokenspace.tokens.collected import MANIFEST
 from tokenspace.tokens.folders import token_groups
 from tokenspace.tokens.one_length import usual_length
@@ -31,8 +33,11 @@ def folder(tmp_path, monkeypatch):
     return tmp_path / "layers"
 
 
-def collected(path, prompts, lengths):
-    """A folder as `tokenspace collect` writes it: pairs of answers, labelled by their prompts."""
+def collected(path, prompts, lengths, alike=0):
+    """A folder as `tokenspace collect` writes it: pairs of answers, labelled by their prompts.
+
+    alike: first tokens that the answers of a pair share, of pairs above 10 tokens.
+    """
     path.mkdir()
     rng = np.random.default_rng(1)
     sequences, arrays = [], {}
@@ -42,6 +47,8 @@ def collected(path, prompts, lengths):
             row = {"id": name, "length": n, "group_label": prompt, "pair": pair, "branch": branch}
             sequences.append(row)
             arrays[name] = rng.standard_normal((n, 4)).astype("f4")
+        if alike and min(both) > 10:
+            arrays[f"{pair}B"][:alike] = arrays[f"{pair}A"][:alike]
     save_file(arrays, path / "g.safetensors")
     group = {"name": "language_1", "layer": 1, "part": "language", "file": "g.safetensors"}
     about = {"format": 1, "kind": "text", "model": HOSTILE, "revision": "abc123"}
@@ -67,6 +74,42 @@ def test_the_page_has_figures_tables_and_provenance_and_no_script(call, folder, 
     said = ts.describe_tokens("layers", only="even").found["kurtosis"]
     assert f"<td>{said.mean:.4g} ± {said.standard_error:.2g}</td>" in page
     assert "12 tokens of each sequence" in page and ">nan" not in page
+
+
+def test_long_answers_that_begin_alike_have_numbers_where_there_are_some(call, tmp_path):
+    """D = 0 up to n = 3 in every pair that reaches the end, which lambda and n_balance are of."""
+    lengths = [(12, 12)] * 4 + [(6, 7), (5, 5), (8, 6)]
+    arrays = collected(tmp_path / "texts", list("abcdefg"), lengths, alike=3)
+    a, b = ([arrays[f"{k}{branch}"] for k in range(7)] for branch in "AB")
+    found = json.loads(call("measure", tmp_path / "texts", "--json")[1])[0]
+    want = ts.measure(a, b, found["n"])
+    status, out, err = call("measure", tmp_path / "texts", "--norms")
+    assert status == 0 and not err.strip() and "nan" not in out
+    assert "lambda of the 4 pairs with n = 12: D(n) = 0 at n = 1 and 2 more token counts" in out
+    assert "\nn_balance: unknown, as lambda is\n" in out
+    rows = [row for row in map(str.split, out.splitlines()) if row[:1] and row[0].isdigit()]
+    rows = [row for row in rows if "pairs," not in row]
+    slopes = want.local_exponent()
+    assert [row[4] for row in rows[1 : len(want.n)]] == [
+        _to_error(x, e) for x, e in zip(slopes.mean, slopes.standard_error, strict=True)
+    ]
+    assert found["n_balance"] is found["lambda"] is found["norms"]["bend"] is None
+    np.testing.assert_allclose(found["exponent"]["mean"], slopes.mean, rtol=1e-6)
+    np.testing.assert_allclose(found["mean"], want.mean, rtol=1e-6)
+    status, out, err = call("report", "--tokens", tmp_path / "texts", "--out", tmp_path / "t.html")
+    page = (tmp_path / "t.html").read_text()
+    assert status == 0 and ">nan" not in page
+    assert f"<td>{number(slopes.mean[-1], slopes.standard_error[-1])}</td>" in page
+    status, out, err = call(
+        "figures",
+        "--tokens",
+        tmp_path / "texts",
+        "--figure",
+        "tokens_divergence",
+        "--out",
+        tmp_path,
+    )
+    assert status == 0 and (tmp_path / "tokens_divergence.png").exists()
 
 
 def _arrays(folder, name):

@@ -80,6 +80,16 @@ def test_what_follows_is_what_each_result_says(folder):
     assert data.sel(psi_within=0.1, psi_cross=0.2)["verdict"] == ""
 
 
+def test_measured_psis_have_variables_that_say_what_they_are(tmp_path):
+    ts.run_sweep(CONFIG | {"run": {"replicates": 20, "statistics": ["correlations"]}}, tmp_path)
+    ((_, result),) = ts.load_results(tmp_path)
+    data = ts.open_results(tmp_path, layout="points")
+    assert len(result.correlations) == 6
+    for name, estimate in result.correlations.items():
+        np.testing.assert_array_equal(data[f"realised_{name}"][0], estimate.mean)
+        assert data[f"realised_{name}"].attrs["description"]
+
+
 def test_points_that_cannot_be_judged_stand_among_the_others(tmp_path):
     ts.run_sweep(CONFIG | {"run": {"replicates": {"sweep": [1, 300]}}}, tmp_path)
     data = ts.open_results(tmp_path, tolerance=0.02)

@@ -10,6 +10,7 @@ import tokenspace as ts
 from tokenspace import figures
 from tokenspace.figures.labelled import Labelled
 from tokenspace.figures.library import alpha_paper, upsilon_paper
+from tokenspace.figures.library.tokens_divergence import FITTED
 from tokenspace.figures.token_choice import chosen, named
 from tokenspace.figures.token_panels import FEWER, MOST_PANELS, NO_DIFFERENCE, of_tokens
 from tokenspace.statistics.balance import balance_curve
@@ -61,9 +62,12 @@ def test_panels_show_what_was_measured(loaded):
     for (_, result), axes in zip(
         loaded, figures.draw("tokens_divergence", loaded).axes, strict=False
     ):
-        dots, in_log, plain, _ = axes.lines
+        dots, fitted, in_log, plain, _ = axes.lines
         np.testing.assert_array_equal(dots.get_ydata(), result.mean)
-        root = np.sqrt(result.cosine_upsilon().mean)
+        of = result.reached()
+        assert 3 < len(of.n) < len(result.n) and fitted.get_label() == FITTED
+        np.testing.assert_array_equal(fitted.get_ydata(), of.mean)
+        root = np.sqrt(of.cosine_upsilon().mean)
         np.testing.assert_allclose(in_log.get_ydata(), result.scale_fit().mean * root)
         np.testing.assert_allclose(plain.get_ydata(), result.scale_fit(by="plain").mean * root)
 
@@ -230,7 +234,7 @@ def test_bars_of_n_balance_against_depth_are_its_interval():
     figure = figures.draw("tokens_balance_depth", groups_of(result, ("language", 1)))
     _, value, ends = bars_of(figure.axes[0])
     found = result.n_balance()
-    assert found.interval[0] > -1 and np.isfinite(found.interval[1])
+    assert found.interval[0] >= 0 and np.isfinite(found.interval[1])
     np.testing.assert_allclose(value, found.mean)
     np.testing.assert_allclose(ends[0], found.interval)
 
@@ -244,6 +248,7 @@ def test_points_of_correlations_that_are_not_constant_are_hollow():
     (axes,) = figures.draw("tokens_balance_depth", groups).axes
     (hollow,) = [line for line in axes.lines if line.get_markerfacecolor() == "white"]
     assert list(hollow.get_xdata()) == [1]
+    assert all(line.get_zorder() < hollow.get_zorder() for line in axes.lines if line != hollow)
 
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")
@@ -267,9 +272,9 @@ def test_axes_without_a_point_say_why():
     """Steps of noise: their sums do not grow, so that no n_balance is seen."""
     still = np.diff(np.random.default_rng(5).standard_normal((8, 12, 4)), axis=1)
     result = ts.measure(still, pairs="all", grid=11)
-    assert result.n_balance().mean < -1
+    assert np.isinf(result.n_balance().mean)
     for name, group, said in (
-        ("tokens_balance_depth", groups_of(result, ("a", 2)), "in any layer: none is seen"),
+        ("tokens_balance_depth", groups_of(result, ("a", 2)), "is seen in any layer"),
         ("tokens_exponent_depth", [(Labelled("x"), result)], "no group says its layer"),
     ):
         figure = figures.draw(name, group)

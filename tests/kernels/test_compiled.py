@@ -28,7 +28,7 @@ H100_INSTRUCTIONS = {0: 75, 1: 75, 2: 85, 3: 85}  # a normal
 # Of 4,194,304 normals, where the program that XLA makes takes 335,000 with one number of a state. A
 # third of that is the budget; larger states miss it, and are held to what they took when written.
 V5E_CYCLES = {0: 335_000 / 3, 1: 335_000 / 3, 2: 120_000, 3: 130_000}
-V5E_SPILT = {0: 0, 1: 0, 2: 2, 3: 9}  # of 900 operations on vectors, beside them in the bundles
+V6E_SPILT = {0: 0, 1: 0, 2: 31, 3: 91}  # vectors; slices half as wide spill 9, but take 1.7x
 
 
 def arguments(states, tokens=TOKENS):
@@ -65,7 +65,7 @@ def test_h100(monkeypatch, states):
     of = record("h100", sample_divergence_gpu, states)
     assert of.spills == 0
     assert of.temporaries <= 1 << 20
-    assert of.launches_run <= 2
+    assert of.launches_run == 1  # after that which makes keys
     assert of.registers <= 64  # so that half the threads that a multiprocessor has can be there
     (loop,) = [innermost_loop(code) for code in kernels if normals_of(code)]
     assert normals_of(loop) == PAIR * sample_divergence_gpu.FEATURES_A_THREAD
@@ -92,7 +92,7 @@ def test_tpu(target, states):
     assert len(loops) >= 2  # up to each grid point, on to a chunk's end; on a v5p at the point too
     if target == "v5e":
         assert max(map(cycles_of, loops)) <= V5E_CYCLES[states]
-        assert max(loop.spilt for loop in loops) <= V5E_SPILT[states]
+    assert of.spills <= (V6E_SPILT[states] if target == "v6e" else 0) * 4 * bundles.VECTOR
 
 
 def statistics(target, kernel, law):

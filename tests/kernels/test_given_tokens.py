@@ -107,16 +107,46 @@ def test_a_gpu_takes_more_pairs_than_a_launch_can(monkeypatch):
     assert_close(measure(*args), reference.measure(*args), SHAPES[4].tokens * SHAPES[4].dim)
 
 
-@pytest.mark.parametrize("way", ["float16_by_integers", "float16"])
-def test_every_float16_is_converted_exactly(way):
-    loops = pytest.importorskip("tokenspace_kernels.given_tokens_loops")
+@pytest.mark.parametrize("instruction", [True, False])
+def test_every_float16_is_converted_exactly(monkeypatch, instruction):
+    vectors = pytest.importorskip("tokenspace_kernels.vectors")
     numba = pytest.importorskip("numba")
-    if way == "float16" and not loops.HAS_INSTRUCTION:
+    if instruction and not vectors.HAS_FLOAT16:
         pytest.skip("this processor lacks the instruction")
-    convert = numba.njit(getattr(loops, way))
+    monkeypatch.setattr(vectors, "HAS_FLOAT16", instruction)
+    load, store, as_float32 = vectors.loader(8), vectors.store, vectors.as_float32
+
+    @numba.njit
+    def convert(h, got):
+        for k in range(h.shape[1]):
+            got[0, k] = as_float32(h[0, k])
+        for k in range(np.uintp(0), np.uintp(h.shape[1]), np.uintp(8)):
+            store(got, np.uintp(1), k, load(h, np.uintp(0), k))
+
     bits = np.arange(-(1 << 15), 1 << 15).astype(np.int16)
-    got = np.array([convert(b) for b in bits], np.float32)
-    np.testing.assert_array_equal(got, bits.view(np.float16).astype(np.float32))
+    got = np.zeros((2, bits.size), np.float32)
+    convert(bits[None], got)
+    np.testing.assert_array_equal(got, 2 * [bits.view(np.float16).astype(np.float32)])
+
+
+@pytest.mark.parametrize("dim", [1, 63, 200])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_where_tokens_begin_in_memory_changes_nothing(dtype, dim):
+    """Not one bit, though vectors then lie across other lines of the cache."""
+    measure = pytest.importorskip("tokenspace_kernels.given_tokens_cpu").measure
+    tokens = np.random.default_rng(2).standard_normal((2, 40, dim)).astype(dtype)
+    grid = np.array([1, 7, 40])
+    memory = np.empty(tokens.nbytes + 128, np.uint8)
+    out = []
+    for begin in (0, 4, 16, 52):
+        first = -memory.ctypes.data % 64 + begin
+        h = memory[first : first + tokens.nbytes].view(dtype).reshape(tokens.shape)
+        h[:] = tokens
+        out.append(measure(*h, grid))
+    assert_close(out[0], reference.measure(*tokens, grid), tokens[0].size)
+    for other in out[1:]:
+        for x, y in zip(jax.tree.leaves(out[0]), jax.tree.leaves(other), strict=True):
+            np.testing.assert_array_equal(x, y)
 
 
 @pytest.mark.parametrize("implementation", MEASURES)

@@ -18,7 +18,7 @@ from tokenspace.figures import suited
 from tokenspace.report import curves, html
 from tokenspace.report.columns import columns, numbers
 from tokenspace.report.html import write_report
-from tokenspace.report.verdicts import checks_of
+from tokenspace.report.verdicts import WORST_FIRST, checks_of
 
 CONFIG = folders.CONFIG | {
     "branches": folders.CONFIG["branches"] | {"psi_within": {"sweep": [0.2, 0.3, 0.5]}},
@@ -69,13 +69,19 @@ def test_opens_sorts_and_shows_its_figures(browser, page):
     assert "a <b> & sweep" in browser.title
     verdicts = column(browser, "verdict")
     assert len(verdicts) == 6 and {"PASS", "UNDECIDED"} <= set(verdicts)
-    assert verdicts == sorted(verdicts, reverse=True)  # those that pass come last
+    assert verdicts == sorted(verdicts, key=WORST_FIRST.index)
+    sorts = browser.find_elements("css selector", "#verdict-table th[aria-sort]")
+    assert [head.text.split()[0] for head in sorts] == ["verdict"]  # and the order is seen
+    z = [float(x) for x in column(browser, "max |z|")]
+    last = verdicts.index("PASS")
+    assert z[:last] == sorted(z[:last], reverse=True) and z[last:] == sorted(z[last:], reverse=True)
     for name in ("replicates", "verdict", "exponent at N"):
         head = browser.find_element("xpath", f"//table[@id='verdict-table']//button[.='{name}']")
         for direction in ("ascending", "descending"):
             head.click()
             shown = column(browser, name)
-            key = str if name == "verdict" else (lambda t: float(t.split()[0].replace(",", "")))
+            key = lambda t: float(t.split()[0].replace(",", ""))  # noqa: E731
+            key = WORST_FIRST.index if name == "verdict" else key
             assert shown == sorted(shown, key=key, reverse=direction == "descending")
             cell = head.find_element("xpath", "..")
             assert cell.get_attribute("aria-sort") == direction
@@ -167,8 +173,25 @@ def shortened(label):
     return re.sub(r"\d+\.\d{6,}", lambda x: f"{float(x[0]):.6g}", label)
 
 
+# ends of the pieces of the line on the map, as (psi_within, psi_cross), at the least psi_equal
+LINE = """const done = arguments[0];
+readColumns().then(data => {
+  const [equal, x, y] = ["psi_equal", "psi_within", "psi_cross"]
+    .map(name => data.axes.find(a => a.name === name));
+  const least = Math.min(...equal.at), points = [...equal.at.keys()].filter(k => equal.at[k] === least);
+  for (const axis of [x, y]) axis.distinct = distinct(axis);
+  const grid = lattice(points, x, y, () => false);
+  const between = (values, t) => values[Math.floor(t)]
+    + (t % 1) * ((values[Math.ceil(t)] ?? 0) - values[Math.floor(t)]);
+  done(boundaryOf(grid, {place: (i, j) => [i, j]}, data.points.over_balance).flat()
+    .map(([i, j]) => [between(grid.across, i), between(grid.up, j)]));
+})"""
+
+
 def hold_many(browser, folder, counts):
     """Pages turn, cells of the map tell their values and lead to their rows."""
+    within, cross = np.array(browser.execute_async_script(LINE)).T
+    np.testing.assert_allclose(within - cross, 1 / (32 + 1), rtol=1e-4)  # psi_equal = 0, N = 32
     total = math.prod(counts)
     turn = "return document.getElementById('pages').innerText"
     assert f"1 to 50 of {total:,}" in browser.execute_script(turn)

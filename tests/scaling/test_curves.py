@@ -201,3 +201,31 @@ def test_what_is_off_is_off_the_papers_line():
         np.testing.assert_allclose(table["alpha (paper)"][k], -slope)
         np.testing.assert_allclose(table["alpha"][k], -slope - 0.05, rtol=1e-6)
         np.testing.assert_allclose(table["c"][k], 0.9 * np.exp(intercept), rtol=1e-6)
+
+
+MEANS = {  # of scores over those at 576 tokens, in per cent, as their tables give them
+    "with MQT-LLaVA": {4: 87.1, 9: 88.9, 16: 90.2, 25: 91.3},
+    "with Fourier-VLM": {4: 83.5, 9: 88.5, 16: 90.3, 25: 92.9},
+    "with Braco": {4: 91.2, 9: 93.2, 16: 94.0, 25: 95.2},
+    "pruned by ProViP": {16: 88.9, 32: 92.8, 48: 94.7, 64: 95.9, 128: 98.4, 192: 99.3},
+    "pruned by ProViP's first stage": {
+        16: 81.9,
+        32: 88.0,
+        48: 90.8,
+        64: 93.0,
+        128: 95.9,
+        192: 97.0,
+    },
+}
+
+
+def test_latest_scores_have_the_means_that_their_tables_give():
+    """Within what scores and means are rounded by: 0.05 each."""
+    curves = read_curves("latest")
+    assert len(curves) == 38 and all(c.n[-1] == 576 and c.confound[-1] for c in curves)
+    for model, means in MEANS.items():
+        own = [c for c in curves if c.labels["model"] == f"LLaVA-1.5-7B {model}"]
+        assert len(own) == (7 if "ProViP" in model else 8)
+        assert all(list(c.n[:-1]) == list(means) for c in own)
+        found = 100 * np.mean([c.score[:-1] / c.score[-1] for c in own], axis=0)
+        assert np.abs(found - list(means.values())).max() < 0.07

@@ -332,7 +332,7 @@ def test_confidence_sets_hold_the_truth(balance, error):
         noise = Noise.of(drawn, float(drawn.grid[profile.argmin()]))
         for kind in KINDS:
             every = place or len(drawn.grid)  # the limit at the truth is drawn, not interpolated
-            found = limits(drawn, noise, kind, 0.95, 199, 1, every)
+            found, _ = limits(drawn, noise, kind, 0.95, 199, 1, every)
             held[kind] += int(profile[place] <= found[place])
     for kind, least, most in (("independent", 0.93, 0.97), ("blocks", 0.94, 0.99)):
         low, high = (stats.binom.ppf(q, 400, p) for q, p in ((0.01, least), (0.99, most)))

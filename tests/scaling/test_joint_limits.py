@@ -9,13 +9,17 @@ from scipy import stats
 
 from tokenspace.scaling.curves import Curve
 from tokenspace.scaling.joint.family import Family, abscissa
+from tokenspace.scaling.joint.fit import SURE, fit_joint
 from tokenspace.scaling.joint.noise import KINDS, Noise
 from tokenspace.scaling.joint.ratios import (
     deviance,
+    drawn_ratios,
     few_counts,
     limits,
+    ratios,
     typical_count,
     upper,
+    upper_error,
 )
 
 
@@ -47,7 +51,7 @@ def test_blocks_hold_the_truth_however_many_curves_scatter_together(count, commo
         drawn = replace(family, log_score=truth + deviations[:, None] * scatter)
         profile = deviance(drawn)
         noise = Noise.of(drawn, float(drawn.grid[profile.argmin()]))
-        found = limits(drawn, noise, "blocks", 0.95, 199, 1, place)
+        found, _ = limits(drawn, noise, "blocks", 0.95, 199, 1, place)
         held += int(profile[place] <= found[place])
     low, high = (stats.binom.ppf(q, runs, p) for q, p in ((0.01, 0.95), (0.99, 0.985)))
     assert low <= held <= high
@@ -60,14 +64,16 @@ def test_limits_are_those_of_a_deviance_at_a_time():
     assert len(family.n) == 10 and typical_count(family) == 9
     noise = Noise.of(family, 60.0)
     for kind in KINDS:
-        found = limits(family, noise, kind, 0.9, 30, 3, 40)
+        found, error = limits(family, noise, kind, 0.9, 30, 3, 40)
         rng = np.random.default_rng(3)
         scatter = np.concatenate([noise.draw(kind, rng, k, family.weight) for k in (25, 5)])
         for place in (0, 40, 80):
             drawn = deviance(family, family.fitted(family.grid[place]) + scatter)[:, place]
-            want = upper(drawn, 0.9) * few_counts(kind, len(given), 9, 0.9)
-            assert found[place] == pytest.approx(want, rel=1e-9, abs=1e-9), (kind, place)
-        assert found[-1] == found[0]
+            factor = few_counts(kind, len(given), 9, 0.9)
+            for got, of in ((found, upper), (error, upper_error)):
+                want = factor * of(drawn, 0.9)
+                assert got[place] == pytest.approx(want, rel=1e-9, abs=1e-9), (kind, place)
+        assert found[-1] == found[0] and error[-1] == error[0]
         np.testing.assert_allclose(found[20], (found[0] + found[40]) / 2, rtol=1e-9)
 
 
@@ -93,7 +99,7 @@ def test_several_scores_at_one_n_are_one_count():
     family = Family.of([one.keep(np.repeat(np.arange(len(N)), 3)), two])
     assert list(family.different) == [10, 10] and typical_count(family) == 10
     noise = Noise.of(family, 60.0)
-    found = limits(family, noise, "blocks", 0.9, 30, 3, 40)
+    found, _ = limits(family, noise, "blocks", 0.9, 30, 3, 40)
     rng = np.random.default_rng(3)
     parts = [noise.draw("blocks", rng, k, family.weight) for k in (25, 5)]
     drawn = deviance(family, family.fitted(family.grid[40]) + np.concatenate(parts))[:, 40]
@@ -113,3 +119,31 @@ def test_few_counts_widen_what_blocks_allow():
     want = (2.3646 / 2.0117) ** 2 * 8 / 7  # t with 7 and 47 degrees of freedom
     assert few_counts("blocks", 6, 10, 0.95) == pytest.approx(want, rel=1e-4)
     assert few_counts("blocks", 6, 1000, 0.95) == pytest.approx(1, abs=0.01)
+
+
+def test_ratios_are_drawn_about_the_truth_by_the_same_noise():
+    family = Family.of(curves(60.0, 0.05))
+    noise, truth, rng = Noise.of(family, 60.0), family.fitted(60.0), np.random.default_rng(3)
+    scatter = np.concatenate([noise.draw("blocks", rng, k, family.weight) for k in (25, 5)])
+    drawn = drawn_ratios(family, truth, noise, "blocks", 30, 3)
+    np.testing.assert_allclose(drawn, ratios(family, truth + scatter), rtol=1e-12, atol=1e-12)
+
+
+def test_errors_of_limits_are_how_far_other_draws_lie():
+    """Of 400 draws of a normal: the standard deviation of the value of that rank, within 10 %."""
+    drawn = np.random.default_rng(7).standard_normal((2000, 400))
+    error = upper_error(drawn, 0.95)
+    assert error.mean() == pytest.approx(upper(drawn, 0.95).std(), rel=0.1)
+
+
+def test_what_is_excluded_at_least_and_at_most_lies_about_it():
+    fit = fit_joint(curves(60.0, 0.05), runs=199)
+    low, said, high = (fit.regions("blocks", by) for by in (-2.0, 0.0, 2.0))
+    assert high[0][0] <= said[0][0] <= low[0][0] and low[-1][1] <= said[-1][1] <= high[-1][1]
+    assert high != low
+    (best,) = fit.regions("blocks", -1e6)  # what fits best is in every set
+    assert best[0] <= fit.n_balance <= best[1]
+    kept = fit.to_dict()
+    assert kept["excluded_at_least"]["chi-square"] == kept["excluded_at_most"]["chi-square"]
+    for key, errors in (("at_least", SURE), ("at_most", -SURE)):
+        assert kept[f"excluded_{key}"]["blocks"] == fit.excluded("blocks", errors)

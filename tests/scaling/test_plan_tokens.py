@@ -123,6 +123,7 @@ def test_a_plan_does_not_depend_on_its_company(monkeypatch):
     drawn = truth("saturating")[0] * np.exp(0.02 * rng.standard_normal((4, 10)))
     curves = [Curve(str(k), N[: 10 - k], s[: 10 - k]) for k, s in enumerate(drawn)]
     monkeypatch.setattr(plan, "TOGETHER", 3)
+    monkeypatch.setattr(plan, "IN_CACHE", 1)
     seen = []
     together = plan_curves(curves, progress=seen.append)
     assert seen == [3, 4] and [name for name, _ in together] == list("0123")

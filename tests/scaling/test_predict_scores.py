@@ -110,8 +110,8 @@ def test_agrees_with_scores_of_the_same_tokens_only(many):
 @pytest.mark.parametrize(
     ("given", "options", "words"),
     [
-        ({8: 1.0}, {}, "2 different n at least"),
-        ({8: 1.0, 16: -1.0, 32: 2.0}, {}, "finite and > 0"),
+        ({8: 1.0}, {}, "at least 2 different token counts"),
+        ({8: 1.0, 16: -1.0, 32: 2.0}, {}, r"score\[1\] = -1.0 is not allowed"),
         ([1, 2], {}, "table n -> score"),
         ({8: 1.0, 16: 2.0, 32: 3.0}, {"noise": -1.0}, "noise = -1.0"),
         ({8: 1.0, 16: 2.0, 32: 3.0}, {"level": 0}, "level = 0"),
@@ -183,10 +183,10 @@ def test_tokens_without_errors_are_refused():
 
 def test_confidence_of_n_balance_is_the_ends_of_its_intervals(many):
     """Each share against the interval of its level, fitted anew."""
-    upsilon = many.cosine_upsilon()
+    amplitude = many.divergence
     shares = np.array([0.01, 0.2, 0.45, 0.6, 0.975])
-    found = balance_quantiles(many.n, upsilon, shares)
+    found = balance_quantiles(many.n, amplitude, shares)
     for p, value in zip(shares, found, strict=True):
-        low, high = fit_balance(many.n, upsilon, abs(2 * p - 1)).interval
+        low, high = fit_balance(many.n, amplitude, abs(2 * p - 1)).interval
         assert value == pytest.approx(low if p < 0.5 else high, rel=1e-12)
     assert (np.diff(found) > 0).all()

@@ -76,6 +76,11 @@ def test_pairs_in_groups(labels):
         assert_same(found.of(kept), [(a[k], b[k]) for k in inside])
 
 
+def test_two_pictures_are_one_pair():
+    found = cells.cells_of(pairs_of(H, None, "all", None), np.arange(7), N, PLACES)
+    assert_same(found.of(np.arange(7) < 2), [(H[0], H[1])])
+
+
 def test_nothing_kept_is_no_pair():
     found = cells.cells_of(pairs_of(H, None, "all", None), np.arange(7), N, PLACES)
     assert found.of(np.arange(7) == 0).count == 0

@@ -162,3 +162,11 @@ def test_every_pair_of_pictures_is_a_pair():
             one, other = getattr(x, name), getattr(y, name)
             assert one.mean == pytest.approx(other.mean, rel=1e-4, abs=1e-9)
             assert one.standard_error == pytest.approx(other.standard_error, rel=0.02, abs=1e-9)
+
+
+def test_tokens_that_branches_share_leave_the_constant_family_its_errors():
+    """psi_equal is 1 at small n, where D is 0; over all tokens it is not."""
+    a, b = np.random.default_rng(3).standard_normal((2, 8, 9, 4))
+    b[:, :3] = a[:, :3]
+    rows = ts.fit_tokens(a, b, "constant").compared
+    assert all(float(row.model.standard_error) > 0 for row in rows if row.name != SIZES)

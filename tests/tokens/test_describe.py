@@ -107,10 +107,11 @@ def truths(spread):
 def test_intervals_of_few_pictures_hold(count, spread):
     """Of how norms vary and of the kurtosis, at 95 %: those of plain jackknives held 75 to 86 %.
 
-    Where norms of pictures differ by 20 % those of the whole and of the kurtosis held 83 to 90 %.
+    Where norms of pictures differ by 20 % those of the whole and of the kurtosis held 83 to 90 %,
+    and that of the whole, as of one positive number, 88 to 90 %.
     """
     rng, truth = np.random.default_rng(count), truths(spread)
-    runs = 1200 if count == 12 and spread else 400
+    runs = 1200 if spread else 400
     held = dict.fromkeys(truth, 0)
     for _ in range(runs):
         h = rng.standard_normal((count, 12, 32)) + 0.7 * rng.standard_normal((count, 1, 32))
@@ -120,9 +121,27 @@ def test_intervals_of_few_pictures_hold(count, spread):
         for name, value in truth.items():
             low, high = found[name].interval()
             held[name] += low <= value <= high
-    least = 0.935 if spread == 0 else 0.92
+    least = 0.935 if spread == 0 else 0.93
     low, high = stats.binom.ppf(5e-4, runs, least), stats.binom.isf(5e-4, runs, 0.97)
     assert all(low <= k <= high for k in held.values()), held
+
+
+def test_where_few_tokens_carry_the_variation_its_interval_lies_low():
+    """Norms of tokens that differ by 30 %: within sequences 89 to 92 %, as the docstring says."""
+    runs, spread, tokens, misses = 600, 0.3, 12, np.zeros(2)
+    rng, d = np.random.default_rng(0), 0.2 + np.zeros(32)
+    two, four = np.exp(2 * spread**2), np.exp(8 * spread**2)  # E f^2 and E f^4 of a token's factor
+    of_one, of_two = (2 * c @ c + 4 * d**2 @ c for c in (1.49 * FALLING, 0.49 * FALLING))
+    scale = (1.49 * FALLING.sum() + d @ d) ** 2
+    truth = (1 - 1 / tokens) * (four / two**2 * (1 + of_one / scale) - 1 - of_two / scale)
+    for _ in range(runs):
+        h = rng.standard_normal((8, tokens, 32)) + 0.7 * rng.standard_normal((8, 1, 32))
+        h = (h * np.sqrt(FALLING) + 0.2) * np.exp(spread * rng.standard_normal((8, tokens, 1)))
+        given = pairs_of(h.astype(np.float32), None, "all", None)
+        low, high = norms(given, given.units)["within sequences"].interval()
+        misses += [high < truth, truth < low]
+    below, above = misses / runs
+    assert 0.05 < below < 0.13 and above < 0.02
 
 
 def test_the_interval_of_a_sum_is_that_of_its_parts():

@@ -287,5 +287,5 @@ def test_it_is_said_where_no_family_does_better_than_no_model(layer, helps):
     tokens = np.load(Path(__file__).parents[1] / "data" / "picture_tokens.npz")[layer]
     fit = ts.fit_tokens(tokens.astype("f4"), pairs="all", family=["constant", "exponential"])
     assert (fit.ranking[0].family != NO_MODEL) == helps
-    said = "on held-out pictures no family did better than no model at all"
+    said = "on held-out tokens no family did better than no model at all"
     assert (said in fit.notes) == (not helps) and (said in repr(fit)) == (not helps)

@@ -36,8 +36,8 @@ def compile_all(name: str, folder: Path) -> Path:
             more = (p.name, p.implementation, p.replicates, p.shares)
             known[p.identity] = compile_for(name, p.call, p.arguments, p.numbers, *more)
         records.append(replace(known[p.identity], program=p.name))
-        if (p.name, p.implementation) == (OVER_CHIPS, "xla"):
-            of = (p.name, p.call, p.arguments, p.numbers)
+        if p.name == OVER_CHIPS:
+            of = (p.name, p.implementation, p.call, p.arguments, p.numbers)
             scale += [compile_sharded(name, n, *of) for n in CHIPS]
         seconds = time.perf_counter() - started
         print(f"{name}: {p.name}, {p.implementation}: {seconds:.1f} s", file=sys.stderr, flush=True)
@@ -66,7 +66,8 @@ def main(arguments: list[str]) -> int:
                 inside = ", ".join(s["collectives_in_loops"]) or "none"
                 said = ", ".join(s["collectives"]) or "none"
                 print(
-                    f"{s['program']} on {s['chips']} chips: collectives {said}; in loops {inside}"
+                    f"{s['program']}, {s['implementation']}, on {s['chips']} chips: "
+                    f"collectives {said}; in loops {inside}"
                 )
             print(f"result file: {path}   plot: {draw(found, path.parent)}")
     except InputError as error:

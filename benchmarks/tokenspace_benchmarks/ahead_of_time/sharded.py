@@ -28,6 +28,7 @@ class Sharded(NamedTuple):
     """
 
     program: str
+    implementation: str
     device: str
     chips: int
     collectives: list[str]
@@ -40,6 +41,7 @@ def compile_sharded(
     name: str,
     chips: int,
     program: str,
+    implementation: str,
     call: Callable[..., Any],
     arguments: tuple[Any, ...],
     numbers: float,
@@ -78,6 +80,7 @@ def compile_sharded(
     parsed = hlo.parse(text)
     return Sharded(
         program,
+        implementation,
         found.device,
         chips,
         hlo.collectives(parsed),

@@ -40,7 +40,7 @@ def _show_ranking(found: TokenFit) -> None:
     from rich.table import Table
 
     table = Table(
-        title="Errors on held-out pictures; score: 1 is as good as no model", header_style="bold"
+        title="Errors on held-out tokens; score: 1 is as good as no model", header_style="bold"
     )
     for name in ("family", "fitted to"):
         table.add_column(name)

@@ -26,10 +26,11 @@ Loss = Annotated[str, typer.Option(help="squares, or huber for curves with outli
 Csv = Annotated[
     str | None,
     typer.Argument(
-        help="CSV of measured curves; `published` or `later`: those of other papers; the paper's "
-        "36 when left out."
+        help="CSV of measured curves; `published`, `later` or `latest`: those of other papers; the "
+        "paper's 36 when left out."
     ),
 ]
+Out = Annotated[Path | None, typer.Option(help="FILE.csv for all that was found, whole.")]
 INTERRUPTED = 130  # exit status after ctrl-c
 
 
@@ -43,6 +44,12 @@ def read(csv: str | None) -> list[Curve]:
     for said in remarks(curves):
         messages.print(escape(shown(said)), soft_wrap=True, highlight=False)
     return curves
+
+
+def check_out(out: Path | None) -> None:
+    """InputError where --out is no CSV that can be written."""
+    if out is not None and (out.suffix != ".csv" or not out.parent.is_dir()):
+        raise InputError(f"--out {out}: must be a file FILE.csv in a folder that exists")
 
 
 def long_enough(curves: list[Curve], least: int) -> list[Curve]:
@@ -94,9 +101,7 @@ def forecast(
     curves: Annotated[
         bool, typer.Option("--curves", help="Also errors of each curve; of many, by model.")
     ] = False,
-    out: Annotated[
-        Path | None, typer.Option(help="FILE.csv for every forecast, a row a law and score.")
-    ] = None,
+    out: Out = None,
     as_json: Json = False,
 ) -> None:
     """Forecast the last scores of measured curves from the earlier ones, by every law.
@@ -111,8 +116,7 @@ def forecast(
     from tokenspace.scaling.outcome import judge, table_of
     from tokenspace.scaling.subsets import subsets
 
-    if out is not None and (out.suffix != ".csv" or not out.parent.is_dir()):
-        raise InputError(f"--out {out}: must be a file FILE.csv in a folder that exists")
+    check_out(out)
     method = chosen_method(law, 0.95, scale_of(top, chance), loss)
     every = read(csv)
     parts = subsets(every)

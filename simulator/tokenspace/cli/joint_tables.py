@@ -13,6 +13,7 @@ from tokenspace.printable import shown
 if TYPE_CHECKING:
     import pandas as pd
 
+    from tokenspace.scaling.joint.fit import JointFit
     from tokenspace.scaling.joint.per_model import Row
 
 ALL = "all points"  # the first subset of every model
@@ -41,7 +42,7 @@ def show_fits(rows: list[Row], runs: int) -> None:
             escape(shown(row.points)),
             str(row.curves),
             f"{fit.n_balance:.4g}" if fit.crossover else "none",
-            ranges(fit.excluded("blocks")),
+            _drawn(fit),
             ranges(fit.excluded("independent")),
             *(f"{t.statistic:.1f} ({p_words(t.p['blocks'], runs)})" for t in fit.tests),
         )
@@ -51,6 +52,10 @@ def show_fits(rows: list[Row], runs: int) -> None:
         "against one n_balance;\nsharing, one for all against one each; shape, one for all against "
         "parabolas in log n. Noise: whole counts n\nresampled, since benchmarks of one checkpoint "
         "scatter together; in the column before, independent."
+    )
+    print(
+        f"In brackets, where {runs:,} draws leave it open: what is excluded at least; at most. "
+        "More --runs say more."
     )
     whole = [r for r in chosen if r.points == ALL]
     against = ", ".join(f"{r.fit.against} of {r.curves} ({r.model})" for r in whole)
@@ -147,6 +152,14 @@ def _table(title: str, *columns: str) -> Any:
     for name in columns:
         table.add_column(name)
     return table
+
+
+def _drawn(fit: JointFit) -> str:
+    """What the set of blocks excludes, and between what the chance of the draws lets that lie."""
+    from tokenspace.scaling.joint.fit import SURE
+
+    said, least, most = (ranges(fit.excluded("blocks", by)) for by in (0.0, SURE, -SURE))
+    return said if least == most else f"{said}\n({least}; {most})"
 
 
 def p_words(p: float, runs: int) -> str:

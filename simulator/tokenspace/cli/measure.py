@@ -136,6 +136,8 @@ def _measure_folder(
 
 
 def _as_json(label: str, result: Result, among_others: bool = False) -> dict[str, Any]:
+    from tokenspace.tokens.bend import bend_of
+
     exponent, reached = exponent_of(result, among_others), result.reached()
     return summary(label, result, None) | {
         "degrees_of_freedom": result.divergence.degrees_of_freedom,
@@ -144,5 +146,6 @@ def _as_json(label: str, result: Result, among_others: bool = False) -> dict[str
         "upsilon": on_grid(result.cosine_upsilon()),
         "exponent": None if exponent is None else {"n": exponent.n} | on_grid(exponent),
         "unit_norm": on_grid(result.unit_divergence),
+        "norms": {"ratio": result.norm_ratio, "bend": bend_of(result)},
         **{name: with_errors(fit) for name, fit in lambdas_of(result, among_others)[0].items()},
     }

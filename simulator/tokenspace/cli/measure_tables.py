@@ -26,9 +26,12 @@ MOST_DECIMALS = 8  # of psi's, which are float32 for each pair
 
 def exponent_of(result: Result, among_others: bool) -> Exponent | None:
     """Nothing of one token count, nor of D(n) = 0 in a group whose neighbours have more to say."""
-    if len(result.n) < 2 or (among_others and not result.mean.all()):
-        return None
-    return result.local_exponent()
+    try:
+        return result.local_exponent()
+    except InputError:
+        if among_others or len(result.n) < 2:
+            return None
+        raise
 
 
 def lambdas_of(result: Result, among_others: bool) -> tuple[dict[str, Scale | None], str]:
@@ -63,6 +66,8 @@ def _or_why(take: Callable[[], Any]) -> tuple[Any, str]:
 
 def show(result: Result, norms: bool, among_others: bool = False) -> None:
     """All that is said of one result; norms: also D of tokens of norm 1."""
+    from tokenspace.tokens.bend import said_of_norms
+
     exponent = exponent_of(result, among_others)
     scales, unknown = lambdas_of(result, among_others)
     _show_table(result, exponent, scales["lambda"])
@@ -76,6 +81,8 @@ def show(result: Result, norms: bool, among_others: bool = False) -> None:
         if other is not None:
             off = f"off by at most {other.lack_of_fit:.1%}"
             print(f"  {words}: {number(other.mean, other.standard_error)}, {off}")
+    if bent := said_of_norms([("", result)]):
+        print(bent)
     reached = result.reached()
     if result.counts is not None:
         reaching = "1 pair that reaches"
@@ -91,7 +98,9 @@ def show(result: Result, norms: bool, among_others: bool = False) -> None:
         print("n_balance needs at least 3 token counts")
     if reached.replicates < 2:
         print("n_balance and errors need at least 2 pairs, or 3 pictures with --pairs all")
-    elif result.enough_for_balance and reached.mean.all():
+    elif result.enough_for_balance and not reached.mean.all():
+        print("n_balance: unknown, as lambda is")
+    elif result.enough_for_balance:
         from tokenspace.tokens.balance import said_of_grid
 
         balance = result.n_balance()
@@ -118,13 +127,13 @@ def _show_table(result: Result, exponent: Exponent | None, scale: Scale | None) 
         table.add_row(
             str(n),
             *([] if result.counts is None else [f"{result.counts[k]:,}"]),
-            f"{result.mean[k]:.6g}",
-            known(result.standard_error[k], ".2g"),
-            known(slope, ".4f"),
-            known(slope_error, ".2g"),
+            *_with_error(result.mean[k], result.standard_error[k]),
+            *_with_error(slope, slope_error),
             *(_at(correlations[name], k) for name in psis),
             known(correlations["psi_delta"].standard_error[k], ".2g"),
-            "-" if scale is None else f"{scale.mean * np.sqrt(upsilon[k]):.6g}",
+            "-"
+            if scale is None
+            else _to_error(scale.mean * np.sqrt(upsilon[k]), result.standard_error[k]),
         )
     stdout().print(table)
 
@@ -142,7 +151,7 @@ def _show_norms(result: Result, scales: dict[str, Scale | None]) -> None:
 
     def cells(found: Moments, scale: Scale | None, k: int) -> list[str]:
         away = "-" if scale is None else f"{found.mean[k] / (scale.mean * root[k]) - 1:+.1%}"
-        return [f"{found.mean[k]:.6g}", known(found.standard_error[k], ".2g"), away]
+        return [*_with_error(found.mean[k], found.standard_error[k]), away]
 
     for k, n in enumerate(result.n):
         table.add_row(
@@ -156,6 +165,7 @@ def _show_norms(result: Result, scales: dict[str, Scale | None]) -> None:
 def show_groups(found: list[Measured]) -> None:
     """A line a group: what is known at the last n that half of the pairs reach."""
     from tokenspace.tokens.balance import NOT_CONSTANT
+    from tokenspace.tokens.bend import said_of_norms
 
     error, psis = "± s.e.", ("psi_equal", "psi_within", "psi_cross")
     balances = ("n_balance", "95 % interval")
@@ -167,7 +177,8 @@ def show_groups(found: list[Measured]) -> None:
     varies = False
     for m in found:
         r = m.result.reached()
-        slope, _ = _or_why(r.local_exponent)
+        slope = exponent_of(m.result, among_others=True)
+        last = len(r.n) - 2  # of the same pairs as all else here
         balance, _ = _or_why(r.n_balance)
         scale, _ = _or_why(r.scale_fit)
         psi = r.correlations or {}
@@ -176,21 +187,23 @@ def show_groups(found: list[Measured]) -> None:
             shown(m.name),
             f"{r.replicates:,}",
             str(r.n[-1]),
-            f"{r.mean[-1]:.5g}",
-            known(r.standard_error[-1], ".2g"),
+            *_with_error(r.mean[-1], r.standard_error[-1]),
             *(
                 ("-", "-")
-                if slope is None
-                else (known(slope.mean[-1], ".3f"), known(slope.standard_error[-1], ".2g"))
+                if slope is None or last < 0
+                else _with_error(slope.mean[last], slope.standard_error[last])
             ),
             *(_at(psi[k], -1) for k in psis),
             "-"
             if balance is None
-            else known(balance.mean, ".4g") + ("" if balance.constant else NOT_CONSTANT),
+            else _to_error(balance.mean, balance.standard_error)
+            + ("" if balance.constant else NOT_CONSTANT),
             "-" if balance is None else " to ".join(known(end, ".3g") for end in balance.interval),
-            "-" if scale is None else f"{scale.mean:.5g}",
+            "-" if scale is None else _to_error(scale.mean, scale.standard_error),
         )
     stdout().print(table)
+    if bent := said_of_norms([(m.name, m.result) for m in found]):
+        print(bent)
     if varies:
         print(
             f"{NOT_CONSTANT} correlations are not constant, so n_balance depends on the token "
@@ -202,10 +215,14 @@ def _at(psi: Estimate, k: int) -> str:
     return _to_error(float(psi.mean[k]), float(psi.standard_error[k]))
 
 
+def _with_error(value: float, error: float) -> tuple[str, str]:
+    return _to_error(value, error), known(error, ".2g")
+
+
 def _to_error(value: float, error: float) -> str:
-    """As many decimals as two digits of the error have; six digits where it is not known."""
+    """As many decimals as two digits of the error have; three digits where it is not known."""
     import math
 
     if not (math.isfinite(value) and math.isfinite(error) and error > 0):
-        return known(value, ".6g")
+        return known(value, ".6g" if error == 0 else ".3g")
     return f"{value:.{min(max(1 - math.floor(math.log10(error)), 0), MOST_DECIMALS)}f}"

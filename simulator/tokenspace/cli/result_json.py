@@ -8,7 +8,7 @@ from typing import Any
 def summary(label: str, result: Any, check: Any) -> dict[str, Any]:
     """All numbers of a result; check: its verdict, None where it has none."""
     balance = None
-    if result.enough_for_balance and result.mean.all():
+    if result.enough_for_balance and result.reached().mean.all():
         balance = with_errors(result.n_balance())
     out = {
         "label": label,

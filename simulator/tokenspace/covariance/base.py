@@ -299,7 +299,7 @@ def cells_of(structure: Structure) -> Cells | None:
 
 def _same(a: Covariance, b: Covariance) -> bool:
     try:
-        return bool(a == b)
+        return a is b or bool(a == b)
     except (TypeError, ValueError):  # tracers inside, or an own class that compares arrays
         return False
 

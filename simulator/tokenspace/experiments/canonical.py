@@ -155,14 +155,16 @@ def _foreign(used: type) -> tuple[type, ...]:
 
 def _add_classes(value: Any, found: set[type]) -> None:
     """Add the classes of a model and of all that is inside."""
-    if type(value) in PLAIN:
+    kind = type(value)
+    if kind in PLAIN:
         return
     if isinstance(value, (tuple, list)):
         for x in value:
-            _add_classes(x, found)
-    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-        found.add(type(value))
-        for name in _declared(type(value))[1]:
+            if type(x) not in PLAIN:
+                _add_classes(x, found)
+    elif hasattr(kind, "__dataclass_fields__"):
+        found.add(kind)
+        for name in _declared(kind)[1]:  # type: ignore[arg-type]
             _add_classes(getattr(value, name), found)
     elif isinstance(value, (Covariance, Branches, Features, TokenLaw)):
         found.add(type(value))

@@ -44,6 +44,8 @@ DESCRIPTIONS = {  # variable -> (dimensions beside those of the points, what it 
     "realised_psi_within": (("n",), "mean cosine of different tokens of a branch"),
     "realised_psi_cross": (("n",), "mean cosine of different tokens of different branches"),
     "realised_psi_delta": (("n",), "realised_psi_within - realised_psi_cross"),
+    "realised_psi_cross_AA": (("n",), "mean cosine of different tokens of branch A"),
+    "realised_psi_cross_BB": (("n",), "mean cosine of different tokens of branch B"),
 }
 COORDINATES = {
     "n": "number of tokens",

@@ -110,9 +110,11 @@ class Experiment:
             )
         known_sampler(self.sampler)
         _check_ranges(self)
-        grid = as_grid(self.grid)
-        grid = grid if not grid.flags.writeable else grid.copy()
-        grid.flags.writeable = False
+        grid = self.grid
+        if memo is None or id(grid) not in memo:  # else an experiment before made sure of it
+            grid = as_grid(grid)
+            grid = grid if not grid.flags.writeable else grid.copy()
+            grid.flags.writeable = False
         _set(self, grid=grid, statistics=known_statistics(self.statistics))
         _set(self, estimator=chosen_estimator(self.estimator, self.model))
         _set(self, replicates=int(self.replicates))
@@ -149,6 +151,10 @@ class Experiment:
 
     def sources(self) -> list[list[str]]:
         """[class, digest of its source] of the classes of model and sampler that are not ours."""
+        return self._sources
+
+    @cached_property
+    def _sources(self) -> list[list[str]]:
         return sources(self.model, samplers_of(self.sampler))
 
     def compute_fingerprint(self, memo: Memo | None = None) -> str:

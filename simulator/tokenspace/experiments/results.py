@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +63,6 @@ class Loaded:
     result: Result
     theory: np.ndarray | None
 
-    @cached_property
-    def made_by_others(self) -> bool:
-        """Whether other versions of packages than those here computed it."""
-        return self.result.versions != versions()
-
 
 as_written = json.JSONEncoder(ensure_ascii=False).encode  # made once
 
@@ -86,33 +82,54 @@ def load(path: Path, models: Memo | None = None) -> Loaded:
 
     Points of a folder share `models`: what was built of their tables.
     """
-    try:
-        arrays = unpack(read_bytes(path, LARGEST_POINT))
-        text = arrays.pop("meta").tobytes().decode("utf-8")
-        meta = json.loads(text)
-        if "\\u" in text:  # else all its words can be shown and written
-            as_written(meta).encode()
-        if meta["format"] == FORMAT:
-            key, tables = hash_of(meta["experiment"], meta["sources"]), meta["experiment"]
-        elif meta["format"] == format_2.FORMAT:
-            key, tables = format_2.key_of(meta["config"]), meta["config"]
-        else:
-            raise ValueError(f"format {meta['format']!r} is not one that this version reads")
-        if key != meta["key"] or key != path.stem:
-            raise ValueError("its contents do not match its key")
-        _of(dict, tables)
-        point = StoredPoint(_of(str, meta["label"]), _of(dict, meta["axes"]), key, tables)
+    with _told(path):
+        arrays, meta, tables = _whole(path)
+        point = StoredPoint(_of(str, meta["label"]), _of(dict, meta["axes"]), path.stem, tables)
         theory = arrays.pop("theory", None)
         model = Deferred(_model, (tables, meta.get("sources"), str(path), models))
         result = _result(arrays, meta, model)
         if theory is not None and theory.shape != result.n.shape:
             raise ValueError("its theory has another shape than its grid")
+    return Loaded(point, result, theory)
+
+
+def made_here(path: Path) -> bool:
+    """Whether the versions of packages that are here computed a point; raises as `load_point`.
+
+    Its file is whole and of that very experiment: whether its numbers are possible is seen when
+    they are read.
+    """
+    with _told(path):
+        return bool(_whole(path)[1]["versions"] == versions())
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
     except Exception as error:
         raise InputError(
             f"{path}: not a complete result file ({error}); delete it and run the sweep again, "
             "which computes only what is missing"
         ) from None
-    return Loaded(point, result, theory)
+
+
+def _whole(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any], dict[str, Any]]:
+    """Arrays of a file, what is said of them, and the tables of the experiment that names it."""
+    arrays = unpack(read_bytes(path, LARGEST_POINT))
+    text = arrays.pop("meta").tobytes().decode("utf-8")
+    meta = json.loads(text)
+    if "\\u" in text:  # else all its words can be shown and written
+        as_written(meta).encode()
+    if meta["format"] == FORMAT:
+        key, tables = hash_of(meta["experiment"], meta["sources"]), meta["experiment"]
+    elif meta["format"] == format_2.FORMAT:
+        key, tables = format_2.key_of(meta["config"]), meta["config"]
+    else:
+        raise ValueError(f"format {meta['format']!r} is not one that this version reads")
+    if key != meta["key"] or key != path.stem:
+        raise ValueError("its contents do not match its key")
+    return arrays, meta, _of(dict, tables)
 
 
 def _model(tables: dict[str, Any], made_by: Any, source: str, models: Memo | None) -> Any:

@@ -18,7 +18,7 @@ from tokenspace.experiments.experiment import Execution, Point
 from tokenspace.experiments.point import complete_points
 from tokenspace.experiments.pool import run_in_pool, worthwhile
 from tokenspace.experiments.presence import at_work
-from tokenspace.experiments.results import load as load_file
+from tokenspace.experiments.results import made_here
 from tokenspace.experiments.select import select
 from tokenspace.experiments.shards import parse_shard, shard_of
 from tokenspace.experiments.store import begin, names_of_points, point_file
@@ -122,12 +122,10 @@ def _missing(
                 for k, point in enumerate(part):
                     path = point_file(folder, point.key)
                     if path.name in names:
-                        try:
-                            loaded = load_file(path)  # nothing wrong is passed over in silence
+                        try:  # nothing wrong is passed over in silence
+                            there[k] = made_here(path) or not strict
                         except InputError as error:
                             damaged[path.name] = error
-                        else:
-                            there[k] = not (strict and loaded.made_by_others)
         except InputError as error:
             problem = error
     if damaged:

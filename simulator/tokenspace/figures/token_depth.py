@@ -86,9 +86,8 @@ def against_depth(
             capsize=2 if len(lines) < 4 else 0,
             label=f"{words(model, LONGEST_TITLE)}, {words(part)}" if several else words(part),
         )
-        axes.plot(
-            place[hollow], value[hollow], "o", color=colour, markersize=4, markerfacecolor="white"
-        )
+        white: Any = {"markersize": 4, "markerfacecolor": "white", "zorder": 3}  # above the others
+        axes.plot(place[hollow], value[hollow], "o", color=colour, **white)
         known += [not np.isnan(low[i]) for i in np.flatnonzero(np.isfinite(value))]
         for side, unbounded in ((0, low == -np.inf), (1, high == np.inf)):
             for x, y in zip(place[unbounded], value[unbounded], strict=True):

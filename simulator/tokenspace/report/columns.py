@@ -16,6 +16,7 @@ from tokenspace.errors import InputError
 from tokenspace.experiments.axes import short_names
 from tokenspace.experiments.layout import axis_values
 from tokenspace.report.verdicts import WORST_FIRST, Row
+from tokenspace.statistics.derived import over_balance
 
 DIGITS = 6  # significant ones
 
@@ -46,6 +47,7 @@ def columns(loaded: Sequence[tuple[Any, Any]], checks: Sequence[Any]) -> dict[st
         "balance": numbers(b[0] for b in balances),
         "balance_low": numbers(b[1] for b in balances),
         "balance_high": numbers(b[2] for b in balances),
+        "over_balance": numbers(_once(results, over_balance)),
     }
     for name in ("exponent", "error", "theory", "deviation", "z"):
         points[name] = numbers(getattr(row, name) for row in rows)

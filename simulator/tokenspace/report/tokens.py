@@ -24,6 +24,7 @@ from tokenspace.provenance import versions
 from tokenspace.report.html import figures_of, written
 from tokenspace.statistics.result import Result
 from tokenspace.tokens.balance import NOT_CONSTANT, said_of_grid
+from tokenspace.tokens.bend import said_of_norms
 from tokenspace.tokens.collected import is_collected, read_collected
 from tokenspace.tokens.describe import TokenDescription
 from tokenspace.tokens.folders import Measured
@@ -95,7 +96,7 @@ def _overview(m: Measured) -> list[str]:
     result = m.result.reached()
     row = [shown(m.label), f"{result.replicates:,}", str(result.n[-1])]
     row.append(number(result.mean[-1], result.standard_error[-1]))
-    row.append(_exponents(result)[-1])
+    row.append(_exponents(m.result)[len(result.n) - 1])
     psi = result.correlations or {}
     for name in ("psi_equal", "psi_within", "psi_cross"):
         row.append(number(psi[name].mean[-1], psi[name].standard_error[-1]))
@@ -118,9 +119,10 @@ def _overview(m: Measured) -> list[str]:
 
 def _exponents(result: Result) -> list[str]:
     """Of each n but the first; unknown where D(n) is 0."""
-    if len(result.n) < 2 or not result.mean.all():
+    try:
+        slope = result.local_exponent()
+    except InputError:
         return [UNKNOWN] * len(result.n)
-    slope = result.local_exponent()
     return [UNKNOWN, *map(number, slope.mean, slope.standard_error)]
 
 
@@ -148,9 +150,11 @@ def _table(m: Measured) -> dict[str, Any]:
         ]
         for k, n in enumerate(result.n)
     ]
+    said = [result.reason, *result.notes, *_of_balance(result)]
+    said += filter(None, [said_of_norms([("", result)])])
     return {
         "label": shown(m.label),
-        "said": shown("; ".join([result.reason, *result.notes, *_of_balance(result)])),
+        "said": shown("; ".join(said)),
         "rows": rows,
     }
 

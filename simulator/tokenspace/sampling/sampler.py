@@ -30,6 +30,9 @@ class Request:
     @cached_property
     def feature_groups(self) -> tuple[np.ndarray, np.ndarray]:
         """Distinct columns of eigenvalues over terms, (groups, terms), and the size of each."""
+        if len(self.model.terms) == 1:  # most are, and numbers are sorted sooner than rows
+            values, sizes = self.model.terms[0].features.distinct()
+            return values[:, None], sizes
         table = np.array([t.features.eigenvalues for t in self.model.terms]).T
         groups, counts = np.unique(table, axis=0, return_counts=True)
         kept = groups.sum(axis=1) > 0

@@ -24,6 +24,7 @@ SHIPPED = {
     "paper": "benchmark_scores.csv",
     "published": "published_scores.csv",
     "later": "later_scores.csv",
+    "latest": "latest_scores.csv",
 }
 
 
@@ -86,7 +87,8 @@ def read_curves(path: Path | str | None = None) -> list[Curve]:
     (how many a score is the share of: of 100 if any of them is above 1, else of 1), confound,
     trained_for_n, model_size, flops, source and note; the remaining columns name the curve, and
     model_size too where one name has several. Rows without a score are left out. path "published":
-    curves of other papers; "later": more of them, collected after the laws were chosen.
+    curves of other papers; "later" and "latest": more of them, collected after the laws were
+    chosen.
 
     Raises:
         InputError: missing file or columns, values that are not numbers, or not finite and > 0,

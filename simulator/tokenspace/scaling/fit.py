@@ -197,8 +197,13 @@ def _fit_law(
     return fits
 
 
-def checked(n: Any, score: Any, error: Any = None, scale: Scale | None = None) -> Logs:
-    """(log n ascending, log S, weights) of a curve; InputError where it cannot be fitted."""
+def checked(
+    n: Any, score: Any, error: Any = None, scale: Scale | None = None, least: int = LEAST
+) -> Logs:
+    """(log n ascending, log S, weights) of a curve; InputError where it cannot be fitted.
+
+    least: different n that are needed.
+    """
     scale = Log() if scale is None else scale
     arrays: list[np.ndarray] = []
     given = {"n": n, "score": score} | ({} if error is None else {"error": error})
@@ -229,9 +234,9 @@ def checked(n: Any, score: Any, error: Any = None, scale: Scale | None = None) -
         if arrays and len(arrays[0]) != len(array):
             raise InputError(f"n has {len(arrays[0])} values but {name} has {len(array)}")
         arrays.append(array)
-    if (different := len(np.unique(arrays[0]))) < LEAST:
+    if (different := len(np.unique(arrays[0]))) < least:
         raise InputError(
-            f"a fit needs at least {LEAST} different token counts, and there are {different}"
+            f"a fit needs at least {least} different token counts, and there are {different}"
         )
     order = np.argsort(arrays[0], kind="stable")
     x, s = np.log(arrays[0][order]), arrays[1][order]

@@ -27,6 +27,7 @@ MOST, LITTLE = 0.15, 1e-4  # weight of one value of a shape: to be split, or lef
 VALUES, FINER = 49, 3  # of a shape in a finer grid, and how often it is made finer at most
 N_ROUNDING = 1e-12  # of n from its logarithm
 TOGETHER = 200  # curves that are planned at once
+IN_CACHE = 25  # curves that are drawn at once: more take a fifth longer
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,8 @@ def plan_tokens(
     the others by Student's t), and the laws are mixed by stacking: weights for which the mixture
     foretells best each score left out. The interval carries both errors. The answer lies between
     the counts that were measured. In simulations 95 % intervals of ten scores hold the true n in 95
-    to 100 % of runs, but in 84 % where two power laws meet and the noise is 3 %.
+    to 100 % of runs, but in 84 to 97 % where two power laws meet: with noise of 3 % other laws may
+    foretell such scores as well by chance. As if that law were known (`by_law`) they hold 94 %.
 
     Args:
         n: numbers of tokens, at least 5 different, > 0; one may stand there several times.
@@ -162,8 +164,9 @@ def _planned(
             rows = np.flatnonzero(has_say)
             if not len(rows):
                 continue
-            for judge, values in zip(rows, _drawn(grid[rows], keep, seed), strict=True):
-                drawn[judge][name] = values
+            for some in np.split(rows, range(IN_CACHE, len(rows), IN_CACHE)):
+                for judge, values in zip(some, _drawn(grid[some], keep, seed), strict=True):
+                    drawn[judge][name] = values
         for row, k in enumerate(map(int, which)):
             weights = dict(zip(laws, map(float, shares[row]), strict=True))
             weights = {law: weights[law] for law in drawn[row]}

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from tokenspace.errors import InputError
+from tokenspace.scaling.fit import checked
 from tokenspace.scaling.joint.family import abscissa
 from tokenspace.scaling.joint.fit import JointFit
+from tokenspace.scaling.optimise import Logs
 from tokenspace.scaling.predictive import Mixture
 from tokenspace.statistics.balance import Balance, balance_quantiles, fit_balance
 from tokenspace.statistics.estimate import Moments
@@ -84,7 +86,7 @@ def predict_scores(
     distribution), and at each value Student's t says how far c, beta and a new score may lie.
 
     No correlation between the errors of tokens and scores is assumed, and the same scatter of log S
-    at every n. n_balance below 0, which no model of constant correlations has, counts as 0.
+    at every n.
 
     Args:
         tokens: from `measure` or `simulate`, with psi's, at 3 token counts at least.
@@ -114,10 +116,10 @@ def predict_scores(
         raise InputError("at must be a list of token counts, finite and > 0")
     amplitude = _amplitude(tokens)
     balance = fit_balance(tokens.n, amplitude, level)
-    if balance.mean < -1:
+    if balance.interval[0] == np.inf:
         raise InputError(
-            f"the tokens have n_balance = {balance.mean:.4g}: psi_within < psi_cross, their "
-            "differences cancel, and the law of scores does not hold"
+            "the tokens have no n_balance: psi_within < psi_cross, their differences cancel, and "
+            "the law of scores does not hold"
         )
     drawn = _confidence(tokens.n, amplitude)
     lines = _Lines.fit(drawn, log_n, log_score, weight, noise)
@@ -199,38 +201,22 @@ class _Lines:
 
 def _few(
     scores: Mapping[float, float], noise: float | None, error: Mapping[float, float] | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> Logs:
     """(log n ascending, log S, weights) of the scores that are given."""
     if not isinstance(scores, Mapping):
         raise InputError("scores must be a table n -> score, such as {64: 51.2, 256: 58.9}")
-    try:
-        given = np.array(sorted((float(n), float(s)) for n, s in scores.items())).reshape(-1, 2)
-    except (TypeError, ValueError):
-        raise InputError("scores must be a table n -> score of numbers") from None
-    if not (np.isfinite(given) & (given > 0)).all():
-        raise InputError("scores: every n and every score must be finite and > 0")
-    log_n, log_score = np.log(given).T
+    if error is not None and not (isinstance(error, Mapping) and set(error) == set(scores)):
+        raise InputError("error must be a table n -> standard error, of the same n as scores")
+    errors = None if error is None else [error[n] for n in scores]
+    found = checked(list(scores), list(scores.values()), errors, least=2)
     if noise is not None and not (np.isfinite(noise) and noise > 0):
         raise InputError(f"noise = {noise!r} is not allowed; it must be finite and > 0")
-    if len(log_n) < 2:
-        raise InputError("scores at 2 different n at least are needed to fix c and beta")
-    if len(log_n) < 3 and noise is None:
+    if len(found[0]) < 3 and noise is None:
         raise InputError(
             "2 scores fix c and beta and say nothing of their scatter: give a third, or noise=, "
             "the standard deviation of log S"
         )
-    if error is None:
-        return log_n, log_score, np.ones(len(log_n))
-    if not isinstance(error, Mapping) or set(error) != set(scores):
-        raise InputError("error must be a table n -> standard error, of the same n as scores")
-    order = sorted(scores, key=float)
-    try:
-        own = np.array([float(error[n]) / float(scores[n]) for n in order])
-    except (TypeError, ValueError):
-        raise InputError("error must be a table n -> standard error of numbers") from None
-    if not (np.isfinite(own) & (own > 0)).all():
-        raise InputError("error: every standard error must be finite and > 0")
-    return log_n, log_score, own**-2 / np.mean(own**-2)
+    return found
 
 
 def _amplitude(tokens: Result) -> Moments:
@@ -253,4 +239,4 @@ def _amplitude(tokens: Result) -> Moments:
 
 def _confidence(n: np.ndarray, amplitude: Moments) -> np.ndarray:
     """Values of n_balance (parts,) of equal confidence, >= 0: ends of intervals of every level."""
-    return np.maximum(balance_quantiles(n, amplitude, (np.arange(PARTS) + 0.5) / PARTS), 0.0)
+    return balance_quantiles(n, amplitude, (np.arange(PARTS) + 0.5) / PARTS)

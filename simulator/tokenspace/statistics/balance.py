@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tokenspace.printable import number
 from tokenspace.statistics.estimate import (
     LEVEL,
     Estimate,
@@ -22,11 +23,11 @@ LACK = 0.1  # relative deviation from the law beyond which it is said, if it is 
 
 @dataclass(frozen=True)
 class Balance(FittedNumber):
-    """n_balance with its error.
+    """n_balance with its error, both from 0 to infinity: no constant correlations have another.
 
-    Infinite where D grows like sqrt(n) as far as the data go: pairs of tokens then add nothing, or
-    less than nothing that could be told from it. An end of the interval that the data do not bound
-    is infinite; the mean always lies inside. Below -1: differences cancel, Delta < 0.
+    Infinite where D grows like sqrt(n) as far as the data go, or more slowly (Delta <= 0): pairs of
+    tokens then add nothing. 0 where it grows like n or faster. The upper end of the interval is
+    infinite if the data do not bound it, the lower one 0; the mean always lies inside.
     constant: False where lack_of_fit is more than 10 % and more than noise.
     """
 
@@ -34,14 +35,15 @@ class Balance(FittedNumber):
 
     def __repr__(self) -> str:
         low, high = self.interval
-        said = f"n_balance = {self.mean:.5g}"
-        if not np.isnan(self.standard_error):
-            said += f" ± {self.standard_error:.2g}"
+        said = f"n_balance = {number(self.mean, self.standard_error)}"
         if np.isinf(self.mean):
             said = "n_balance: none seen, D grows like sqrt(n) as far as the data go"
-        bounds = f"{self.level:.0%} interval {low:.5g} to {high:.5g}"
-        if np.isinf(high):
-            bounds = f"at least {low:.5g}, {self.level:.0%}" if np.isfinite(low) else "not bounded"
+        bounds = f"{self.level:.0%} interval {low:.3g} to {high:.3g}"
+        if low == np.inf:
+            said = "n_balance: none, D grows more slowly than sqrt(n)"
+            bounds = f"Delta < 0, {self.level:.0%}"
+        elif np.isinf(high):
+            bounds = f"at least {low:.3g}, {self.level:.0%}" if low > 0 else "not bounded"
         if np.isnan(self.standard_error):
             bounds = "its error is unknown"
         return (
@@ -54,10 +56,10 @@ class Balance(FittedNumber):
 def fit_balance(n: np.ndarray, amplitude: Moments, level: float = LEVEL) -> Balance:
     """Fit amplitude^2 / n = Delta' (n + n_balance) by least squares in relative deviations.
 
-    Every n has the same weight, relative to its fitted value: weights from estimated errors would
-    follow the noise when replicates are few. The errors of slope and intercept use the full
-    covariance, but for a common factor, on which their ratio does not depend; its interval is
-    Fieller's with Student's t.
+    Of possible laws, n_balance >= 0: 0 where the best line would have less. Every n has the same
+    weight, relative to its fitted value: weights from estimated errors would follow the noise when
+    replicates are few. The errors of slope and intercept use the full covariance, but for a common
+    factor, on which their ratio does not depend; its interval is Fieller's with Student's t.
 
     Args:
         n: token counts (m,), at least 3.
@@ -72,14 +74,15 @@ def fit_balance(n: np.ndarray, amplitude: Moments, level: float = LEVEL) -> Bala
     y, covariance, design, solve = _relative(n, amplitude)
     intercept, slope = solve @ y
     c = solve @ covariance @ solve.T
-    t = two_sided(level, amplitude.least_freedom)
-    interval = _fieller(intercept, slope, c, t)
     mean, error = np.inf, np.inf
-    if slope > 0 or np.isfinite(interval[1]):
-        mean = intercept / slope
-        gradient = np.array([1 / slope, -intercept / slope**2])
-        error = float(np.sqrt(gradient @ c @ gradient))
-    fitted = design @ np.array([intercept, slope])
+    if slope > 0:
+        mean = max(intercept / slope, 0.0)
+        error = float(np.sqrt(c[0, 0] - 2 * mean * c[0, 1] + mean**2 * c[1, 1]) / slope)
+    fitted = design @ (solve @ y)
+    if intercept < 0:  # no possible law: the nearest is y = slope n
+        design = design[:, 1:]
+        solve = _weighted(design, np.maximum(fitted, y / 2))
+        fitted = design @ (solve @ y)
     lack = float(np.max(abs(np.sqrt(np.maximum(fitted, 0) / y) - 1)))
     rest = np.eye(len(n)) - design @ solve
     noise = np.sqrt(np.diag(rest @ covariance @ rest.T))
@@ -88,7 +91,7 @@ def fit_balance(n: np.ndarray, amplitude: Moments, level: float = LEVEL) -> Bala
     return Balance(
         float(mean),
         error,
-        interval,
+        _fieller(intercept, slope, c, two_sided(level, amplitude.least_freedom)),
         level,
         lack,
         amplitude.count,
@@ -141,8 +144,8 @@ def balance_curve(
         level: confidence of the interval, in (0, 1).
 
     Returns:
-        Value, low and high, (m,). Infinite: a value where Delta <= 0, ends that the data do not
-        bound. NaN: all at n = 1, and ends where errors are unknown.
+        Value, low and high, (m,). Infinite: a value where Delta <= 0, upper ends that the data do
+        not bound. NaN: all at n = 1, and ends where errors are unknown.
 
     Source: the curve is Li et al. 2025; Fieller 1954 for the interval.
     """
@@ -151,14 +154,13 @@ def balance_curve(
     freedom = np.broadcast_to(upsilon.degrees_of_freedom, len(n))
     for k in np.flatnonzero(n > 1):
         slope, intercept = delta.mean[k], 1 - equal.mean[k] - delta.mean[k]
-        value[k] = intercept / slope if slope > 0 else np.inf
+        value[k] = max(intercept, 0.0) / slope if slope > 0 else np.inf  # < 0 by rounding alone
         of_equal, of_delta = equal.standard_error[k] ** 2, delta.standard_error[k] ** 2
         m = n[k] - 1.0
         both = (of_equal + m**2 * of_delta - (error[k] / n[k]) ** 2) / (2 * m)
         across = -both - of_delta  # of intercept and slope
         c = np.array([[of_equal + of_delta + 2 * both, across], [across, of_delta]])
-        if np.isfinite(c).all():
-            low[k], high[k] = _fieller(intercept, slope, c, two_sided(level, freedom[k]))
+        low[k], high[k] = _fieller(intercept, slope, c, two_sided(level, freedom[k]))
     return value, low, high
 
 
@@ -168,19 +170,24 @@ def _weighted(design: np.ndarray, scale: np.ndarray) -> np.ndarray:
 
 
 def _fieller(intercept: float, slope: float, c: np.ndarray, t: float) -> tuple[float, float]:
-    """The b with (intercept - b slope)^2 <= t^2 Var(intercept - b slope), low and high.
+    """The b >= 0 with (intercept - b slope)^2 <= t^2 Var(intercept - b slope), low and high.
 
-    Where the slope may be 0 that set is all but a hole, and reaches through infinity. Its part
-    above the hole is given if no possible n_balance, > -1, lies below, and else no bound at all.
+    No b < 0 is possible, and without those the set holds a possible b as often as with them. Where
+    the slope may be 0 the set is all but a hole, and reaches through infinity; a hole above 0 is
+    filled. Where all of the set is impossible: 0, or infinity if the slope is below 0. NaN where
+    errors are unknown.
     """
+    if np.isnan(c).any():
+        return np.nan, np.nan
     qa = slope**2 - t**2 * c[1, 1]
     qb = -2 * (intercept * slope - t**2 * c[0, 1])
     qc = intercept**2 - t**2 * c[0, 0]
+    if qa > 0 and slope < 0:
+        return np.inf, np.inf
     discriminant = qb**2 - 4 * qa * qc
-    if not (discriminant >= 0 and qa != 0):  # also where errors are unknown
-        return -np.inf, np.inf
+    if not (discriminant >= 0 and qa != 0):
+        return 0.0, np.inf
     low, high = np.sort((-qb + np.array([-1, 1]) * np.sqrt(discriminant)) / (2 * qa))
     if qa > 0:
-        return float(low), float(high)
-    above = intercept > 0 and low <= -1
-    return (float(high), np.inf) if above else (-np.inf, np.inf)
+        return max(float(low), 0.0), max(float(high), 0.0)
+    return float(high) if qc > 0 and intercept > 0 else 0.0, np.inf

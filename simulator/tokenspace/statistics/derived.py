@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tokenspace.errors import InputError
+from tokenspace import theory
+from tokenspace.errors import InputError, NoExactResult
 from tokenspace.statistics.verdict import Check, check, unjudged
 
 
@@ -49,6 +50,22 @@ def derive(result: Any, tolerance: float) -> Derived:
     except InputError:
         balance = (math.nan,) * 4
     return _of(checked, checked.verdict if result.known_model is not None else "", balance)
+
+
+def over_balance(result: Any) -> float:
+    """(n + 1) / (n_balance + 1) by the exact gamma at the largest n: 1 where n = n_balance.
+
+    gamma = (1 + f) / 2 with f = n / (n + n_balance), of equicorrelated tokens, in whose psi's this
+    is linear; of others it is what orders them as gamma does. NaN where no theory is known.
+    """
+    if (model := result.known_model) is None:
+        return math.nan
+    try:
+        f = min(2 * float(theory.local_exponent(model, result.n[-1:])[0]) - 1, 1.0)
+    except NoExactResult:
+        return math.nan
+    n = float(result.n[-1])
+    return (n + 1) * f / (n * (1 - f) + f)
 
 
 def _of(checked: Check, verdict: str, balance: tuple[float, ...]) -> Derived:

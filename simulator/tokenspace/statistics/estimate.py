@@ -64,7 +64,7 @@ class Estimate:
         if np.ndim(self.mean) == 0 and np.isfinite(self.standard_error):
             return f"{float(self.mean):.6g} ± {float(self.standard_error):.2g} (n = {self.count})"
         if np.ndim(self.mean) == 0:
-            return f"{float(self.mean):.6g}, its error unknown (n = {self.count})"
+            return f"{float(self.mean):.3g}, its error unknown (n = {self.count})"
         return f"Estimate(shape={np.shape(self.mean)}, count={self.count})"
 
 

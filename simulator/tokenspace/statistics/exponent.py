@@ -78,9 +78,11 @@ def local_exponent(n: np.ndarray, amplitude: Moments, ends: Moments | None = Non
             of the same, lower ends first, (2 (m - 1),).
 
     Raises:
-        InputError: fewer than 2 grid points, or an amplitude of 0.
+        InputError: fewer than 2 grid points, or an amplitude of 0; with ends, where no step has two
+            that are above 0.
     """
-    require_points("the local exponent", n, amplitude, 2)
+    if ends is None or len(n) < 2:
+        require_points("the local exponent", n, amplitude, 2)
     middle, matrix = adjacent_slopes(n)
     if ends is not None:
         return _between(n[:-1], n[1:], middle, 1 / np.diff(np.log(n)), ends)

@@ -39,8 +39,9 @@ class Result:
     D has no variance; unit: of given tokens, moments of D with every token scaled to norm 1, and of
     Upsilon, (2 m,); counts: of given pairs that differ in length, how many reach each n (m,), with
     D at both ends of each step from n to the next (steps) and from the first n to each (spans) of
-    the pairs that reach both, lower ends first (2 (m - 1),), and common, see `reached`; the rest
-    says how it was made.
+    the pairs that reach both, lower ends first (2 (m - 1),), and common, see `reached`;
+    norm_ratio: of given tokens, root mean square norm of branch B over that of A, of a sample; NaN
+    where the same sequences are in both; the rest says how it was made.
     """
 
     n: np.ndarray
@@ -69,6 +70,7 @@ class Result:
     steps: Moments | None = None
     spans: Moments | None = None
     common: Result | None = None
+    norm_ratio: float | None = None
 
     @property
     def replicates(self) -> int:
@@ -168,10 +170,11 @@ class Result:
     def local_exponent(self) -> exponent.Exponent:
         """gamma between adjacent grid points, with the covariance across n in its errors.
 
-        Of given pairs that differ in length: between two n, of the pairs that reach both.
+        Of given pairs that differ in length: between two n, of the pairs that reach both; NaN where
+        their D(n) is 0 at one of the two.
 
         Raises:
-            InputError: fewer than 2 grid points, or D(n) = 0 at one of them.
+            InputError: fewer than 2 grid points, or D(n) = 0 at one of them (lengths differ: all).
         """
         ends = None if self.steps is None else _rounded(self.steps)
         return exponent.local_exponent(self.n, self._growing(), ends)
@@ -249,8 +252,10 @@ class Result:
             InputError: psi's were not measured, or D(n) or Upsilon(n) is 0 (to the accuracy of
                 float32) at some n; another `by`.
         """
-        part = self.reached()
-        exponent.require_points("lambda", part.n, part.divergence, 1)
+        part, of = self.reached(), ""
+        if part is not self:
+            of = f" of the {counted(part.replicates, 'pair')} with n = {part.n[-1]}"
+        exponent.require_points(f"lambda{of}", part.n, part.divergence, 1)
         joint = part._with_unit() if unit else part._with_upsilon()
         psi = {k: e.mean for k, e in (part.correlations or {}).items()}
         n = part.n

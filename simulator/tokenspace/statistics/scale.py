@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tokenspace.errors import InputError
+from tokenspace.printable import number
 from tokenspace.statistics.estimate import LEVEL, FittedNumber, Moments, two_sided
 
 LOG, PLAIN = "log", "plain"
@@ -20,12 +21,12 @@ class Scale(FittedNumber):
 
     def __repr__(self) -> str:
         low, high = self.interval
-        errors = f" ± {self.standard_error:.2g} ({self.level:.0%} interval {low:.5g} to {high:.5g}"
+        bounds = f"{self.level:.0%} interval {low:.4g} to {high:.4g}"
         if not np.isfinite(self.standard_error):
-            errors = " (its error is unknown"
+            bounds = "its error is unknown"
         return (
-            f"lambda = {self.mean:.5g}{errors}; E[D] off lambda sqrt(Upsilon) by at most "
-            f"{self.lack_of_fit:.1%})"
+            f"lambda = {number(self.mean, self.standard_error)} ({bounds}; E[D] off lambda "
+            f"sqrt(Upsilon) by at most {self.lack_of_fit:.1%})"
         )
 
 

@@ -22,6 +22,7 @@ from tokenspace.statistics.clusters import (
 )
 from tokenspace.statistics.result import Result, summarise
 from tokenspace.statistics.streaming import Summary, begin, psi_of, summary, update
+from tokenspace.tokens.bend import every_which, ratio_of, squares_of
 from tokenspace.tokens.given import Array, both_branches, readable, require_sound, work_of
 from tokenspace.tokens.mapped import forget, is_mapped
 from tokenspace.tokens.pairs import Pairs, gathered, pairs_of
@@ -147,7 +148,9 @@ def measure_pairs(
     n = _checked_grid(given.longest if grid is None else grid, given.longest)
     _require_room(len(n), SQUARES if given.lengths is None else UNEQUAL_SQUARES)
     kernel_used = kernel("measure", work=given.work)
-    seen, same = _summary(kernel_used, given, order, seed, n, progress or (lambda done: None))
+    seen, same, ratio = _summary(
+        kernel_used, given, order, seed, n, progress or (lambda done: None)
+    )
     named = order if isinstance(order, str) else "given"
     return summarise(
         seen,
@@ -160,6 +163,7 @@ def measure_pairs(
         seconds=time.perf_counter() - started,
         versions=versions(),
         notes=tuple(filter(None, (given.note, _said_of_same(same, len(given))))),
+        norm_ratio=ratio,
     )
 
 
@@ -170,8 +174,8 @@ def _summary(
     seed: int,
     n: np.ndarray,
     progress: Callable[[int], None],
-) -> tuple[Summary, int]:
-    """Estimates, and in how many pairs D is 0 at every n."""
+) -> tuple[Summary, int, float]:
+    """Estimates, in how many pairs D is 0 at every n, and the ratio of norms of the branches."""
     raster = isinstance(order, str) and order == "raster"
     explain = partial(given.require_sound, int(n[-1]) if raster else None)
     clusters = None
@@ -179,8 +183,13 @@ def _summary(
         clusters = begin_clusters(n, given.members, given.lengths)
     state = begin(n, psi=True, unit=True)
     done, same, waiting, held = 0, 0, [], 0
+    which = every_which(len(given), given.longest, given.work.dim)
+    numbers, norms = np.arange(len(given)), np.zeros(2)
+    exchanged = given.members is not None and given.members.shape[1] > 1  # pictures: each in both
     for a, b, orders, now in given.blocks(order, seed, n):
         count = len(a)
+        if not exchanged:
+            norms += squares_of(a, b, numbers[now] % which == 0)
         if given.lengths is not None and not kernel_used.as_they_lie:  # XLA compiles every shape
             a, b, orders = (_filled(h) for h in (a, b, orders))
         reached = n[n <= a.shape[-2]]
@@ -199,10 +208,10 @@ def _summary(
     if done < len(given):  # some end before the grid begins
         progress(len(given))
     if clusters is None:
-        return summary(state), same
+        return summary(state), same, ratio_of(norms)
     if waiting:
         clusters = _counted(clusters, waiting, given.members)
-    return summary_of_clusters(clusters), same
+    return summary_of_clusters(clusters), same, ratio_of(norms)
 
 
 def _require_room(points: int, squares: int) -> None:

@@ -53,7 +53,7 @@ class Branches:
                 f"of unit diagonal, but its diagonal holds {worst:.6g}; scale it by "
                 f"{1 / worst if worst else math.inf:.6g}, put the norm into the features",
             )
-        self.require_valid(min(n, 2))
+        self._prove(min(n, 2))
 
     @property
     def max_tokens(self) -> float:
@@ -79,8 +79,10 @@ class Branches:
             NotPositiveSemidefinite: with the offending eigenvalue and the largest valid n.
             InputError: when both branches are the same, so that D(n) = 0.
         """
-        if n <= self._proved or holds_tracers(self):
-            return
+        if n > self._proved and (self._proved or not holds_tracers(self)):
+            self._prove(n)
+
+    def _prove(self, n: int) -> None:
         if self.difference.is_zero:
             raise InputError(
                 f"{self!r}: within equals cross, so both branches are the same and D(n) = 0; "

@@ -9,6 +9,8 @@ from tokenspace.covariance.positions.white import White
 from tokenspace.parameters import Parameter, check_arguments, described
 from tokenspace.registry import register
 
+CONSTANT, WHITE = Constant(), White()  # of all: what is known of them is found once
+
 
 @register(room="branches")
 @described(
@@ -36,6 +38,6 @@ def equicorrelated(psi_equal: float, psi_within: float, psi_cross: float) -> Bra
     """
     check_arguments(equicorrelated, locals())
     return Branches(
-        within=combine([(psi_within, Constant()), (1 - psi_within, White())]),
-        cross=combine([(psi_cross, Constant()), (psi_equal - psi_cross, White())]),
+        within=combine([(psi_within, CONSTANT), (1 - psi_within, WHITE)]),
+        cross=combine([(psi_cross, CONSTANT), (psi_equal - psi_cross, WHITE)]),
     )

@@ -65,7 +65,10 @@ class Balance(Figure):
                 max(seen.min() / MARGIN, LOWEST), min(seen.max() * MARGIN, max(HIGHEST, top))
             )
         kinds = ["lines exact"] * (len(exact) > 0)
-        kinds += ["points from simulated tokens"] * (len(measured) > 0)
+        if len(measured):
+            kinds.append("points from simulated tokens")
+        elif not any(result.correlations for _, result in loaded):
+            kinds.append("no psi's were measured")
         if lacking:
             kinds.append(f"{lacking} of {len(drawn)} without a number > 0")
         return sheet.finish(

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.colors import BoundaryNorm, ListedColormap, LogNorm, Normalize
 
 from tokenspace import theory
-from tokenspace.errors import InputError, NoExactResult
+from tokenspace.errors import InputError
 from tokenspace.experiments.axes import short_names
 from tokenspace.experiments.layout import as_grid
 from tokenspace.figures.base import Figure, NothingToShow
@@ -24,7 +24,7 @@ from tokenspace.figures.sheet import (
 )
 from tokenspace.figures.style import LONGEST_SIDE, words
 from tokenspace.registry import register
-from tokenspace.statistics.derived import Derived, derive
+from tokenspace.statistics.derived import Derived, derive, over_balance
 
 WIDEST = 1000.0  # factor to either side of the median that colours of a log scale reach
 TOLERANCE = 0.02  # of verdicts, which are not shown
@@ -108,7 +108,7 @@ class PhaseDiagram(Figure):
             drawn, extend = _coloured(axes, panel, sides, values, ends)
             if not several:
                 _bar(figure, drawn, axes, panel, extend)
-            share = grid.place(np.array([_linearity(loaded[k][1]) for k in group.rows]))
+            share = grid.place(np.array([over_balance(loaded[k][1]) for k in group.rows]))
             known = share[np.isfinite(share)]
             theory_known |= len(known) > 0
             if min(share.shape) > 1 and len(known) and known.min() < 1 < known.max():
@@ -169,22 +169,6 @@ def _last(values: np.ndarray) -> float:
 def _regime(gamma: float) -> float:
     name = str(theory.regime(np.array([gamma]))[0])
     return float(theory.REGIMES.index(name)) if name in theory.REGIMES else np.nan
-
-
-def _linearity(result: Any) -> float:
-    """(n + 1) / (n_balance + 1) by the exact gamma at the largest n: 1 where n = n_balance.
-
-    gamma = (1 + f) / 2 with f = n / (n + n_balance), of equicorrelated tokens; of others this is
-    what orders them as gamma does.
-    """
-    if (model := result.known_model) is None:
-        return np.nan
-    try:
-        f = min(2 * float(theory.local_exponent(model, result.n[-1:])[0]) - 1, 1.0)
-    except NoExactResult:
-        return np.nan
-    n = float(result.n[-1])
-    return (n + 1) * f / (n * (1 - f) + f)
 
 
 def _limits(values: Any) -> tuple[float, float] | None:

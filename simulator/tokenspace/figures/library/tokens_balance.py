@@ -52,7 +52,7 @@ def _draw(axes: Any, result: Any) -> str:
         return "$\\psi_{within} - \\psi_{cross}$ is\nnot above 0 at any $n$"
     curve = np.where(np.isfinite(curve), curve, np.nan)
     most = HIGHEST * n[-1]
-    reach = np.maximum([curve - np.maximum(low, -1.0), np.minimum(high, 2 * most) - curve], 0)
+    reach = np.maximum([curve - low, np.minimum(high, 2 * most) - curve], 0)
     axes.errorbar(
         n,
         curve,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -12,8 +11,6 @@ from tokenspace.figures.token_panels import OfTokens, balance_scale, by_label, l
 from tokenspace.registry import register
 from tokenspace.statistics.result import Result
 
-LEAST = 1.0  # less this, any n_balance of tokens with Delta > 0 lies above
-
 
 @register
 class TokensBalanceDepth(OfTokens):
@@ -21,7 +18,7 @@ class TokensBalanceDepth(OfTokens):
     order = 260
 
     def draw(self, loaded: list[Any]) -> Any:
-        """A line a part of a model; gaps where no n_balance is seen, or Delta < 0."""
+        """A line a part of a model; gaps where no n_balance is seen."""
         figure = against_depth(
             loaded,
             _balance,
@@ -29,7 +26,7 @@ class TokensBalanceDepth(OfTokens):
             "Balance against depth",
             "(arrows: not bounded; no point: none is seen, or $D(n) = 0$ at some $n$;\n"
             "hollow: correlations are not constant, so it depends on the token counts)",
-            r"no $n_{balance}$ in any layer: none is seen, or $\Delta < 0$",
+            r"no $n_{balance}$ is seen in any layer: $\Delta$ is not above 0",
         )
         (axes,) = figure.axes
         if axes.lines and np.isfinite(axes.dataLim.get_points()).all():
@@ -40,9 +37,4 @@ class TokensBalanceDepth(OfTokens):
 
 def _balance(result: Result) -> AtLayer:
     found = result.n_balance()
-    low, high = found.interval
-    if np.isnan(found.standard_error):  # of which an interval without ends says nothing
-        low = high = math.nan
-    if found.mean <= -LEAST:
-        return AtLayer(math.nan, math.nan, math.nan)
-    return AtLayer(found.mean, max(low, -LEAST), high, not found.constant)
+    return AtLayer(found.mean, *found.interval, not found.constant)

@@ -15,7 +15,7 @@ FITS = {
     LOG: ("k-", r"$\lambda\sqrt{\Upsilon(n)}$, least squares in log"),
     PLAIN: ("C3--", r"the same as the paper fits it: unweighted, every $n$"),
 }
-
+FITTED = r"$E[D(n)]$ of the pairs that $\lambda$ is fitted to, which reach all these $n$"
 NO_LAMBDA = "no $\\lambda$: $D$ or $\\Upsilon$ is 0 at some $n$"
 
 
@@ -28,7 +28,7 @@ class TokensDivergence(OfTokens):
     order = 230
 
     def draw(self, loaded: list[Any]) -> Any:
-        """A panel a group; Upsilon from the psi's measured at each n."""
+        """A panel a group; lambda sqrt(Upsilon) is of the pairs that it is fitted to, at each n."""
         return panels(
             loaded, _draw, "$D(n)$", "Divergence of given tokens", xscale="log", yscale="log"
         )
@@ -49,12 +49,16 @@ def _draw(axes: Any, result: Any) -> str:
         markersize=3.5,
         label="$E[D(n)]$",
     )
-    root = np.sqrt(np.maximum(result.cosine_upsilon().mean, 0.0))
+    fitted = result.reached()
+    if fitted is not result:
+        mean = np.where(fitted.mean > 0, fitted.mean, np.nan)
+        axes.plot(fitted.n, mean, "ko", markersize=5, markerfacecolor="none", label=FITTED)
+    root = np.sqrt(np.maximum(fitted.cosine_upsilon().mean, 0.0))
     for by, (style, label) in FITS.items():
         try:
-            scale = result.scale_fit(by=by).mean
+            scale = fitted.scale_fit(by=by).mean
         except InputError:  # D or Upsilon is 0 somewhere
             axes.text(0.95, 0.05, NO_LAMBDA, ha="right", fontsize=8, transform=axes.transAxes)
             break
-        axes.plot(n, scale * root, style, linewidth=1, label=label)
+        axes.plot(fitted.n, scale * root, style, linewidth=1, label=label)
     return ""

@@ -21,7 +21,7 @@ async function readColumns() {
   }
   points.verdict = points.verdict.map(k => data.verdicts[k]);
   for (const name of ["exponent", "error", "theory", "deviation", "z",
-                      "balance", "balance_low", "balance_high", "seconds"])
+                      "balance", "balance_low", "balance_high", "over_balance", "seconds"])
     points[name] = points[name].map(toNumber);
   for (const axis of data.axes) {
     axis.numeric = axis.words === undefined;

@@ -1,6 +1,5 @@
 // The cells of the map: points at the ranks of their values along two axes, and ways between them.
 
-const BOUNDARY = 0.75; // gamma at n = n_balance: (1 + n / (n + n_balance)) / 2
 const NEAR = 12; // pixels from which a touch still finds a point
 const FULL = 0.25; // share of places with a point from which they are drawn as cells, not as dots
 
@@ -55,18 +54,18 @@ function cellAt({cells, nx, ny, places}, {left, top, w, h, place}, px, py) {
   return best;
 }
 
-// The line gamma = 3/4 by marching over squares of four neighbours; exact at the points, linear
-// between them. Ends of its pieces, in pixels.
-function boundaryOf({cells, nx, places}, {place}, gamma) {
-  const at = (i, j) => i < nx && cells.has(j * nx + i)
-    ? gamma[cells.get(j * nx + i)] - BOUNDARY : NaN;
+// The line n = n_balance, where (n + 1) / (n_balance + 1) = 1, by marching over squares of four
+// neighbours: that ratio is linear between them in the psi's of equicorrelated tokens. Ends of its
+// pieces, in pixels.
+function boundaryOf({cells, nx, places}, {place}, over) {
+  const at = (i, j) => i < nx && cells.has(j * nx + i) ? over[cells.get(j * nx + i)] - 1 : NaN;
   const pieces = [];
   for (const [i, j] of places) {
     const corners = [[i, j], [i + 1, j], [i + 1, j + 1], [i, j + 1]];
     const values = corners.map(c => at(...c)), crossings = [];
     corners.forEach((a, side) => {
       const next = (side + 1) % 4, u = values[side], v = values[next];
-      if (!(u * v < 0)) return;
+      if (!(u < 0 && v >= 0 || v < 0 && u >= 0)) return; // a point on the line is above it
       const t = u / (u - v), p = place(...a), q = place(...corners[next]);
       crossings.push([p[0] + t * (q[0] - p[0]), p[1] + t * (q[1] - p[1])]);
     });

@@ -5,7 +5,7 @@ const FONT = "11px system-ui, sans-serif";
 const ON_PAPER = {ink: "#000", ratio: 3}; // whatever the screen's colours and pixels are
 
 // Returns where cells lie and whether the boundary is crossed.
-function paint(canvas, grid, {x, y, colour, gamma, chosen, paper}) {
+function paint(canvas, grid, {x, y, colour, over, chosen, paper}) {
   const {cells, nx, ny, places, dots} = grid;
   const room = document.querySelector("main").clientWidth || document.body.clientWidth; // 0: hidden
   const width = Math.min(640, Math.max(room - 8, 200));
@@ -28,7 +28,7 @@ function paint(canvas, grid, {x, y, colour, gamma, chosen, paper}) {
       to.fill();
     }
   }
-  const line = boundaryOf(grid, frame, gamma);
+  const line = boundaryOf(grid, frame, over);
   to.beginPath();
   for (const [from, end] of line) {
     to.moveTo(...from);

@@ -1,4 +1,4 @@
-// The map: points over two axes, coloured by what was found; the line is gamma = 3/4 exactly.
+// The map: points over two axes, coloured by what was found; the line is n = n_balance.
 
 const ARROWS = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1]};
 
@@ -58,13 +58,13 @@ function makePhase(data, lead) {
     grid = lattice(shownHere, x, y, (k, other) => rank[k] < rank[other]);
     const {colour, key} = scale([...grid.cells.values()].map(k => values[k]), what);
     ({frame, crossed} = paint(canvas, grid,
-      {x, y, colour: k => colour(values[k]), gamma: points.theory, chosen: pinned, paper}));
+      {x, y, colour: k => colour(values[k]), over: points.over_balance, chosen: pinned, paper}));
     document.getElementById("phase-key").replaceChildren(...key);
     const where = fixed.map(([a, v]) => `, at ${a.name} = ${said(v)}`).join("");
     document.getElementById("phase-title").textContent =
       `${chosen("colour")} over ${x.name} and ${y.name}${where}. ` + (crossed
-        ? "Line: n = n_balance (gamma = 3/4), exact at the points."
-        : [...grid.cells.values()].some(k => !Number.isNaN(points.theory[k]))
+        ? "Line: n = n_balance by the exact theory."
+        : [...grid.cells.values()].some(k => !Number.isNaN(points.over_balance[k]))
           ? "n = n_balance is not crossed here." : "No theory is known here.");
     tell(pinned); // a phone that scrolls resizes: what was touched stays
   }

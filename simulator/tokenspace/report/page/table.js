@@ -55,7 +55,7 @@ function named(word, data) {
 function makeTable(data) {
   const points = data.points;
   const table = document.getElementById("verdict-table"), body = table.tBodies[0];
-  const state = {query: "", verdicts: new Set(), sort: null, down: false, page: 0, marked: null};
+  const state = {query: "", verdicts: new Set(), sort: "verdict", down: false, page: 0, marked: null};
   points.sampler = points.how.map(k => data.how[k].find(([name]) => name === "sampler")[1]
     .split(":")[0]);
   data.texts = points.label.map((label, k) =>
@@ -75,7 +75,8 @@ function makeTable(data) {
       state.page = 0;
       arrange();
     }}, name);
-    const head = element("th", {scope: "col", class: text ? "text" : null}, button,
+    const head = element("th", {scope: "col", class: text ? "text" : null,
+      "aria-sort": key === state.sort ? "ascending" : null}, button,
       element("span", {class: "on-paper"}, name));
     return head;
   });
@@ -88,7 +89,9 @@ function makeTable(data) {
       : example(data);
     order = worst.filter(k => query.holds(k)
       && (!state.verdicts.size || state.verdicts.has(points.verdict[k])));
-    if (state.sort) {
+    if (state.sort === "verdict") {
+      if (state.down) order.reverse();
+    } else {
       const column = points[state.sort], sign = state.down ? -1 : 1;
       order.sort((a, b) => {
         const x = column[a], y = column[b];

@@ -28,6 +28,7 @@ from tokenspace.scaling.predictive import LEAST_SCATTER
 CHI_SQUARE = "chi-square"
 EVERY = 4  # n_balance of the grid at which limits are drawn
 LEAST_RUNS = 99
+SURE = stats.norm.ppf(0.975)  # standard errors of a limit, within which it lies in 95 % of seeds
 NOISELESS = 2 * LEAST_SCATTER  # residual standard deviation of log S
 
 
@@ -40,7 +41,8 @@ class JointFit:
     each curve would have alone; against: curves that bend the way no n_balance can; tests: see
     `joint.ratios`; grid, deviance: profile of -2 log L, less its least, over n_balance; limits:
     kind of noise -> what the deviance of the true n_balance stays below, over the grid;
-    independent_curves: how many independent curves would scatter as these.
+    limit_errors: its standard errors, from so many draws; independent_curves: how many independent
+    curves would scatter as these.
     """
 
     names: tuple[str, ...]
@@ -54,6 +56,7 @@ class JointFit:
     grid: np.ndarray
     deviance: np.ndarray
     limits: dict[str, np.ndarray]
+    limit_errors: dict[str, np.ndarray]
     independent_curves: float
     level: float
 
@@ -67,17 +70,20 @@ class JointFit:
         """Whether some n_balance fits better than power laws."""
         return 0 < self.n_balance < np.inf
 
-    def regions(self, kind: str = "blocks") -> list[tuple[float, float]]:
+    def regions(self, kind: str = "blocks", errors: float = 0.0) -> list[tuple[float, float]]:
         """Confidence set of n_balance, intervals (low, high) where the profile is below its limit.
 
         Args:
             kind: of noise: "independent", "blocks", or "chi-square" for the usual limit.
+            errors: standard errors that the limit is moved by, up if > 0, which widens the set.
         """
-        return _runs(self.grid, self.limits[kind] - self.deviance)
+        limit = np.maximum(self.limits[kind] + errors * self.limit_errors[kind], 0.0)
+        return _runs(self.grid, limit - self.deviance)
 
-    def excluded(self, kind: str = "blocks") -> list[tuple[float, float]]:
+    def excluded(self, kind: str = "blocks", errors: float = 0.0) -> list[tuple[float, float]]:
         """What the confidence set leaves out, as intervals (low, high)."""
-        ends = [0.0, *(end for region in self.regions(kind) for end in region), np.inf]
+        regions = self.regions(kind, errors)
+        ends = [0.0, *(end for region in regions for end in region), np.inf]
         pairs = zip(ends[::2], ends[1::2], strict=True)
         return [(low, high) for low, high in pairs if low < high]
 
@@ -96,6 +102,8 @@ class JointFit:
             "level": self.level,
             "regions": {kind: self.regions(kind) for kind in self.limits},
             "excluded": {kind: self.excluded(kind) for kind in self.limits},
+            "excluded_at_least": {kind: self.excluded(kind, SURE) for kind in self.limits},
+            "excluded_at_most": {kind: self.excluded(kind, -SURE) for kind in self.limits},
             "tests": {t.name: {"statistic": t.statistic, "p": t.p} for t in self.tests},
             "bend_against_theory": self.against,
             "independent_curves": self.independent_curves,
@@ -149,8 +157,9 @@ def fit_joint(
     log_c, beta = family.lines(best)
     noise = Noise.of(family, best)
     bent = np.abs(family.bends()) > np.sqrt(family.counts) * LEAST_SCATTER
-    at = {kind: limits(family, noise, kind, level, runs, seed, EVERY) for kind in KINDS}
-    at[CHI_SQUARE] = np.full(len(profile), stats.chi2.ppf(level, 1))
+    found = {kind: limits(family, noise, kind, level, runs, seed, EVERY) for kind in KINDS}
+    usual = np.full(len(profile), stats.chi2.ppf(level, 1))
+    found[CHI_SQUARE] = usual, np.zeros_like(usual)
     return JointFit(
         family.names,
         best,
@@ -162,7 +171,8 @@ def fit_joint(
         _tests(family, noise, best, runs, seed),
         family.grid,
         profile,
-        at,
+        {kind: limit for kind, (limit, _) in found.items()},
+        {kind: error for kind, (_, error) in found.items()},
         noise.independent_curves,
         level,
     )

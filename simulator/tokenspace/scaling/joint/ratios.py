@@ -72,12 +72,13 @@ def deviance(family: Family, log_score: np.ndarray | None = None) -> np.ndarray:
 
 def limits(
     family: Family, noise: Noise, kind: str, level: float, runs: int, seed: int, every: int
-) -> np.ndarray:
+) -> tuple[np.ndarray, np.ndarray]:
     """What the deviance at a true n_balance stays below in a share `level` of draws, (g,).
 
-    Drawn at every `every`-th n_balance of the grid, and straight between them; the two ends, which
-    are one model, have one limit. The noise is that about the best fit, not that about each
-    n_balance: residuals about a wrong one would count its misfit as scatter.
+    And the standard error that it has from so many draws, (g,). Drawn at every `every`-th n_balance
+    of the grid, and straight between them; the two ends, which are one model, have one limit. The
+    noise is that about the best fit, not that about each n_balance: residuals about a wrong one
+    would count its misfit as scatter.
     """
     size = len(family.grid)
     places = np.unique(np.r_[np.arange(0, size - 1, every), size - 2])
@@ -101,12 +102,15 @@ def limits(
             total = family.log_likelihood(np.subtract(whole[:, :, None], rest, out=rest))
             found.append(total[:, place] - total.min(-1))
         drawn.append(found)
-    reached = upper(np.concatenate(drawn, axis=1), level)
+    every_draw = np.concatenate(drawn, axis=1)
     together = len(family.names) * family.counts.sum() / family.different.sum()
-    reached *= few_counts(kind, together, typical_count(family), level)
-    out = np.interp(np.arange(size), places, reached)
-    out[-1] = out[0]
-    return out
+    factor = few_counts(kind, together, typical_count(family), level)
+    limit, error = (
+        np.interp(np.arange(size), places, factor * found(every_draw, level))
+        for found in (upper, upper_error)
+    )
+    limit[-1], error[-1] = limit[0], error[0]
+    return limit, error
 
 
 def typical_count(family: Family) -> int:
@@ -140,6 +144,19 @@ def upper(drawn: np.ndarray, level: float) -> np.ndarray:
     200 gaps.
     """
     return np.asarray(np.quantile(drawn, level, axis=-1, method="weibull"))
+
+
+def upper_error(drawn: np.ndarray, level: float) -> np.ndarray:
+    """Standard error of `upper` of so many draws, (...,).
+
+    The share of draws below the true value is binomial: half the distance between the values whose
+    ranks are one standard deviation of it to either side.
+    """
+    runs = drawn.shape[-1]
+    step = np.sqrt(level * (1 - level) / runs)
+    ranks = np.clip([level - step, level + step], 1 / (runs + 1), runs / (runs + 1))
+    low, high = np.quantile(drawn, ranks, axis=-1, method="weibull")
+    return np.asarray((high - low) / 2)
 
 
 def parts(runs: int, numbers: int = 0) -> list[int]:

@@ -129,7 +129,7 @@ class _Fitting:
         lagged = [t.place for t in targets if t.aim == "lags"]
         cells = cells_of(given, groups_of(given), n, list(dict.fromkeys(lagged)))
         upsilon = cells.of(np.ones(cells.groups, bool)).upsilon
-        differ = upsilon > SQUARES_ROUNDING * n**2
+        differ = upsilon > SQUARES_ROUNDING
         if targets[0].aim and not differ.all():
             raise InputError(
                 f"D(n) = 0 at n = {n[~differ][0]}, where both branches have the same sum: families "
@@ -160,7 +160,7 @@ class _Fitting:
         if _at_an_end(target, fit):
             notes = (*notes, AT_AN_END)
         if ranks and ranks[0].family == NO_MODEL:
-            notes = (*notes, "on held-out pictures no family did better than no model at all")
+            notes = (*notes, "on held-out tokens no family did better than no model at all")
         if self.given.note:
             notes = (*notes, self.given.note)
         features = spectrum_of(self.second, plain["mean_square"])

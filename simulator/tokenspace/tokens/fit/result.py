@@ -65,7 +65,7 @@ class TokenFit:
                 z = f", z = {row.z:.1f}" if row.z == row.z else ""
                 lines.append(f"{row.name}: tokens {row.tokens!r}, model {row.model.mean:.6g}{z}")
         if self.ranking:
-            lines.append("score on held-out pictures, 1 without any model, and behind the best:")
+            lines.append("score on held-out tokens, 1 without any model, and behind the best:")
             for r in self.ranking[:SHOWN]:
                 behind = f"{r.behind.mean:.3f} ± {r.behind.standard_error:.2g}"
                 here = " (this model)" * ((r.family, r.order) == (self.family, self.order))

@@ -1,0 +1,197 @@
+"""The tables of `fit`: each curve's laws, of many by model and the ends, and all sizes together."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich.markup import escape
+
+from tokenspace.cli.present import dense_table, stdout
+from tokenspace.printable import counted, shown
+
+if TYPE_CHECKING:
+    from tokenspace.scaling.result import LawFit, ScalingFit
+    from tokenspace.scaling.sizes import SizeFit
+
+Fitted = Sequence[tuple[str, "ScalingFit"]]
+NONE = "no curve has enough points"
+SURE = 0.05  # p-value of chi^2 that is remarked on
+MANY = 100  # curves, models or benchmarks that a table shows whole; of more, the ends
+ENDS = 8
+
+
+def show_fits(fitted: Fitted, models: Sequence[str]) -> None:
+    """A row a curve; of more than 100 curves a row a model, and the curves at both ends."""
+    title = f"Scaling fits of {counted(len(fitted), 'curve')}: S(n) = c / n^alpha"
+    if len(fitted) <= MANY:
+        _show_curves(title, fitted)
+        return
+    if 1 < len(set(models)) <= MANY:
+        _show_models(fitted, models)
+    said = f"{title}, the first {ENDS} and the last {ENDS}"
+    if all("power" in f.fits for _, f in fitted):
+        fitted = sorted(fitted, key=lambda one: one[1].fits["power"].parameters["alpha"])
+        said = f"{title}, the {ENDS} of least and the {ENDS} of largest alpha"
+    _show_curves(said, [*fitted[:ENDS], *fitted[-ENDS:]])
+    print("Every curve: --json, or --out FILE.csv.")
+
+
+def _show_models(fitted: Fitted, models: Sequence[str]) -> None:
+    """Of many curves a line a model: its exponents, and the law that most of them prefer."""
+    names = ["model", "curves", "alpha, median", "of 80 % of the curves", "prefer most", "flat"]
+    table = dense_table("Scaling fits by model", names, left=1)
+    for model in dict.fromkeys(models):
+        own = [f for k, (_, f) in zip(models, fitted, strict=True) if k == model]
+        alpha = [f.fits["power"].parameters["alpha"] for f in own if "power" in f.fits]
+        low, middle, high = np.quantile(alpha, (0.1, 0.5, 0.9)) if alpha else [np.nan] * 3
+        ranked = Counter(f.winner for f in own if preferred(f)).most_common(1)
+        table.add_row(
+            escape(shown(model)),
+            str(len(own)),
+            f"{middle:z.4f}" if alpha else "-",
+            f"{low:z.4f} to {high:z.4f}" if alpha else "-",
+            f"{ranked[0][0]}: {ranked[0][1]}" if ranked else "-",
+            str(sum(f.flat for f in own)),
+        )
+    stdout().print(table)
+
+
+def preferred(fit: ScalingFit) -> bool:
+    """Whether AICc prefers a law: not where a curve is flat, or has too few points for each."""
+    return len(fit.fits) > 1 and not fit.flat and bool(np.isfinite(fit.best.aicc))
+
+
+def write(out: Path, fitted: Fitted) -> None:
+    """A row a curve and law: whether it is preferred, its parameters with intervals, and ranks."""
+    import pandas as pd
+
+    numbers = ("aicc", "bic", "left_out", "residual_std", "chi_squared", "p_value")
+    rows = []
+    for name, fit in fitted:
+        for law, one in fit.fits.items():
+            row: dict[str, Any] = {"curve": name, "law": law}
+            row |= {"preferred": preferred(fit) and law == fit.winner, "flat": fit.flat}
+            row |= {"degrees_of_freedom": one.degrees_of_freedom}
+            row |= {key: getattr(one, key) for key in numbers}
+            for key, value in one.parameters.items():
+                low, high = one.intervals.get(key, (np.nan, np.nan))
+                row |= {key: value, f"{key}_low": low, f"{key}_high": high}
+            rows.append(row)
+    pd.DataFrame(rows).to_csv(out, index=False, float_format="%.10g")
+
+
+def show_counts(fits: list[ScalingFit]) -> None:
+    """How many curves prefer which law, by each yardstick; flat ones prefer none."""
+    told = [f for f in fits if not f.flat]
+    none = "none" if any(np.isfinite(f.best.aicc) for f in fits) else NONE
+    names = [f.winner for f in told if np.isfinite(f.best.aicc)]
+    clear = sum(f.decisive for f in fits)
+    counts = ", ".join(f"{names.count(k)} prefer {k}" for k in dict.fromkeys(names))
+    print(f"By AICc {counts or none}; {clear} of {len(fits)} decisively.")
+    other = {
+        "BIC": [_least({k: one.bic for k, one in f.fits.items()}) for f in told],
+        "leaving one n out": [
+            _least({k: -one.left_out for k, one in f.fits.items()}) for f in told
+        ],
+    }
+    for yardstick, best in other.items():
+        ranked = Counter(k for k in best if k).most_common()
+        said = ", ".join(f"{count} {k}" for k, count in ranked) or none
+        print(f"By {yardstick}: {said}.")
+    if flat := len(fits) - len(told):
+        print(
+            f"{flat} of {len(fits)} {'is' if flat == 1 else 'are'} flat: no slope is sure, given "
+            "the scatter of the scores, so no law is preferred."
+        )
+    print("Which law foretells scores that it has not seen: tokenspace forecast.")
+
+
+def show_errors(fits: list[LawFit]) -> None:
+    """What chi^2 says of the standard errors, where any are given."""
+    from tokenspace.scaling.fit import DOUBT
+
+    if not fits:
+        return
+    print(
+        "chi^2: of the law that fits best, by the standard errors. Intervals of a law take these "
+        f"as given where its p >= {DOUBT:g}, else they are by the scatter, and wider."
+    )
+    if more := sum(one.p_value < SURE for one in fits):
+        print(f"{more} of {len(fits)} scatter more than the errors say (p < {SURE:g}).")
+    if less := sum(one.p_value > 1 - SURE for one in fits):
+        print(
+            f"{less} of {len(fits)} scatter less (p > {1 - SURE:g}): the same questions at every "
+            "n err alike, which moves a curve as a whole."
+        )
+
+
+def _least(values: dict[str, float]) -> str:
+    """The law of the smallest value that is finite, empty where none is."""
+    known = {k: v for k, v in values.items() if abs(v) < float("inf")}
+    return min(known, key=lambda k: known[k]) if known else ""
+
+
+def show_sizes(sizes: Sequence[SizeFit]) -> None:
+    """A row a benchmark; of more than 100, those on which the law over sizes scatters most."""
+    from rich.table import Table
+
+    title = "All sizes of model together: S = limit - A (N / smallest N)^-b n^-g"
+    if len(sizes) > MANY:
+        unfit = sum(one.p_value < SURE for one in sizes)
+        sizes = sorted(sizes, key=lambda one: -one.residual_std)[: 2 * ENDS]
+        title += f", the {2 * ENDS} benchmarks that scatter most"
+        print(f"{unfit} benchmarks do not follow the law over sizes (p < {SURE:g}). All: --json.")
+    table = Table(title=title, header_style="bold")
+    for name in ("benchmark", "scores", "limit", "A", "b", "g", "scatter"):
+        table.add_column(name)
+    for one in sizes:
+        cells = [
+            f"{v:.4g} ({one.intervals[k][0]:.3g} to {one.intervals[k][1]:.3g})"
+            if k in one.intervals
+            else f"{v:.4g} (the best there can be)"
+            for k, v in one.parameters.items()
+        ]
+        scatter = f"{100 * one.residual_std:.1f} %"
+        table.add_row(escape(shown(one.benchmark)), str(one.points), *cells, scatter)
+    stdout().print(table)
+    for one in (one for one in sizes if one.p_value < SURE):
+        print(
+            shown(
+                f"{one.benchmark}: this law does not fit: scatter {100 * one.residual_std:.2g} %, "
+                f"and {100 * one.curves_std:.2g} % about the curves' own best laws (F-test, p = "
+                f"{one.p_value:.1g}). Its intervals say little."
+            )
+        )
+
+
+def _show_curves(title: str, fitted: Fitted) -> None:
+    """The table of `fit`; "-" where a curve has no such number."""
+    from rich.table import Table
+
+    table = Table(title=title, header_style="bold")
+    errors = any(np.isfinite(f.best.p_value) for _, f in fitted)
+    best_law = ("preferred law", "AICc ahead by", "its parameters and 95 % intervals")
+    chi = ("chi^2 / freedom (p)",) if errors else ()
+    for name in ("curve", "c", "alpha", "95 % interval", *best_law, *chi):
+        table.add_column(name)
+    for name, f in fitted:
+        power = f.fits.get("power")
+        line = ["-", "-", "-"]
+        if power:
+            c, alpha = power.parameters.values()
+            line = [f"{c:.6g}", f"{alpha:z.6f}", power.bounds("alpha")]
+        ahead = f"{f.evidence:.1f}" if np.isfinite(f.evidence) else "-"
+        best = "\n".join(f"{k} = {f.best.value(k)} ({f.best.bounds(k)})" for k in f.best.parameters)
+        chosen = [f.winner, ahead, best]
+        if len(f.fits) > 1 and f.flat:
+            chosen = ["none: flat", "-", "-"]
+        elif len(f.fits) > 1 and not np.isfinite(f.best.aicc):
+            chosen = ["-", "-", "-"]
+        told = f"{f.best.chi_squared:.1f} / {f.best.degrees_of_freedom} ({f.best.p_value:.2g})"
+        fits = [told if np.isfinite(f.best.p_value) else "-"] if errors else []
+        table.add_row(escape(shown(name)), *line, *chosen, *fits)
+    stdout().print(table)

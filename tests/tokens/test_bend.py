@@ -1,0 +1,100 @@
+"""What `measure` says of norms: how much they bend lambda, and whether branches are the reason."""
+
+import numpy as np
+import pytest
+
+import tokenspace as ts
+from tokenspace.tokens import bend
+from tokenspace.tokens.bend import bend_of, said_of_norms
+
+RNG = np.random.default_rng(4)
+
+
+def branches(pairs=30, tokens=24, d=16):
+    """Tokens of norm 1 (pairs, tokens, d), whose branches have much in common."""
+    shared = RNG.standard_normal((pairs, tokens, d)) + RNG.standard_normal((pairs, 1, d))
+    both = [shared + 0.4 * RNG.standard_normal((pairs, 1, d)) for _ in "ab"]
+    return [h / np.linalg.norm(h, axis=-1, keepdims=True) for h in both]
+
+
+def test_of_one_norm_nothing_is_said():
+    result = ts.measure(*branches())
+    assert result.norm_ratio == pytest.approx(1, abs=1e-3) and bend_of(result) < 1e-6
+    assert said_of_norms([("x", result)]) == ""
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+@pytest.mark.parametrize("ratio", [1.5, 3.0])
+def test_branches_of_unlike_norms_are_named_with_both_numbers(ratio, swapped):
+    """The bend is that of the formula of docs/norms.md with the psi's of the tokens."""
+    a, b = branches()
+    a, b = (ratio * a, b) if swapped else (a, ratio * b)
+    result, ratio = ts.measure(a, b, 24), 1 / ratio if swapped else ratio
+    assert result.norm_ratio == pytest.approx(ratio, rel=1e-4)
+    mean = np.log(result.divergence.mean / result.unit_divergence.mean)
+    largest = max(abs(np.exp(mean - mean.mean()) - 1))
+    said = said_of_norms([("x", result)])
+    assert said.startswith(
+        f"norms bend the fit of lambda by up to {largest:.1%}: tokens of branch "
+    )
+    assert f"branch B are {ratio:.3g} times as long as those of A" in said and largest > 0.05
+
+
+def test_norms_that_vary_alike_in_both_branches_are_told_from_that():
+    a, b = branches(tokens=64)
+    length = np.exp(0.5 * RNG.standard_normal((30, 64, 1)))
+    result = ts.measure(a * length, b * length, 64)
+    assert result.norm_ratio < 1.05
+    assert "%: tokens differ in norm, and" in said_of_norms([("x", result)])
+
+
+@pytest.mark.parametrize("kind", ["arrays", "pictures", "lists", "groups", "random"])
+def test_the_ratio_is_that_of_its_definition(kind):
+    """Root mean squares of all norms, of pairs as long as they are."""
+    h = RNG.standard_normal((8, 10, 4)) * np.array([1, 5, 1, 4, 2, 1, 6, 1.0])[:, None, None]
+    first, second = np.arange(0, 8, 2), np.arange(1, 8, 2)
+    if kind == "pictures":
+        result = ts.measure(h, pairs="all")
+    elif kind == "lists":
+        lengths = [10, 7, 10, 10]
+        result = ts.measure(
+            [h[i][:k] for i, k in zip(first, lengths, strict=True)], list(h[second]), [1, 7, 10]
+        )
+    else:
+        more = {"groups": {"groups": [0, 0, 1, 1]}, "random": {"order": "random"}}.get(kind, {})
+        result = ts.measure(h[first], h[second], **more)
+    if kind == "pictures":  # each is in both branches
+        assert np.isnan(result.norm_ratio)
+        return
+    square = np.mean(np.sum(h**2, axis=2), axis=1)
+    x, y = square[first], square[second]
+    if kind == "lists":  # the second pair ends after 7 tokens
+        x[1], y[1] = (np.mean(np.sum(h[k][:7] ** 2, axis=1)) for k in (2, 3))
+    assert result.norm_ratio == pytest.approx(np.sqrt(np.sum(y) / np.sum(x)), rel=1e-5)
+
+
+def test_of_very_many_numbers_a_sample_is_taken(monkeypatch):
+    a, b = branches(64, 40, 8)
+    monkeypatch.setattr(bend, "LOOKED_AT", 1 << 11)
+    monkeypatch.setattr(bend, "ENOUGH", 8)
+    taken = []
+    squares = bend.squares_of
+    monkeypatch.setattr(
+        "tokenspace.tokens.measure.squares_of",
+        lambda a, b, which: taken.append(which.sum()) or squares(a, b, which),
+    )
+    assert ts.measure(a, 2 * b).norm_ratio == pytest.approx(2, rel=1e-4)
+    assert sum(taken) == 32
+
+
+def test_of_many_groups_one_sentence_names_the_worst():
+    a, b = branches()
+    found = [(f"layer {k}", ts.measure(a, k * b)) for k in (1, 4, 2)]
+    said = said_of_norms(found)
+    assert "lambda in 2 of 3 groups, most in layer 4, by up to" in said
+    assert said_of_norms(found[:1]) == ""
+
+
+def test_equal_branches_have_no_bend():
+    a, _ = branches()
+    assert said_of_norms([("x", ts.measure(a, a))]) == ""
