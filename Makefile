@@ -24,7 +24,7 @@ MODELS := .venv-models
 AHEAD := .venv-ahead-of-time
 
 .PHONY: demo test test-slow test-all test-oldest test-models mutants bench ahead-of-time coverage notebooks docs \
-	expected-divergence phase-diagram shared-balance lint install clean
+	expected-divergence phase-diagram shared-balance lint install install-oldest install-models clean
 
 demo: install
 	$(BIN)/tokenspace sweep sweeps/demo.toml --out $(OUT)/results
@@ -42,10 +42,10 @@ test-slow: install
 
 test-all: test test-slow
 
-test-oldest: $(OLDEST)/.installed
+test-oldest: install-oldest
 	$(OLDEST)/bin/python $(TESTS) -m "not slow and not once"
 
-test-models: $(MODELS)/.installed
+test-models: install-models
 	$(MODELS)/bin/python -m pytest --durations 5 tests/tokens/collect
 
 mutants: $(VENV)/.mutants
@@ -87,6 +87,10 @@ lint: install
 	$(BIN)/lint-imports
 
 install: $(INSTALLED)
+
+install-oldest: $(OLDEST)/.installed
+
+install-models: $(MODELS)/.installed
 
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

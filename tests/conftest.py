@@ -6,10 +6,18 @@ JAX stays in its 32-bit mode, which users have: oracles in float64 are NumPy's, 
 
 import os
 import sys
+from pathlib import Path
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu" if os.environ.get("CI") else "")
 if not os.environ["JAX_PLATFORMS"]:
     del os.environ["JAX_PLATFORMS"]
+
+# What JAX compiles is kept, for the other workers, processes and runs of tests: it is the most of
+# their time. A program is found by all that it is made of, versions too, and is never out of date.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", f"{Path(__file__).parents[1]}/build/compiled")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # some CPUs refuse what they kept, and say so
 
 import jax
 import matplotlib

@@ -18,6 +18,7 @@ from tokenspace.statistics.result import Result
 from tokenspace.statistics.streaming import Sums
 from tokenspace.theory.quantiles import isotropic_quantiles
 
+pytestmark = pytest.mark.once
 RUNS = 1500
 INTERVALS = ("E[D]", "gamma", "alpha", "n_balance")
 FAIL, FALSE = "FAIL, true theory", "PASS, theory 2 tolerances off"

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from kernel_cases import interpreted
 
 from tokenspace.sampling.plan import draw_block
 from tokenspace_kernels import (
@@ -192,7 +193,7 @@ def test_the_trial_is_the_same_problem_for_every_block(size):
 
 def test_the_trial_of_statistics_is_the_same_problem_for_pairs(with_pallas):
     pairs, blocks = map(trial.sample_statistics, (dispatch.PALLAS_BLOCK, dispatch.TRIAL_BLOCK))
-    got = sample_statistics_gpu.sample_statistics(*pairs, interpret=True)
+    got = interpreted(sample_statistics_gpu.sample_statistics)(*pairs)
     for name in ("xla", "reference"):
         want = dispatch.KERNELS["sample_statistics"][name](*blocks)
         for x, y in zip(got, want, strict=True):

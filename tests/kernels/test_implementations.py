@@ -18,6 +18,7 @@ from kernel_cases import (
     arguments,
     as_plans_run,
     assert_close,
+    interpreted,
     kernel_of,
 )
 
@@ -39,7 +40,7 @@ from tokenspace_kernels import (
 from tokenspace_kernels.random_bits import PLAIN
 
 
-def interpreted(repeats, *values):
+def case(repeats, *values):
     """Kernels take long to compile for the interpreter: what repeats a program is a slow test.
 
     Of the rest one shape each is run on the oldest versions too.
@@ -52,7 +53,7 @@ def interpreted(repeats, *values):
 @pytest.mark.parametrize(
     ("name", "implementation", "shape"),
     [
-        interpreted(k[0] == "sample_statistics" and shape in SHAPES[:3], *k, shape)
+        case(k[0] == "sample_statistics" and shape in SHAPES[:3], *k, shape)
         for k in FAST
         for shape in SHAPES
     ],
@@ -72,7 +73,7 @@ SAMPLING = [k for k in FAST if k[0].startswith("sample_")]
 @pytest.mark.parametrize(
     ("name", "implementation", "branches"),
     [
-        interpreted(b != "Matern 5/2", *k, b)  # that has the largest states
+        case(b != "Matern 5/2", *k, b)  # that has the largest states
         for k in SAMPLING
         for b in BRANCHES
         if b != "equicorrelated"  # drawn above
@@ -279,7 +280,7 @@ def test_pallas_takes_features_in_slices_and_tokens_in_chunks(monkeypatch, modul
     monkeypatch.setattr(sample_divergence_tpu, "CHUNK", 128)
     shape = Shape(600, 300, 9, 21, ())
     args = arguments("sample_divergence", shape, BRANCHES["AR(1)"], token_block=2)
-    got = jax.jit(partial(module.sample_divergence, interpret=True))(*args)
+    got = interpreted(module.sample_divergence)(*args)
     assert_close(got, reference.sample_divergence(*args), shape.tokens * shape.dim)
 
 
@@ -289,7 +290,7 @@ def test_pallas_forms_tokens_of_two_chunks_with_features_that_fill_no_vector(mon
     monkeypatch.setattr(pair_strips, "LARGEST_STRIP", 1)
     shape = Shape(300, 150, 9, 21, ())
     args = arguments("sample_statistics", shape, BRANCHES["AR(1)"], "unit", 2)
-    got = jax.jit(partial(module.sample_statistics, interpret=True))(*args)
+    got = interpreted(module.sample_statistics)(*args)
     assert_close(got, reference.sample_statistics(*args), shape.tokens * shape.dim)
 
 

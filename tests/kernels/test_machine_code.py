@@ -13,39 +13,72 @@ pytest.importorskip("numba")
 PROGRAM = """
 import json, sys
 import numpy as np
+sys.path.insert(0, {sources!r})
 {before}
+{program}
+hits, misses = (
+    sum(sum(getattr(e.stats, k).values()) for e in entries) for k in ("cache_hits", "cache_misses")
+)
+print(json.dumps([hits, misses, numbers]))
+"""
+MEASURE = """
 from tokenspace_kernels import given_tokens_loops as loops
 from tokenspace_kernels.given_tokens_cpu import measure
 a, b = np.random.default_rng(0).standard_normal((2, 2, 3000, 200)).astype("float32")
 a.flags.writeable = {writeable}
 out = [measure(a, b, np.array([1, 10, 3000])), measure(a[:, :9], b[:, :9], np.array([2, 9]))]
 entries = (loops.measure_short, loops.sum_pieces, loops.add_pieces)
-hits, misses = (
-    sum(sum(getattr(e.stats, k).values()) for e in entries) for k in ("cache_hits", "cache_misses")
-)
-print(json.dumps([hits, misses, [x.tolist() for d, psi in out for x in (d, *psi.values())]]))
+numbers = [x.tolist() for d, psi in out for x in (d, *psi.values())]
+"""
+SMALL = """
+import small
+entries, numbers = [small.total], small.total(np.arange(9.0))
+"""
+LOOP = """
+from tokenspace_kernels.machine_code import compiled
+@compiled
+def total(x):
+    found = 0.0
+    for k in range(len(x)):
+        found += x[k]
+    return found
 """
 
 
-def run(folder, before="", writeable=True):
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
     """Cache hits, cache misses and numbers of a process whose cache is in a folder."""
-    program = PROGRAM.format(before=before, writeable=writeable)
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        env=environment(NUMBA_CACHE_DIR=str(folder)),
-    )
-    assert done.returncode == 0 and done.stderr == "", done.stderr
-    return json.loads(done.stdout)
+    sources = tmp_path_factory.mktemp("sources")
+    (sources / "small.py").write_text(LOOP)
+
+    def call(folder, before="", program=SMALL):
+        program = PROGRAM.format(sources=str(sources), before=before, program=program)
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            capture_output=True,
+            text=True,
+            env=environment(NUMBA_CACHE_DIR=str(folder)),
+        )
+        assert done.returncode == 0 and done.stderr == "", done.stderr
+        return json.loads(done.stdout)
+
+    return call
+
+
+def test_the_next_process_compiles_nothing(run, tmp_path):
+    hits, compiled, numbers = run(tmp_path, program=MEASURE.format(writeable=True))
+    assert hits == 0 and compiled > 1
+    for writeable in (True, False):  # the latter as arrays of JAX are
+        program = MEASURE.format(writeable=writeable)
+        assert run(tmp_path, program=program) == [compiled, 0, numbers]
 
 
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory):
-    """A folder with the machine code in it, and the numbers that came out."""
+def filled(run, tmp_path_factory):
+    """A folder with the machine code of a small loop, and the number that comes out."""
     folder = tmp_path_factory.mktemp("numba")
     hits, misses, numbers = run(folder)
-    assert hits == 0 and misses > 0
+    assert hits == 0 and misses == 1 and numbers == 36
     return folder, misses, numbers
 
 
@@ -55,13 +88,7 @@ def copy(filled, tmp_path):
     return shutil.copytree(filled[0], tmp_path / "copy")
 
 
-def test_the_next_process_compiles_nothing(filled):
-    folder, compiled, numbers = filled
-    assert run(folder) == [compiled, 0, numbers]
-    assert run(folder, writeable=False) == [compiled, 0, numbers]  # as arrays of JAX are
-
-
-def test_a_change_of_any_file_of_the_package_is_noticed(copy, filled):
+def test_a_change_of_any_file_of_the_package_is_noticed(run, copy, filled):
     """Loops call loops of other files; Numba alone looks at the file of the one that is called."""
     before = (
         "from tokenspace_kernels import machine_code\n"
@@ -72,13 +99,13 @@ def test_a_change_of_any_file_of_the_package_is_noticed(copy, filled):
     assert run(copy, before) == [0, *filled[1:]]
 
 
-def test_no_folder_can_be_written(tmp_path, filled):
+def test_no_folder_can_be_written(run, tmp_path, filled):
     before = "from numba.core.caching import CacheImpl\nCacheImpl._locator_classes = []"
     assert run(tmp_path, before) == [0, *filled[1:]]
     assert not list(tmp_path.iterdir())
 
 
-def test_damaged_files_are_made_again(copy, filled):
+def test_damaged_files_are_made_again(run, copy, filled):
     _, compiled, numbers = filled
     assert run(copy) == [compiled, 0, numbers]  # moved, and as good as before
     for path in copy.rglob("*.nb?"):
@@ -87,7 +114,7 @@ def test_damaged_files_are_made_again(copy, filled):
     assert run(copy) == [compiled, 0, numbers]
 
 
-def test_a_full_disk_is_no_reason_to_fail(tmp_path, filled):
+def test_a_full_disk_is_no_reason_to_fail(run, tmp_path, filled):
     before = (
         "from numba.core.caching import IndexDataCacheFile\n"
         "def full(*_): raise OSError(28, 'No space left on device')\n"

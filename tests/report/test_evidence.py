@@ -181,6 +181,7 @@ def test_one_value_without_an_error_does_not_hide_the_others(folder):
     assert float(cells[7]) > 0
 
 
+@pytest.mark.once
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_points_that_cannot_be_judged_stop_nothing(tmp_path, capfd):
     """One replicate, and signs whose differences vanish, beside points that are good."""
