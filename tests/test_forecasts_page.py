@@ -60,5 +60,5 @@ def test_counts_between_the_papers_laws():
 @pytest.mark.slow
 def test_shares_that_intervals_hold():
     """Of the power law all cells, by the command's own function; Huber's too."""
-    cells = [forecasts.held("power", *how) for how in forecasts.SETTINGS.values()]
+    cells = [forecasts.held("power", setting) for setting in forecasts.SETTINGS]
     assert f"| power | {' | '.join(cells)} |" in PAGE, "run: python docs/forecasts.py coverage"

@@ -1,12 +1,14 @@
 """`tokenspace forecast` as a user runs it."""
 
 import json
+from contextlib import nullcontext
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from tokenspace.scaling import outcome
+from tokenspace.cli import forecasts
+from tokenspace.scaling import forecast, outcome
 
 N = np.array([1, 8, 16, 32, 64, 128, 256, 384])
 WAVE = 0.01 * np.array([1, -2, 1, 2, -1, -1, 2, -2])
@@ -31,7 +33,8 @@ def test_tables_and_words(call, csv):
     laws = "power,saturating"
     status, out, err = call("forecast", csv, "--law", laws, "--curves")
     assert status == 0 and "8 curves: forecasts of the scores at the last 3 n" in out
-    assert "Nearer than the power law, beyond chance over benchmarks: saturating by" in out
+    assert "Nearer than the power law, beyond chance over curves: saturating by" in out
+    assert "Curves count as independent: no column" in out  # a benchmark each, and one model
     assert "without: odd:" in out and "m / b7" in out and "nan" not in out
     assert "Confounds: the model was trained" not in out  # that is said of the paper's curves
 
@@ -116,6 +119,40 @@ def test_errors_of_many_curves_are_pooled_and_cut(call, tmp_path):
     assert status == 0 and "Median error of the curves of a model" in out
     assert all(f" m{k} " in out for k in range(5))
     assert sum(f"/ b{k} " in out for k in range(50)) == 16 and "--out FILE.csv" in out
+
+
+def test_only_what_was_not_reached_is_named_after_an_interruption(call, csv, monkeypatch):
+    """The second of four subsets has no outcome, the third has one, and the fourth is stopped."""
+    real, calls = outcome.judge, []
+
+    def judge(*given):
+        calls.append(given)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return None if len(calls) == 2 else real(*given)
+
+    monkeypatch.setattr(outcome, "judge", judge)
+    lines = [line + "late" * line.startswith("m,b0,384") for line in csv.read_text().splitlines()]
+    csv.write_text("\n".join(lines) + "\n")
+    status, out, err = call("forecast", csv, "--law", "power,saturating")
+    assert status == 130 and "without: late:" in out and "without: odd:" not in out
+    assert "stopped: without all confounds: not forecast" in err
+
+
+def test_progress_goes_on_from_one_subset_to_the_next(call, csv, monkeypatch):
+    seen = []
+
+    class Bar:
+        def add_task(self, name, total):
+            assert total == 16  # eight curves, all points and without: odd
+
+        def update(self, task, completed):
+            seen.append(completed)
+
+    monkeypatch.setattr(forecasts, "progress_bar", lambda *_: nullcontext(Bar()))
+    monkeypatch.setattr(forecast, "TOGETHER", 4)
+    assert call("forecast", csv, "--law", "power")[0] == 0
+    assert seen == [4, 8, 8, 12, 16, 16]
 
 
 def test_what_was_done_before_an_interruption_is_shown(call, csv, monkeypatch):

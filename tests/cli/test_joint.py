@@ -27,6 +27,19 @@ def csv(tmp_path):
     return path
 
 
+def test_what_names_the_model_is_said_where_no_column_is_called_so(call, csv):
+    text = csv.read_text()
+    swapped = ["{1},{0},{2},{3}".format(*line.split(",")) for line in text.splitlines()]
+    csv.write_text("\n".join(swapped) + "\n")  # model stands second
+    status, out, err = call("joint", csv, "--runs", 99, "--json")
+    assert status == 0 and {r["model"] for r in json.loads(out)["fits"]} >= {"a", "b"}
+    assert "names the model" not in err
+    csv.write_text(text.replace("model,", "llm[x],", 1))
+    status, out, err = call("joint", csv, "--runs", 99, "--json")
+    assert status == 0 and {r["model"] for r in json.loads(out)["fits"]} >= {"a", "b"}
+    assert "llm[x] names the model, as no column is called model" in err
+
+
 def test_joint(call, csv):
     status, out, _ = call("joint", csv, "--runs", 99)
     assert status == 0 and "a, b" not in out

@@ -40,6 +40,20 @@ def test_spaces_and_a_byte_order_mark_belong_to_no_name(tmp_path):
     assert curve.name == "curve" and list(curve.score) == [2, 3.5]
 
 
+def test_names_are_kept_as_they_stand(tmp_path):
+    """None, NA and 01 name models; in columns that are known they are empty cells and numbers."""
+    names = ["None", "NA", "null", "n/a", "1", "1.0", "01", "True"]
+    rows = "".join(f"{name},1,02,NA\n{name},4,3.5,x\n{name},8,N/A,\n" for name in names)
+    found = read(tmp_path, f"model,n,score,confound\n{rows}")
+    assert [c.name for c in found] == [c.labels["model"] for c in found] == names
+    assert all(list(c.score) == [2, 3.5] and list(c.confound) == ["", "x"] for c in found)
+    assert remarks(found) == ["8 rows without a score: left out"]
+    with pytest.raises(InputError, match="line 3: n = '' is not a number"):
+        read(tmp_path, "n,score\n1,2\nNA,3\n")
+    with pytest.raises(InputError, match="line 2: score = 'True' is not a number"):
+        read(tmp_path, "n,score\n1,True\n2,True\n")
+
+
 def test_rows_without_a_score_are_left_out_and_said(tmp_path):
     first, second = read(tmp_path, "m,n,score\na,1,2\na,4,\nb,1,3\n,,\nb,8,\nb,2,5\n")
     assert list(first.score) == [2] and list(second.score) == [3, 5]
@@ -113,12 +127,13 @@ def test_without_other_columns_there_is_one_curve(tmp_path):
         (b"n,score\n1,\xff\n", "it is no UTF-8 text (invalid start byte); save it as UTF-8"),
         ("m;n;score\na;1;2,5\n", "cells are separated by ';'; save it with commas between cells"),
         ("n\tscore\n1\t2\n", "cells are separated by '\\t'"),
+        ("m,n,vision_tokens,score\na,9,1,2\n", "has both vision_tokens and n; leave one of them"),
         ("n,score,score\n1,2,3\n", "two columns are named 'score'; leave one of them out"),
         ("n,score\n1,2\n-4,3\n", "line 3: n = '-4' is not allowed; it must be finite and > 0"),
         ("n,score\n\n1,2\n0,3\n", "line 4: n = '0' is not allowed; it must be finite and > 0; a"),
         ("n,score\n1,2\n2,0\n4,0\n", "fitted to log S, leave a score of 0 out (1 more in this"),
         ("n,score\n1,2\n2,inf\n", "line 3: score = 'inf' is not allowed; it must be finite"),
-        ("n,score\n1,2\n2,1e200\n", "score = '1e+200' is not allowed; it must lie within 1e-99"),
+        ("n,score\n1,2\n2,1e200\n", "score = '1e200' is not allowed; it must lie within 1e-99"),
         ('n,score\n1,"2,5"\n', "score = '2,5' is not a number; write 1234.5, with a point"),
         ('n,score\n"1,024",2\n', "n = '1,024' is not a number; write 1234.5, with a point"),
         ("n,score,questions\n1,2,0\n", "questions = '0' is not allowed; it is how many a score"),

@@ -1,11 +1,10 @@
 """Fits at held shapes, leaving one n out, and quantiles: the fast ways against the plain ones."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from scipy import optimize, stats
 
+from tokenspace.scaling import fit, validation
 from tokenspace.scaling.held import fit_held
 from tokenspace.scaling.laws import known_laws
 from tokenspace.scaling.optimise import grouped, minimise
@@ -57,14 +56,23 @@ def test_leaving_one_n_out_is_refitting_without_it(name):
             assert found[k, out] == pytest.approx(want, abs=1e-6), (k, out)
 
 
-def test_a_grid_that_is_there_already_is_taken():
+def test_a_grid_that_is_there_already_is_taken(monkeypatch):
+    """The whole curves are fitted only where no grid is given; a fit gives its own."""
     law, points = LAWS["saturating"], points_of()
-    grid = on_grid(law, points)
-    np.testing.assert_array_equal(
-        leave_one_out(law, points, points.weight, grid), leave_one_out(law, points, points.weight)
-    )
-    doubled = replace(grid, points=points, raw=grid.raw + 0.5, starts=None)
-    assert np.isfinite(leave_one_out(law, points, points.weight, doubled)[:, :9]).all()
+    grid, fitted, given = on_grid(law, points), [], []
+
+    def spy(law, points):
+        fitted.append(points)
+        return on_grid(law, points)
+
+    monkeypatch.setattr(validation, "on_grid", spy)
+    want = leave_one_out(law, points, points.weight)
+    assert sum(p is points for p in fitted) == 1
+    np.testing.assert_array_equal(leave_one_out(law, points, points.weight, grid), want)
+    assert sum(p is points for p in fitted) == 1
+    monkeypatch.setattr(fit, "leave_one_out", lambda *a: given.extend(a[3:]) or leave_one_out(*a))
+    fit.fit_scaling(N, 5 * N**0.2, "power")
+    assert [type(g.law) for g in given] == [type(LAWS["power"])]
 
 
 @pytest.mark.parametrize("freedom", [1, 2, 3, 4, 5, 9, 40, 41, 4.4, np.inf])

@@ -176,7 +176,7 @@ def test_noise_of_blocks_keeps_the_correlation_of_curves():
 
 
 def test_noise_is_that_of_least_squares_and_of_the_weights():
-    """Residuals over sqrt(1 - leverage), by the hat matrix; drawn noise is over the root again."""
+    """Residuals of one n by (1 - its block of the hat matrix)^(-1/2); drawn, over the root again."""
     given = weighed()
     family = Family.of(given)
     noise = Noise.of(family, 60.0)
@@ -186,7 +186,11 @@ def test_noise_is_that_of_least_squares_and_of_the_weights():
         x = root[:, None] * np.stack([np.ones(len(order)), abscissa(curve.n[order], [60.0])[0]], 1)
         hat = x @ np.linalg.pinv(x)
         y = root * np.log(curve.score[order])
-        scaled = (y - hat @ y) / np.sqrt(1 - np.diag(hat))
+        scaled = y - hat @ y
+        for n in curve.n:
+            at = np.flatnonzero(curve.n[order] == n)
+            values, axes = np.linalg.eigh(np.eye(len(at)) - hat[np.ix_(at, at)])
+            scaled[at] = axes / np.sqrt(values) @ axes.T @ (y - hat @ y)[at]
         have = family.present[k]
         np.testing.assert_allclose(noise.columns[k, have], scaled - scaled.mean(), atol=1e-9)
         size = np.sqrt(np.sum((y - hat @ y) ** 2) / (len(y) - 2))
@@ -199,12 +203,13 @@ def test_noise_is_that_of_least_squares_and_of_the_weights():
     for k, have in enumerate(family.present):
         spread = alone[:, k, have].std(axis=0) / noise.deviations[k]
         assert np.all(abs(spread - 1) < 4 / np.sqrt(2 * runs))
-    full = family.present.all(axis=0)  # columns that no curve lacks
+    full = family.present.all(axis=0)  # columns that no curve lacks, each first of its n
     off = abs(whole[:, 0, full][..., None] - noise.columns[0])
     column, drawn = off.argmin(axis=-1), off.min(axis=-1) < 1e-9
     drawn &= family.present[0, column] & family.present[1, column]
     np.testing.assert_allclose(whole[:, 1, full][drawn], noise.columns[1, column[drawn]], atol=1e-9)
-    both = np.mean(family.present[0] & family.present[1])
+    _, first = np.unique(family.n, return_index=True)  # of an n, which stands for one score there
+    both = np.mean((family.present[0] & family.present[1])[first])
     assert drawn.mean() == pytest.approx(both, abs=4 * np.sqrt(0.25 / drawn.size))
 
 

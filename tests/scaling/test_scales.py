@@ -87,6 +87,20 @@ def test_hubers_weights_are_at_their_fixed_point():
     assert abs(steeper - clean) < abs(plain - clean)
 
 
+def test_hubers_weights_are_those_of_a_curve_alone():
+    """Beside curves that need more rounds, one of them of more points."""
+    rng = np.random.default_rng(3)
+    log_scores = 0.2 * np.log(N) + 0.05 * rng.standard_t(2, (6, 10))
+    law = known_laws()["power"]
+    logs = [(np.log(N[k % 2 :]), y[k % 2 :], np.ones(10 - k % 2)) for k, y in enumerate(log_scores)]
+    for which, points in grouped(logs):
+        together = reweighted(law, points).weight
+        for k, weight in zip(which, together, strict=True):
+            ((_, own),) = grouped([logs[k]])
+            count = len(logs[k][0])
+            np.testing.assert_allclose(weight[:count], reweighted(law, own).weight[0, :count], 1e-9)
+
+
 def test_hubers_scale_of_normal_noise_is_small():
     """0.87 of it, the k at which E[min(z^2, BEND k |z|)] = k^2, within four standard errors."""
     k = 0.87

@@ -1,6 +1,7 @@
 """Who forecasts best: skill, its test, and what becomes of it without some points."""
 
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -104,6 +105,32 @@ def test_words_count_how_many_were_compared():
     assert "No forecaster is nearer than the power law" in said[8]
     few = Outcome(names, alone, by_curve(alone), several, 0, {"curve": 8})
     assert few.words() == ["Clustered by curve there are 8: too few to say so of another curve."]
+
+
+def test_curves_belong_together_by_any_name_that_several_have():
+    """By columns of whatever name; not by a metric, one name for all, or one for each."""
+    rng = np.random.default_rng(0)
+    n = np.array([1, 4, 16, 64, 256.0])
+    made = [Curve(str(k), n, n**0.3 * np.exp(0.1 * rng.standard_normal(5))) for k in range(12)]
+    known = [{"model": str(k % 4), "benchmark": str(k // 4)} for k in range(12)]
+    want = judge([replace(c, labels=own) for c, own in zip(made, known, strict=True)], METHOD, 1)
+    other = [
+        {"method": own["model"], "task": own["benchmark"], "id": c.name, "of": "a", "metric": "f"}
+        | ({} if c.name == "0" else {"metric": "g"})
+        for c, own in zip(made, known, strict=True)
+    ]
+    found = judge([replace(c, labels=own) for c, own in zip(made, other, strict=True)], METHOD, 1)
+    assert want.clusters == {"model": 4, "benchmark": 3}
+    assert found.clusters == found.to_dict()["clusters"] == {"method": 4, "task": 3}
+    told = "p over no change by "
+    for renamed, way in (("method", "model"), ("task", "benchmark")):
+        pd.testing.assert_series_equal(
+            found.skill[told + renamed], want.skill[told + way], check_names=False
+        )
+    assert not any("independent" in said for said in found.words())
+    alone = judge([replace(c, labels={"id": c.name}) for c in made], METHOD, 1)
+    assert alone.clusters == {"curve": 12}
+    assert any(said.startswith("Curves count as independent") for said in alone.words())
 
 
 def test_subsets_of_the_papers_curves():

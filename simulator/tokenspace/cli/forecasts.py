@@ -122,7 +122,7 @@ def forecast(
     parts = subsets(every)
     found: dict[str, Outcome] = {}
     total, done = sum(map(len, parts.values())), 0
-    stopped = ""
+    stopped, waiting = "", list(parts)
     with progress_bar(total > 200) as bar:
         task = bar.add_task("curves", total=total)
 
@@ -133,11 +133,12 @@ def forecast(
             for name, part in parts.items():
                 outcome = judge(part, method, None if rolling else hold, show)
                 done += len(part)
+                waiting.remove(name)
                 show(0)
                 if outcome is not None:
                     found[name] = outcome
         except KeyboardInterrupt:
-            stopped = f"stopped: {', '.join(list(parts)[len(found) :])}: not forecast"
+            stopped = f"stopped: {', '.join(waiting)}: not forecast"
     if stopped:
         messages.print(escape(shown(stopped)), soft_wrap=True, highlight=False)
         if not found:

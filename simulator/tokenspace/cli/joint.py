@@ -29,9 +29,10 @@ def joint(
     """Fit one n_balance to all benchmarks of a model, and test whether they share one.
 
     The theory says they do: n_balance belongs to a model's tokens. The CSV needs columns
-    vision_tokens and score; the first other column names the model, the next ones the benchmark.
-    standard_error or questions weigh the points of a curve against each other; how large they are
-    does not count here, unlike in `fit`: noise is the scatter of the scores.
+    vision_tokens and score; a column model names the model, or the first other column where none is
+    called so, and the rest the benchmark. standard_error or questions weigh the points of a curve
+    against each other; how large they are does not count here, unlike in `fit`: noise is the
+    scatter of the scores.
     """
     from rich.markup import escape
 
@@ -41,6 +42,9 @@ def joint(
     from tokenspace.scaling.joint.power import power as study_power
 
     curves = read(csv)
+    if (labels := curves[0].labels) and "model" not in labels:
+        said = f"{next(iter(labels))} names the model, as no column is called model"
+        messages.print(escape(shown(said)), soft_wrap=True, highlight=False)
     models = by_model(curves)
     asked = tasks(curves)
     found: list[Row] = []

@@ -161,7 +161,8 @@ def _fit_law(
             points[enough],
             above[enough],
         )
-    left_out = leave_one_out(law, points, given.weight).mean(axis=1, where=given.weight > 0)
+    left_out = leave_one_out(law, points, given.weight, grid)
+    left_out = left_out.mean(axis=1, where=given.weight > 0)
     if method.loss == "huber":
         likelihood = deviance(off, scatter, given.weight)
         mean_squares = np.exp(likelihood / counts)

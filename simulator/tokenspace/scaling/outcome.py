@@ -17,7 +17,7 @@ from tokenspace.scaling.subsets import model_of
 
 CHANCE = 0.05  # p-value below which a difference is more than chance
 SLIGHT = 0.005  # a gain that would be said as 0 %
-CLUSTERS = ("series", "model", "benchmark")  # columns by which curves belong together
+METRIC = "metric"  # a column that says what a score is, not whose: no curves belong together by it
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Outcome:
 
     names: of the curves that were forecast, by number; cases: a row a forecast; errors: rms error
     of log S by curve and forecaster; skill: a row a forecaster; left_out: number of curves that are
-    too short; clusters: how many there are of each way to cluster curves; groups: the curves'
-    models, by number.
+    too short; clusters: how many there are of each way to cluster curves, {"curve": ..} where no
+    label groups them, and they count as independent; groups: the curves' models, by number.
     """
 
     names: dict[int, str]
@@ -63,6 +63,8 @@ class Outcome:
                 said.append(
                     f"No forecaster is nearer than {name} beyond chance over {_listed(enough)}."
                 )
+        if self.curves > 1 and self.clusters == {"curve": self.curves}:
+            said.append("Curves count as independent: no column has one name for several of them.")
         for way, k in self.clusters.items():
             if k == 1:
                 said.append("One curve says nothing of others: see its forecasts above.")
@@ -78,6 +80,7 @@ class Outcome:
         return {
             "curves": self.curves,
             "left_out": self.left_out,
+            "clusters": self.clusters,
             "skill": [_plain(r) for r in self.skill.to_dict("records")],
             "errors": {str(k): _plain(r) for k, r in errors.to_dict("index").items()},
         }
@@ -127,9 +130,9 @@ def judge(
     cases = rolling_origins([c.logs(method.scale) for c in long], method, hold, progress)
     if cases.empty:
         return None
-    columns = [k for k in CLUSTERS if any(k in c.labels for c in long)]
+    columns = [k for k in dict.fromkeys(k for c in long for k in c.labels) if k != METRIC]
     labels = {k: [c.labels.get(k, "") for c in long] for k in columns}
-    labels = {k: v for k, v in labels.items() if len(set(v)) > 1}
+    labels = {k: v for k, v in labels.items() if 1 < len(set(v)) < len(long)}
     clusters = {k: len(set(v)) for k, v in labels.items()} or {"curve": len(long)}
     numbers = sorted(set(cases["curve"]))
     names, groups = {k: long[k].name for k in numbers}, {k: model_of(long[k]) for k in numbers}

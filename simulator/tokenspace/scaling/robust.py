@@ -49,16 +49,21 @@ def of_normal(bend: float) -> tuple[float, float]:
 
 
 def reweighted(law: ScalingLaw, points: Points) -> Points:
-    """The curves with the weights that Huber's loss gives their points under this law."""
-    weight = points.weight
+    """The curves with the weights that Huber's loss gives their points under this law.
+
+    Each curve stops when its own weights are settled, whatever the others do.
+    """
+    weight = points.weight.copy()
+    moving = np.arange(len(weight))
     for _ in range(ROUNDS):
-        now = Points(points.x, points.y, weight)
-        off, scale = _residuals(law, now, points)
+        given = points[moving]
+        off, scale = _residuals(law, replace(given, weight=weight[moving]), given)
         with np.errstate(divide="ignore"):
-            fresh = points.weight * np.minimum(1, BEND * scale[:, None] / np.abs(off))
-        change = np.abs(fresh - weight).max()
-        weight = fresh
-        if change < STILL:
+            fresh = given.weight * np.minimum(1, BEND * scale[:, None] / np.abs(off))
+        change = np.abs(fresh - weight[moving]).max(axis=1)
+        weight[moving] = fresh
+        moving = moving[change >= STILL]
+        if not len(moving):
             break
     return robust(Points(points.x, points.y, weight))
 

@@ -21,6 +21,7 @@ NUMBERS = (*ERRORS, SIZE, "flops")  # numbers that may stand beside a score
 WORDS = ("confound", "trained_for_n", "source", "note")  # words that name no curve
 COLUMNS = (*COUNTS, "score", *NUMBERS, *WORDS)
 TRAINED = ("yes", "no", "")
+EMPTY = ("na", "n/a", "nan", "null", "none", "<na>", "#n/a")  # but not where it names a curve
 RANGE = (1e-99, 1e99)  # of numbers, wide of all that is measured: squares and powers stay finite
 
 
@@ -36,8 +37,16 @@ def read_table(source: Path) -> tuple[pd.DataFrame, str, int]:
     if (size := source.stat().st_size) > LARGEST:
         raise InputError(f"{source}: has {size:,} bytes; at most {LARGEST:,} are read")
     try:
-        # blank lines are counted, and a small compressed file could hold one without end
-        table = pd.read_csv(source, compression=None, skip_blank_lines=False)
+        # blank lines are counted, and a small compressed file could hold one without end; cells
+        # are kept as they stand, as models may be called 01 and 1, or None
+        table = pd.read_csv(
+            source,
+            compression=None,
+            skip_blank_lines=False,
+            dtype=str,
+            keep_default_na=False,
+            na_values=[""],
+        )
     except UnicodeDecodeError as error:
         raise InputError(
             f"{source}: cannot be read as CSV: it is no UTF-8 text ({error.reason}); "
@@ -56,6 +65,11 @@ def read_table(source: Path) -> tuple[pd.DataFrame, str, int]:
         )
     if not isinstance(table.index, pd.RangeIndex):  # pandas took the first cells for names of rows
         raise InputError(f"{source}: its rows have more cells than its header has columns")
+    if all(c in table for c in COUNTS):
+        raise InputError(
+            f"{source}: has both vision_tokens and n; leave one of them out, or rename it if it is "
+            "not how many tokens there are"
+        )
     count = next((c for c in COUNTS if c in table), None)
     if count is None or "score" not in table:
         raise InputError(
@@ -73,6 +87,8 @@ def read_table(source: Path) -> tuple[pd.DataFrame, str, int]:
     if all(c in table for c in ERRORS):
         raise InputError(f"{source}: has both standard_error and questions; leave one of them out")
     table.index = pd.RangeIndex(2, len(table) + 2)
+    for column in (c for c in COLUMNS if c in table):
+        table[column] = table[column].mask(table[column].str.strip().str.lower().isin(EMPTY))
     table = table.dropna(how="all").dropna(how="all", axis="columns")
     if "score" not in table or count not in table:
         raise InputError(f"{source}: holds no rows below its header")

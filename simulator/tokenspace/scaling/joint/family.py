@@ -82,7 +82,7 @@ class Family:
         union = _union([log_n for log_n, _, _ in logs])
         y, weights = np.zeros((2, len(logs), len(union)))
         for k, (log_n, log_score, weight) in enumerate(logs):
-            at = np.searchsorted(union, log_n) + _earlier(log_n)
+            at = np.searchsorted(union, log_n) + earlier(log_n)
             y[k, at], weights[k, at] = log_score, weight
         return cls(tuple(curve.name for curve in curves), np.exp(union), y, weights)
 
@@ -95,6 +95,11 @@ class Family:
     def counts(self) -> np.ndarray:
         """Points of each curve, (K,)."""
         return self.present.sum(axis=1)
+
+    @cached_property
+    def different(self) -> np.ndarray:
+        """Different n of each curve, (K,)."""
+        return np.array([len(np.unique(self.n[own])) for own in self.present])
 
     @cached_property
     def grid(self) -> np.ndarray:
@@ -196,7 +201,7 @@ def mean(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
     return (values * weight).sum(-1, keepdims=True) / weight.sum(-1, keepdims=True)
 
 
-def _earlier(ascending: np.ndarray) -> np.ndarray:
+def earlier(ascending: np.ndarray) -> np.ndarray:
     """How many of its equals stand before each value."""
     return np.arange(len(ascending)) - np.searchsorted(ascending, ascending)
 
@@ -204,5 +209,5 @@ def _earlier(ascending: np.ndarray) -> np.ndarray:
 def _union(lists: Sequence[np.ndarray]) -> np.ndarray:
     """Every value, as often as the list that has it most often; lists and result ascend."""
     values = np.concatenate(lists)
-    pairs = np.unique(np.stack([values, np.concatenate([_earlier(x) for x in lists])]), axis=1)
+    pairs = np.unique(np.stack([values, np.concatenate([earlier(x) for x in lists])]), axis=1)
     return np.asarray(pairs[0])

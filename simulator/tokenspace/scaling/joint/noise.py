@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tokenspace.scaling.joint.family import Family, mean
+from tokenspace.scaling.joint.family import Family, earlier, mean
 
 INDEPENDENT, BLOCKS = "independent", "blocks"
 KINDS = (INDEPENDENT, BLOCKS)
@@ -17,17 +17,19 @@ class Noise:
     """Scatter of log S about a joint fit, as its residuals show it.
 
     Each curve has its own standard deviation, over the root of a point's weight where it has one,
-    and else the same at every n. "independent": normal, and independent between curves. "blocks":
-    the residuals of a whole count n are drawn together, with replacement, so that benchmarks of one
-    checkpoint stay as correlated as they are.
+    and else the same at every n. "independent": normal, and independent between scores. "blocks":
+    the residuals of a whole count n, all its scores, are drawn together, with replacement, so that
+    what one checkpoint scored stays as correlated as it is.
 
     deviations: (K,) of log S at weight 1; columns: residuals (K, m) times the root of the weight,
-    over sqrt(1 - leverage), less their mean; present: (K, m).
+    less their mean, those of one n with their part in common over sqrt(1 - its leverage); present:
+    (K, m); n: (m,), ascending.
     """
 
     deviations: np.ndarray
     columns: np.ndarray
     present: np.ndarray
+    n: np.ndarray
 
     @classmethod
     def of(cls, family: Family, balance: float) -> Noise:
@@ -35,26 +37,42 @@ class Noise:
         direction = family.directions(np.array([balance]))
         squares = family.squares(direction)[0]
         share = family.weight / family.weight.sum(axis=1, keepdims=True)
-        leverage = share + direction[0] ** 2
         residuals = family.root * (family.log_score - family.fitted(balance))
-        scaled = residuals / np.sqrt(np.maximum(1 - leverage, 1e-3))
+        # the fit takes what scores of one n have in common, and nothing of how they differ
+        different, place = np.unique(family.n, return_inverse=True)
+        one_n = np.eye(len(different))[place]  # (m, different n)
+        weights = family.weight @ one_n
+        common = (family.root * residuals) @ one_n / np.where(weights > 0, weights, 1.0)
+        leverage = (share + direction[0] ** 2) @ one_n
+        common *= 1 / np.sqrt(np.maximum(1 - leverage, 1e-3)) - 1
+        scaled = residuals + family.root * common[:, place]
         columns = np.where(family.present, scaled - mean(scaled, family.present), 0.0)
-        return cls(np.sqrt(squares / (family.counts - 2)), columns, family.present)
+        return cls(np.sqrt(squares / (family.counts - 2)), columns, family.present, family.n)
 
     def draw(
-        self, kind: str, rng: np.random.Generator, runs: int, weight: np.ndarray
+        self,
+        kind: str,
+        rng: np.random.Generator,
+        runs: int,
+        weight: np.ndarray,
+        n: np.ndarray | None = None,
     ) -> np.ndarray:
         """Noise of log S of scores of these weights (K, m), shape (runs, K, m).
 
-        In blocks, a cell in which a curve has no score is drawn as if independent.
+        They stand at n, (m,) ascending, those of the residuals by default. In blocks, a cell in
+        which a curve has no score is drawn as if independent.
         """
         size = np.sqrt(np.where(weight > 0, weight, 1.0))
         counts = weight.shape[1]
+        n = self.n if n is None else n
         normal = rng.standard_normal((runs, len(self.deviations), counts))
         normal *= self.deviations[:, None]
         if kind == INDEPENDENT:
             return normal / size
-        which = rng.integers(self.columns.shape[1], size=(runs, counts))
+        different, first, scores = np.unique(self.n, return_index=True, return_counts=True)
+        wanted, place = np.unique(n, return_inverse=True)
+        block = rng.integers(len(different), size=(runs, len(wanted)))[:, place]
+        which = first[block] + earlier(n) % scores[block]
         drawn = np.moveaxis(self.columns[:, which], 0, 1)
         return np.where(np.moveaxis(self.present[:, which], 0, 1), drawn, normal) / size
 

@@ -87,7 +87,7 @@ def power(
                 rng = np.random.default_rng(seed)
                 found = []
                 for now in parts(runs):
-                    scatter = noise.draw(kind, rng, now, around.weight)
+                    scatter = noise.draw(kind, rng, now, around.weight, around.n)
                     found.append(ratios(around, make(rng, around.n, now) + scatter)[place])
                 return np.concatenate(found)
 

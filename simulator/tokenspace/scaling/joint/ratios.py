@@ -103,7 +103,8 @@ def limits(
             found.append(total[:, place] - total.min(-1))
         drawn.append(found)
     every_draw = np.concatenate(drawn, axis=1)
-    factor = few_counts(kind, len(family.names), typical_count(family), level)
+    together = len(family.names) * family.counts.sum() / family.different.sum()
+    factor = few_counts(kind, together, typical_count(family), level)
     limit, error = (
         np.interp(np.arange(size), places, factor * found(every_draw, level))
         for found in (upper, upper_error)
@@ -113,24 +114,25 @@ def limits(
 
 
 def typical_count(family: Family) -> int:
-    """Scores of the median curve: curves at other counts than theirs say nothing of its scatter."""
-    return int(np.median(family.counts))
+    """Different n of the median curve: other n than its own say nothing of its scatter."""
+    return int(np.median(family.different))
 
 
-def few_counts(kind: str, curves: int, counts: int, level: float) -> float:
-    """What limits from blocks are multiplied by, since few counts say how curves scatter together.
+def few_counts(kind: str, together: float, counts: int, level: float) -> float:
+    """What limits from blocks are multiplied by, since few counts say how scores scatter together.
 
-    What K curves have in common is told by m counts, less a level, a slope and an n_balance: its
-    variance has m - 3 degrees of freedom, of which residuals count m - 2, and Student's quantile t
-    with m - 3 is the one to ask. Draws in blocks know the correlations, and only the variance of
-    each curve is not known to them: theirs is t with K (m - 2) - 1. The factor is the ratio of
-    t^2 / (m - 3) and t^2 / (m - 2): 1.58 for six and 1.65 for 36 curves of ten counts and 95 %. Of
-    six counts and less it is too much (3.2 and 6.2 of six curves: sets hold 99 %). One curve has
-    nothing in common with others: 1.
+    What K curves have in common is told by m different n, less a level, a slope and an n_balance:
+    its variance has m - 3 degrees of freedom, of which residuals count m - 2, and Student's
+    quantile t with m - 3 is the one to ask. Draws in blocks know the correlations, and only the
+    variance of each curve is not known to them: theirs is t with K (m - 2) - 1. The factor is the
+    ratio of t^2 / (m - 3) and t^2 / (m - 2): 1.58 for six and 1.65 for 36 curves of ten counts and
+    95 %. Of six counts and less it is too much (3.2 and 6.2 of six curves: sets hold 99 %). With r
+    scores of each curve at each n, K r are drawn together, `together`. One alone has nothing in
+    common with others: 1.
     """
-    if kind != BLOCKS or curves == 1:
+    if kind != BLOCKS or together == 1:
         return 1.0
-    freedom = counts - 3, curves * (counts - 2) - 1
+    freedom = counts - 3, together * (counts - 2) - 1
     own, drawn = (stats.t.ppf((1 + level) / 2, v) ** 2 for v in freedom)
     return float(own / drawn * (counts - 2) / (counts - 3))
 
