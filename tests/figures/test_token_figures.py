@@ -167,6 +167,26 @@ def test_balance_curves_have_the_intervals_of_their_ratio():
     np.testing.assert_array_equal(line.get_xdata(), line.get_ydata())
 
 
+@pytest.mark.parametrize("scales", [False, True])
+def test_no_point_of_a_balance_curve_is_rounding(scales):
+    """Answers that begin alike, D = 0 or not: beyond, the curve of all tokens is there."""
+    rng = np.random.default_rng(5)
+    a, b = rng.standard_normal((2, 8, 24, 6)) + rng.standard_normal((2, 8, 1, 6))
+    b[:, :5] = a[:, :5] * (np.exp(rng.standard_normal((8, 5, 1))) if scales else 1)
+    result = ts.measure(a, b, grid=24)
+    psi = result.correlations
+    begin, drawn = result.n <= 5, result.n > 5
+    assert np.any(psi["psi_delta"].mean[begin] > 0) and scales == result.mean[:2].all()
+    axes = figures.draw("tokens_balance", groups_of(result, ("language", 1))).axes[0]
+    line, _, (bars,) = axes.containers[0].lines
+    values = dict(zip(line.get_xdata(), line.get_ydata(), strict=True))
+    assert np.isnan([values[n] for n in result.n[begin] if n > 1]).all()
+    want = balance_curve(result.n, psi["psi_equal"], psi["psi_delta"], result.cosine_upsilon())[0]
+    above = drawn & np.isfinite(want)
+    assert above.sum() > 3
+    np.testing.assert_array_equal([values[n] for n in result.n[above]], want[above])
+
+
 def test_panels_of_psi_have_bars_of_two_standard_errors():
     result = apart(2.0)
     axes = figures.draw("tokens_within", groups_of(result, ("language", 1))).axes[0]
