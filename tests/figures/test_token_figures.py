@@ -315,6 +315,9 @@ def test_depth_points_to_the_edge_where_an_interval_is_not_bounded(strength, arr
     assert np.isinf(result.n_balance().interval[1]) == bool(arrows)
     (axes,) = figures.draw("tokens_balance_depth", groups_of(result, ("language", 2))).axes
     assert len(axes.texts) == arrows
+    to_axes = axes.transData + axes.transAxes.inverted()
+    for arrow in axes.texts:  # to the edge at the height 1, and seen
+        assert to_axes.transform(arrow.xyann)[1] < 0.93
 
 
 def test_the_papers_upsilon_is_the_formula_and_most_of_its_curves_belong_to_no_model():
