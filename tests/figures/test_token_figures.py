@@ -72,6 +72,14 @@ def test_panels_show_what_was_measured(loaded):
         np.testing.assert_allclose(plain.get_ydata(), result.scale_fit(by="plain").mean * root)
 
 
+@pytest.mark.parametrize(("pairs", "bands"), [(1, 0), (2, 2)])
+def test_one_pair_has_no_bands_and_the_legend_names_none(pairs, bands):
+    a, b = np.random.default_rng(2).standard_normal((2, pairs, 9, 4))
+    figure = figures.draw("tokens_divergence", groups_of(ts.measure(a, b), ("language", 1)))
+    said = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert sum("sigma" in text for text in said) == len(figure.axes[0].collections) == bands
+
+
 def test_panels_say_where_fewer_than_half_of_the_pairs_are_left(loaded):
     for (_, result), axes in zip(loaded, figures.draw("tokens_within", loaded).axes, strict=False):
         (line,) = [x for x in axes.lines if x.get_label() == FEWER]
