@@ -185,7 +185,7 @@ def _summary(
     done, same, waiting, held = 0, 0, [], 0
     which = every_which(len(given), given.longest, given.work.dim)
     numbers, norms = np.arange(len(given)), np.zeros(2)
-    exchanged = given.members is not None and given.members.shape[1] > 1  # pictures: each in both
+    exchanged = _in_both(given.members)
     for a, b, orders, now in given.blocks(order, seed, n):
         count = len(a)
         if not exchanged:
@@ -212,6 +212,17 @@ def _summary(
     if waiting:
         clusters = _counted(clusters, waiting, given.members)
     return summary_of_clusters(clusters), same, ratio_of(norms)
+
+
+def _in_both(members: np.ndarray | None) -> bool:
+    """Whether a group is in A of one pair and in B of another, as each of many pictures is.
+
+    Groups of the very same pairs have one number, which is then on both sides of each of them.
+    """
+    if members is None:
+        return False
+    apart = members[members[:, 0] != members[:, -1]]
+    return bool(np.isin(apart[:, 0], apart[:, -1]).any())
 
 
 def _require_room(points: int, squares: int) -> None:
