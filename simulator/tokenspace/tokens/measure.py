@@ -33,7 +33,7 @@ from tokenspace_kernels.given_tokens import LEAST_SQUARE
 TOGETHER = 1024  # pairs whose values are added up at once
 # Numbers that m token counts take, by m^2: moments, their covariances and copies; more where
 # lengths differ, as slopes have moments of their own.
-SQUARES, UNEQUAL_SQUARES = 55, 90
+SQUARES, UNEQUAL_SQUARES = 70, 115
 
 
 def divergence(a: Any, b: Any, grid: int | Sequence[int] | np.ndarray) -> np.ndarray:
