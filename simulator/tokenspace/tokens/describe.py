@@ -10,6 +10,7 @@ import numpy as np
 from tokenspace.covariance import Gaussian, StudentT, TokenLaw, UnitNorm
 from tokenspace.errors import InputError
 from tokenspace.grids import log_grid
+from tokenspace.printable import number
 from tokenspace.statistics.estimate import Estimate
 from tokenspace.statistics.jackknife import jackknifed
 from tokenspace.tokens.moments import pair_moments, with_left_out
@@ -182,4 +183,4 @@ def _short(value: Estimate) -> str:
     mean, error = float(value.mean), float(value.standard_error)
     if not np.isfinite(mean):
         return "unknown"
-    return f"{mean:.4g} ± {error:.2g}" if error > 0 else f"{mean:.4g}"
+    return number(mean, error) if error > 0 else f"{mean:.4g}"
