@@ -105,6 +105,14 @@ def test_every_forecast_goes_into_a_file(call, csv, tmp_path):
     assert status == 2 and "must be a file FILE.csv in a folder that exists" in err
 
 
+@pytest.mark.parametrize("command", ["fit", "forecast", "plan-tokens"])
+def test_the_table_that_is_read_is_not_written_over(call, csv, command):
+    before = csv.read_bytes()
+    status, _, err = call(command, csv, "--out", csv.parent / "." / csv.name)
+    assert status == 2 and "is the table of scores itself" in " ".join(err.split())
+    assert csv.read_bytes() == before
+
+
 def test_errors_of_many_curves_are_pooled_and_cut(call, tmp_path):
     """50 curves: medians of each model, and the curves at both ends."""
     rng = np.random.default_rng(0)

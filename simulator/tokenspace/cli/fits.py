@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,7 +14,6 @@ from tokenspace.cli.forecasts import (
     Chance,
     Csv,
     Loss,
-    Out,
     Top,
     check_out,
     long_enough,
@@ -36,7 +36,9 @@ def fit(
     top: Top = None,
     chance: Chance = 0.0,
     loss: Loss = "squares",
-    out: Out = None,
+    out: Annotated[
+        Path | None, typer.Option(help="FILE.csv for every fit, a row a curve and law.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Fit scaling laws to measured curves, and say which law the data prefer.
@@ -55,7 +57,7 @@ def fit(
     from tokenspace.scaling.sizes import fit_sizes, in_several_sizes
     from tokenspace.scaling.subsets import model_of
 
-    check_out(out)
+    check_out(out, csv)
     curves, scale = long_enough(read(csv), LEAST), scale_of(top, chance)
     with progress_bar(len(curves) > TOGETHER) as bar:
         task = bar.add_task("curves", total=len(curves))

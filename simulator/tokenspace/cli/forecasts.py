@@ -30,7 +30,6 @@ Csv = Annotated[
         "paper's 36 when left out."
     ),
 ]
-Out = Annotated[Path | None, typer.Option(help="FILE.csv for all that was found, whole.")]
 INTERRUPTED = 130  # exit status after ctrl-c
 
 
@@ -46,10 +45,14 @@ def read(csv: str | None) -> list[Curve]:
     return curves
 
 
-def check_out(out: Path | None) -> None:
-    """InputError where --out is no CSV that can be written."""
-    if out is not None and (out.suffix != ".csv" or not out.parent.is_dir()):
+def check_out(out: Path | None, csv: str | None) -> None:
+    """InputError where --out is no CSV that can be written, or the table that is read."""
+    if out is None:
+        return
+    if out.suffix != ".csv" or not out.parent.is_dir():
         raise InputError(f"--out {out}: must be a file FILE.csv in a folder that exists")
+    if csv is not None and out.exists() and Path(csv).exists() and out.samefile(csv):
+        raise InputError(f"--out {out}: is the table of scores itself; name another file")
 
 
 def long_enough(curves: list[Curve], least: int) -> list[Curve]:
@@ -101,7 +104,9 @@ def forecast(
     curves: Annotated[
         bool, typer.Option("--curves", help="Also errors of each curve; of many, by model.")
     ] = False,
-    out: Out = None,
+    out: Annotated[
+        Path | None, typer.Option(help="FILE.csv for every forecast, a row a law and score.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Forecast the last scores of measured curves from the earlier ones, by every law.
@@ -116,7 +121,7 @@ def forecast(
     from tokenspace.scaling.outcome import judge, table_of
     from tokenspace.scaling.subsets import subsets
 
-    check_out(out)
+    check_out(out, csv)
     method = chosen_method(law, 0.95, scale_of(top, chance), loss)
     every = read(csv)
     parts = subsets(every)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tokenspace.cli.common import Json, app, progress_bar
-from tokenspace.cli.forecasts import Csv, Out, check_out, long_enough, read, show_weights
+from tokenspace.cli.forecasts import Csv, check_out, long_enough, read, show_weights
 from tokenspace.cli.present import document, stdout
 from tokenspace.errors import InputError
 from tokenspace.printable import shown
@@ -38,7 +38,9 @@ def plan_tokens(
     width: Annotated[int, typer.Option(help="Width of its hidden states.")] = 0,
     text: Annotated[int, typer.Option(help="Text tokens beside the vision tokens.")] = 0,
     seed: Annotated[int, typer.Option(min=0)] = 0,
-    out: Out = None,
+    out: Annotated[
+        Path | None, typer.Option(help="FILE.csv for every plan, a row a curve.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Say how few tokens keep a share of the score, over all laws, with an interval.
@@ -55,7 +57,7 @@ def plan_tokens(
     if parameters is None and (layers or width or text):
         raise InputError("--layers, --width and --text need --parameters: FLOPs are counted by it")
     cost = None if parameters is None else TransformerCost(parameters, layers, width, text)
-    check_out(out)
+    check_out(out, csv)
     curves = long_enough(read(csv), LEAST)
     plans = _planned(curves, keep, cost, seed)
     if out is not None:
