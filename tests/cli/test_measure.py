@@ -61,6 +61,8 @@ def test_what_is_missing_is_said(call, saved, shape, words):
     files = saved(lambda a, b: (a, b), shape)
     status, out, err = call("measure", *files)
     assert status == 0 and err == "" and words in out and "nan" not in out
+    assert ("scaled to norm 1" in out) == (shape[0] > 1 and shape[1] > 1)  # else true of any
+    assert ("as the paper fits it" in out) == (shape[1] > 1)
     document = json.loads(call("measure", *files, "--json")[1])
     assert document["n_balance"] is None and document["lambda"]["mean"] > 0
     assert all(d > 0 for d in document["mean"])

@@ -104,6 +104,8 @@ def test_psi_has_the_digits_that_its_error_allows():
     assert [_at(psi, k) for k in range(4)] == ["0.123", "0.123456", "0.5", "-"]
     tiny = Estimate(np.array([0.5]), np.array([3e-12]), 9)
     assert _at(tiny, 0) == "0.50000000"  # float32 has no more
+    equal = Estimate(np.array([1.00000005, -1e-9, 2.6e-8]), np.full(3, 2e-8), 9)
+    assert [_at(equal, k) for k in range(3)] == ["1", "0", "0"]
 
 
 def test_json_has_counts_and_every_lambda(call):

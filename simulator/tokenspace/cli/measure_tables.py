@@ -76,14 +76,16 @@ def show(result: Result, norms: bool, among_others: bool = False) -> None:
     if norms:
         _show_norms(result, scales)
     print(unknown or scales["lambda"])
+    reached = result.reached()
+    if reached.replicates < 2:  # one pair of norm 1 has D^2 = 2 Upsilon by algebra
+        scales = scales | {"lambda_unit_norm": None}
     for name, words in OTHER_LAMBDAS.items():
         other = scales[name]
-        if other is not None:
+        if other is not None and len(reached.n) > 1:  # one n fits any lambda
             off = f"off by at most {other.lack_of_fit:.1%}"
             print(f"  {words}: {number(other.mean, other.standard_error)}, {off}")
     if bent := said_of_norms([("", result)]):
         print(bent)
-    reached = result.reached()
     if result.counts is not None:
         reaching = "1 pair that reaches"
         if reached.replicates > 1:
@@ -97,7 +99,8 @@ def show(result: Result, norms: bool, among_others: bool = False) -> None:
     elif len(reached.n) < 3:
         print("n_balance needs at least 3 token counts")
     if reached.replicates < 2:
-        print("n_balance and errors need at least 2 pairs, or 3 pictures with --pairs all")
+        there = "" if result.counts is None else f" that reach n = {reached.n[-1]}"
+        print(f"n_balance and errors need at least 2 pairs{there}, or 3 pictures with --pairs all")
     elif result.enough_for_balance and not reached.mean.all():
         print("n_balance: unknown, as lambda is")
     elif result.enough_for_balance:
@@ -212,8 +215,11 @@ def show_groups(found: list[Measured]) -> None:
 
 
 def _at(psi: Estimate, k: int) -> str:
-    error = float(psi.standard_error[k])
-    return to_error(psi.mean[k], error and max(error, PSI_ROUNDING))
+    value, error = float(psi.mean[k]), float(psi.standard_error[k])
+    for exact in (0, 1):  # as of equal tokens
+        if abs(value - exact) < 4 * PSI_ROUNDING:
+            return str(exact)
+    return to_error(value, error and max(error, PSI_ROUNDING))
 
 
 def _with_error(value: float, error: float) -> tuple[str, str]:
