@@ -104,8 +104,8 @@ def show_counts(fits: list[ScalingFit]) -> None:
         print(f"By {yardstick}: {said}.")
     if flat := len(fits) - len(told):
         print(
-            f"{flat} of {len(fits)} {'is' if flat == 1 else 'are'} flat: no slope is sure, given "
-            "the scatter of the scores, so no law is preferred."
+            f"{flat} of {len(fits)} {'is' if flat == 1 else 'are'} flat: neither a slope nor a "
+            "law is sure, given the scatter of the scores, so no law is preferred."
         )
     print("Which law foretells scores that it has not seen: tokenspace forecast.")
 

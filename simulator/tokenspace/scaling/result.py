@@ -128,7 +128,8 @@ class ScalingFit:
 
     `evidence` is AICc of the runner-up less that of the winner: below 2 the data do not tell them
     apart. `why` says why the preference is not decisive, and is empty where it is. `flat`: the
-    scores have no slope within their scatter, so that no law is preferred.
+    scores have no slope within their scatter, by the power law's alpha, and no law is sure to fit
+    better than a constant, so that none is preferred.
     """
 
     fits: dict[str, LawFit]
