@@ -42,3 +42,21 @@ def test_fit(capfd, write, tmp_path):
         status, _, err = call(capfd, "fit", write(text, "bad.csv"))
         assert status == 2 and words in err
     assert call(capfd, "fit", tmp_path / "none.csv")[0] == 2
+
+
+def test_scatter_is_more_than_the_errors_say_only_by_every_law(capfd, write):
+    """A saturating curve of 6 n: the logarithm has the smallest AICc, and does not fit."""
+    off = (0.4, -0.7, 0.9, -0.5, 0.6, -0.8)
+    rows = {
+        n: (50 - 30 * n**-0.4 + e, 50 - 30 * n**-0.4 + 20 * e)
+        for n, e in zip((1, 4, 16, 64, 256, 1024), off, strict=True)
+    }
+
+    def said(which, *more):
+        lines = "".join(f"{n},{s[which]:.3f},1\n" for n, s in rows.items())
+        return call(capfd, "fit", write(f"n,score,standard_error\n{lines}", "e.csv"), *more)[1]
+
+    assert "the law of smallest AICc does not fit (p < 0.05), but another law does" in said(0)
+    assert "scatter more" not in said(0) and "of the law of smallest AICc" in said(0)
+    assert "1 of 1 scatter more by every law than the errors say" in said(1)
+    assert "1 of 1 scatter more about this law" in said(0, "--law", "power")

@@ -110,19 +110,29 @@ def show_counts(fits: list[ScalingFit]) -> None:
     print("Which law foretells scores that it has not seen: tokenspace forecast.")
 
 
-def show_errors(fits: list[LawFit]) -> None:
+def show_errors(fits: list[ScalingFit]) -> None:
     """What chi^2 says of the standard errors, where any are given."""
     from tokenspace.scaling.fit import DOUBT
 
+    fits = [f for f in fits if np.isfinite(f.best.p_value)]
     if not fits:
         return
     print(
-        "chi^2: of the law that fits best, by the standard errors. Intervals of a law take these "
+        "chi^2: of the law of smallest AICc, by the standard errors. Intervals of a law take these "
         f"as given where its p >= {DOUBT:g}, else they are by the scatter, and wider."
     )
-    if more := sum(one.p_value < SURE for one in fits):
-        print(f"{more} of {len(fits)} scatter more than the errors say (p < {SURE:g}).")
-    if less := sum(one.p_value > 1 - SURE for one in fits):
+    # by the law that fits best: the smallest AICc may be that of a law of too few parameters
+    most = [max(one.p_value for one in f.fits.values() if np.isfinite(one.p_value)) for f in fits]
+    if more := sum(p < SURE for p in most):
+        law = "by every law" if len(fits[0].fits) > 1 else "about this law"
+        print(f"{more} of {len(fits)} scatter more {law} than the errors say (p < {SURE:g}).")
+    pairs = zip(fits, most, strict=True)
+    if other := sum(f.best.p_value < SURE <= p for f, p in pairs):
+        print(
+            f"{other} of {len(fits)}: the law of smallest AICc does not fit (p < {SURE:g}), but "
+            "another law does. chi^2 of each law: --out or --json."
+        )
+    if less := sum(f.best.p_value > 1 - SURE for f in fits):
         print(
             f"{less} of {len(fits)} scatter less (p > {1 - SURE:g}): the same questions at every "
             "n err alike, which moves a curve as a whole."
