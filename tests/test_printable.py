@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from tokenspace.printable import brief, counted, known, number
+from tokenspace.printable import brief, counted, known, number, percent
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,14 @@ def test_what_is_not_known_is_a_dash():
     assert number(math.nan, 1.0) == known(math.inf, ".3g") == "-"
     assert known(-1e-9, ".4f") == "0.0000" and known(-0.1, ".1f") == "-0.1"
     assert known(0.12345, ".4f") == "0.1235" and known(1234.0, ".3g") == "1230"
+
+
+def test_small_shares_keep_two_digits():
+    assert [percent(s) for s in (0, 0.00218, 0.0949, 0.096, 0.5, 1)] == [
+        "0%",
+        "0.22%",
+        "9.5%",
+        "10%",
+        "50%",
+        "100%",
+    ]

@@ -35,6 +35,11 @@ def known(value: float, form: str) -> str:
     return text if float(text) else text.removeprefix("-")
 
 
+def percent(share: float) -> str:
+    """A share of 1 as whole per cent, of two digits where it is less than ten of them: "0.22%"."""
+    return f"{share:.0%}" if not 0 < abs(share) < 0.095 else f"{100 * share:.2g}%"
+
+
 def number(mean: Any, error: Any = math.nan) -> str:
     """A value with its standard error, where these are known; without one, to three digits."""
     mean, error = float(mean), float(error)

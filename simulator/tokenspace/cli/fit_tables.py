@@ -14,7 +14,7 @@ from tokenspace.cli.present import dense_table, stdout
 from tokenspace.printable import counted, shown
 
 if TYPE_CHECKING:
-    from tokenspace.scaling.result import LawFit, ScalingFit
+    from tokenspace.scaling.result import ScalingFit
     from tokenspace.scaling.sizes import SizeFit
 
 Fitted = Sequence[tuple[str, "ScalingFit"]]
