@@ -12,9 +12,10 @@ from rich.markup import escape
 
 from tokenspace.cli.present import dense_table, stdout
 from tokenspace.printable import counted, shown
+from tokenspace.scaling.scales import Logit
 
 if TYPE_CHECKING:
-    from tokenspace.scaling.result import ScalingFit
+    from tokenspace.scaling.result import LawFit, ScalingFit
     from tokenspace.scaling.sizes import SizeFit
 
 Fitted = Sequence[tuple[str, "ScalingFit"]]
@@ -22,11 +23,16 @@ NONE = "no curve has enough points"
 SURE = 0.05  # p-value of chi^2 that is remarked on
 MANY = 100  # curves, models or benchmarks that a table shows whole; of more, the ends
 ENDS = 8
+POWER = " = c / n^alpha"
 
 
 def show_fits(fitted: Fitted, models: Sequence[str]) -> None:
     """A row a curve; of more than 100 curves a row a model, and the curves at both ends."""
-    title = f"Scaling fits of {counted(len(fitted), 'curve')}: S(n) = c / n^alpha"
+    title = f"Scaling fits of {counted(len(fitted), 'curve')}: {_formula(fitted[0][1].best)}"
+    if "power" not in fitted[0][1].fits:
+        title = f"{title.removesuffix(POWER)} by {', '.join(fitted[0][1].fits)}"
+    if isinstance(fitted[0][1].best.scale, Logit):
+        title += "; limits are scores"
     if len(fitted) <= MANY:
         _show_curves(title, fitted)
         return
@@ -38,6 +44,14 @@ def show_fits(fitted: Fitted, models: Sequence[str]) -> None:
         said = f"{title}, the {ENDS} of least and the {ENDS} of largest alpha"
     _show_curves(said, [*fitted[:ENDS], *fitted[-ENDS:]])
     print("Every curve: --json, or --out FILE.csv.")
+
+
+def _formula(fit: LawFit) -> str:
+    """What the columns c and alpha are of: scores, or the odds of being right beyond chance."""
+    if not isinstance(scale := fit.scale, Logit):
+        return f"S(n){POWER}"
+    right = f"(S - {scale.chance:g})" if scale.chance else "S"
+    return f"{right} / ({scale.top:g} - S){POWER}"
 
 
 def _show_models(fitted: Fitted, models: Sequence[str]) -> None:
@@ -90,17 +104,24 @@ def show_counts(fits: list[ScalingFit]) -> None:
     none = "none" if any(np.isfinite(f.best.aicc) for f in fits) else NONE
     names = [f.winner for f in told if np.isfinite(f.best.aicc)]
     clear = sum(f.decisive for f in fits)
-    counts = ", ".join(f"{names.count(k)} prefer {k}" for k in dict.fromkeys(names))
-    print(f"By AICc {counts or none}; {clear} of {len(fits)} decisively.")
+    ranked = [(k, names.count(k)) for k in dict.fromkeys(names)]
+    counts = ", ".join(
+        f"{count} {'prefers' if count == 1 else 'prefer'} {k}" for k, count in ranked
+    )
+    how = f"; {clear} of {len(fits)} decisively" if counts else ""
+    print(f"By AICc {counts or none}{how}.")
     other = {
-        "BIC": [_least({k: one.bic for k, one in f.fits.items()}) for f in told],
+        # BIC has no correction for few points: it is no yardstick where AICc cannot be one
+        "BIC": [
+            _least({k: one.bic for k, one in f.fits.items() if np.isfinite(one.aicc)}) for f in told
+        ],
         "leaving one n out": [
             _least({k: -one.left_out for k, one in f.fits.items()}) for f in told
         ],
     }
     for yardstick, best in other.items():
-        ranked = Counter(k for k in best if k).most_common()
-        said = ", ".join(f"{count} {k}" for k, count in ranked) or none
+        most = Counter(k for k in best if k).most_common()
+        said = ", ".join(f"{count} {k}" for k, count in most) or none
         print(f"By {yardstick}: {said}.")
     if flat := len(fits) - len(told):
         print(
@@ -195,7 +216,8 @@ def _show_curves(title: str, fitted: Fitted) -> None:
             c, alpha = power.parameters.values()
             line = [f"{c:.6g}", f"{alpha:z.6f}", power.bounds("alpha")]
         ahead = f"{f.evidence:.1f}" if np.isfinite(f.evidence) else "-"
-        best = "\n".join(f"{k} = {f.best.value(k)} ({f.best.bounds(k)})" for k in f.best.parameters)
+        law = f.best.limits_as_scores()
+        best = "\n".join(f"{k} = {law.value(k)} ({law.bounds(k)})" for k in law.parameters)
         chosen = [f.winner, ahead, best]
         if len(f.fits) > 1 and f.flat:
             chosen = ["none: flat", "-", "-"]
