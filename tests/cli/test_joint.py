@@ -109,6 +109,22 @@ def test_joint_says_what_is_wrong(call, csv):
     assert status == 2 and "no curve has 4 different n" in err
 
 
+def test_an_n_balance_of_a_law_that_is_refused_is_told(call, csv, tmp_path):
+    """Slopes that grow from nothing, where one n_balance at most doubles them."""
+    rng, path = np.random.default_rng(0), tmp_path / "s.csv"
+    lines = [
+        f"m,{b},{n},{20 * np.exp(b * np.log(n) ** 2 + 0.01 * rng.normal())}"
+        for b in (0.03, 0.04, 0.05)
+        for n in 2 ** np.arange(10)
+    ]
+    path.write_text("\n".join(["model,benchmark,n,score", *lines]))
+    said = " ".join(call("joint", path)[1].split())
+    assert "m, all points (<= 0.001); m, without each curve's smallest n (" in said
+    assert "where the curves' shape refuses its law (p <= 0.001): 2 of 2 rows, m, all" in said
+    assert "n_balance can: 0 of 3 (m). The others need not follow the law: see shape." in said
+    assert "says nothing where" not in call("joint", csv)[1]
+
+
 def test_plan_tokens(call, csv):
     asked = ("--parameters", "7e9", "--layers", 32, "--width", 4096, "--text", 64)
     status, out, _ = call("plan-tokens", csv, "--keep", 0.9, *asked)
