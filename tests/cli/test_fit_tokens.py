@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import tokenspace as ts
+from tokenspace.cli.fit_tokens_tables import _show_description
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -43,6 +44,14 @@ def test_tables(call, files):
     assert f"Parameters of {fit.family}" in out
     status, out, err = call("run", "m.toml")
     assert status == 0 and "n_balance" in out and "TokenModel(" in out and "PASS: " in out
+
+
+def test_an_n_balance_without_an_error_is_not_printed_as_a_number(capsys):
+    rng = np.random.default_rng(1)
+    h = rng.standard_normal((6, 20, 6)) + 0.12 * rng.standard_normal((6, 1, 6))
+    _show_description(ts.describe_tokens(h.astype(np.float32), pairs="all"))
+    (row,) = [line for line in capsys.readouterr().out.splitlines() if "n_balance" in line]
+    assert row.count("not bounded") == 3 and not any(map(str.isdigit, row))
 
 
 def test_json_holds_the_same(call, files):

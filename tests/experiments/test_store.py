@@ -221,7 +221,19 @@ def test_what_cannot_be_read_now_is_not_said_to_be_damaged(tmp_path, monkeypatch
 
     monkeypatch.setattr(results, "read_bytes", fails)
     with pytest.raises(
-        InputError, match=r"cannot be read now .*; its contents may be sound"
+        InputError, match=r"cannot be read .*; if it is there, its contents may be sound"
     ) as told:
         ts.run_sweep(CONFIG, tmp_path)
     assert "delete" not in str(told.value)
+
+
+@pytest.mark.parametrize("array", ["covariance", "theory", "joint_mean", "psi_cross.mean", "n"])
+def test_a_point_without_all_its_arrays_is_not_finished(tmp_path, array):
+    """Such as a file in whose directory a bit of the name is another."""
+    config = CONFIG | {"run": CONFIG["run"] | {"statistics": ["divergence", "correlations"]}}
+    ts.run_sweep(config, tmp_path)
+    (file,) = (tmp_path / "points").iterdir()
+    name = f"{array}.npy".encode()
+    file.write_bytes(file.read_bytes().replace(name, b"b" + name[1:]))
+    with pytest.raises(InputError, match="not a complete result file"):
+        ts.run_sweep(config, tmp_path)

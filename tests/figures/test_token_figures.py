@@ -72,6 +72,14 @@ def test_panels_show_what_was_measured(loaded):
         np.testing.assert_allclose(plain.get_ydata(), result.scale_fit(by="plain").mean * root)
 
 
+@pytest.mark.parametrize(("pairs", "bands"), [(1, 0), (2, 2)])
+def test_one_pair_has_no_bands_and_the_legend_names_none(pairs, bands):
+    a, b = np.random.default_rng(2).standard_normal((2, pairs, 9, 4))
+    figure = figures.draw("tokens_divergence", groups_of(ts.measure(a, b), ("language", 1)))
+    said = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert sum("sigma" in text for text in said) == len(figure.axes[0].collections) == bands
+
+
 def test_panels_say_where_fewer_than_half_of_the_pairs_are_left(loaded):
     for (_, result), axes in zip(loaded, figures.draw("tokens_within", loaded).axes, strict=False):
         (line,) = [x for x in axes.lines if x.get_label() == FEWER]
@@ -165,6 +173,26 @@ def test_balance_curves_have_the_intervals_of_their_ratio():
         np.testing.assert_allclose(bars.get_segments()[k - 1][:, 1], [low[k], high[k]])
     (line,) = [x for x in axes.lines if x.get_label() == "$y = n$"]
     np.testing.assert_array_equal(line.get_xdata(), line.get_ydata())
+
+
+@pytest.mark.parametrize("scales", [False, True])
+def test_no_point_of_a_balance_curve_is_rounding(scales):
+    """Answers that begin alike, D = 0 or not: beyond, the curve of all tokens is there."""
+    rng = np.random.default_rng(5)
+    a, b = rng.standard_normal((2, 8, 24, 6)) + rng.standard_normal((2, 8, 1, 6))
+    b[:, :5] = a[:, :5] * (np.exp(rng.standard_normal((8, 5, 1))) if scales else 1)
+    result = ts.measure(a, b, grid=24)
+    psi = result.correlations
+    begin, drawn = result.n <= 5, result.n > 5
+    assert np.any(psi["psi_delta"].mean[begin] > 0) and scales == result.mean[:2].all()
+    axes = figures.draw("tokens_balance", groups_of(result, ("language", 1))).axes[0]
+    line, _, (bars,) = axes.containers[0].lines
+    values = dict(zip(line.get_xdata(), line.get_ydata(), strict=True))
+    assert np.isnan([values[n] for n in result.n[begin] if n > 1]).all()
+    want = balance_curve(result.n, psi["psi_equal"], psi["psi_delta"], result.cosine_upsilon())[0]
+    above = drawn & np.isfinite(want)
+    assert above.sum() > 3
+    np.testing.assert_array_equal([values[n] for n in result.n[above]], want[above])
 
 
 def test_panels_of_psi_have_bars_of_two_standard_errors():
@@ -295,6 +323,9 @@ def test_depth_points_to_the_edge_where_an_interval_is_not_bounded(strength, arr
     assert np.isinf(result.n_balance().interval[1]) == bool(arrows)
     (axes,) = figures.draw("tokens_balance_depth", groups_of(result, ("language", 2))).axes
     assert len(axes.texts) == arrows
+    to_axes = axes.transData + axes.transAxes.inverted()
+    for arrow in axes.texts:  # to the edge at the height 1, and seen
+        assert to_axes.transform(arrow.xyann)[1] < 0.93
 
 
 def test_the_papers_upsilon_is_the_formula_and_most_of_its_curves_belong_to_no_model():

@@ -40,6 +40,11 @@ def test_spaces_and_a_byte_order_mark_belong_to_no_name(tmp_path):
     assert curve.name == "curve" and list(curve.score) == [2, 3.5]
 
 
+def test_an_empty_column_of_counts_is_not_there(tmp_path):
+    (curve,) = read(tmp_path, "vision_tokens,n,score\n,1,2\n,8,3.5\n")
+    assert list(curve.n) == [1, 8]
+
+
 def test_names_are_kept_as_they_stand(tmp_path):
     """None, NA and 01 name models; in columns that are known they are empty cells and numbers."""
     names = ["None", "NA", "null", "n/a", "1", "1.0", "01", "True"]
@@ -127,6 +132,7 @@ def test_without_other_columns_there_is_one_curve(tmp_path):
         (b"n,score\n1,\xff\n", "it is no UTF-8 text (invalid start byte); save it as UTF-8"),
         ("m;n;score\na;1;2,5\n", "cells are separated by ';'; save it with commas between cells"),
         ("n\tscore\n1\t2\n", "cells are separated by '\\t'"),
+        ("n,score\n1,2\n2,1_000\n", "line 3: score = '1_000' is not a number"),
         ("m,n,vision_tokens,score\na,9,1,2\n", "has both vision_tokens and n; leave one of them"),
         ("n,score,score\n1,2,3\n", "two columns are named 'score'; leave one of them out"),
         ("n,score\n1,2\n-4,3\n", "line 3: n = '-4' is not allowed; it must be finite and > 0"),

@@ -108,7 +108,7 @@ def test_words_count_how_many_were_compared():
 
 
 def test_curves_belong_together_by_any_name_that_several_have():
-    """By columns of whatever name; not by a metric, one name for all, or one for each."""
+    """By columns of whatever name, each way once; not by a metric, one for all, or one for each."""
     rng = np.random.default_rng(0)
     n = np.array([1, 4, 16, 64, 256.0])
     made = [Curve(str(k), n, n**0.3 * np.exp(0.1 * rng.standard_normal(5))) for k in range(12)]
@@ -116,6 +116,7 @@ def test_curves_belong_together_by_any_name_that_several_have():
     want = judge([replace(c, labels=own) for c, own in zip(made, known, strict=True)], METHOD, 1)
     other = [
         {"method": own["model"], "task": own["benchmark"], "id": c.name, "of": "a", "metric": "f"}
+        | {"full_name": f"the {own['model']}"}
         | ({} if c.name == "0" else {"metric": "g"})
         for c, own in zip(made, known, strict=True)
     ]

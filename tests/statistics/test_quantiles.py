@@ -7,6 +7,7 @@ from tokenspace.statistics import quantiles
 from tokenspace.statistics.quantiles import (
     QUANTILES,
     begin_sketch,
+    below,
     median,
     quantile,
     quantile_interval,
@@ -139,6 +140,20 @@ def test_one_replicate_bounds_nothing():
     found = median(sketch)
     np.testing.assert_array_equal(found.mean, [2, 5])
     assert found.covariance.shape == (2, 2) and np.isnan(found.covariance).all()
+
+
+@pytest.mark.parametrize("rows", [7, 300, 5000])
+def test_so_many_are_below_a_value(small, rows):
+    """All of them, and up to a bucket of one part in 1,024 beyond those kept."""
+    d = heavy(rows)
+    d[0] = 0.0
+    sketch = sketched(d, [rows // 2])
+    for value in (np.zeros(3), *np.quantile(d, [0.01, 0.5, 0.9], axis=0), d.max(axis=0) * 2):
+        low, high = (np.sum(d < x, axis=0) for x in (value * (1 - 2**-10), value))
+        found = below(sketch, value)
+        assert np.all((low <= found) & (found <= high)), (found, low, high)
+        if sketch.exact:
+            np.testing.assert_array_equal(found, high)
 
 
 @pytest.mark.parametrize("kept", [1000, 2])

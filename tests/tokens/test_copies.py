@@ -54,6 +54,31 @@ def test_copies_are_found_in_every_format(monkeypatch, size):
             np.testing.assert_array_equal(first_of(sequences), [0, 1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5])
 
 
+@pytest.mark.parametrize("unequal", [False, True])
+def test_pictures_that_are_nearly_the_same_are_said_to_be(unequal):
+    """Three saved again, with noise of 0.1 %: until one of each is left out."""
+    noise = 1e-3 * np.random.default_rng(1).standard_normal((3, 20, 5)).astype("f4")
+    near = np.concatenate([H, H[:3] + noise])
+    given = [h[: 9 if k == 5 else 20] for k, h in enumerate(near)] if unequal else near
+    (note,) = ts.measure(given, pairs="all").notes
+    pairs = "3 of 28" if unequal else "3 of 36"  # of those that reach the end
+    assert f"below 1% of the median pair's at every n in {pairs} pairs" in note
+    assert "leave one picture of each out" in note
+    assert ts.measure(given[3:], pairs="all").notes == ()
+    assert ts.measure(near[:, :, :1], pairs="all").notes == ()  # of one feature it may be chance
+    assert ts.measure(near[:3], near[6:]).notes == ()  # branches may be as near as they are
+
+
+def test_pictures_of_which_d_is_0_are_not_also_said_to_be_near():
+    h = np.concatenate([H, H[:1]])
+    h[6, 8:] += 1
+    (note,) = ts.measure(h, pairs="all", grid=[1, 4, 8]).notes
+    assert note.startswith("D(n) = 0 at every n in 1 of 21 pairs")
+    h[6] += 1e-4
+    (note,) = ts.measure(h, pairs="all", grid=[1, 4, 8]).notes
+    assert "1% of the median pair's at every n in 1 of 21 pairs" in note
+
+
 def test_what_is_alike_in_part_is_no_copy(monkeypatch):
     """One bit of the tokens between those that are looked at, fewer tokens, or another format."""
     near = H[0].copy()

@@ -330,6 +330,19 @@ def test_errors():
         ts.describe_tokens(h[[0, 0, 0, 0, 0, 1]], pairs="all")
     with pytest.raises(InputError, match=r"at least 4 pictures .* there are 2"):
         ts.describe_tokens(h[[0, 0, 0, 0, 0, 1]], h[[0, 0, 0, 0, 0, 2]])
-    assert "unknown" in repr(ts.describe_tokens(h[..., :1], pairs="all"))
+    one = repr(ts.describe_tokens(h[..., :1], pairs="all"))
+    assert "nan" not in one and "decay                 -" in one
+
+
+def test_an_n_balance_without_an_error_is_no_number():
+    """Without one of six pictures psi_delta is below 0, so the data do not bound n_balance."""
+    rng = np.random.default_rng(1)
+    h = rng.standard_normal((6, 20, 6)) + 0.12 * rng.standard_normal((6, 1, 6))
+    said = ts.describe_tokens(h.astype(np.float32), pairs="all")
+    raw, unit = (float(x["n_balance"].mean) for x in (said.raw, said.unit))
+    assert np.isfinite([raw, unit]).all() and np.isnan(said.raw["n_balance"].standard_error)
+    rows = {name: cells for name, *cells in said.what_norms_change()}
+    assert rows["n_balance"] == ["not bounded"] * 3 and repr(said).count("not bounded") == 3
+    assert all(" ± " in cell for cell in rows["psi_delta"] + rows["exponent"])
     with pytest.raises(InputError, match="both branches"):
         ts.describe_tokens(h)

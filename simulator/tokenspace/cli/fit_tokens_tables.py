@@ -96,15 +96,14 @@ def _show_description(said: TokenDescription) -> None:
     table = Table(title="The tokens beside Gaussian ones", header_style="bold")
     for name in ("quantity", "tokens", "Gaussian tokens"):
         table.add_column(name)
-    for name, value in said.found.items():
-        other = said.gaussian.get(name)
-        table.add_row(name, _number(value), "" if other is None else _number(other))
+    for row in said.beside_gaussian():
+        table.add_row(*row)
     stdout().print(table)
     table = Table(title="What norms change", header_style="bold")
     for name in ("quantity", "as given", "scaled to norm 1", "change"):
         table.add_column(name)
-    for name, value in said.raw.items():
-        table.add_row(name, *map(_number, (value, said.unit[name], said.change[name])))
+    for row in said.what_norms_change():
+        table.add_row(*row)
     stdout().print(table)
     print(f"token law {said.law!r}: {said.why}")
 

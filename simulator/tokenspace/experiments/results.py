@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from tokenspace.experiments.store import (
     point_file,
     read_sweep,
 )
-from tokenspace.files import read_bytes
+from tokenspace.files import Refused, read_bytes
 from tokenspace.grids import LARGEST
 from tokenspace.provenance import versions
 from tokenspace.statistics.control import Control
@@ -39,6 +40,17 @@ from tokenspace.statistics.streaming import PSI
 
 PSI_OF_FORMAT_2 = set(PSI) - {"psi_delta"}
 LARGEST_D = float(np.finfo(np.float32).max)  # D is drawn in float32
+# Arrays of a point beside those that each has: of heavy tails, of a control variate, of psi's.
+OPTIONAL = (
+    {"median", "median_covariance", "geometric", "geometric_covariance"},
+    {"control_mean", "control_covariance", "control_gain"},
+    {"joint_mean", "joint_covariance"}
+    | {f"{k}.{x}" for k in PSI for x in ("mean", "standard_error")},
+)
+ALWAYS = {"n", "theory", "quantiles", "quantile_intervals"} | {
+    f"{of}{x}" for of in ("", "square_") for x in ("mean", "covariance")
+}
+COMPLETE = {frozenset(ALWAYS.union(*some)) for k in range(4) for some in combinations(OPTIONAL, k)}
 SIZES = {"mean", "square_mean", "quantiles", "median", "geometric", "control_mean"}  # of D, D^2
 
 
@@ -82,57 +94,73 @@ def load(path: Path, models: Memo | None = None) -> Loaded:
 
     Points of a folder share `models`: what was built of their tables.
     """
+    data = _read(path)
     with _told(path):
-        arrays, meta, tables = _whole(path)
+        arrays, meta, tables = _whole(data, path.stem)
         point = StoredPoint(_of(str, meta["label"]), _of(dict, meta["axes"]), path.stem, tables)
         theory = arrays.pop("theory", None)
         model = Deferred(_model, (tables, meta.get("sources"), str(path), models))
         result = _result(arrays, meta, model)
-        if theory is not None and theory.shape != result.n.shape:
-            raise ValueError("its theory has another shape than its grid")
     return Loaded(point, result, theory)
 
 
 def made_here(path: Path) -> bool:
     """Whether the versions of packages that are here computed a point; raises as `load_point`.
 
-    Its file is whole and of that very experiment: whether its numbers are possible is seen when
-    they are read.
+    Its file holds all arrays and is of that very experiment: whether its numbers are possible is
+    seen when they are read.
     """
+    data = _read(path)
     with _told(path):
-        return bool(_whole(path)[1]["versions"] == versions())
+        return bool(_whole(data, path.stem)[1]["versions"] == versions())
+
+
+def _read(path: Path) -> bytes:
+    """The contents of a file, where they can be had."""
+    try:
+        return read_bytes(path, LARGEST_POINT)
+    except (OSError, MemoryError) as error:
+        raise InputError(
+            f"{path}: cannot be read ({error}); if it is there, its contents may be sound"
+        ) from None
+    except Refused as error:
+        raise _incomplete(path, error) from None
 
 
 @contextmanager
 def _told(path: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, MemoryError) as error:
-        raise InputError(
-            f"{path}: cannot be read now ({error}); its contents may be sound, so keep it"
-        ) from None
     except Exception as error:
-        raise InputError(
-            f"{path}: not a complete result file ({error}); delete it and run the sweep again, "
-            "which computes only what is missing"
-        ) from None
+        raise _incomplete(path, error) from None
 
 
-def _whole(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any], dict[str, Any]]:
+def _incomplete(path: Path, error: Exception) -> InputError:
+    return InputError(
+        f"{path}: not a complete result file ({error}); delete it and run the sweep again, "
+        "which computes only what is missing"
+    )
+
+
+def _whole(data: bytes, name: str) -> tuple[dict[str, np.ndarray], dict[str, Any], dict[str, Any]]:
     """Arrays of a file, what is said of them, and the tables of the experiment that names it."""
-    arrays = unpack(read_bytes(path, LARGEST_POINT))
+    arrays = unpack(data)
     text = arrays.pop("meta").tobytes().decode("utf-8")
     meta = json.loads(text)
     if "\\u" in text:  # else all its words can be shown and written
         as_written(meta).encode()
     if meta["format"] == FORMAT:
         key, tables = hash_of(meta["experiment"], meta["sources"]), meta["experiment"]
+        if frozenset(arrays) not in COMPLETE:
+            raise ValueError(f"its arrays are {', '.join(sorted(arrays))}")
     elif meta["format"] == format_2.FORMAT:
         key, tables = format_2.key_of(meta["config"]), meta["config"]
     else:
         raise ValueError(f"format {meta['format']!r} is not one that this version reads")
-    if key != meta["key"] or key != path.stem:
+    if key != meta["key"] or key != name:
         raise ValueError("its contents do not match its key")
+    for array in (k for k in arrays if arrays[k].shape != _shape(k, arrays["n"].size)):
+        raise ValueError(f"{array!r} has shape {arrays[array].shape} at {arrays['n'].size} n")
     return arrays, meta, _of(dict, tables)
 
 
@@ -163,14 +191,11 @@ def _result(arrays: dict[str, np.ndarray], meta: dict[str, Any], model: Deferred
     if n[-1] > LARGEST:
         raise ValueError(f"its grid ends at {n[-1]} tokens; at most {LARGEST} are possible")
     n = n.astype(np.int64)
-    m, count = len(n), _of(int, meta["count"])
-    for name, array in arrays.items():
-        if array.shape != _shape(name, m):
-            raise ValueError(f"{name!r} has shape {array.shape} at {m} n")
+    count = _of(int, meta["count"])
     psi = {k.split(".")[0] for k in arrays if "." in k}
-    if psi and psi != (set(PSI) if meta["format"] == FORMAT else PSI_OF_FORMAT_2):
-        raise ValueError(f"its correlations are {', '.join(sorted(psi))}, not {', '.join(PSI)}")
     if meta["format"] == format_2.FORMAT:
+        if psi and psi != PSI_OF_FORMAT_2:
+            raise ValueError(f"its correlations are {', '.join(sorted(psi))}, not {', '.join(PSI)}")
         arrays = format_2.complete(arrays, n)
     correlations = {
         k: Estimate(arrays[f"{k}.mean"], arrays[f"{k}.standard_error"], count)
@@ -231,8 +256,6 @@ def _require_possible(arrays: dict[str, np.ndarray], count: int, old: bool) -> N
     """Raise `ValueError` for numbers that no simulation gives; an old format lacks some errors."""
     if any(array.dtype.kind != "f" for name, array in arrays.items() if name != "n"):
         raise ValueError("it holds whole numbers where real ones belong")
-    if ("median" in arrays) != ("geometric" in arrays):
-        raise ValueError("of its median and geometric mean one is missing")
     for name in SIZES & set(arrays):
         largest = LARGEST_D**2 if name == "square_mean" else LARGEST_D
         if not np.all(abs(arrays[name]) <= largest):

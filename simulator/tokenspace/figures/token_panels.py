@@ -25,6 +25,7 @@ from tokenspace.statistics.result import Result
 
 COLUMNS = 4
 LEAST_SPAN = 0.02  # of cosines
+ABOVE = 0.1  # of the height is left above the highest n_balance, for its arrow
 BARS, INTERVALS = "± 2 s.e.", "with 95 % intervals"
 LETTER = 0.62  # width of a letter by its size, of the widest texts
 NO_DIFFERENCE = "D(n) = 0 at every n:\nboth branches have\nthe same sums"
@@ -134,6 +135,7 @@ def _plain_numbers(axes: Any) -> None:
 def balance_scale(axes: Any) -> None:
     """The side of an n_balance: logarithmic from 1 on, even below, to -1 at most."""
     axes.set_yscale("symlog", linthresh=1)
+    axes.margins(y=ABOVE)
     axes.set_ylim(bottom=min(max(axes.dataLim.y0 - 0.1, -1.0), 0.0))
     axes.yaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=1, subs=(1.0, 2.0, 5.0)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

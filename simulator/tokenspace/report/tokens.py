@@ -174,19 +174,13 @@ def _description(d: Described) -> dict[str, Any]:
         return {"label": label, "why": shown(d.why), "tokens": d.tokens, "found": [], "norms": []}
     said = d.said
 
-    def cell(value: Any) -> str:
-        return UNKNOWN if value is None else number(value.mean, value.standard_error)
-
     return {
         "label": label,
         "why": f"token law {said.law!r}: {said.why}",
         "tokens": d.tokens,
         "found": [
-            [k.replace("_", " "), cell(v), cell(said.gaussian.get(k))]
-            for k, v in said.found.items()
+            [name.replace("_", " "), tokens, gaussian or UNKNOWN]
+            for name, tokens, gaussian in said.beside_gaussian()
         ],
-        "norms": [
-            [k.replace("_", " "), cell(v), cell(said.unit[k]), cell(said.change[k])]
-            for k, v in said.raw.items()
-        ],
+        "norms": [[name.replace("_", " "), *cells] for name, *cells in said.what_norms_change()],
     }

@@ -133,6 +133,8 @@ def judge(
     columns = [k for k in dict.fromkeys(k for c in long for k in c.labels) if k != METRIC]
     labels = {k: [c.labels.get(k, "") for c in long] for k in columns}
     labels = {k: v for k, v in labels.items() if 1 < len(set(v)) < len(long)}
+    once = {tuple(pd.factorize(np.array(v))[0]): k for k, v in reversed(labels.items())}
+    labels = {k: v for k, v in labels.items() if k in once.values()}  # model_id groups as model
     clusters = {k: len(set(v)) for k, v in labels.items()} or {"curve": len(long)}
     numbers = sorted(set(cases["curve"]))
     names, groups = {k: long[k].name for k in numbers}, {k: model_of(long[k]) for k in numbers}

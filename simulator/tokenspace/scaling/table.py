@@ -65,11 +65,6 @@ def read_table(source: Path) -> tuple[pd.DataFrame, str, int]:
         )
     if not isinstance(table.index, pd.RangeIndex):  # pandas took the first cells for names of rows
         raise InputError(f"{source}: its rows have more cells than its header has columns")
-    if all(c in table for c in COUNTS):
-        raise InputError(
-            f"{source}: has both vision_tokens and n; leave one of them out, or rename it if it is "
-            "not how many tokens there are"
-        )
     count = next((c for c in COUNTS if c in table), None)
     if count is None or "score" not in table:
         raise InputError(
@@ -90,6 +85,12 @@ def read_table(source: Path) -> tuple[pd.DataFrame, str, int]:
     for column in (c for c in COLUMNS if c in table):
         table[column] = table[column].mask(table[column].str.strip().str.lower().isin(EMPTY))
     table = table.dropna(how="all").dropna(how="all", axis="columns")
+    if all(c in table for c in COUNTS):
+        raise InputError(
+            f"{source}: has both vision_tokens and n; leave one of them out, or rename it if it is "
+            "not how many tokens there are"
+        )
+    count = next((c for c in COUNTS if c in table), count)
     if "score" not in table or count not in table:
         raise InputError(f"{source}: holds no rows below its header")
     _check(source, table, count)
@@ -152,6 +153,8 @@ def _out_of_range(column: str, text: str) -> str:
 
 def _number(text: object) -> float:
     """A cell as a number, NaN where it is none."""
+    if "_" in str(text):  # which Python reads over
+        return float("nan")
     try:
         return float(text)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):

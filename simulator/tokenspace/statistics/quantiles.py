@@ -118,6 +118,17 @@ def quantile(sketch: Sketch, probability: np.ndarray) -> np.ndarray:
     return out
 
 
+def below(sketch: Sketch, values: np.ndarray) -> np.ndarray:
+    """How many D are below a value >= 0 of each n, (m,).
+
+    Beyond the replicates kept, below the bucket that it is in.
+    """
+    if sketch.exact:
+        return np.sum(sketch.rows < values, axis=0)
+    width = np.maximum((values.astype(np.float32).view(np.int32) >> DROPPED) - sketch.first, 0)
+    return np.array([counts[:k].sum() for counts, k in zip(sketch.counts, width, strict=True)])
+
+
 def quantile_interval(
     sketch: Sketch, probability: np.ndarray, level: float = LEVEL
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -14,6 +14,20 @@ from tokenspace.statistics.balance import LEAST_POINTS, balance_curve, fit_balan
 from tokenspace.statistics.result import Result
 
 NOT_CONSTANT = "*"  # after an n_balance in a table
+ROUNDING = 4 * float(np.finfo(np.float32).eps)  # of cosines; what is measured is off by up to 1e-7
+
+
+def curve_of(result: Result) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`balance_curve` of the psi's of given tokens: value, low and high, (m,).
+
+    NaN also where psi_equal is 1 but for float32's rounding, as of answers that begin alike: Delta,
+    which no correlations have above 1 - psi_equal, is rounding too, and so is their ratio.
+    """
+    psi = result.correlations or {}
+    equal = psi["psi_equal"]
+    curve = balance_curve(result.n, equal, psi["psi_delta"], result.cosine_upsilon())
+    value, low, high = (np.where(1 - equal.mean > ROUNDING, x, np.nan) for x in curve)
+    return value, low, high
 
 
 def said_of_grid(result: Result) -> str:
@@ -28,9 +42,7 @@ def said_of_grid(result: Result) -> str:
         )
         said = f" (up to n = {part.n[middle]} it is {lower}, from there on {upper})"
     said = f"correlations are not constant, so n_balance depends on the token counts{said}"
-    psi = part.correlations or {}
-    curve = balance_curve(part.n, psi["psi_equal"], psi["psi_delta"], part.cosine_upsilon())
-    value, low, high = (x[-1] for x in curve)
+    value, low, high = (x[-1] for x in curve_of(part))
     if not np.isfinite(value):
         return f"{said}; psi_within - psi_cross of all {part.n[-1]} tokens is not above 0"
     interval = f" (95 % interval {brief(low, 3)} to {brief(high, 3)})" if low == low else ""

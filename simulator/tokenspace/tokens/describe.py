@@ -10,6 +10,7 @@ import numpy as np
 from tokenspace.covariance import Gaussian, StudentT, TokenLaw, UnitNorm
 from tokenspace.errors import InputError
 from tokenspace.grids import log_grid
+from tokenspace.printable import number
 from tokenspace.statistics.estimate import Estimate
 from tokenspace.statistics.jackknife import jackknifed
 from tokenspace.tokens.moments import pair_moments, with_left_out
@@ -21,6 +22,7 @@ from tokenspace.tokens.tails import kurtosis, norms
 POINTS = 17  # token counts of the exponent
 NEAR = 0.1  # relative difference of 1 + the variance of squared norms that says nothing of a law
 UNIT = 0.25  # share of the Gaussian variance of squared norms below which tokens count as unit norm
+UNBOUNDED = "not bounded"
 
 
 @dataclass(frozen=True)
@@ -49,15 +51,28 @@ class TokenDescription:
     why: str
 
     def __repr__(self) -> str:
-        lines = [f"{'':22s}{'tokens':24s}Gaussian tokens"]
-        for name, value in self.found.items():
-            other = _short(self.gaussian[name]) if name in self.gaussian else ""
-            lines.append(f"{name:22s}{_short(value):24s}{other}".rstrip())
-        lines.append(f"{'':22s}{'as given':24s}{'norm 1':24s}change")
-        for name, value in self.raw.items():
-            rest = f"{_short(self.unit[name]):24s}{_short(self.change[name])}"
-            lines.append(f"{name:22s}{_short(value):24s}{rest}")
+        rows = [("", "tokens", "Gaussian tokens"), *self.beside_gaussian()]
+        rows += [("", "as given", "norm 1", "change"), *self.what_norms_change()]
+        lines = [
+            f"{name:22s}{''.join(f'{x:24s}' for x in cells)}".rstrip() for name, *cells in rows
+        ]
         return "\n  ".join(["TokenDescription:", *lines, f"law: {self.law!r}: {self.why}"])
+
+    def beside_gaussian(self) -> list[tuple[str, ...]]:
+        """Name, found and gaussian in words; gaussian "" where there is none."""
+        return [
+            (name, _said(value), _said(self.gaussian[name]) if name in self.gaussian else "")
+            for name, value in self.found.items()
+        ]
+
+    def what_norms_change(self) -> list[tuple[str, ...]]:
+        """Name, raw, unit and change in words.
+
+        An n_balance is "not bounded" where it has no error, as psi_delta may be 0 without some
+        picture: a bare number would look surer than one with an error.
+        """
+        found = (self.raw, self.unit, self.change)
+        return [(name, *(_said(x[name], name) for x in found)) for name in self.raw]
 
 
 def describe_tokens(
@@ -178,8 +193,7 @@ def _law(seen: Estimate, expected: Estimate) -> tuple[TokenLaw, str]:
     return StudentT(df, "token"), f"{said}: each token has a scale of its own"
 
 
-def _short(value: Estimate) -> str:
-    mean, error = float(value.mean), float(value.standard_error)
-    if not np.isfinite(mean):
-        return "unknown"
-    return f"{mean:.4g} ± {error:.2g}" if error > 0 else f"{mean:.4g}"
+def _said(value: Estimate, name: str = "") -> str:
+    if name == "n_balance" and np.isnan(value.standard_error) and not np.isnan(value.mean):
+        return UNBOUNDED
+    return number(value.mean, value.standard_error)

@@ -26,6 +26,7 @@ from tokenspace.tokens.bend import every_which, ratio_of, squares_of
 from tokenspace.tokens.given import Array, both_branches, readable, require_sound, work_of
 from tokenspace.tokens.mapped import forget, is_mapped
 from tokenspace.tokens.pairs import Pairs, gathered, pairs_of
+from tokenspace.tokens.pictures import said_of_near
 from tokenspace.tokens.unequal import UnequalPairs, are_unequal, in_tiles, unequal_pairs_of
 from tokenspace_kernels.dispatch import Kernel, kernel
 from tokenspace_kernels.given_tokens import LEAST_SQUARE
@@ -34,6 +35,7 @@ TOGETHER = 1024  # pairs whose values are added up at once
 # Numbers that m token counts take, by m^2: moments, their covariances and copies; more where
 # lengths differ, as slopes have moments of their own.
 SQUARES, UNEQUAL_SQUARES = 55, 90
+LEAST_FEATURES = 3  # of fewer, D is so small by chance as of pictures that are nearly the same
 
 
 def divergence(a: Any, b: Any, grid: int | Sequence[int] | np.ndarray) -> np.ndarray:
@@ -118,7 +120,8 @@ def measure(
 
     Returns:
         A `Result` without a model; each pair counts as a replicate. `reason` says what was left
-        out for the errors; they are NaN for one pair. `notes` say which pictures do not count.
+        out for the errors; they are NaN for one pair. `notes` say which pictures do not count, and
+            of how many pairs the pictures are nearly the same.
 
     Raises:
         InputError: as `correlations`; an order that is no permutation; groups of another shape, or
@@ -152,6 +155,8 @@ def measure_pairs(
         kernel_used, given, order, seed, n, progress or (lambda done: None)
     )
     named = order if isinstance(order, str) else "given"
+    wide = given.work.dim >= LEAST_FEATURES
+    near = said_of_near(seen, same) if wide and _are_pictures(given) else ""
     return summarise(
         seen,
         sampler="given tokens",
@@ -162,7 +167,7 @@ def measure_pairs(
         seed=seed if named == "random" else None,
         seconds=time.perf_counter() - started,
         versions=versions(),
-        notes=tuple(filter(None, (given.note, _said_of_same(same, len(given))))),
+        notes=tuple(filter(None, (given.note, _said_of_same(same, len(given)), near))),
         norm_ratio=ratio,
     )
 
@@ -185,7 +190,7 @@ def _summary(
     done, same, waiting, held = 0, 0, [], 0
     which = every_which(len(given), given.longest, given.work.dim)
     numbers, norms = np.arange(len(given)), np.zeros(2)
-    exchanged = given.members is not None and given.members.shape[1] > 1  # pictures: each in both
+    exchanged = _are_pictures(given)  # each in both branches
     for a, b, orders, now in given.blocks(order, seed, n):
         count = len(a)
         if not exchanged:
@@ -212,6 +217,10 @@ def _summary(
     if waiting:
         clusters = _counted(clusters, waiting, given.members)
     return summary_of_clusters(clusters), same, ratio_of(norms)
+
+
+def _are_pictures(given: Pairs | UnequalPairs) -> bool:
+    return given.members is not None and given.members.shape[1] > 1
 
 
 def _require_room(points: int, squares: int) -> None:

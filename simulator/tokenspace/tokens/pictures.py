@@ -12,8 +12,12 @@ from scipy.sparse.csgraph import connected_components
 
 from tokenspace.errors import InputError
 from tokenspace.statistics.jackknife import freedom_of, labels_of, members_of, sizes_of
+from tokenspace.statistics.quantiles import below, quantile
+from tokenspace.statistics.streaming import Summary
 from tokenspace.tokens.copies import first_of
 from tokenspace.tokens.given import Array
+
+NEAR = 0.01  # of the median pair's D, below which pictures are nearly the same
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,28 @@ def members_with_copies(first: np.ndarray, groups: Any) -> tuple[np.ndarray | No
 def all_equal(pairs: int) -> str:
     """What is said where pairs are one pair, many times."""
     return f"all {pairs:,} pairs are equal and count as one"
+
+
+def said_of_near(seen: Summary, same: int) -> str:
+    """What is said where D of pairs of pictures is far below the median pair's, at every n.
+
+    Groups would not help: such pairs still count in the means.
+
+    Args:
+        seen: of pairs of pictures; those that reach the last n that half of them do are looked at.
+        same: pairs of which D is 0 at every n, of which something else is said.
+    """
+    of = seen if seen.common is None else seen.common
+    median = quantile(of.sketch, np.array([0.5]))[0]
+    each = below(of.sketch, NEAR * median)[median > 0]
+    near = int(each.min()) - same if len(each) else 0
+    if near <= 0:
+        return ""
+    return (
+        f"D(n) is below {NEAR:.0%} of the median pair's at every n in {near:,} of "
+        f"{of.joint.count:,} pairs: as of a picture saved twice, which is no second draw. They "
+        "lower the means, and errors are too small: leave one picture of each out"
+    )
 
 
 def joined(numbers: np.ndarray, first: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from tokenspace.figures.token_panels import (
     panels,
 )
 from tokenspace.registry import register
-from tokenspace.statistics.balance import balance_curve
+from tokenspace.tokens.balance import curve_of
 
 HIGHEST = 10.0  # times the largest n: further up intervals are cut
 
@@ -30,7 +30,7 @@ class TokensBalance(OfTokens):
     order = 240
 
     def draw(self, loaded: list[Any]) -> Any:
-        """A panel a group; gaps where psi_within - psi_cross is not above 0."""
+        """A panel a group; gaps where psi_within - psi_cross is not above 0, or rounding."""
         known = [np.isfinite(r.correlations["psi_delta"].standard_error).any() for _, r in loaded]
         return panels(
             loaded,
@@ -44,10 +44,9 @@ class TokensBalance(OfTokens):
 def _draw(axes: Any, result: Any) -> str:
     if not result.mean.any():
         return NO_DIFFERENCE
-    psi, later = result.correlations, result.n > 1
+    later = result.n > 1
     n = result.n[later]
-    found = balance_curve(result.n, psi["psi_equal"], psi["psi_delta"], result.cosine_upsilon())
-    curve, low, high = (x[later] for x in found)
+    curve, low, high = (x[later] for x in curve_of(result))
     if not np.isfinite(curve).any():
         return "$\\psi_{within} - \\psi_{cross}$ is\nnot above 0 at any $n$"
     curve = np.where(np.isfinite(curve), curve, np.nan)

@@ -37,10 +37,11 @@ class TokensDivergence(OfTokens):
 def _draw(axes: Any, result: Any) -> str:
     if not result.mean.any():
         return NO_DIFFERENCE
-    low2, low1, _, high1, high2 = np.where(result.quantiles > 0, result.quantiles, np.nan)
     n = result.n
-    axes.fill_between(n, low2, high2, color="C0", alpha=0.18, label=r"$2\sigma$ of $D$")
-    axes.fill_between(n, low1, high1, color="C0", alpha=0.38, label=r"$1\sigma$ of $D$")
+    if result.replicates > 1:  # one pair has no band
+        low2, low1, _, high1, high2 = np.where(result.quantiles > 0, result.quantiles, np.nan)
+        axes.fill_between(n, low2, high2, color="C0", alpha=0.18, label=r"$2\sigma$ of $D$")
+        axes.fill_between(n, low1, high1, color="C0", alpha=0.38, label=r"$1\sigma$ of $D$")
     axes.plot(
         n,
         np.where(result.mean > 0, result.mean, np.nan),
