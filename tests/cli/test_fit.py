@@ -80,6 +80,7 @@ def test_odds_are_named_and_their_limit_is_a_score(capfd, write):
     assert "limit = 50.35 (49.37 to 51.4)" in said
     said = call(capfd, "fit", csv, "--top", 100, "--chance", 5, "--law", "saturating")[1]
     assert "(S - 5) / (100 - S) by saturating" in said and "limit = 50.35 (" in said
+    assert "limits" not in call(capfd, "fit", csv, "--top", 100, "--law", "power")[1]
     found = json.loads(call(capfd, "fit", csv, "--top", 100, "--json")[1])["fits"][0]
     odds = found["laws"]["saturating"]["parameters"]["limit"]
     assert 100 * odds / (1 + odds) == pytest.approx(50.35, abs=0.005)

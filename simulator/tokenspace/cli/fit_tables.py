@@ -28,10 +28,13 @@ POWER = " = c / n^alpha"
 
 def show_fits(fitted: Fitted, models: Sequence[str]) -> None:
     """A row a curve; of more than 100 curves a row a model, and the curves at both ends."""
+    from tokenspace.scaling.laws import known_laws
+
     title = f"Scaling fits of {counted(len(fitted), 'curve')}: {_formula(fitted[0][1].best)}"
     if "power" not in fitted[0][1].fits:
         title = f"{title.removesuffix(POWER)} by {', '.join(fitted[0][1].fits)}"
-    if isinstance(fitted[0][1].best.scale, Logit):
+    limits = any(known_laws()[law].limits for law in fitted[0][1].fits)
+    if limits and isinstance(fitted[0][1].best.scale, Logit):
         title += "; limits are scores"
     if len(fitted) <= MANY:
         _show_curves(title, fitted)

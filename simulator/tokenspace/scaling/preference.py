@@ -102,11 +102,12 @@ def _better_than_constant(fits: list[LawFit], log_score: np.ndarray, weight: np.
     A steep curve that soon saturates is no power law, so that the misfit widens the interval of
     alpha. F = (R0 / R - 1) (m - p) / (p - 1) with R0 and R the squares about the mean and a law of
     p parameters; its p-value counts times the number of laws (Bonferroni). Of flat curves, six laws
-    and 5, 6 and 10 points, 1 % come out as better.
+    and 5, 6 and 10 points, about 1 % come out as better.
     """
-    points, tried = len(log_score), [f for f in fits if f.degrees_of_freedom > 0]
+    points = len(log_score)
+    about = constant_squares(log_score, weight, fits[0].loss)
+    tried = [f for f in fits if 0 < f.degrees_of_freedom < points - 1]
     for fit in tried:
-        about = constant_squares(log_score, weight, fit.loss)
         size = points - fit.degrees_of_freedom
         squares = max(fit.mean_squares, LEAST_SCATTER**2)
         ratio = (about / squares - 1) * fit.degrees_of_freedom / (size - 1)
