@@ -29,9 +29,10 @@ standard deviation over mean v, in both branches,
 So lambda depends on n, and D has another n_balance than the cosines,
 (1 - q k psi_equal) / (k (psi_within - q psi_cross)) - 1. The table has lambda(n) over the one that
 is fitted by least squares in log to n = 1..1000. Of your own tokens `tokenspace measure` says how
-much norms bend lambda where that is above 5 %, and r where one branch is 1.2 times as long as the
-other; `--norms` shows D as it is and of the tokens scaled to norm 1, each beside its fit. What is
-left there is the spread between pairs: E[D] is a mean of roots, and Upsilon a mean of squares.
+much norms bend lambda where that is above 5 % and no noise, and r where one branch is 1.2 times as
+long as the other; `--norms` shows D as it is and of the tokens scaled to norm 1, each beside its
+fit. What is left there is the spread between pairs: E[D] is a mean of roots, and Upsilon a mean of
+squares.
 
 Constant psi's; the tests hold the formula to tokens. Made by `python docs/norms.py`.
 """

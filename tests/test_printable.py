@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from tokenspace.printable import brief, counted, known, number, percent
+from tokenspace.printable import between, brief, counted, known, number, percent, to_error
 
 
 @pytest.mark.parametrize(
@@ -34,11 +34,43 @@ def test_numbers_below_a_million_have_no_exponent(value, said):
 
 
 def test_what_is_not_known_is_a_dash():
-    assert number(1234.56, 123.4) == "1235 ± 120" and number(0.5) == number(0.5, 0.0) == "0.5"
+    assert number(0.5) == number(0.5, 0.0) == "0.5" and to_error(45.1234, math.nan) == "45.1"
     assert number(2.0, math.nan) == number(2.0, math.inf) == "2"
     assert number(math.nan, 1.0) == known(math.inf, ".3g") == "-"
     assert known(-1e-9, ".4f") == "0.0000" and known(-0.1, ".1f") == "-0.1"
     assert known(0.12345, ".4f") == "0.1235" and known(1234.0, ".3g") == "1230"
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "said"),
+    [
+        (123_456.7, 0.4, "123456.70 ± 0.40"),
+        (0.9987654, 2.1e-5, "0.998765 ± 2.1e-05"),
+        (1.404, 0.00012, "1.40400 ± 0.00012"),
+        (1234.56, 123.4, "1230 ± 120"),
+        (6.8, 15.0, "7 ± 15"),
+        (-1e-5, 0.012, "0.000 ± 0.012"),
+        (4.5123e10, 1.2e9, "4.51e+10 ± 1.2e+09"),
+        (1.2341e-8, 1.3e-10, "1.234e-08 ± 1.3e-10"),
+        (1.0, 1e-14, "1.00000000000 ± 1.0e-14"),
+    ],
+)
+def test_a_value_and_its_error_end_at_the_same_digit(value, error, said):
+    assert number(value, error) == said and to_error(value, error) == said.split()[0]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "error", "said"),
+    [
+        (6.9962, 7.0038, 0.0019, "6.9962 to 7.0038"),
+        (1000.0, 1000.0, 0.0, "1000 to 1000"),
+        (0.3, 4500.4, 15.0, "0.30 to 4500"),
+        (0.0, math.inf, 2.0, "0.0 to inf"),
+        (math.nan, math.nan, math.nan, "-"),
+    ],
+)
+def test_ends_of_an_interval_have_the_digits_of_the_error(low, high, error, said):
+    assert between((low, high), error) == said
 
 
 def test_small_shares_keep_two_digits():

@@ -7,6 +7,7 @@ from typing import Any
 
 UNKNOWN = "-"
 MILLION = 1e6
+MOST_DIGITS = 12  # of those that float64 has
 
 
 def shown(text: object) -> str:
@@ -40,12 +41,41 @@ def percent(share: float) -> str:
     return f"{share:.0%}" if not 0 < abs(share) < 0.095 else f"{100 * share:.2g}%"
 
 
-def number(mean: Any, error: Any = math.nan) -> str:
-    """A value with its standard error, where these are known; without one, to three digits."""
-    mean, error = float(mean), float(error)
-    if not math.isfinite(mean):
+def to_error(value: Any, error: Any) -> str:
+    """A value down to the second digit of its standard error; three digits where it is not known.
+
+    As `brief` of so many digits, with those that are 0. Six where the error is 0.
+    """
+    value, error = float(value), float(error)
+    if not (math.isfinite(value) and 0 < error < math.inf):
+        return known(value, ".6g" if error == 0 else ".3g")
+    size = _size(max(abs(value), error))
+    decimals = min(1 - _size(error), MOST_DIGITS - 1 - size)
+    if size < -4 or (decimals < 0 and size >= _size(MILLION)):
+        return f"{value:.{decimals + size}e}"
+    return known(round(value, decimals), f".{max(decimals, 0)}f")
+
+
+def between(interval: tuple[float, float], error: float) -> str:
+    """The ends of an interval, down to the second digit of the error or their own."""
+    if any(map(math.isnan, interval)):
         return UNKNOWN
-    return f"{brief(mean, 4)} ± {brief(error, 2)}" if 0 < error < math.inf else brief(mean, 3)
+    return " to ".join(
+        str(end) if math.isinf(end) else to_error(end, min(error, abs(end) or error))
+        for end in interval
+    )
+
+
+def _size(value: float) -> int:
+    """Of the first digit: 0 of 1 to 10, -1 of 0.1 to 1."""
+    return math.floor(math.log10(value))
+
+
+def number(mean: Any, error: Any = math.nan) -> str:
+    """A value with its standard error, each to two digits of the error, where these are known."""
+    said = to_error(mean, error)
+    has_error = said != UNKNOWN and 0 < error < math.inf
+    return f"{said} ± {to_error(error, error)}" if has_error else said
 
 
 def duration(seconds: float) -> str:

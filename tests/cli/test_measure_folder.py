@@ -9,7 +9,8 @@ from safetensors.numpy import save_file
 
 import tokenspace as ts
 from tokenspace.cli import main
-from tokenspace.cli.measure_tables import _at, _to_error
+from tokenspace.cli.measure_tables import _at
+from tokenspace.printable import to_error
 from tokenspace.report.tokens import _overview, _table
 from tokenspace.statistics.estimate import Estimate
 from tokenspace.tokens.folders import Measured
@@ -60,7 +61,7 @@ def test_a_table_of_one_group_and_a_line_for_each_of_many(call):
         (r.mean[-1], r.standard_error[-1]),
         (slope.mean[-1], slope.standard_error[-1]),
     ):
-        line += [_to_error(x, error), f"{error:.2g}"]
+        line += [to_error(x, error), to_error(error, error)]
     for name in "abcd":
         (cells,) = (row.split() for row in out.splitlines() if row.startswith(f" {name} "))
         assert cells[:7] == [name, "6", str(r.n[-1]), *line]
@@ -101,8 +102,8 @@ def test_a_picture_that_is_there_twice_is_said(call, tmp_path):
 def test_psi_has_the_digits_that_its_error_allows():
     psi = Estimate(np.array([0.123456, 0.123456, 0.5, np.nan]), np.array([0.0123, 2e-5, 0, 1]), 9)
     assert [_at(psi, k) for k in range(4)] == ["0.123", "0.123456", "0.5", "-"]
-    assert _to_error(45.1234, 3.1) == "45.1" and _to_error(45.1234, np.nan) == "45.1"
-    assert _to_error(0.123456, np.nan) == "0.123"
+    tiny = Estimate(np.array([0.5]), np.array([3e-12]), 9)
+    assert _at(tiny, 0) == "0.50000000"  # float32 has no more
 
 
 def test_json_has_counts_and_every_lambda(call):

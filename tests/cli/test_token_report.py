@@ -9,10 +9,9 @@ import pytest
 from safetensors.numpy import save_file
 
 import tokenspace as ts
-from tokenspace.cli.measure_tables import _to_error
 from tokenspace.cli.token_report import groups_of
 from tokenspace.errors import InputError
-from tokenspace.printable import number
+from tokenspace.printable import number, to_error
 from tokenspace.tokens.collected import MANIFEST
 from tokenspace.tokens.folders import token_groups
 from tokenspace.tokens.one_length import usual_length
@@ -70,9 +69,9 @@ def test_the_page_has_figures_tables_and_provenance_and_no_script(call, folder, 
     assert page.count("data:image/png") >= 5 and "revision abc123" in page
     measured = ts.measure(list(_arrays("layers", "odd")), pairs="all")
     last = measured.reached()
-    assert f"{last.mean[-1]:.4g} ± {last.standard_error[-1]:.2g}" in page
+    assert number(last.mean[-1], last.standard_error[-1]) in page
     said = ts.describe_tokens("layers", only="even").found["kurtosis"]
-    assert f"<td>{said.mean:.4g} ± {said.standard_error:.2g}</td>" in page
+    assert f"<td>{number(said.mean, said.standard_error)}</td>" in page
     assert "12 tokens of each sequence" in page and ">nan" not in page
 
 
@@ -91,7 +90,7 @@ def test_long_answers_that_begin_alike_have_numbers_where_there_are_some(call, t
     rows = [row for row in rows if "pairs," not in row]
     slopes = want.local_exponent()
     assert [row[4] for row in rows[1 : len(want.n)]] == [
-        _to_error(x, e) for x, e in zip(slopes.mean, slopes.standard_error, strict=True)
+        to_error(x, e) for x, e in zip(slopes.mean, slopes.standard_error, strict=True)
     ]
     assert found["n_balance"] is found["lambda"] is found["norms"]["bend"] is None
     np.testing.assert_allclose(found["exponent"]["mean"], slopes.mean, rtol=1e-6)

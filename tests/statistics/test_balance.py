@@ -221,9 +221,9 @@ def test_no_bound_where_neither_is_known():
 def test_in_words():
     inf = np.inf
     for mean, error, interval, words in (
-        (5.0, 0.25, (4.5, 5.5), "n_balance = 5 ± 0.25 (95% interval 4.5 to 5.5; "),
-        (5.0, 0.25, (4.5, inf), "n_balance = 5 ± 0.25 (at least 4.5, 95%; "),
-        (5.0, 9.0, (0.0, inf), "n_balance = 5 ± 9 (not bounded; "),
+        (5.0, 0.25, (4.5, 5.5), "n_balance = 5.00 ± 0.25 (95% interval 4.50 to 5.50; "),
+        (5.0, 0.25, (4.5, inf), "n_balance = 5.00 ± 0.25 (at least 4.50, 95%; "),
+        (5.0, 9.0, (0.0, inf), "n_balance = 5.0 ± 9.0 (not bounded; "),
         (5.0, np.nan, (np.nan, np.nan), "n_balance = 5 (its error is unknown; "),
         (
             inf,
@@ -273,3 +273,15 @@ def test_curve_has_the_intervals_of_psis_of_pairs_and_their_covariance():
         for end, outward in ((low[k], -1), (high[k], 1)):
             at = end + outward * 1e-3 * (high[k] - low[k]) * np.array([-1, 1])
             assert tried(intercept, slope, c, t, at).tolist() == [True, False]
+
+
+def test_without_errors_the_set_is_one_value_whatever_the_rounding():
+    rng = np.random.default_rng(2)
+    for intercept, slope in rng.random((200, 2)):
+        found = _fieller(intercept, slope, np.zeros((2, 2)), 2.0)
+        np.testing.assert_allclose(found, intercept / slope, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("noise", "said"), [(1e-4, "interval 6.99"), (0.0, "interval 7 to 7;")])
+def test_ends_are_shown_to_the_digits_of_the_error(noise, said):
+    assert said in repr(fit_balance(N, law(7.0, noise)))

@@ -203,7 +203,7 @@ def test_unit_norm_divergence_is_that_of_each_pair():
     equal, aa, bb, ab = (found[k].astype(float) for k in NAMES)
     upsilon = N * (1 - equal) + N * (N - 1) * np.nan_to_num((aa + bb) / 2 - ab)
     unit = np.sqrt(2 * np.maximum(upsilon, 0))
-    both = np.hstack([unit, upsilon])
+    both = np.hstack([unit, upsilon, found["divergence"]])
     np.testing.assert_allclose(got.unit.mean, both.mean(axis=0), rtol=1e-6)
     np.testing.assert_allclose(got.unit.covariance, np.cov(both.T) / 8, rtol=1e-5, atol=1e-7)
 

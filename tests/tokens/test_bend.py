@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import tokenspace as ts
 from tokenspace.tokens import bend
@@ -42,13 +43,62 @@ def test_branches_of_unlike_norms_are_named_with_both_numbers(ratio, swapped):
 
 def test_norms_that_vary_alike_in_both_branches_are_told_from_that():
     a, b = branches(tokens=64)
-    length = np.exp(0.5 * RNG.standard_normal((30, 64, 1)))
+    length = np.exp(np.linspace(0, 2, 64))[:, None]
     result = ts.measure(a * length, b * length, 64)
     assert result.norm_ratio < 1.05
     assert "%: tokens differ in norm, and" in said_of_norms([("x", result)])
 
 
-@pytest.mark.parametrize("kind", ["arrays", "pictures", "lists", "groups", "random"])
+GRID = [1, 2, 4, 8, 16, 32, 64]
+
+
+@pytest.mark.parametrize(
+    ("pairs", "d", "spread", "common"),
+    [(2, 8, 0.0, 1.0), (3, 8, 0.0, 0.0), (3, 8, 0.4, 1.0), (5, 64, 0.4, 0.0), (10, 8, 0.0, 0.0)],
+)
+def test_noise_of_few_pairs_is_not_said(pairs, d, spread, common):
+    """One law of norms in both branches; about 5 % of runs may say so, at 95 %."""
+    rng, runs, above, said = np.random.default_rng(6), 60, 0, 0
+    for _ in range(runs):
+        both = rng.standard_normal((2, pairs, 64, d))
+        both += common * rng.standard_normal((2, pairs, 1, d))
+        both *= np.exp(spread * rng.standard_normal((2, pairs, 64, 1)))
+        result = ts.measure(*both, GRID)
+        above += bend_of(result) > 0.05
+        said += bool(said_of_norms([("x", result)]))
+    assert above > runs / 3 and said <= stats.binom.isf(1e-3, runs, 0.05)
+
+
+@pytest.mark.parametrize(("pairs", "least"), [(3, 0.9), (10, 0.95)])
+def test_branches_of_unlike_norms_are_said_of_few_pairs(pairs, least):
+    runs = 40
+    said = sum(
+        "branch B are 3 times" in said_of_norms([("x", ts.measure(a, 3 * b, GRID))])
+        for a, b in (branches(pairs, 64, 64) for _ in range(runs))
+    )
+    assert said >= stats.binom.ppf(1e-3, runs, least)
+
+
+def test_of_one_pair_only_unlike_norms_are_said():
+    a, b = branches(1, 64, 64)
+    grown = np.exp(np.linspace(0, 2, 64))[:, None]
+    assert said_of_norms([("x", ts.measure(a, 3 * b, GRID))])
+    result = ts.measure(a * grown, b * grown, GRID)
+    assert bend_of(result) > 0.05 and not said_of_norms([("x", result)])
+
+
+def test_the_error_of_the_bend_is_the_jackknife_of_its_definition():
+    a, b = branches(200)
+    both, grid = (a * np.exp(0.3 * RNG.standard_normal((200, 24, 1))), 2 * b), [1, 4, 24]
+    covariance = bend._changes(ts.measure(*both, grid))[1]
+    unit = [h / np.linalg.norm(h, axis=-1, keepdims=True) for h in both]
+    d, of_unit = (ts.divergence(*h, grid).astype(float) for h in (both, unit))
+    left = np.log((d.sum(axis=0) - d) / (of_unit.sum(axis=0) - of_unit))
+    left -= left.mean(axis=1, keepdims=True)
+    np.testing.assert_allclose(covariance, 199**2 / 200 * np.cov(left.T), rtol=0.1, atol=1e-7)
+
+
+@pytest.mark.parametrize("kind", ["arrays", "pictures", "lists", "groups", "columns", "random"])
 def test_the_ratio_is_that_of_its_definition(kind):
     """Root mean squares of all norms, of pairs as long as they are."""
     h = RNG.standard_normal((8, 10, 4)) * np.array([1, 5, 1, 4, 2, 1, 6, 1.0])[:, None, None]
@@ -61,7 +111,11 @@ def test_the_ratio_is_that_of_its_definition(kind):
             [h[i][:k] for i, k in zip(first, lengths, strict=True)], list(h[second]), [1, 7, 10]
         )
     else:
-        more = {"groups": {"groups": [0, 0, 1, 1]}, "random": {"order": "random"}}.get(kind, {})
+        more = {
+            "groups": {"groups": [0, 0, 1, 1]},
+            "columns": {"groups": [[0, 5], [1, 6], [1, 5], [2, 7]]},  # none is in both branches
+            "random": {"order": "random"},
+        }.get(kind, {})
         result = ts.measure(h[first], h[second], **more)
     if kind == "pictures":  # each is in both branches
         assert np.isnan(result.norm_ratio)

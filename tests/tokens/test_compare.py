@@ -134,7 +134,7 @@ def test_tokens_that_grow_are_told_with_the_number():
     rows = {row.name: row for row in fit.compared}
     assert rows["psi_delta"].z < -5 and rows[SIZES].z < -5
     size = np.sum((a - b) ** 2, axis=(0, 2))
-    said = f"is {size[8:].sum() / size[:8].sum():.4g} ± "
+    said = f"is {size[8:].sum() / size[:8].sum():.2f} ± "
     assert said in repr(fit) and "in the second half as in the first" in repr(fit)
     assert f"psi_delta: tokens {fit.parameters['psi_delta']!r}, model " in repr(fit)
 

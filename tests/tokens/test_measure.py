@@ -166,7 +166,7 @@ def test_a_grid_whose_covariances_fill_the_memory_is_refused(monkeypatch):
     monkeypatch.setattr(module.psutil, "virtual_memory", lambda: memory)
     assert len(ts.measure(A, B, grid=np.arange(1, 11)).n) == 10
     with pytest.raises(
-        InputError, match=r"11 token counts.*4\.4e-05 GB .* at most 10 token counts"
+        InputError, match=r"11 token counts.*5\.6e-05 GB .* at most 10 token counts"
     ):
         ts.measure(A, B, grid=np.arange(1, 12))
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tokenspace.cli.present import dense_table, stdout
 from tokenspace.errors import InputError
-from tokenspace.printable import counted, known, number, shown
+from tokenspace.printable import between, counted, number, shown, to_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,7 @@ OTHER_LAMBDAS = {
     "lambda_plain": "as the paper fits it (that above: least squares in log), every n alike",
     "lambda_unit_norm": "of the tokens scaled to norm 1",
 }
-MOST_DECIMALS = 8  # of psi's, which are float32 for each pair
+PSI_ROUNDING = 1e-7  # of psi's, which are float32 for each pair
 
 
 def exponent_of(result: Result, among_others: bool) -> Exponent | None:
@@ -130,10 +130,10 @@ def _show_table(result: Result, exponent: Exponent | None, scale: Scale | None) 
             *_with_error(result.mean[k], result.standard_error[k]),
             *_with_error(slope, slope_error),
             *(_at(correlations[name], k) for name in psis),
-            known(correlations["psi_delta"].standard_error[k], ".2g"),
+            _alone(correlations["psi_delta"].standard_error[k]),
             "-"
             if scale is None
-            else _to_error(scale.mean * np.sqrt(upsilon[k]), result.standard_error[k]),
+            else to_error(scale.mean * np.sqrt(upsilon[k]), result.standard_error[k]),
         )
     stdout().print(table)
 
@@ -196,10 +196,10 @@ def show_groups(found: list[Measured]) -> None:
             *(_at(psi[k], -1) for k in psis),
             "-"
             if balance is None
-            else _to_error(balance.mean, balance.standard_error)
+            else to_error(balance.mean, balance.standard_error)
             + ("" if balance.constant else NOT_CONSTANT),
-            "-" if balance is None else " to ".join(known(end, ".3g") for end in balance.interval),
-            "-" if scale is None else _to_error(scale.mean, scale.standard_error),
+            "-" if balance is None else between(balance.interval, balance.standard_error),
+            "-" if scale is None else to_error(scale.mean, scale.standard_error),
         )
     stdout().print(table)
     if bent := said_of_norms([(m.name, m.result) for m in found]):
@@ -212,17 +212,13 @@ def show_groups(found: list[Measured]) -> None:
 
 
 def _at(psi: Estimate, k: int) -> str:
-    return _to_error(float(psi.mean[k]), float(psi.standard_error[k]))
+    error = float(psi.standard_error[k])
+    return to_error(psi.mean[k], error and max(error, PSI_ROUNDING))
 
 
 def _with_error(value: float, error: float) -> tuple[str, str]:
-    return _to_error(value, error), known(error, ".2g")
+    return to_error(value, error), _alone(error)
 
 
-def _to_error(value: float, error: float) -> str:
-    """As many decimals as two digits of the error have; three digits where it is not known."""
-    import math
-
-    if not (math.isfinite(value) and math.isfinite(error) and error > 0):
-        return known(value, ".6g" if error == 0 else ".3g")
-    return f"{value:.{min(max(1 - math.floor(math.log10(error)), 0), MOST_DECIMALS)}f}"
+def _alone(error: float) -> str:
+    return to_error(error, error)

@@ -19,7 +19,7 @@ import numpy as np
 
 from tokenspace.errors import InputError
 from tokenspace.figures.token_panels import of_tokens
-from tokenspace.printable import UNKNOWN, brief, counted, number, shown
+from tokenspace.printable import UNKNOWN, between, counted, number, shown, to_error
 from tokenspace.provenance import versions
 from tokenspace.report.html import figures_of, written
 from tokenspace.statistics.result import Result
@@ -102,10 +102,10 @@ def _overview(m: Measured) -> list[str]:
         row.append(number(psi[name].mean[-1], psi[name].standard_error[-1]))
     try:
         balance = result.n_balance()
-        low, high = balance.interval
         row += [
-            number(balance.mean) + ("" if balance.constant else NOT_CONSTANT),
-            f"{brief(low, 3)} to {brief(high, 3)}" if low == low else UNKNOWN,
+            to_error(balance.mean, balance.standard_error)
+            + ("" if balance.constant else NOT_CONSTANT),
+            between(balance.interval, balance.standard_error),
         ]
     except InputError:
         row += [UNKNOWN, UNKNOWN]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tokenspace.printable import number
+from tokenspace.printable import between, number, to_error
 from tokenspace.statistics.estimate import (
     LEVEL,
     Estimate,
@@ -35,16 +35,18 @@ class Balance(FittedNumber):
 
     def __repr__(self) -> str:
         low, high = self.interval
-        said = f"n_balance = {number(self.mean, self.standard_error)}"
+        error = self.standard_error
+        said = f"n_balance = {number(self.mean, error)}"
         if np.isinf(self.mean):
             said = "n_balance: none seen, D grows like sqrt(n) as far as the data go"
-        bounds = f"{self.level:.0%} interval {low:.3g} to {high:.3g}"
+        bounds = f"{self.level:.0%} interval {between(self.interval, error)}"
         if low == np.inf:
             said = "n_balance: none, D grows more slowly than sqrt(n)"
             bounds = f"Delta < 0, {self.level:.0%}"
         elif np.isinf(high):
-            bounds = f"at least {low:.3g}, {self.level:.0%}" if low > 0 else "not bounded"
-        if np.isnan(self.standard_error):
+            least = to_error(low, min(error, low))
+            bounds = f"at least {least}, {self.level:.0%}" if low > 0 else "not bounded"
+        if np.isnan(error):
             bounds = "its error is unknown"
         return (
             f"{said} ({bounds}; "
@@ -185,6 +187,8 @@ def _fieller(intercept: float, slope: float, c: np.ndarray, t: float) -> tuple[f
     if qa > 0 and slope < 0:
         return np.inf, np.inf
     discriminant = qb**2 - 4 * qa * qc
+    if qa > 0:  # the best b is in the set: below 0 by rounding alone
+        discriminant = max(discriminant, 0.0)
     if not (discriminant >= 0 and qa != 0):
         return 0.0, np.inf
     low, high = np.sort((-qb + np.array([-1, 1]) * np.sqrt(discriminant)) / (2 * qa))

@@ -44,7 +44,7 @@ MOST = 0.5  # of the pairs: what is fitted to many n is fitted to the n that so 
 D, SQUARE, UPSILON, UNIT, BEFORE, FIRST, Z, ONE = range(8)  # values of a group; psi's are apart
 WANTED = (
     *((D, D), (D, SQUARE), (D, UPSILON), (SQUARE, SQUARE), (SQUARE, UPSILON), (UPSILON, UPSILON)),
-    *((UNIT, UNIT), (UNIT, UPSILON)),
+    *((UNIT, UNIT), (UNIT, UPSILON), (UNIT, D)),
 )
 OF_SLOPES = ((BEFORE, BEFORE), (BEFORE, D), (FIRST, FIRST), (FIRST, D))  # where lengths differ
 
@@ -247,7 +247,7 @@ def summary_of_clusters(state: Clusters) -> Summary:
         psi,
         state.sketch,
         independent=state.alone and not unequal,
-        unit=moments(UNIT, UPSILON),
+        unit=moments(UNIT, UPSILON, D),
         counts=counts if unequal else None,
         steps=moments(BEFORE, D, part=slopes) if unequal else None,
         spans=moments(FIRST, D, part=slopes) if unequal else None,

@@ -36,12 +36,12 @@ class Result:
     cosines (NaN where undefined, at n = 1); joint: moments of D and of Upsilon of the realised
     cosines, (2 m,), where psi's were asked for; control: E[D] by the control variate, where it is
     the estimator; median, geometric: median and geometric mean of D with their covariances, where
-    D has no variance; unit: of given tokens, moments of D with every token scaled to norm 1, and of
-    Upsilon, (2 m,); counts: of given pairs that differ in length, how many reach each n (m,), with
-    D at both ends of each step from n to the next (steps) and from the first n to each (spans) of
-    the pairs that reach both, lower ends first (2 (m - 1),), and common, see `reached`;
+    D has no variance; unit: of given tokens, moments of D with every token scaled to norm 1, of
+    Upsilon, and of D, (3 m,); counts: of given pairs that differ in length, how many reach each n
+    (m,), with D at both ends of each step from n to the next (steps) and from the first n to each
+    (spans) of the pairs that reach both, lower ends first (2 (m - 1),), and common, see `reached`;
     norm_ratio: of given tokens, root mean square norm of branch B over that of A, of a sample; NaN
-    where the same sequences are in both; the rest says how it was made.
+    where the same pictures are in both; the rest says how it was made.
     """
 
     n: np.ndarray
@@ -282,7 +282,7 @@ class Result:
     def _with_unit(self) -> Moments:
         if self.unit is None:
             raise InputError("D of tokens scaled to norm 1 is known of given tokens, by `measure`")
-        return self.unit
+        return self.unit.select(slice(2 * len(self.n)))
 
     def check(self, tolerance: float = 0.02) -> verdict.Check:
         """Compare with the theory of the model: PASS, FAIL or UNDECIDED. See `verdict.check`."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tokenspace.errors import InputError
-from tokenspace.printable import number
+from tokenspace.printable import between, number
 from tokenspace.statistics.estimate import LEVEL, FittedNumber, Moments, two_sided
 
 LOG, PLAIN = "log", "plain"
@@ -20,8 +20,7 @@ class Scale(FittedNumber):
     """
 
     def __repr__(self) -> str:
-        low, high = self.interval
-        bounds = f"{self.level:.0%} interval {low:.4g} to {high:.4g}"
+        bounds = f"{self.level:.0%} interval {between(self.interval, self.standard_error)}"
         if not np.isfinite(self.standard_error):
             bounds = "its error is unknown"
         return (

@@ -55,7 +55,7 @@ class Accumulator:
     n: token counts (m,); joint: D and D^2, and Upsilon of realised cosines where psi's are drawn,
     with their covariances; psi: each psi at each n with its variance alone; logs: log D, where its
     tails are heavy; sketch: for quantiles of D; pending: replicates that do not fill a segment yet;
-    unit: D of the tokens scaled to norm 1, and Upsilon, of given tokens.
+    unit: D of the tokens scaled to norm 1, Upsilon, and D, of given tokens.
     """
 
     n: np.ndarray
@@ -78,7 +78,7 @@ class Summary:
 
     joint: moments of D, D^2 and perhaps Upsilon at all n one after the other, (2 m,) or (3 m,);
     independent: whether replicates are; geometric: exp(mean(log D)) where log D was wanted;
-    unit: moments of D of the tokens scaled to norm 1, and of Upsilon, (2 m,), of given tokens;
+    unit: of given tokens, moments of D of the tokens scaled to norm 1, of Upsilon and of D, (3 m,);
     counts: of the pairs that reach each n (m,), where they differ; then also steps and spans, D at
     both ends of each step from n to the next, and from the first n to each, over the pairs that
     reach both, lower ends first (2 (m - 1),); common: of the pairs that are fitted to many n.
@@ -115,7 +115,7 @@ def begin(n: np.ndarray, psi: bool, logs: bool = False, unit: bool = False) -> A
     empty = Sums(0, np.zeros(kinds * m), np.zeros((kinds * m,) * 2))
     diagonal = Sums(0, np.zeros(len(PSI) * m), np.zeros(len(PSI) * m)) if psi else None
     of_logs = Sums(0, np.zeros(m), np.zeros((m, m))) if logs else None
-    of_unit = Sums(0, np.zeros(2 * m), np.zeros((2 * m, 2 * m))) if unit else None
+    of_unit = Sums(0, np.zeros(3 * m), np.zeros((3 * m, 3 * m))) if unit else None
     return Accumulator(n, empty, diagonal, of_logs, begin_sketch(m), {}, of_unit)
 
 
@@ -232,8 +232,9 @@ def _absorb(state: Accumulator, segment: Samples) -> Accumulator:
         logs = merge(logs, sums_of(np.log(segment["divergence"].astype(np.float64))))
     unit = state.unit
     if unit is not None:
-        upsilon = joint[:, 2 * len(state.n) :]
-        unit = merge(unit, sums_of(np.hstack([unit_divergence(upsilon), upsilon])))
+        m = len(state.n)
+        d, upsilon = joint[:, :m], joint[:, 2 * m :]
+        unit = merge(unit, sums_of(np.hstack([unit_divergence(upsilon), upsilon, d])))
     sketch = update_sketch(state.sketch, segment["divergence"])
     return Accumulator(state.n, merge(state.joint, sums_of(joint)), psis, logs, sketch, {}, unit)
 

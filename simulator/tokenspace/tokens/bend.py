@@ -14,6 +14,7 @@ import numpy as np
 
 from tokenspace.errors import InputError
 from tokenspace.printable import counted, shown
+from tokenspace.statistics.estimate import LEVEL, t_quantile
 from tokenspace.statistics.result import Result
 from tokenspace.tokens.given import Array
 
@@ -50,29 +51,68 @@ def bend_of(result: Result) -> float:
 
     Of the pairs that lambda is fitted to; NaN where there is no lambda.
     """
+    change, _ = _changes(result)
+    return float(np.max(abs(np.expm1(change))))
+
+
+def _changes(result: Result) -> tuple[np.ndarray, np.ndarray]:
+    """log of D(n) over D(n) at norm 1 less its mean over the grid, (m,), with covariance (m, m)."""
     part = result.reached()
+    m = len(part.n)
     try:
         part.scale_fit()
     except InputError:
-        return np.nan
-    ratio = np.log(part.divergence.mean / part.unit_divergence.mean)
-    return float(np.max(abs(np.expm1(ratio - ratio.mean()))))
+        return np.full(m, np.nan), np.full((m, m), np.nan)
+    joint: Any = part.unit  # of D at norm 1, Upsilon, D
+    both = joint.take(np.r_[2 * m : 3 * m, :m])
+    centred = np.eye(m) - 1 / m
+    matrix = np.hstack([centred, -centred])
+    jacobian = matrix / both.mean
+    return matrix @ np.log(both.mean), jacobian @ both.covariance @ jacobian.T
+
+
+def _is_said(result: Result) -> bool:
+    """Whether norms bend the fit by more than 5 %, and by more than noise does.
+
+    At some n by more than 5 % and its error: one-sided, of all n by Bonferroni, at 95 %. Branches
+    of unlike norms are a reason to expect a bend: there it is enough that the change grows or falls
+    with log n, by more than its error to one side at 95 %, or that errors are unknown.
+    """
+    if not bend_of(result) > MATTERS:
+        return False
+    part = result.reached()
+    change, covariance = _changes(result)
+    if np.isnan(covariance).any():
+        return _unlike(result)
+    t = t_quantile([1 - (1 - LEVEL) / len(part.n), LEVEL], part.divergence.least_freedom)
+    reach = t[0] * np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    least = np.sign(change) * np.maximum(abs(change) - reach, 0.0)
+    along = np.log(part.n) - np.log(part.n).mean()
+    grows = abs(along @ change) > t[1] * np.sqrt(max(along @ covariance @ along, 0.0))
+    return bool(np.any(abs(np.expm1(least)) > MATTERS) or (grows and _unlike(result)))
+
+
+def _unlike(result: Result) -> bool:
+    """Whether branches are named as the reason: r or 1/r is at least 1.2."""
+    ratio = result.norm_ratio or 1.0
+    return max(ratio, 1 / ratio) >= UNLIKE
 
 
 def said_of_norms(found: Sequence[tuple[str, Result]]) -> str:
-    """How much norms bend lambda, of the group (name, result) where they do most; "" if little."""
-    bends = np.nan_to_num([bend_of(result) for _, result in found])
-    most = int(np.argmax(bends))
-    if bends[most] <= MATTERS:
+    """How much norms bend lambda, of the group (name, result) where they do most.
+
+    "" if little, or if it may be noise.
+    """
+    bent = [(bend_of(result), name, result) for name, result in found if _is_said(result)]
+    if not bent:
         return ""
-    name, result = found[most]
-    many = f"{np.sum(bends > MATTERS)} of {counted(len(found), 'group')}"
+    bend, name, result = max(bent, key=lambda one: one[0])
+    many = f"{len(bent)} of {counted(len(found), 'group')}"
     where = f" in {many}, most in {shown(name)}," if len(found) > 1 else ""
     why = "tokens differ in norm"
-    ratio = result.norm_ratio or 1.0
-    if max(ratio, 1 / ratio) >= UNLIKE:
-        why = f"tokens of branch B are {ratio:.3g} times as long as those of A"
+    if _unlike(result):
+        why = f"tokens of branch B are {result.norm_ratio:.3g} times as long as those of A"
     return (
-        f"norms bend the fit of lambda{where} by up to {bends[most]:.1%}: {why}, and Upsilon knows "
-        "cosines only (--norms, docs/norms.md)"
+        f"norms bend the fit of lambda{where} by up to {bend:.1%}: {why}, "
+        "and Upsilon knows cosines only (--norms, docs/norms.md)"
     )

@@ -34,7 +34,7 @@ from tokenspace_kernels.given_tokens import LEAST_SQUARE
 TOGETHER = 1024  # pairs whose values are added up at once
 # Numbers that m token counts take, by m^2: moments, their covariances and copies; more where
 # lengths differ, as slopes have moments of their own.
-SQUARES, UNEQUAL_SQUARES = 55, 90
+SQUARES, UNEQUAL_SQUARES = 70, 115
 LEAST_FEATURES = 3  # of fewer, D is so small by chance as of pictures that are nearly the same
 
 
@@ -156,7 +156,7 @@ def measure_pairs(
     )
     named = order if isinstance(order, str) else "given"
     wide = given.work.dim >= LEAST_FEATURES
-    near = said_of_near(seen, same) if wide and _are_pictures(given) else ""
+    near = said_of_near(seen, same) if wide and _in_both(given.members) else ""
     return summarise(
         seen,
         sampler="given tokens",
@@ -190,7 +190,7 @@ def _summary(
     done, same, waiting, held = 0, 0, [], 0
     which = every_which(len(given), given.longest, given.work.dim)
     numbers, norms = np.arange(len(given)), np.zeros(2)
-    exchanged = _are_pictures(given)  # each in both branches
+    exchanged = _in_both(given.members)
     for a, b, orders, now in given.blocks(order, seed, n):
         count = len(a)
         if not exchanged:
@@ -219,8 +219,15 @@ def _summary(
     return summary_of_clusters(clusters), same, ratio_of(norms)
 
 
-def _are_pictures(given: Pairs | UnequalPairs) -> bool:
-    return given.members is not None and given.members.shape[1] > 1
+def _in_both(members: np.ndarray | None) -> bool:
+    """Whether a group is in A of one pair and in B of another, as each of many pictures is.
+
+    Groups of the very same pairs have one number, which is then on both sides of each of them.
+    """
+    if members is None:
+        return False
+    apart = members[members[:, 0] != members[:, -1]]
+    return bool(np.isin(apart[:, 0], apart[:, -1]).any())
 
 
 def _require_room(points: int, squares: int) -> None:
