@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from tokenspace.printable import between, brief, counted, known, number, to_error
+from tokenspace.printable import between, brief, counted, known, number, percent, to_error
 
 
 @pytest.mark.parametrize(
@@ -71,3 +71,14 @@ def test_a_value_and_its_error_end_at_the_same_digit(value, error, said):
 )
 def test_ends_of_an_interval_have_the_digits_of_the_error(low, high, error, said):
     assert between((low, high), error) == said
+
+
+def test_small_shares_keep_two_digits():
+    assert [percent(s) for s in (0, 0.00218, 0.0949, 0.096, 0.5, 1)] == [
+        "0%",
+        "0.22%",
+        "9.5%",
+        "10%",
+        "50%",
+        "100%",
+    ]

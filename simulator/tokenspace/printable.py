@@ -36,6 +36,11 @@ def known(value: float, form: str) -> str:
     return text if float(text) else text.removeprefix("-")
 
 
+def percent(share: float) -> str:
+    """A share of 1 as whole per cent, of two digits where it is less than ten of them: "0.22%"."""
+    return f"{share:.0%}" if not 0 < abs(share) < 0.095 else f"{100 * share:.2g}%"
+
+
 def to_error(value: Any, error: Any) -> str:
     """A value down to the second digit of its standard error; three digits where it is not known.
 

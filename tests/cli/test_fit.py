@@ -42,3 +42,50 @@ def test_fit(capfd, write, tmp_path):
         status, _, err = call(capfd, "fit", write(text, "bad.csv"))
         assert status == 2 and words in err
     assert call(capfd, "fit", tmp_path / "none.csv")[0] == 2
+
+
+def test_scatter_is_more_than_the_errors_say_only_by_every_law(capfd, write):
+    """A saturating curve of 6 n: the logarithm has the smallest AICc, and does not fit."""
+    off = (0.4, -0.7, 0.9, -0.5, 0.6, -0.8)
+    rows = {
+        n: (50 - 30 * n**-0.4 + e, 50 - 30 * n**-0.4 + 20 * e)
+        for n, e in zip((1, 4, 16, 64, 256, 1024), off, strict=True)
+    }
+
+    def said(which, *more):
+        lines = "".join(f"{n},{s[which]:.3f},1\n" for n, s in rows.items())
+        return call(capfd, "fit", write(f"n,score,standard_error\n{lines}", "e.csv"), *more)[1]
+
+    assert "the law of smallest AICc does not fit (p < 0.05), but another law does" in said(0)
+    assert "scatter more" not in said(0) and "of the law of smallest AICc" in said(0)
+    assert "1 of 1 scatter more by every law than the errors say" in said(1)
+    assert "1 of 1 scatter more about this law" in said(0, "--law", "power")
+
+
+def test_laws_of_too_many_parameters_are_preferred_by_no_criterion(capfd, write):
+    """With five points laws of three parameters have no AICc; BIC would take one of them."""
+    csv = write("n,score\n1,5\n2,6\n3,6.5\n4,6.7\n5,6.8\n", "few.csv")
+    said = call(capfd, "fit", csv)[1]
+    assert "By AICc 1 prefers logarithm; 0 of 1 decisively." in said
+    assert "By BIC: 1 logarithm." in said
+
+
+SATURATED = "n,score\n1,20.1\n4,42.2\n16,48.4\n64,49.3\n256,50.2\n1024,49.9\n"
+
+
+def test_odds_are_named_and_their_limit_is_a_score(capfd, write):
+    csv = write(SATURATED, "s.csv")
+    said = call(capfd, "fit", csv, "--top", 100)[1]
+    assert "1 curve: S / (100 - S) = c / n^alpha; limits are scores" in said
+    assert "limit = 50.35 (49.37 to 51.4)" in said
+    said = call(capfd, "fit", csv, "--top", 100, "--chance", 5, "--law", "saturating")[1]
+    assert "(S - 5) / (100 - S) by saturating" in said and "limit = 50.35 (" in said
+    assert "limits" not in call(capfd, "fit", csv, "--top", 100, "--law", "power")[1]
+    found = json.loads(call(capfd, "fit", csv, "--top", 100, "--json")[1])["fits"][0]
+    odds = found["laws"]["saturating"]["parameters"]["limit"]
+    assert 100 * odds / (1 + odds) == pytest.approx(50.35, abs=0.005)
+
+
+def test_a_floor_of_rounding_is_0(capfd, write):
+    said = call(capfd, "fit", write(SATURATED, "s.csv"), "--law", "offset")[1]
+    assert "S(n) by offset" in said and "n^alpha" not in said and "floor = 0 (" in said

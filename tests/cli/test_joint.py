@@ -109,6 +109,22 @@ def test_joint_says_what_is_wrong(call, csv):
     assert status == 2 and "no curve has 4 different n" in err
 
 
+def test_an_n_balance_of_a_law_that_is_refused_is_told(call, csv, tmp_path):
+    """Slopes that grow from nothing, where one n_balance at most doubles them."""
+    rng, path = np.random.default_rng(0), tmp_path / "s.csv"
+    lines = [
+        f"m,{b},{n},{20 * np.exp(b * np.log(n) ** 2 + 0.01 * rng.normal())}"
+        for b in (0.03, 0.04, 0.05)
+        for n in 2 ** np.arange(10)
+    ]
+    path.write_text("\n".join(["model,benchmark,n,score", *lines]))
+    said = " ".join(call("joint", path)[1].split())
+    assert "m, all points (<= 0.001); m, without each curve's smallest n (" in said
+    assert "where the curves' shape refuses its law (p <= 0.001): 2 of 2 rows, m, all" in said
+    assert "n_balance can: 0 of 3 (m). The others need not follow the law: see shape." in said
+    assert "says nothing where" not in call("joint", csv)[1]
+
+
 def test_plan_tokens(call, csv):
     asked = ("--parameters", "7e9", "--layers", 32, "--width", 4096, "--text", 64)
     status, out, _ = call("plan-tokens", csv, "--keep", 0.9, *asked)
@@ -121,6 +137,28 @@ def test_plan_tokens(call, csv):
     found = json.loads(out)
     assert len(found) == 4 and found[0]["keep"] == 0.9 and found[0]["flops"] is None
     assert all(1 <= p["low"] <= p["n"] <= p["high"] <= 512 for p in found)
+
+
+def test_plans_that_the_scores_contradict_are_counted(call, tmp_path):
+    """Four S-shaped curves, of which three are named; and what a small share of n costs."""
+    rng, path = np.random.default_rng(8), tmp_path / "s.csv"
+    lines = [
+        f"{model},{n},{(20 + 40 / (1 + (30 / n) ** 1.5)) * np.exp(0.005 * rng.normal())}"
+        for model in "abcd"
+        for n in 2 ** np.arange(10)
+    ]
+    path.write_text("\n".join(["model,n,score", *lines]))
+    kept = tmp_path / "plans.csv"
+    status, out, _ = call("plan-tokens", path, "--out", kept)
+    said = " ".join(out.split())
+    assert status == 0 and "4 of 4: the interval begins above the smallest n from which" in said
+    assert "c (from " in said and "scores from 256), and 1 more." in said
+    assert list(pd.read_csv(kept)["above_measured"]) == [True] * 4
+    found = json.loads(call("plan-tokens", path, "--json")[1])
+    assert all(one["above_measured"] and one["measured"] == 256 for one in found)
+    out = call("plan-tokens", path, "--keep", 0.1, "--parameters", "7e9")[1]
+    assert "4 of 4: the share is reached at the smallest n already." in out
+    assert "0.2% (0.2% to 0.2%)" in out and "interval begins above" not in out
 
 
 def test_plans_of_many_curves_are_told_by_model_or_by_the_ends(call, csv, tmp_path, monkeypatch):

@@ -14,6 +14,7 @@ from tokenspace.scaling.plan import (
     MOST,
     curves_of,
     finer,
+    measured,
     plan_curves,
     smallest,
     weighted_quantiles,
@@ -196,7 +197,24 @@ def test_intervals_hold_the_truth(name, noise):
 
 def test_a_score_that_falls_is_told():
     falling = ts.plan_tokens([1, 2, 4, 8, 16, 32], [50, 45, 40, 35, 30, 28])
-    assert falling.n == falling.smallest == 1 and "the score hardly grows with n" in repr(falling)
+    assert falling.n == falling.smallest == 1 and "smallest n that was measured" in repr(falling)
     rising = ts.plan_tokens([1, 2, 4, 8, 16], [10, 20, 30, 35, 37])
-    assert rising.n > 1 and "hardly grows" not in repr(rising)
+    assert rising.n > 1 and "smallest n" not in repr(rising)
     assert sum(rising.weights.values()) == pytest.approx(1)
+
+
+def test_the_smallest_n_from_which_on_the_measured_scores_keep_the_share():
+    n = np.array([8.0, 1, 4, 2, 8, 16])  # in any order, and twice at 8
+    for last, least in ((99.0, 4), (100.0, 4), (101.0, 16), (95.0, 1)):
+        assert measured(n, np.array([99, 95, 99, 90, 91, last]), 0.91) == least
+    assert measured(np.array([1.0, 2, 2]), np.array([60, 50, 200.0]), 0.5) == 1  # mean 100
+
+
+def test_an_s_shaped_curve_is_marked():
+    n = 2.0 ** np.arange(10)
+    noise = np.exp(0.02 * np.random.default_rng(8).standard_normal(10))
+    plan = ts.plan_tokens(n, (20 + 40 / (1 + (30 / n) ** 1.5)) * noise)
+    assert plan.low > plan.measured and plan.above_measured  # the true n is 142
+    assert f"the scores keep it from n = {plan.measured:g} on" in repr(plan)
+    law = ts.plan_tokens(n, 20 * n**0.1 * noise)
+    assert not law.above_measured and "the scores keep it" not in repr(law)

@@ -1,12 +1,15 @@
 """Which law is preferred, by a criterion computed by hand, and when that is decisive."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import optimize, stats
 
 import tokenspace as ts
 from tokenspace.scaling.preference import _slope, aicc, compare
 from tokenspace.scaling.result import LawFit
+from tokenspace.scaling.robust import constant_squares, deviance
 
 N = np.array([1, 8, 16, 32, 64, 128, 256, 384, 512, 768.0])
 WAVE = np.array([1, -2, 1, 2, -1, -1, 2, -2, 1, -1])  # noise that no law follows
@@ -105,7 +108,8 @@ def test_not_decisive_without_slope():
     noise = WAVE - np.polyval(np.polyfit(x, WAVE, 1), x)
     error = np.sqrt(noise @ noise / 8 / np.sum((x - x.mean()) ** 2))
     for share, decisive in ((2.30, False), (2.31, True), (-2.30, False), (-2.31, True)):
-        found = judged(99.0, np.exp(share * error * x + noise))
+        # residuals so large that no law fits better than a constant
+        found = judged(99.0, np.exp(share * error * x + noise), std=2.0, other=20.0)
         assert found.decisive is decisive and found.flat is not decisive
         assert decisive or "no slope" in found.why
 
@@ -116,11 +120,51 @@ def test_flat_by_the_weights():
     score = np.exp(0.3 * x + 0.05 * WAVE)
     score[9] = 1e-3
     for weights, flat in ((weight, False), (np.ones(10), True)):
-        assert compare([made("a", 3.0)], x, np.log(score), weights).flat is flat
+        fits = [made("a", 3.0, std=10.0)]
+        assert compare(fits, x, np.log(score), weights).flat is flat
         slope, cov = np.polyfit(x, np.log(score), 1, w=np.sqrt(weights), cov=True)
         half = stats.t.ppf(0.975, 8) * np.sqrt(cov[0, 0])
         ends = slope[0] - half, slope[0] + half
         assert _slope(x, np.log(score), weights, 0.95) == pytest.approx(ends, rel=1e-9)
+
+
+@pytest.mark.parametrize("loss", ["squares", "huber"])
+def test_steep_curves_that_saturate_are_not_flat(loss):
+    """The misfit of the power law widens alpha's interval over 0, though they rise by 20 to 50."""
+    n, rng = np.array([1, 4, 16, 64, 256, 1024.0]), np.random.default_rng(2)
+    for _ in range(2):
+        found = ts.fit_scaling(n, 50 - 30 / n + rng.normal(0, 0.5, 6), loss=loss)
+        low, high = found.fits["power"].intervals["alpha"]
+        assert low < 0 < high and not found.flat and "slope" not in found.why
+
+
+@pytest.mark.parametrize("loss", ["squares", "huber"])
+def test_a_constant_is_as_good_as_a_law_at_the_edge_of_the_f_test(loss):
+    """One law of 3 parameters and 10 points: F of 2 and 7 degrees of freedom at 5 %."""
+    x = np.log(N)
+    y = np.log(SCORE) - np.polyval(np.polyfit(x, np.log(SCORE), 1), x)
+    about = constant_squares(y, np.ones(10), loss)
+    for share, flat in ((1.001, True), (0.999, False)):
+        squares = about / (1 + stats.f.isf(0.05, 2, 7) * 2 / 7) * share
+        fit = replace(made("a", 3.0), loss=loss, mean_squares=squares)
+        assert compare([fit], x, y, np.ones(10)).flat is flat
+        two = compare([fit, replace(fit, law="b")], x, y, np.ones(10))
+        assert two.flat  # of two laws each must be surer
+
+
+def test_huber_squares_about_a_constant():
+    """The least deviance over all constants and scales, found by a general minimiser."""
+    y, weight = np.r_[0.01 * WAVE[:9], 0.2], np.r_[np.ones(5), 0.5 * np.ones(5)]
+
+    def loss(at):
+        return deviance((y - at[0])[None], np.exp(at[1:]), weight[None])[0]
+
+    found = optimize.minimize(loss, [0.0, -3.0], method="Nelder-Mead", tol=1e-10)
+    least = constant_squares(y, weight, "huber")
+    assert least == pytest.approx(np.exp(found.fun / 10), rel=1e-6)
+    about = np.average(y, weights=weight)
+    expected = np.mean(weight * (y - about) ** 2)
+    assert constant_squares(y, weight, "squares") == pytest.approx(expected, rel=1e-12)
 
 
 def test_not_decisive_where_a_point_is_given_twice():

@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from tokenspace.cli.present import dense_table, stdout
 from tokenspace.printable import counted, shown
+from tokenspace.scaling.scales import Logit
 
 if TYPE_CHECKING:
     from tokenspace.scaling.result import LawFit, ScalingFit
@@ -22,11 +23,19 @@ NONE = "no curve has enough points"
 SURE = 0.05  # p-value of chi^2 that is remarked on
 MANY = 100  # curves, models or benchmarks that a table shows whole; of more, the ends
 ENDS = 8
+POWER = " = c / n^alpha"
 
 
 def show_fits(fitted: Fitted, models: Sequence[str]) -> None:
     """A row a curve; of more than 100 curves a row a model, and the curves at both ends."""
-    title = f"Scaling fits of {counted(len(fitted), 'curve')}: S(n) = c / n^alpha"
+    from tokenspace.scaling.laws import known_laws
+
+    title = f"Scaling fits of {counted(len(fitted), 'curve')}: {_formula(fitted[0][1].best)}"
+    if "power" not in fitted[0][1].fits:
+        title = f"{title.removesuffix(POWER)} by {', '.join(fitted[0][1].fits)}"
+    limits = any(known_laws()[law].limits for law in fitted[0][1].fits)
+    if limits and isinstance(fitted[0][1].best.scale, Logit):
+        title += "; limits are scores"
     if len(fitted) <= MANY:
         _show_curves(title, fitted)
         return
@@ -38,6 +47,14 @@ def show_fits(fitted: Fitted, models: Sequence[str]) -> None:
         said = f"{title}, the {ENDS} of least and the {ENDS} of largest alpha"
     _show_curves(said, [*fitted[:ENDS], *fitted[-ENDS:]])
     print("Every curve: --json, or --out FILE.csv.")
+
+
+def _formula(fit: LawFit) -> str:
+    """What the columns c and alpha are of: scores, or the odds of being right beyond chance."""
+    if not isinstance(scale := fit.scale, Logit):
+        return f"S(n){POWER}"
+    right = f"(S - {scale.chance:g})" if scale.chance else "S"
+    return f"{right} / ({scale.top:g} - S){POWER}"
 
 
 def _show_models(fitted: Fitted, models: Sequence[str]) -> None:
@@ -90,39 +107,56 @@ def show_counts(fits: list[ScalingFit]) -> None:
     none = "none" if any(np.isfinite(f.best.aicc) for f in fits) else NONE
     names = [f.winner for f in told if np.isfinite(f.best.aicc)]
     clear = sum(f.decisive for f in fits)
-    counts = ", ".join(f"{names.count(k)} prefer {k}" for k in dict.fromkeys(names))
-    print(f"By AICc {counts or none}; {clear} of {len(fits)} decisively.")
+    ranked = [(k, names.count(k)) for k in dict.fromkeys(names)]
+    counts = ", ".join(
+        f"{count} {'prefers' if count == 1 else 'prefer'} {k}" for k, count in ranked
+    )
+    how = f"; {clear} of {len(fits)} decisively" if counts else ""
+    print(f"By AICc {counts or none}{how}.")
     other = {
-        "BIC": [_least({k: one.bic for k, one in f.fits.items()}) for f in told],
+        # BIC has no correction for few points: it is no yardstick where AICc cannot be one
+        "BIC": [
+            _least({k: one.bic for k, one in f.fits.items() if np.isfinite(one.aicc)}) for f in told
+        ],
         "leaving one n out": [
             _least({k: -one.left_out for k, one in f.fits.items()}) for f in told
         ],
     }
     for yardstick, best in other.items():
-        ranked = Counter(k for k in best if k).most_common()
-        said = ", ".join(f"{count} {k}" for k, count in ranked) or none
+        most = Counter(k for k in best if k).most_common()
+        said = ", ".join(f"{count} {k}" for k, count in most) or none
         print(f"By {yardstick}: {said}.")
     if flat := len(fits) - len(told):
         print(
-            f"{flat} of {len(fits)} {'is' if flat == 1 else 'are'} flat: no slope is sure, given "
-            "the scatter of the scores, so no law is preferred."
+            f"{flat} of {len(fits)} {'is' if flat == 1 else 'are'} flat: neither a slope nor a "
+            "law is sure, given the scatter of the scores, so no law is preferred."
         )
     print("Which law foretells scores that it has not seen: tokenspace forecast.")
 
 
-def show_errors(fits: list[LawFit]) -> None:
+def show_errors(fits: list[ScalingFit]) -> None:
     """What chi^2 says of the standard errors, where any are given."""
     from tokenspace.scaling.fit import DOUBT
 
+    fits = [f for f in fits if np.isfinite(f.best.p_value)]
     if not fits:
         return
     print(
-        "chi^2: of the law that fits best, by the standard errors. Intervals of a law take these "
+        "chi^2: of the law of smallest AICc, by the standard errors. Intervals of a law take these "
         f"as given where its p >= {DOUBT:g}, else they are by the scatter, and wider."
     )
-    if more := sum(one.p_value < SURE for one in fits):
-        print(f"{more} of {len(fits)} scatter more than the errors say (p < {SURE:g}).")
-    if less := sum(one.p_value > 1 - SURE for one in fits):
+    # by the law that fits best: the smallest AICc may be that of a law of too few parameters
+    most = [max(one.p_value for one in f.fits.values() if np.isfinite(one.p_value)) for f in fits]
+    if more := sum(p < SURE for p in most):
+        law = "by every law" if len(fits[0].fits) > 1 else "about this law"
+        print(f"{more} of {len(fits)} scatter more {law} than the errors say (p < {SURE:g}).")
+    pairs = zip(fits, most, strict=True)
+    if other := sum(f.best.p_value < SURE <= p for f, p in pairs):
+        print(
+            f"{other} of {len(fits)}: the law of smallest AICc does not fit (p < {SURE:g}), but "
+            "another law does. chi^2 of each law: --out or --json."
+        )
+    if less := sum(f.best.p_value > 1 - SURE for f in fits):
         print(
             f"{less} of {len(fits)} scatter less (p > {1 - SURE:g}): the same questions at every "
             "n err alike, which moves a curve as a whole."
@@ -185,7 +219,8 @@ def _show_curves(title: str, fitted: Fitted) -> None:
             c, alpha = power.parameters.values()
             line = [f"{c:.6g}", f"{alpha:z.6f}", power.bounds("alpha")]
         ahead = f"{f.evidence:.1f}" if np.isfinite(f.evidence) else "-"
-        best = "\n".join(f"{k} = {f.best.value(k)} ({f.best.bounds(k)})" for k in f.best.parameters)
+        law = f.best.limits_as_scores()
+        best = "\n".join(f"{k} = {law.value(k)} ({law.bounds(k)})" for k in law.parameters)
         chosen = [f.winner, ahead, best]
         if len(f.fits) > 1 and f.flat:
             chosen = ["none: flat", "-", "-"]

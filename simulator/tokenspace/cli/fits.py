@@ -49,8 +49,6 @@ def fit(
     source and note. Every other column names a curve.
     Several scores of a curve at one n count as measurements with noise of their own.
     """
-    import numpy as np
-
     from tokenspace.cli.fit_tables import show_counts, show_errors, show_fits, show_sizes, write
     from tokenspace.scaling.curves import TOGETHER, fit_curves
     from tokenspace.scaling.fit import LEAST
@@ -78,7 +76,7 @@ def fit(
     show_fits(fitted, [model_of(curve) for curve in curves])
     if len(fitted[0][1].fits) > 1:
         show_counts([f for _, f in fitted])
-    show_errors([f.best for _, f in fitted if np.isfinite(f.best.p_value)])
+    show_errors([f for _, f in fitted])
     said_why = Counter(f.why for _, f in fitted if len(f.fits) > 1 and not f.flat)
     said_why += Counter(one.too_few for _, f in fitted for one in f.fits.values())
     del said_why[""]

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 ALL = "all points"  # the first subset of every model
 MANY = 24  # rows that a table shows whole; of more, a line a subset, and the ends
 ENDS = 8
+NAMED = 3  # rows that a sentence names
 LEVEL = 0.05
+REFUSED = 0.001  # at which a shape is refused: of 7 counts p of a true law is 0.01 at times
 
 
 def show_fits(rows: list[Row], runs: int) -> None:
@@ -59,7 +61,13 @@ def show_fits(rows: list[Row], runs: int) -> None:
     )
     whole = [r for r in chosen if r.points == ALL]
     against = ", ".join(f"{r.fit.against} of {r.curves} ({r.model})" for r in whole)
-    print(shown(f"Curves that bend the way no n_balance can: {against}."))
+    print(
+        shown(
+            f"Curves that bend the way no n_balance can: {against}. "
+            "The others need not follow the law: see shape."
+        )
+    )
+    _say_refused(chosen, runs)
     for row in whole:
         if none := row.fit.noiseless:
             print(
@@ -72,6 +80,25 @@ def show_fits(rows: list[Row], runs: int) -> None:
         print(f"Up to {short} curves of a row have too few different n for a joint fit: left out.")
     if len(chosen) < len(rows):
         print(f"All {len(rows):,} rows: --json.")
+
+
+def _say_refused(rows: Sequence[Row], runs: int) -> None:
+    """That an n_balance is printed of curves whose shape is not that of its law."""
+    balanced = [r for r in rows if r.fit.crossover]
+    refused = [r for r in balanced if r.fit.tests[2].p["blocks"] <= REFUSED]
+    if not refused:
+        return
+    named = [
+        f"{r.model}, {r.points} ({p_words(r.fit.tests[2].p['blocks'], runs)})"
+        for r in refused[:NAMED]
+    ]
+    more = [f"and {len(refused) - NAMED} more"] if len(refused) > NAMED else []
+    print(
+        shown(
+            f"n_balance says nothing where the curves' shape refuses its law (p <= {REFUSED:g}): "
+            f"{len(refused)} of {len(balanced)} rows, {'; '.join(named + more)}."
+        )
+    )
 
 
 def _by_shape(rows: Sequence[Row]) -> list[Row]:

@@ -12,11 +12,12 @@ from tokenspace.cli.common import Json, app, progress_bar
 from tokenspace.cli.forecasts import Csv, check_out, long_enough, read, show_weights
 from tokenspace.cli.present import document, stdout
 from tokenspace.errors import InputError
-from tokenspace.printable import shown
+from tokenspace.printable import percent, shown
 
 BENT = 0.2  # weight of the broken law that is remarked on: more than its even share of six
 MANY = 100  # curves, or models, that a table shows whole; of more, the ends
 ENDS = 8
+NAMED = 3  # curves that a sentence names
 
 if TYPE_CHECKING:
     from tokenspace.scaling.cost import TransformerCost
@@ -63,7 +64,12 @@ def plan_tokens(
     if out is not None:
         _write(out, plans)
     if as_json:
-        document([{"curve": name} | asdict(plan) for name, plan in plans])
+        document(
+            [
+                {"curve": name} | asdict(plan) | {"above_measured": plan.above_measured}
+                for name, plan in plans
+            ]
+        )
         return
     models = [model_of(curve) for curve in curves]
     if len(plans) <= MANY:
@@ -118,7 +124,7 @@ def _show(
         saved = []
         if plan.flops and plan.flops_interval:
             now, low, high = (
-                f"{f / plan.flops[1]:.0%}" for f in (plan.flops[0], *plan.flops_interval)
+                percent(f / plan.flops[1]) for f in (plan.flops[0], *plan.flops_interval)
             )
             saved = [f"{now} ({low} to {high})"]
         table.add_row(
@@ -140,6 +146,7 @@ def _write(out: Path, plans: list[tuple[str, TokenPlan]]) -> None:
     for name, plan in plans:
         row = {"curve": name, "keep": plan.keep, "of_n": plan.largest, "needed": plan.n}
         row |= {"low": plan.low, "high": plan.high, "level": plan.level}
+        row |= {"measured": plan.measured, "above_measured": plan.above_measured}
         if plan.flops:
             row["flops_share"] = plan.flops[0] / plan.flops[1]
         for law, weight in plan.weights.items():
@@ -173,9 +180,9 @@ def _show_models(models: list[str], plans: list[tuple[str, TokenPlan]]) -> None:
         table.add_row(
             escape(shown(model)),
             str(len(own)),
-            f"{np.median(share):.0%}",
-            f"{few:.0%} to {many:.0%}",
-            f"{np.median(low):.0%} to {np.median(high):.0%}",
+            percent(np.median(share)),
+            f"{percent(few)} to {percent(many)}",
+            f"{percent(np.median(low))} to {percent(np.median(high))}",
         )
     stdout().print(table)
 
@@ -186,14 +193,24 @@ def _explain(plans: list[tuple[str, TokenPlan]], cost: TransformerCost | None) -
         "measured. The interval\ncarries the parameters' errors and the doubt about the law; laws "
         "are weighed by how they foretell scores left out."
     )
+    count = len(plans)
     if few := sum(plan.n <= plan.smallest for _, plan in plans):
+        print(f"{few} of {count}: the share is reached at the smallest n already.")
+    if above := [(name, plan) for name, plan in plans if plan.above_measured]:
+        named = [
+            f"{name} (from {p.low:.3g}; scores from {p.measured:g})" for name, p in above[:NAMED]
+        ]
+        more = [f"and {len(above) - NAMED} more"] if len(above) > NAMED else []
         print(
-            f"{few} of {len(plans)} keep the share at the smallest n that was measured already: "
-            "their scores hardly grow with n, or fall."
+            shown(
+                f"{len(above)} of {count}: the interval begins above the smallest n from which on "
+                "every measured score keeps the\nshare. The laws, of which none is S-shaped, may "
+                f"not follow these curves: {', '.join(named + more)}."
+            )
         )
     if bent := sum(plan.weights.get("broken", 0.0) > BENT for _, plan in plans):
         print(
-            f"{bent} of {len(plans)} give the broken law a weight above {BENT:g}. Where two power "
+            f"{bent} of {count} give the broken law a weight above {BENT:g}. Where two power "
             "laws meet, ten scores with 3 % noise hardly tell:\n95 % intervals then held 84 to 97 "
             "% in simulations, the broken law's own 94 to 95 % (--json, --out)."
         )

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import gammaincinv
 
 from tokenspace.errors import InputError
+from tokenspace.printable import percent
 from tokenspace.scaling.cost import TransformerCost
 from tokenspace.scaling.curves import Curve
 from tokenspace.scaling.fit import checked
@@ -25,7 +26,7 @@ DRAWS = 600  # of each law
 LEAST = 5  # different counts
 MOST, LITTLE = 0.15, 1e-4  # weight of one value of a shape: to be split, or left out
 VALUES, FINER = 49, 3  # of a shape in a finer grid, and how often it is made finer at most
-N_ROUNDING = 1e-12  # of n from its logarithm
+N_ROUNDING = 1e-12  # of n, or a score, from its logarithm
 TOGETHER = 200  # curves that are planned at once
 IN_CACHE = 25  # curves that are drawn at once: more take a fifth longer
 
@@ -36,9 +37,10 @@ class TokenPlan:
 
     n, low, high: median and interval of the smallest n, over laws and their parameters; by_law:
     name -> (n, low, high) as if that law were true; weights: of the laws, adding up to 1; keep: the
-    share; smallest, largest: n that were measured, between which the answer lies; level: of the
-    intervals; flops: at n and at the largest n, where a `TransformerCost` was given, and
-    flops_interval: at low and at high.
+    share; smallest, largest: n that were measured, between which the answer lies; measured: the
+    smallest of them from which on every measured score keeps the share of that at the largest;
+    level: of the intervals; flops: at n and at the largest n, where a `TransformerCost` was given,
+    and flops_interval: at low and at high.
     """
 
     n: float
@@ -49,9 +51,15 @@ class TokenPlan:
     keep: float
     smallest: float
     largest: float
+    measured: float
     level: float
     flops: tuple[float, float] | None = None
     flops_interval: tuple[float, float] | None = None
+
+    @property
+    def above_measured(self) -> bool:
+        """Whether the interval begins above `measured`: the laws may not follow such a curve."""
+        return self.low > self.measured
 
     def __repr__(self) -> str:
         said = (
@@ -59,9 +67,13 @@ class TokenPlan:
             f"{self.high:.4g}) keeps {self.keep:.0%} of the score at n = {self.largest:g}"
         )
         if self.n <= self.smallest:
-            said += "; that is the fewest measured: the score hardly grows with n, or falls"
+            said += "; that is the smallest n that was measured"
+        if self.above_measured:
+            said += f"; but the scores keep it from n = {self.measured:g} on: no law may fit them"
         if self.flops is not None:
-            said += f", for {self.flops[0] / self.flops[1]:.0%} of its {self.flops[1]:.3g} FLOPs"
+            said += (
+                f", for {percent(self.flops[0] / self.flops[1])} of its {self.flops[1]:.3g} FLOPs"
+            )
         return said
 
 
@@ -135,7 +147,9 @@ def plan_curves(
         part = logs[first : first + TOGETHER]
         names = [curve.name for curve in curves[first : first + TOGETHER]]
         counts = [np.asarray(c.n, float) for c in curves[first : first + TOGETHER]]
-        ends = [np.array([n.min(), n.max()]) for n in counts]
+        scores = [np.asarray(c.score, float) for c in curves[first : first + TOGETHER]]
+        kept = [measured(n, s, keep) for n, s in zip(counts, scores, strict=True)]
+        ends = [np.array([n.min(), n.max(), k]) for n, k in zip(counts, kept, strict=True)]
         plans += zip(names, _planned(part, ends, keep, cost, level, seed), strict=True)
         if progress is not None:
             progress(len(plans))
@@ -203,14 +217,36 @@ def _plan(
     for name, values in drawn.items():
         a, b, c = np.quantile(values, (0.5, tail, 1 - tail))
         by_law[name] = (float(a), float(b), float(c))
-    smallest_n, largest_n = map(float, ends)
+    smallest_n, largest_n, measured_n = map(float, ends)
     flops, interval = None, None
     if cost is not None:
         flops = float(cost.flops(middle)), float(cost.flops(largest_n))
         interval = float(cost.flops(low)), float(cost.flops(high))
     return TokenPlan(
-        middle, low, high, by_law, weights, keep, smallest_n, largest_n, level, flops, interval
+        n=middle,
+        low=low,
+        high=high,
+        by_law=by_law,
+        weights=weights,
+        keep=keep,
+        smallest=smallest_n,
+        largest=largest_n,
+        measured=measured_n,
+        level=level,
+        flops=flops,
+        flops_interval=interval,
     )
+
+
+def measured(n: np.ndarray, score: np.ndarray, keep: float) -> float:
+    """The smallest n from which on every score is keep times that at the largest n, or more.
+
+    Of several scores at the largest n their geometric mean is meant.
+    """
+    last = n == n.max()
+    least = keep * np.exp(np.log(score[last]).mean()) * (1 - N_ROUNDING)
+    below = n[~last & (score < least)]
+    return float(n[n > below.max()].min() if len(below) else n.min())
 
 
 def finer(grid: Grid) -> Grid:

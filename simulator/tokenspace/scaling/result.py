@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -95,11 +95,32 @@ class LawFit:
             )
         return ""
 
+    def limits_as_scores(self) -> LawFit:
+        """This fit with limits of the law as scores, where it is of odds: to be shown."""
+        limits = ROOMS["scaling"].find(self.law)().limits
+
+        def score(value: float) -> float:
+            with np.errstate(divide="ignore"):
+                return float(self.scale.backward(np.log(value)))
+
+        as_scores = {k: score(self.parameters[k]) for k in limits}
+        ends = {
+            k: (score(v[0]), score(v[1]))
+            for k in limits
+            if (v := self.intervals.get(k)) is not None
+        }
+        return replace(
+            self, parameters=self.parameters | as_scores, intervals=self.intervals | ends
+        )
+
     def value(self, name: str, digits: int = 4) -> str:
         """A parameter in words, to go with its `bounds`."""
         value = self.parameters[name]
-        least, _ = ROOMS["scaling"].find(self.law)().ranges()[name]
-        return f"{_no_rounding(value) if least < 0 else value:.{digits}g}"
+        return f"{_no_rounding(value) if self._holds_zero(name) else value:.{digits}g}"
+
+    def _holds_zero(self, name: str) -> bool:
+        """Whether 0 is a value like others: not of a scale, which may be as small as any."""
+        return ROOMS["scaling"].find(self.law)().ranges()[name] != (0, float("inf"))
 
     def bounds(self, name: str, digits: int = 4) -> str:
         """The interval of a parameter in words: "12 to 80", "at least 12", "not bounded"."""
@@ -109,7 +130,7 @@ class LawFit:
         least, most = ROOMS["scaling"].find(self.law)().ranges()[name]
         if low <= least and high >= most:
             return "not bounded"
-        if least < 0:
+        if self._holds_zero(name):
             low, high = _no_rounding(low), _no_rounding(high)
         if high >= most:
             return f"at least {low:.{digits}g}"
@@ -128,7 +149,8 @@ class ScalingFit:
 
     `evidence` is AICc of the runner-up less that of the winner: below 2 the data do not tell them
     apart. `why` says why the preference is not decisive, and is empty where it is. `flat`: the
-    scores have no slope within their scatter, so that no law is preferred.
+    scores have no slope within their scatter, by the power law's alpha, and no law is sure to fit
+    better than a constant, so that none is preferred.
     """
 
     fits: dict[str, LawFit]

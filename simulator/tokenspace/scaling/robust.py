@@ -85,6 +85,24 @@ def deviance(off: np.ndarray, scale: np.ndarray, weight: np.ndarray) -> np.ndarr
     return np.asarray(2 * count * np.log(scale) + loss - count)
 
 
+def constant_squares(y: np.ndarray, weight: np.ndarray, loss: str) -> float:
+    """Mean squares about a constant, as `LawFit.mean_squares` has them of a law by the same loss.
+
+    Args:
+        y: values (points,); weight: before the loss is robust.
+        loss: "squares" or "huber".
+    """
+    fair = weight
+    for _ in range(1 if loss == "squares" else ROUNDS):
+        off = y - np.average(y, weights=fair)
+        scale = max(np.sqrt(np.mean(fair * off**2)), LEAST_SCATTER)
+        far = np.maximum(np.abs(off) * np.sqrt(weight) / scale, BEND)
+        fair = weight * BEND / far
+    if loss == "squares":
+        return float(scale**2)
+    return float(np.exp(deviance(off[None], np.array([scale]), weight[None])[0] / len(y)))
+
+
 def widening(off: np.ndarray, scale: np.ndarray, weight: np.ndarray, size: int) -> np.ndarray:
     """Variance of estimates over that of least squares with Huber's weights, (curves,).
 

@@ -35,6 +35,7 @@ class ScalingLaw(ABC):
     room: ClassVar[str] = "scaling"
     parameters: ClassVar[tuple[str, ...]]
     shapes: ClassVar[int] = 0  # of the raw parameters, the last ones
+    limits: ClassVar[tuple[str, ...]] = ()  # parameters that are an S far away from the data
     linear: ClassVar[bool] = False  # log S is linear in the raw parameters that are no shapes
 
     def __init_subclass__(cls, **options: Any) -> None:

@@ -20,6 +20,7 @@ class Saturating(ScalingLaw):
 
     parameters = ("limit", "q", "g")
     shapes = 1
+    limits = ("limit",)
 
     def log_score(self, raw: Any, log_n: Any, xp: Any = np) -> Any:
         log_limit = raw[0]
