@@ -9,6 +9,7 @@ import numpy as np
 from scipy import special
 
 from tokenspace.errors import InputError
+from tokenspace.printable import number
 
 LEVEL = 0.95  # of intervals
 
@@ -62,7 +63,7 @@ class Estimate:
 
     def __repr__(self) -> str:
         if np.ndim(self.mean) == 0 and np.isfinite(self.standard_error):
-            return f"{float(self.mean):.6g} ± {float(self.standard_error):.2g} (n = {self.count})"
+            return f"{number(self.mean, self.standard_error)} (n = {self.count})"
         if np.ndim(self.mean) == 0:
             return f"{float(self.mean):.3g}, its error unknown (n = {self.count})"
         return f"Estimate(shape={np.shape(self.mean)}, count={self.count})"
