@@ -12,10 +12,10 @@ from rich.markup import escape
 
 from tokenspace.cli.present import dense_table, stdout
 from tokenspace.printable import counted, shown
-from tokenspace.scaling.scales import Logit
+from tokenspace.scaling.scales import Log
 
 if TYPE_CHECKING:
-    from tokenspace.scaling.result import LawFit, ScalingFit
+    from tokenspace.scaling.result import ScalingFit
     from tokenspace.scaling.sizes import SizeFit
 
 Fitted = Sequence[tuple[str, "ScalingFit"]]
@@ -30,11 +30,10 @@ def show_fits(fitted: Fitted, models: Sequence[str]) -> None:
     """A row a curve; of more than 100 curves a row a model, and the curves at both ends."""
     from tokenspace.scaling.laws import known_laws
 
-    title = f"Scaling fits of {counted(len(fitted), 'curve')}: {_formula(fitted[0][1].best)}"
-    if "power" not in fitted[0][1].fits:
-        title = f"{title.removesuffix(POWER)} by {', '.join(fitted[0][1].fits)}"
-    limits = any(known_laws()[law].limits for law in fitted[0][1].fits)
-    if limits and isinstance(fitted[0][1].best.scale, Logit):
+    laws, scale = fitted[0][1].fits, fitted[0][1].best.scale
+    law = POWER if "power" in laws else f" by {', '.join(laws)}"
+    title = f"Scaling fits of {counted(len(fitted), 'curve')}: {scale.formula}{law}"
+    if scale != Log() and any(known_laws()[name].limits for name in laws):
         title += "; limits are scores"
     if len(fitted) <= MANY:
         _show_curves(title, fitted)
@@ -47,14 +46,6 @@ def show_fits(fitted: Fitted, models: Sequence[str]) -> None:
         said = f"{title}, the {ENDS} of least and the {ENDS} of largest alpha"
     _show_curves(said, [*fitted[:ENDS], *fitted[-ENDS:]])
     print("Every curve: --json, or --out FILE.csv.")
-
-
-def _formula(fit: LawFit) -> str:
-    """What the columns c and alpha are of: scores, or the odds of being right beyond chance."""
-    if not isinstance(scale := fit.scale, Logit):
-        return f"S(n){POWER}"
-    right = f"(S - {scale.chance:g})" if scale.chance else "S"
-    return f"{right} / ({scale.top:g} - S){POWER}"
 
 
 def _show_models(fitted: Fitted, models: Sequence[str]) -> None:

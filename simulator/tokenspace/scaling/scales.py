@@ -26,6 +26,10 @@ class Scale(Protocol):
     def check(self, score: np.ndarray) -> None:
         """InputError where a score has no y."""
 
+    @property
+    def formula(self) -> str:
+        """What exp(y) is, of S."""
+
 
 @dataclass(frozen=True)
 class Log:
@@ -40,6 +44,10 @@ class Log:
 
     def slope(self, score: np.ndarray) -> np.ndarray:
         return np.ones_like(score)
+
+    @property
+    def formula(self) -> str:
+        return "S(n)"
 
     def check(self, score: np.ndarray) -> None:
         bad = ~(np.isfinite(score) & (score > 0))
@@ -77,6 +85,11 @@ class Logit:
 
     def slope(self, score: np.ndarray) -> np.ndarray:
         return np.asarray(score / (score - self.chance) + score / (self.top - score))
+
+    @property
+    def formula(self) -> str:
+        right = f"(S - {self.chance:g})" if self.chance else "S"
+        return f"{right} / ({self.top:g} - S)"
 
     def check(self, score: np.ndarray) -> None:
         bad = ~((score > self.chance) & (score < self.top))
