@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tokenspace.errors import InputError
+from tokenspace.printable import number
 from tokenspace.statistics import verdict
 
 VERDICT_COLUMNS = (  # name, alignment
@@ -87,7 +88,7 @@ def verdict_row(label: str, result: Any, check: Any) -> list[str]:
         label,
         row.sampler,
         f"{row.replicates:,}",
-        f"{row.exponent:.4f} ± {row.error:.1g}" if known else _number(row.exponent, ".4f"),
+        number(row.exponent, row.error) if known else _number(row.exponent, ".4f"),
         _number(row.theory, ".4f"),
         row.regime,
         _number(row.deviation, ".2%"),
