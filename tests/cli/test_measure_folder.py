@@ -106,6 +106,8 @@ def test_psi_has_the_digits_that_its_error_allows():
     assert _at(tiny, 0) == "0.50000000"  # float32 has no more
     equal = Estimate(np.array([1.00000005, -1e-9, 2.6e-8]), np.full(3, 2e-8), 9)
     assert [_at(equal, k) for k in range(3)] == ["1", "0", "0"]
+    chance = Estimate(np.array([3e-8]), np.array([3.2e-5]), 9)
+    assert _at(chance, 0) == "3.0e-08"  # small by chance, not by rounding
 
 
 def test_json_has_counts_and_every_lambda(call):

@@ -217,7 +217,7 @@ def show_groups(found: list[Measured]) -> None:
 def _at(psi: Estimate, k: int) -> str:
     value, error = float(psi.mean[k]), float(psi.standard_error[k])
     for exact in (0, 1):  # as of equal tokens
-        if abs(value - exact) < 4 * PSI_ROUNDING:
+        if abs(value - exact) < 4 * PSI_ROUNDING and not error > 4 * PSI_ROUNDING:
             return str(exact)
     return to_error(value, error and max(error, PSI_ROUNDING))
 
