@@ -49,6 +49,7 @@ def to_error(value: Any, error: Any) -> str:
     value, error = float(value), float(error)
     if not (math.isfinite(value) and 0 < error < math.inf):
         return known(value, ".6g" if error == 0 else ".3g")
+    error = float(f"{error:.1e}")  # 0.0996 is 0.10, of another size
     size = _size(max(abs(value), error))
     decimals = min(1 - _size(error), MOST_DIGITS - 1 - size)
     if size < -4 or (decimals < 0 and size >= _size(MILLION)):
