@@ -69,6 +69,20 @@ def test_pictures_that_are_nearly_the_same_are_said_to_be(unequal):
     assert ts.measure(near[:3], near[6:]).notes == ()  # branches may be as near as they are
 
 
+def test_pictures_that_are_near_at_some_n_alone_are_not():
+    """Two that share their first token, and one whose tokens another has in another order."""
+    h = np.random.default_rng(5).standard_normal((6, 8, 5)).astype("f4")
+    h[1, 0] = h[0, 0]
+    h[3] = h[2, ::-1]
+    assert ts.measure(h, pairs="all", grid=[1, 4, 8]).notes == ()
+
+
+def test_a_picture_cut_short_hides_no_other():
+    near = np.concatenate([H, H[:1] + np.float32(1e-4)])
+    (*_, note) = ts.measure([*near, H[3][:9]], pairs="all").notes
+    assert "at every n in 1 of" in note
+
+
 def test_pictures_of_which_d_is_0_are_not_also_said_to_be_near():
     h = np.concatenate([H, H[:1]])
     h[6, 8:] += 1

@@ -156,7 +156,7 @@ def measure_pairs(
     )
     named = order if isinstance(order, str) else "given"
     wide = given.work.dim >= LEAST_FEATURES
-    near = said_of_near(seen, same) if wide and _in_both(given.members) else ""
+    near = said_of_near(seen) if wide and _in_both(given.members) else ""
     return summarise(
         seen,
         sampler="given tokens",

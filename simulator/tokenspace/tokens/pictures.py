@@ -104,23 +104,26 @@ def all_equal(pairs: int) -> str:
     return f"all {pairs:,} pairs are equal and count as one"
 
 
-def said_of_near(seen: Summary, same: int) -> str:
+def said_of_near(seen: Summary) -> str:
     """What is said where D of pairs of pictures is far below the median pair's, at every n.
 
-    Groups would not help: such pairs still count in the means.
-
-    Args:
-        seen: of pairs of pictures; those that reach the last n that half of them do are looked at.
-        same: pairs of which D is 0 at every n, of which something else is said.
+    Of those that reach the last n that half of them do. Pairs of which D is 0 at every n are told
+    elsewhere. Groups would not help: such pairs still count in the means.
     """
     of = seen if seen.common is None else seen.common
     median = quantile(of.sketch, np.array([0.5]))[0]
-    each = below(of.sketch, NEAR * median)[median > 0]
-    near = int(each.min()) - same if len(each) else 0
+    some, up_to = median > 0, ""
+    if of.sketch.exact:
+        small = np.all(of.sketch.rows[:, some] < NEAR * median[some], axis=1)
+        near = int(np.sum(small & of.sketch.rows.any(axis=1))) if some.any() else 0
+    else:  # which pairs they are at each n is no longer known
+        up_to = "up to "
+        none = below(of.sketch, np.full(len(median), np.finfo(np.float32).tiny))
+        near = int((below(of.sketch, NEAR * median)[some]).min() - none.min()) if some.any() else 0
     if near <= 0:
         return ""
     return (
-        f"D(n) is below {NEAR:.0%} of the median pair's at every n in {near:,} of "
+        f"D(n) is below {NEAR:.0%} of the median pair's at every n in {up_to}{near:,} of "
         f"{of.joint.count:,} pairs: as of a picture saved twice, which is no second draw. They "
         "lower the means, and errors are too small: leave one picture of each out"
     )
