@@ -67,7 +67,7 @@ def show_fits(rows: list[Row], runs: int) -> None:
             "The others need not follow the law: see shape."
         )
     )
-    _say_refused(chosen, runs)
+    _say_refused(rows, runs)
     for row in whole:
         if none := row.fit.noiseless:
             print(

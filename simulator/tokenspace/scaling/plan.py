@@ -69,7 +69,7 @@ class TokenPlan:
         if self.n <= self.smallest:
             said += "; that is the smallest n that was measured"
         if self.above_measured:
-            said += f"; but the scores keep it from n = {self.measured:g} on: no law may fit them"
+            said += f"; the scores keep it from n = {self.measured:g} on: they may follow no law"
         if self.flops is not None:
             said += (
                 f", for {percent(self.flops[0] / self.flops[1])} of its {self.flops[1]:.3g} FLOPs"
