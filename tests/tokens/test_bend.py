@@ -69,6 +69,18 @@ def test_noise_of_few_pairs_is_not_said(pairs, d, spread, common):
     assert above > runs / 3 and said <= stats.binom.isf(1e-3, runs, 0.05)
 
 
+def test_noise_of_many_groups_is_not_said():
+    """About 5 % of folders of 16 groups; without an allowance for how many, most of them."""
+    rng, runs = np.random.default_rng(7), 20
+    said = 0
+    for _ in range(runs):
+        both = rng.standard_normal((16, 2, 3, 64, 8))
+        both += rng.standard_normal((16, 2, 3, 1, 8))
+        both *= np.exp(0.4 * rng.standard_normal((16, 2, 3, 64, 1)))
+        said += bool(said_of_norms([(str(k), ts.measure(*h, GRID)) for k, h in enumerate(both)]))
+    assert said <= stats.binom.isf(1e-3, runs, 0.05)
+
+
 @pytest.mark.parametrize(("pairs", "least"), [(3, 0.9), (10, 0.95)])
 def test_branches_of_unlike_norms_are_said_of_few_pairs(pairs, least):
     runs = 40

@@ -71,12 +71,12 @@ def _changes(result: Result) -> tuple[np.ndarray, np.ndarray]:
     return matrix @ np.log(both.mean), jacobian @ both.covariance @ jacobian.T
 
 
-def _is_said(result: Result) -> bool:
-    """Whether norms bend the fit by more than 5 %, and by more than noise does.
+def _is_said(result: Result, groups: int) -> bool:
+    """Whether norms bend the fit by more than 5 %, and by more than noise does in any of groups.
 
-    At some n by more than 5 % and its error: one-sided, of all n by Bonferroni, at 95 %. Branches
-    of unlike norms are a reason to expect a bend: there it is enough that the change grows or falls
-    with log n, by more than its error to one side at 95 %, or that errors are unknown.
+    At some n by more than 5 % and its error: one-sided, of all n and groups by Bonferroni, at 95 %.
+    Branches of unlike norms are a reason to expect a bend: there it is enough that the change grows
+    or falls with log n, by more than its error at 95 %, or that errors are unknown.
     """
     if not bend_of(result) > MATTERS:
         return False
@@ -84,7 +84,9 @@ def _is_said(result: Result) -> bool:
     change, covariance = _changes(result)
     if np.isnan(covariance).any():
         return _unlike(result)
-    t = t_quantile([1 - (1 - LEVEL) / len(part.n), LEVEL], part.divergence.least_freedom)
+    chance = (1 - LEVEL) / groups
+    levels = [1 - chance / len(part.n), 1 - chance / 2]
+    t = t_quantile(levels, part.divergence.least_freedom)
     reach = t[0] * np.sqrt(np.maximum(np.diag(covariance), 0.0))
     least = np.sign(change) * np.maximum(abs(change) - reach, 0.0)
     along = np.log(part.n) - np.log(part.n).mean()
@@ -103,7 +105,9 @@ def said_of_norms(found: Sequence[tuple[str, Result]]) -> str:
 
     "" if little, or if it may be noise.
     """
-    bent = [(bend_of(result), name, result) for name, result in found if _is_said(result)]
+    bent = [
+        (bend_of(result), name, result) for name, result in found if _is_said(result, len(found))
+    ]
     if not bent:
         return ""
     bend, name, result = max(bent, key=lambda one: one[0])
