@@ -47,6 +47,7 @@ from .parameters import model, parameter
 from .registry import register
 from .sampling.choose import choose
 from .scaling.cost import TransformerCost
+from .scaling.curves import read_curves
 from .scaling.fit import fit_scaling
 from .scaling.forecast import forecast
 from .scaling.joint.fit import fit_joint
@@ -121,6 +122,7 @@ __all__ = [
     "plan_tokens",
     "plot",
     "predict_scores",
+    "read_curves",
     "register",
     "run_sweep",
     "shared_context",

@@ -14,7 +14,7 @@ from tokenspace.scaling.curves import (
     repeats,
 )
 from tokenspace.scaling.sizes import in_several_sizes
-from tokenspace.scaling.subsets import model_of
+from tokenspace.scaling.subsets import ONE, model_of
 
 N = np.array([1, 4, 16, 64.0])
 SCORE = np.array([2, 4, 8, 15.0])
@@ -52,7 +52,7 @@ def test_names_are_kept_as_they_stand(tmp_path):
     found = read(tmp_path, f"model,n,score,confound\n{rows}")
     assert [c.name for c in found] == [c.labels["model"] for c in found] == names
     assert all(list(c.score) == [2, 3.5] and list(c.confound) == ["", "x"] for c in found)
-    assert remarks(found) == ["8 rows without a score: left out"]
+    assert remarks(found) == ["8 missing scores: left out"]
     with pytest.raises(InputError, match="line 3: n = '' is not a number"):
         read(tmp_path, "n,score\n1,2\nNA,3\n")
     with pytest.raises(InputError, match="line 2: score = 'True' is not a number"):
@@ -62,7 +62,7 @@ def test_names_are_kept_as_they_stand(tmp_path):
 def test_rows_without_a_score_are_left_out_and_said(tmp_path):
     first, second = read(tmp_path, "m,n,score\na,1,2\na,4,\nb,1,3\n,,\nb,8,\nb,2,5\n")
     assert list(first.score) == [2] and list(second.score) == [3, 5]
-    assert remarks([first, second]) == ["2 rows without a score: left out"]
+    assert remarks([first, second]) == ["2 missing scores: left out"]
 
 
 @pytest.mark.parametrize(
@@ -106,6 +106,33 @@ def test_sizes_under_one_name_are_a_curve_each(tmp_path):
         read(tmp_path, "n,score,model_size\n1,2,1e9\n1,3,7e9\n4,4,\n")
 
 
+def test_a_column_a_benchmark_is_read_as_rows(tmp_path):
+    """As papers print tables: names left of n, scores right of it, with what is known kept."""
+    rows = "a,36,59,86,,70\na,64,-,87,x,71\n,,,,,\nb,8,40,\N{EM DASH},,\n"
+    found = read(tmp_path, f"model,n,GQA,POPE,confound,Avg.\n{rows}")
+    named = {c.name: c for c in found}
+    assert list(named) == ["a / GQA", "b / GQA", "a / POPE", "a / Avg."]
+    assert list(named["a / POPE"].score) == [86, 87]
+    assert list(named["a / GQA"].n) == [36] and named["b / GQA"].labels["benchmark"] == "GQA"
+    assert list(named["a / POPE"].confound) == ["", "x"]
+    wide, mean, missing = remarks(found)
+    assert wide == "no column is called score: read as scores, a benchmark each: GQA, POPE, Avg."
+    assert mean.startswith("a / Avg.: an average counts as one more benchmark")
+    assert missing == "3 missing scores: left out"
+    assert [model_of(c) for c in found] == [*"abaa"]
+    alone = read(tmp_path, "n,GQA,POPE\n4,50,60\n16,55,62\n")
+    assert [model_of(c) for c in alone] == [ONE, ONE]  # a benchmark is no model
+    (one,) = read(tmp_path, "benchmark,n,accuracy,questions\nx,1,20,400\nx,8,50,400\n")
+    assert one.name == "x / accuracy" and one.top == 100
+
+
+def test_sizes_are_read_as_models_are_named(tmp_path):
+    (curve,) = read(tmp_path, "n,score,model_size\n1,2,0.5B\n2,3,500M\n4,4,5e8\n")
+    assert curve.size == 5e8
+    with pytest.raises(InputError, match="model_size = 'B' is not a number"):
+        read(tmp_path, "n,score,model_size\n1,2,B\n")
+
+
 def test_without_other_columns_there_is_one_curve(tmp_path):
     (curve,) = read(tmp_path, "n,score\n1,2\n8,3.5\n")
     n, score = curve.n, curve.score
@@ -116,8 +143,11 @@ def test_without_other_columns_there_is_one_curve(tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("n,value\n1,2\n", "needs columns vision_tokens (or n) and score, but has n, value"),
-        ("tokens,score\n1,2\n", "but has tokens, score"),
+        ("value,n\n1,2\n", "needs columns vision_tokens (or n) and score, but has value, n; or"),
+        (
+            "tokens,score\n1,2\n",
+            "but has tokens, score; names are written in small letters: is 'tokens' the count? Call",
+        ),
         ("n,score\n", "holds no rows below its header"),
         ("n,score\n1,2\n2,many\n3,few\n", "line 3: score = 'many' is not a number"),
         ("n,score\n,2\n2,3\n", "line 2: n = '' is not a number"),
@@ -157,7 +187,25 @@ def test_without_other_columns_there_is_one_curve(tmp_path):
             "n,score,standard_error\n1,2,-1\n",
             "line 2: standard_error = '-1' is not allowed; it must be finite and > 0",
         ),
-        ("N,Score\n1,2\n", "but has N, Score; names are written in small letters"),
+        ("N,Score\n1,2\n", "but has N, Score; names are written in small letters: is 'N' the"),
+        ("n,Score\n1,2\n", "column 'Score' would name curves, as it is not 'score'"),
+        ("retention,score\n33,2\n", "n is a count: a share that is kept, times the tokens of"),
+        ("| n | score |\n| 1 | 2 |\n", "cells are separated by '|'"),
+        ("n & score\n1 & 2\n", "cells are separated by '&'"),
+        ("n,score\n24x24,2\n", "n = '24x24' is not a number; write 576"),
+        ("n,score\nfull/2880,2\n", "n = 'full/2880' is not a number; write 2880"),
+        ("n,score\n1,\\textbf{55.3}\n", "is not a number; write 55.3"),
+        ("n,score\n1,$50.1_{\\pm 0.4}$\n", "write 50.1, and 0.4 in a column standard_error"),
+        ("n,score\n1,2.5 / 3.5\n", "score = '2.5 / 3.5' is not a number"),
+        ("n,model,A\n1,x,2\n", "line 2: model = 'x' is not a number; without a column score"),
+        ("m,n,A,B\na,1,2,x9\n", "line 2: B = 'x9' is not a number"),
+        ("m,n,A,B\na,1,2,3\na,4,0,3\n", "line 3: A = '0' is not allowed; it must be finite"),
+        ("n,A,B,questions\n1,2,3,9\n", "which of the columns A, B does questions belong to?"),
+        ("n,A,A\n1,2,3\n", "two columns are named 'A'; name them apart"),
+        (
+            "benchmark,metric,task,dataset,n,A\nx,y,z,w,1,2\n",
+            "as benchmark, metric, task, dataset are columns already",
+        ),
     ],
 )
 def test_files_are_refused_in_words(tmp_path, text, words):

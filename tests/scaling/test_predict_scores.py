@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 import tokenspace as ts
+from tokenspace.scaling.bend import bend_test
 from tokenspace.scaling.joint.family import abscissa
 from tokenspace.statistics.balance import balance_quantiles, fit_balance
 
@@ -105,6 +106,59 @@ def test_agrees_with_scores_of_the_same_tokens_only(many):
 
     assert found.agrees(joint(BALANCE), "chi-square")
     assert not found.agrees(joint(400.0), "chi-square")
+
+
+def test_a_bend_is_tested_as_in_a_textbook():
+    """With n_balance known: the last coefficient of weighted least squares."""
+    rng, n = np.random.default_rng(3), np.array([2.0, 8, 32, 128, 256])
+    x = np.repeat(abscissa(n, np.array([BALANCE])), 200, axis=0)
+    y, w = (
+        3 + 0.3 * x[0] - 0.02 * x[0] ** 2 + 0.01 * rng.standard_normal(5),
+        np.array([1, 2, 1, 0.5, 0.5]),
+    )
+    design = np.vander(x[0], 3) * np.sqrt(w)[:, None]
+    inverse = np.linalg.inv(design.T @ design)
+    q = inverse @ design.T @ (np.sqrt(w) * y)
+    s = np.sqrt(np.sum((np.sqrt(w) * y - design @ q) ** 2) / 2)
+    t = abs(q[0]) / np.sqrt(inverse[0, 0])
+    assert bend_test(x, y, w) == pytest.approx((2 * stats.t.sf(t / s, 2) + 1 / 200, -1.0))
+    assert bend_test(x, y, w, 0.03)[0] == pytest.approx(2 * stats.norm.sf(t / 0.03) + 1 / 200)
+    other = np.vstack([x, abscissa(n, np.array([0.0]))])
+    other[-1] = y  # a law that the scores follow exactly: nothing is refused
+    assert bend_test(other, y, w)[0] > 0.05
+    assert np.isnan(bend_test(x[:, :3], y[:3], w[:3])).all()
+
+
+def test_scores_that_follow_another_law_are_said_to(many):
+    given = scores([4, 8, 16, 64, 256], 0.002, np.random.default_rng(1))
+    found = ts.predict_scores(many, given)
+    assert found.p_value > 0.05 and not found.words()
+    level = {n: s / (1 + 0.01 * n) ** 0.3 for n, s in given.items()}
+    found = ts.predict_scores(many, level)
+    assert found.p_value < 0.05 and "scores bend down in log-log" in repr(found)
+    steep = {n: s * (1 + 0.01 * n) for n, s in given.items()}
+    assert "scores bend up in log-log" in ts.predict_scores(many, steep).words()[0]
+    assert "it takes 4 at different n" in repr(ts.predict_scores(many, scores([8, 32, 256])))
+
+
+def test_tokens_without_constant_correlations_are_said_to_be(many):
+    model = ts.TokenModel(ts.Branches(ts.Exponential(4.0), 0.0 * ts.White()), ts.Isotropic(64))
+    markov = ts.simulate(model, GRID, 32, statistics=("divergence", "correlations"))
+    said = ts.predict_scores(markov, scores([4, 8, 16, 64, 256])).words()[0]
+    assert said.startswith("Correlations of these tokens are not constant (D is up to ")
+
+
+def test_white_tokens_whose_differences_cancel_by_chance_are_predicted():
+    model = ts.TokenModel(ts.Branches(ts.White(), 0.0 * ts.White()), ts.Isotropic(64))
+    asked = ("divergence", "correlations")
+    given = {n: 20 * n**0.15 for n in (4, 8, 16, 64)}
+    found = ts.predict_scores(ts.simulate(model, GRID, 32, seed=37, statistics=asked), given, [512])
+    assert found.n_balance.interval[0] == np.inf
+    assert "perhaps by chance" in found.words()[0]
+    assert found.score == pytest.approx(20 * 512**0.15) and found.alpha == pytest.approx(-0.15)
+    cancel = ts.TokenModel(ts.equicorrelated(0.2, 0.1, 0.102), ts.Isotropic(256))
+    with pytest.raises(ts.TokenspaceError, match="their differences cancel"):
+        ts.predict_scores(ts.simulate(cancel, GRID, 200, statistics=asked), given)
 
 
 @pytest.mark.parametrize(

@@ -29,10 +29,10 @@ def joint(
     """Fit one n_balance to all benchmarks of a model, and test whether they share one.
 
     The theory says they do: n_balance belongs to a model's tokens. The CSV needs columns
-    vision_tokens and score; a column model names the model, or the first other column where none is
-    called so, and the rest the benchmark. standard_error or questions weigh the points of a curve
-    against each other; how large they are does not count here, unlike in `fit`: noise is the
-    scatter of the scores.
+    vision_tokens and score; a column model names the model, or the first other column that is not
+    called benchmark, metric, task or dataset, and the rest the benchmark. standard_error or
+    questions weigh the points of a curve against each other; how large they are does not count
+    here, unlike in `fit`: noise is the scatter of the scores.
     """
     from rich.markup import escape
 
@@ -40,10 +40,12 @@ def joint(
     from tokenspace.scaling.joint.family import LEAST_POINTS
     from tokenspace.scaling.joint.per_model import FEW, by_model, rows, tasks
     from tokenspace.scaling.joint.power import power as study_power
+    from tokenspace.scaling.subsets import naming
 
     curves = read(csv)
-    if (labels := curves[0].labels) and "model" not in labels:
-        said = f"{next(iter(labels))} names the model, as no column is called model"
+    if curves[0].labels and (name := naming(curves[0])) != "model":
+        said = f"{name} names the model" if name else "all curves are taken for one model's"
+        said += ", as no column is called model"
         messages.print(escape(shown(said)), soft_wrap=True, highlight=False)
     models = by_model(curves)
     asked = tasks(curves)

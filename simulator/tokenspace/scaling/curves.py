@@ -19,6 +19,7 @@ from tokenspace.scaling.result import ScalingFit
 from tokenspace.scaling.scales import Scale, error_of_share, unit
 from tokenspace.scaling.table import COLUMNS, ERRORS, SIZE, read_table, refuse
 
+AVERAGES = {"avg", "average", "mean"}  # names of columns that repeat the others
 TOGETHER = 400  # curves that are fitted at once
 SHIPPED = {
     "paper": "benchmark_scores.csv",
@@ -36,8 +37,8 @@ class Curve:
     point is no measurement like the others, in words, empty where it is; trained: whether the model
     was trained for each n ("yes") or tokens were pruned without ("no"), empty where not said;
     size: parameters of the model, not a number where not said; top: what a share of right answers
-    is out of, 1 or 100, where their number gives the errors, else not a number; missing: rows of
-    its file without a score.
+    is out of, 1 or 100, where their number gives the errors, else not a number; missing: scores
+    that its file lacks; wide: columns of its file that hold scores, where none is called so.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Curve:
     size: float = float("nan")
     top: float = float("nan")
     missing: int = 0
+    wide: tuple[str, ...] = ()
 
     def logs(self, scale: Scale) -> Logs:
         """(log n ascending, y, weights) for the fits; InputError that names the curve."""
@@ -83,7 +85,8 @@ class Curve:
 def read_curves(path: Path | str | None = None) -> list[Curve]:
     """Every curve in a CSV, a row a score; the paper's measured curves without a path.
 
-    The file needs columns vision_tokens (or n) and score. It may have standard_error or questions
+    The file needs columns vision_tokens (or n) and score; or, as papers print tables, no score but
+    a column of scores for each benchmark, right of n. It may have standard_error or questions
     (how many a score is the share of: of 100 if any of them is above 1, else of 1), confound,
     trained_for_n, model_size, flops, source and note; the remaining columns name the curve, and
     model_size too where one name has several. Rows without a score are left out. path "published":
@@ -100,7 +103,7 @@ def read_curves(path: Path | str | None = None) -> list[Curve]:
         source = Path(str(files("tokenspace") / "data" / name))
     else:
         source = Path(path)
-    table, count, missing = read_table(source)
+    table, count, missing, wide = read_table(source)
     top = float("nan")
     if "questions" in table and (asked := table["questions"].notna()).any():
         top = unit(table["score"][asked].to_numpy())
@@ -114,7 +117,7 @@ def read_curves(path: Path | str | None = None) -> list[Curve]:
     for name, times in Counter(c.name for c in curves).items():
         if times > 1:
             raise InputError(f"{source}: {times} curves are named {name!r}; name them apart")
-    return [replace(curves[0], missing=missing), *curves[1:]]
+    return [replace(curves[0], missing=missing, wide=tuple(wide)), *curves[1:]]
 
 
 def _by_size(
@@ -137,12 +140,23 @@ def _by_size(
 def remarks(curves: Sequence[Curve]) -> list[str]:
     """What a reader of these curves should know, in words."""
     said = [repeats(curves)]
+    if wide := [name for c in curves for name in c.wide]:
+        named = ", ".join(wide if len(wide) < 7 else [*wide[:5], f"{len(wide) - 5} more"])
+        said.append(f"no column is called score: read as scores, a benchmark each: {named}")
+    if means := [
+        c for c in curves if AVERAGES & {v.lower().rstrip(".") for v in c.labels.values()}
+    ]:
+        rest = f" and {len(means) - 1} more" if len(means) > 1 else ""
+        said.append(
+            f"{means[0].name}{rest}: an average counts as one more benchmark, though it repeats "
+            "the others; leave it out where they are here too"
+        )
     if several := sum(SIZE in c.labels for c in curves):
         said.append(
             f"{SIZE} names {counted(several, 'curve')}, as several sizes stand under one name"
         )
     if missing := sum(c.missing for c in curves):
-        said.append(f"{counted(missing, 'row')} without a score: left out")
+        said.append(f"{counted(missing, 'missing score')}: left out")
     shares = [c for c in curves if np.isfinite(c.top)]
     if shares and shares[0].top == 1:
         said.append("scores with questions are read as shares of 1, as none is above 1")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tokenspace.errors import InputError
+from tokenspace.scaling.bend import bend_test
 from tokenspace.scaling.fit import checked
 from tokenspace.scaling.joint.family import abscissa
 from tokenspace.scaling.joint.fit import JointFit
@@ -17,6 +18,7 @@ from tokenspace.statistics.balance import Balance, balance_quantiles, fit_balanc
 from tokenspace.statistics.estimate import Moments
 from tokenspace.statistics.result import Result
 
+SURE = 0.999  # that differences cancel, before that is an error: white tokens seem to by chance
 PARTS = 200  # of equal probability, of the confidence distribution of n_balance
 
 
@@ -27,7 +29,9 @@ class ScorePrediction:
     n: (m,); score, low, high: median and interval of a score measured at n, its scatter included;
     alpha, alpha_low, alpha_high: of the exponent in S(n) = c / n^alpha(n); beta, beta_low,
     beta_high: of S proportional to E[D]^beta; n_balance: of the tokens; residual_std: of the scores
-    that were given, in log S; level: of all intervals.
+    that were given, in log S; level: of all intervals; p_value: of scores that bend so far from the
+    tokens' law, if it holds, at most (`bend_test`); bend: 1 where they bend up about it in log-log,
+    -1 down, 0 where neither is sure. Both not numbers where scores are too few to say.
     """
 
     n: np.ndarray
@@ -43,6 +47,35 @@ class ScorePrediction:
     n_balance: Balance
     residual_std: float
     level: float
+    p_value: float
+    bend: float
+
+    def words(self) -> list[str]:
+        """What a reader should know before believing the numbers, in sentences."""
+        said = []
+        if self.n_balance.interval[0] == np.inf:
+            said.append(
+                "psi_within < psi_cross, perhaps by chance: the law of tokens without correlations "
+                "stands for theirs, which no n_balance is nearer to."
+            )
+        if not self.n_balance.constant:
+            said.append(
+                f"Correlations of these tokens are not constant (D is up to "
+                f"{self.n_balance.lack_of_fit:.0%} off the law): n_balance is a compromise, and "
+                "intervals of scores and alpha may hold far too few."
+            )
+        if np.isnan(self.p_value):
+            said.append(
+                "Too few scores to say whether they follow the tokens' law: it takes 4 at "
+                "different n, or 3 and noise=."
+            )
+        elif self.p_value < 1 - self.level:
+            way = "up" if self.bend > 0 else "down"
+            said.append(
+                f"Scores and tokens disagree (p = {self.p_value:.2g}): about the tokens' law the "
+                f"scores bend {way} in log-log. Do not extrapolate by it."
+            )
+        return said
 
     def agrees(self, joint: JointFit, kind: str = "blocks") -> bool:
         """Whether some n_balance lies in the tokens' interval and in the confidence set of scores.
@@ -65,6 +98,7 @@ class ScorePrediction:
                     self.n, self.score, self.low, self.high, self.alpha, strict=True
                 )
             ),
+            *(f"  {said}" for said in self.words()),
         ]
         return "\n".join(lines)
 
@@ -116,13 +150,14 @@ def predict_scores(
         raise InputError("at must be a list of token counts, finite and > 0")
     amplitude = _amplitude(tokens)
     balance = fit_balance(tokens.n, amplitude, level)
-    if balance.interval[0] == np.inf:
+    if fit_balance(tokens.n, amplitude, SURE).interval[0] == np.inf:
         raise InputError(
             "the tokens have no n_balance: psi_within < psi_cross, their differences cancel, and "
             "the law of scores does not hold"
         )
     drawn = _confidence(tokens.n, amplitude)
     lines = _Lines.fit(drawn, log_n, log_score, weight, noise)
+    p_value, bend = bend_test(abscissa(np.exp(log_n), drawn), log_score, weight, noise)
     x = abscissa(n, drawn)  # (parts, m)
     middle = lines.level[:, None] + lines.beta[:, None] * (x - lines.centre[:, None])
     spread = 1 + 1 / len(log_n) + (x - lines.centre[:, None]) ** 2 / lines.square[:, None]
@@ -156,6 +191,8 @@ def predict_scores(
         n_balance=balance,
         residual_std=float(np.median(lines.deviation)),
         level=level,
+        p_value=p_value,
+        bend=bend,
     )
 
 

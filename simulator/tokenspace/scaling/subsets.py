@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tokenspace.scaling.curves import Curve
-from tokenspace.scaling.table import SIZE
+from tokenspace.scaling.table import BENCHMARKS, SIZE
 
 TRAINING = {"yes": "trained for each n", "no": "pruned without training", "mixed": "partly trained"}
 
@@ -42,12 +42,22 @@ def subsets(curves: Sequence[Curve]) -> dict[str, list[Curve]]:
     return different
 
 
+def naming(curve: Curve) -> str:
+    """The label that names its model: "model", or the first that is called after no benchmark.
+
+    Empty where there is none, and all curves are of one model.
+    """
+    if "model" in curve.labels:
+        return "model"
+    return next((k for k in curve.labels if k not in BENCHMARKS), "")
+
+
 def model_of(curve: Curve) -> str:
-    """Its label "model", or its first one where none is called so; with its size if that names it.
+    """What its label `naming` says, with its size if that names it too.
 
     Sizes have tokens of their own, so each is a model.
     """
-    name = curve.labels.get("model", next(iter(curve.labels.values()), ONE))
+    name = curve.labels.get(naming(curve), ONE)
     size = curve.labels.get(SIZE, name)
     return name if size == name else f"{name} / {size}"
 

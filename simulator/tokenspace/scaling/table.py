@@ -1,7 +1,11 @@
-"""A CSV of measured scores as a table that was checked: a row a score, bad cells told by line."""
+"""A CSV of measured scores as a table that was checked: bad cells are told by line.
+
+A row a score, or, as papers print it, a row a count and a column a benchmark.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,14 +25,17 @@ NUMBERS = (*ERRORS, SIZE, "flops")  # numbers that may stand beside a score
 WORDS = ("confound", "trained_for_n", "source", "note")  # words that name no curve
 COLUMNS = (*COUNTS, "score", *NUMBERS, *WORDS)
 TRAINED = ("yes", "no", "")
-EMPTY = ("na", "n/a", "nan", "null", "none", "<na>", "#n/a")  # but not where it names a curve
+EMPTY = ("na", "n/a", "nan", "null", "none", "<na>", "#n/a", "-", "\N{EN DASH}", "\N{EM DASH}")
+UNITS = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}  # of sizes, as models are named by them
+BENCHMARKS = ("benchmark", "metric", "task", "dataset")  # labels that name no model
 RANGE = (1e-99, 1e99)  # of numbers, wide of all that is measured: squares and powers stay finite
 
 
-def read_table(source: Path) -> tuple[pd.DataFrame, str, int]:
-    """(rows with a score, name of the column of n, rows without a score, which are left out).
+def read_table(source: Path) -> tuple[pd.DataFrame, str, int, list[str]]:
+    """(rows with a score, name of the column of n, scores that are missing, columns of scores).
 
-    The rows' index is the line of each in the file, but for cells that hold line breaks.
+    The rows' index is the line of each in the file, but for cells that hold line breaks. Without a
+    column score, those right of n hold the scores, one a benchmark; they are named.
 
     Raises:
         InputError: as `curves.read_curves`.
@@ -58,7 +65,8 @@ def read_table(source: Path) -> tuple[pd.DataFrame, str, int]:
     twice = [c for c in COLUMNS if f"{c}.1" in table]  # so pandas calls the second
     if twice:
         raise InputError(f"{source}: two columns are named {twice[0]!r}; leave one of them out")
-    if other := next((mark for mark in (";", "\t") if mark in table.columns[0]), ""):
+    alone = ("|", "&") if len(table.columns) == 1 else ()  # else they may stand in a name
+    if other := next((mark for mark in (";", "\t", *alone) if mark in table.columns[0]), ""):
         raise InputError(
             f"{source}: its cells are separated by {other!r}; save it with commas between cells, "
             "and points in numbers"
@@ -66,11 +74,8 @@ def read_table(source: Path) -> tuple[pd.DataFrame, str, int]:
     if not isinstance(table.index, pd.RangeIndex):  # pandas took the first cells for names of rows
         raise InputError(f"{source}: its rows have more cells than its header has columns")
     count = next((c for c in COUNTS if c in table), None)
-    if count is None or "score" not in table:
-        raise InputError(
-            f"{source}: needs columns vision_tokens (or n) and score, but has "
-            f"{', '.join(table.columns)}; names are written in small letters"
-        )
+    if count is None:
+        raise InputError(f"{source}: {_no_count(list(table.columns))}")
     # one letter may well name something else than n
     if odd := [
         c for c in table.columns if len(c) > 1 and c not in COLUMNS and c.lower() in COLUMNS
@@ -82,7 +87,8 @@ def read_table(source: Path) -> tuple[pd.DataFrame, str, int]:
     if all(c in table for c in ERRORS):
         raise InputError(f"{source}: has both standard_error and questions; leave one of them out")
     table.index = pd.RangeIndex(2, len(table) + 2)
-    for column in (c for c in COLUMNS if c in table):
+    wide = [] if "score" in table else _scores(source, table, count)
+    for column in (c for c in (*COLUMNS, *wide) if c in table):
         table[column] = table[column].mask(table[column].str.strip().str.lower().isin(EMPTY))
     table = table.dropna(how="all").dropna(how="all", axis="columns")
     if all(c in table for c in COUNTS):
@@ -91,17 +97,66 @@ def read_table(source: Path) -> tuple[pd.DataFrame, str, int]:
             "not how many tokens there are"
         )
     count = next((c for c in COUNTS if c in table), count)
+    if wide := [c for c in wide if c in table]:
+        table = _a_row_a_score(source, table, wide)
     if "score" not in table or count not in table:
         raise InputError(f"{source}: holds no rows below its header")
     _check(source, table, count)
     scored = table["score"].notna()
-    return table[scored], count, int((~scored).sum())
+    return table[scored], count, int((~scored).sum()), wide
+
+
+def _no_count(columns: list[str]) -> str:
+    """What to do with a table without a column of n."""
+    said = f"needs columns vision_tokens (or n) and score, but has {', '.join(columns)}"
+    near = [c for c in columns if c.strip("# ").lower() in ("n", "tokens") or "token" in c.lower()]
+    if near:
+        return f"{said}; names are written in small letters: is {near[0]!r} the count? Call it n"
+    if any("ret" in c.lower() or "ratio" in c.lower() for c in columns):
+        return f"{said}; n is a count: a share that is kept, times the tokens of the whole"
+    return f"{said}; names are written in small letters"
+
+
+def _scores(source: Path, table: pd.DataFrame, count: str) -> list[str]:
+    """Columns right of n, which hold scores where none is called so; InputError without any."""
+    right = list(table.columns)[table.columns.get_loc(count) + 1 :]
+    found = [c for c in right if c not in COLUMNS and not c.startswith("Unnamed: ")]
+    if not found:
+        raise InputError(
+            f"{source}: needs columns vision_tokens (or n) and score, but has "
+            f"{', '.join(table.columns)}; or a column of scores a benchmark, right of {count}"
+        )
+    if twice := [c for c in found if f"{c}.1" in found]:
+        raise InputError(f"{source}: two columns are named {twice[0]!r}; name them apart")
+    if len(found) > 1 and (given := [c for c in ERRORS if c in table]):
+        raise InputError(
+            f"{source}: which of the columns {', '.join(found)} does {given[0]} belong to? Write a "
+            f"row a score, in columns benchmark, {count}, score and {given[0]}"
+        )
+    return found
+
+
+def _a_row_a_score(source: Path, table: pd.DataFrame, wide: list[str]) -> pd.DataFrame:
+    """The same with a row for each score; InputError at the first that is no number."""
+    for column in wide:
+        numbers = table[column].map(_number)
+        refuse(source, table[column], numbers.isna() & table[column].notna(), _no_score)
+        bad = numbers.notna() & ~((numbers > 0) & (numbers < np.inf))
+        refuse(source, table[column], bad, lambda _, text: _out_of_range("score", text))
+    name = next((c for c in BENCHMARKS if c not in table), None)
+    if name is None:
+        raise InputError(
+            f"{source}: no column is called score, and those right of n cannot be benchmarks, as "
+            f"{', '.join(BENCHMARKS)} are columns already"
+        )
+    rest = [c for c in table.columns if c not in wide]
+    return table.melt(rest, wide, var_name=name, value_name="score", ignore_index=False)
 
 
 def _check(source: Path, table: pd.DataFrame, count: str) -> None:
     """Cells as numbers and words, in place; InputError at the first that is bad."""
     for column in (count, "score", *(c for c in NUMBERS if c in table)):
-        numbers = table[column].map(_number)
+        numbers = table[column].map(_size if column == SIZE else _number)
         missing = numbers.isna() & (table[column].notna() | (column == count))
         refuse(source, table[column], missing, _no_number)
         least = 1.0 if column == "questions" else RANGE[0]
@@ -133,9 +188,21 @@ def refuse(source: Path, cells: pd.Series, bad: pd.Series, why: Callable[[str, s
 def _no_number(column: str, text: str) -> str:
     if "%" in text:
         return "is not a number; write 45.2 for 45.2 %"
-    if "," in text or "'" in text:
+    if re.search(r"\d[,']\d", text):
         return "is not a number; write 1234.5, with a point, and nothing between thousands"
-    return "is not a number"
+    if grid := re.fullmatch(r"\s*(\d+)\s*[x\N{MULTIPLICATION SIGN}*]\s*(\d+)\s*", text):
+        return f"is not a number; write {int(grid[1]) * int(grid[2])}"
+    inside = re.findall(r"(?<![A-Za-z\d.-])\d+(?:\.\d+)?(?![A-Za-z\d.])", text)
+    if len(inside) == 2 and ("\N{PLUS-MINUS SIGN}" in text or "\\pm" in text):
+        return f"is not a number; write {inside[0]}, and {inside[1]} in a column standard_error"
+    return f"is not a number; write {inside[0]}" if len(inside) == 1 else "is not a number"
+
+
+def _no_score(column: str, text: str) -> str:
+    said = _no_number(column, text)
+    if said == "is not a number":
+        said += "; without a column score those right of n are scores: names stand left of it"
+    return said
 
 
 def _out_of_range(column: str, text: str) -> str:
@@ -149,6 +216,14 @@ def _out_of_range(column: str, text: str) -> str:
     if 0 < _number(text) < np.inf:
         return f"is not allowed; it must lie within {RANGE[0]:g} and {RANGE[1]:g}"
     return f"is not allowed; it must be finite and > 0{out}"
+
+
+def _size(text: object) -> float:
+    """Parameters of a model, also as 7B or 500M; NaN where it is no number."""
+    unit = str(text).strip()[-1:].lower()
+    if unit not in UNITS:
+        return _number(text)
+    return UNITS[unit] * _number(str(text).strip()[:-1])
 
 
 def _number(text: object) -> float:
