@@ -257,6 +257,67 @@ def coverage_of_predictions(runs: int, seed: int = 2) -> list[str]:
     return table(heads, lines)
 
 
+def coverage_by_tokens(runs: int, seed: int = 7) -> list[str]:
+    """Intervals of n_balance and alpha, and how often scores are said to follow another law.
+
+    Scores are drawn about E[D(n)]^0.3 of the tokens, or about a law that levels off.
+    """
+    few = np.array([4, 8, 16, 32, 64, 128])
+    at, beta = np.array([1.0, 128, 512]), 0.3
+    white = ts.Branches(ts.White(), 0.0 * ts.White())
+    balanced = {7: ts.equicorrelated(0.2, 0.2, 0.1), 39: ts.equicorrelated(0.2, 0.12, 0.1)}
+    markov = {k: ts.Branches(ts.Exponential(k), 0.0 * ts.White()) for k in (4.0, 100.0)}
+    lines, rng = [], np.random.default_rng(seed)
+    for name, branches, d, pairs, noise, follow in (
+        ("white", white, 16, 32, 0.02, True),
+        ("white", white, 256, 512, 0.002, True),
+        ("n_balance 7", balanced[7], 16, 128, 0.02, True),
+        ("n_balance 7", balanced[7], 64, 512, 0.002, True),
+        ("n_balance 39", balanced[39], 16, 512, 0.002, True),
+        ("n_balance 39", balanced[39], 64, 32, 0.02, True),
+        ("n_balance 39", balanced[39], 256, 128, 0.002, True),
+        ("Markov, length 4", markov[4.0], 64, 32, 0.02, True),
+        ("Markov, length 4", markov[4.0], 256, 512, 0.002, True),
+        ("Markov, length 100", markov[100.0], 64, 128, 0.02, True),
+        ("n_balance 39", balanced[39], 64, 32, 0.02, False),
+        ("n_balance 39", balanced[39], 256, 128, 0.002, False),
+    ):
+        model = ts.TokenModel(branches, ts.Isotropic(d))
+        psi = ts.theory.psi(model, np.array([2, 128]), "cosine")
+        with np.errstate(divide="ignore"):
+            balance = (1 - psi.equal) / (psi.within - psi.cross) - 1
+        constant = np.isinf(balance[0]) or np.isclose(*balance)
+        law = 3 + beta * np.log(ts.theory.expected_divergence(model, np.array([*few, *at])))
+        alpha = (law[6] - law[7:]) / np.log(at[1:])
+        if not follow:
+            law = np.log(60 - 25 / few**0.7)
+        held, refused, told = np.zeros((3, runs)), 0, 0
+        for run in range(runs):
+            tokens = ts.simulate(
+                model, [1, 2, *few], pairs, seed=int(rng.integers(1 << 30)),
+                statistics=("divergence", "correlations"),
+            )  # fmt: skip
+            drawn = np.exp(law[: len(few)] + noise * rng.standard_normal(len(few)))
+            found = predict_scores(tokens, dict(zip(few, drawn, strict=True)), at)
+            low, high = found.n_balance.interval
+            held[0, run] = low <= balance[0] <= high
+            held[1:, run] = (found.alpha_low[1:] <= alpha) & (alpha <= found.alpha_high[1:])
+            refused += found.p_value < 0.05
+            told += not found.n_balance.constant
+        share = [f"{100 * h:.1f}" for h in held.mean(axis=1)]
+        share = [share[0] if constant else "-", *(share[1:] if follow else ("-", "-"))]
+        scores = "the tokens' law" if follow else "a law that levels off"
+        last = [f"{100 * k / runs:.1f}" for k in (refused, told)]
+        lines.append([name, str(d), str(pairs), scores, f"{noise:g}", *share, *last])
+    return table(
+        (
+            "tokens", "d", "pairs", "scores follow", "noise", "n_balance", "alpha(128)",
+            "alpha(512)", "p < 0.05", "said not constant",
+        ),
+        lines,
+    )  # fmt: skip
+
+
 def coverage_of_plans(runs: int, seed: int = 3) -> list[str]:
     """How often the interval of `plan_tokens` holds the n that keeps 95 %."""
     lines = []
@@ -307,6 +368,7 @@ def parts(runs: int) -> dict[str, Callable[[], list[str]]]:
         "sets": lambda: coverage_of_sets(curves, runs // 2),
         "errors": lambda: coverage_with_errors(runs // 2),
         "predictions": lambda: coverage_of_predictions(runs // 2),
+        "tokens": lambda: coverage_by_tokens(runs // 2),
         "plans": lambda: coverage_of_plans(runs // 4),
     }
 

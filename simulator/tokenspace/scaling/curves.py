@@ -85,13 +85,17 @@ class Curve:
 def read_curves(path: Path | str | None = None) -> list[Curve]:
     """Every curve in a CSV, a row a score; the paper's measured curves without a path.
 
-    The file needs columns vision_tokens (or n) and score; or, as papers print tables, no score but
-    a column of scores for each benchmark, right of n. It may have standard_error or questions
-    (how many a score is the share of: of 100 if any of them is above 1, else of 1), confound,
-    trained_for_n, model_size, flops, source and note; the remaining columns name the curve, and
-    model_size too where one name has several. Rows without a score are left out. path "published":
-    curves of other papers; "later" and "latest": more of them, collected after the laws were
-    chosen.
+    Args:
+        path: a CSV; or "published": curves of other papers, "later" and "latest": more of them,
+            collected after the laws were chosen. It needs columns vision_tokens (or n) and score;
+            or, as papers print tables, no score but a column of scores for each benchmark, right
+            of n. It may have standard_error or questions (how many a score is the share of: of 100
+            if any of them is above 1, else of 1), confound, trained_for_n, model_size, flops,
+            source and note; the remaining columns name the curve, and model_size too where one
+            name has several. Missing scores are left out.
+
+    Returns:
+        Curves with arrays `n` and `score`, and with a `name`.
 
     Raises:
         InputError: missing file or columns, values that are not numbers, or not finite and > 0,
