@@ -5,7 +5,11 @@
 # input of the fusion module), read off the figures of Li et al. 2025 (CC BY 4.0). Which law do they
 # follow: the paper's power law, the crossover of its theory, or one that saturates? A law that holds
 # must foretell scores that it has not seen. On the command line: `tokenspace fit` and
-# `tokenspace forecast`.
+# `tokenspace forecast`. Curves of your own: [docs/your_own_curves.md](../docs/your_own_curves.md).
+#
+# What comes out: no law foretells these scores better than the last one that was seen; nothing beats the
+# power law once n = 1, another set-up, is left out; and the theory's law, with one n_balance for all
+# benchmarks of a model, is refused by the shape of the curves.
 
 # %%
 import pandas as pd
@@ -49,7 +53,7 @@ ts.forecast(one.n, one.score)[["law", "rms error", "bias", "log score", "held"]]
 figures.draw("measured_curves", [])
 
 # %% [markdown]
-# **Who is nearest?** Skill is 1 less the ratio of errors, pooled over curves. p flips the signs of all
+# **Who is nearest?** Skill is 1 less the ratio of errors, pooled over curves: 0.505 halves them. p flips the signs of all
 # curves of a benchmark, or of a series, at once: with two series nothing can be said of a third. "No
 # change" says the last score that it has seen; "stacked" mixes the laws.
 
@@ -72,10 +76,11 @@ for name, outcome in found.items():
     print(f"\n{name}:", *outcome.words(), sep="\n  ")
 
 # %% [markdown]
-# With seven forecasters compared, a small p of one of them says little: what is called beyond chance
-# has its p raised by Holm's method. Then no law beats the power law, and "they stay as they are" does
-# so only as long as n = 1 counts as a measurement like the others. No law beats that either. The same
-# for curves of other papers:
+# Seven forecasters are compared with the power law, so a small p of one of them says little: what is
+# called beyond chance has its p raised by Holm's method. Then no law beats the power law, and "they
+# stay as they are" does so only as long as n = 1 counts as a measurement like the others. No law beats
+# that either. The same for curves of other papers: no law beats "no change", and laws that level off beat
+# the power law as long as the model before pruning counts ([all tests](../docs/forecasts.md)):
 
 # %%
 figures.draw("forecast_skill", [])
@@ -95,8 +100,8 @@ latest.skill[["law", "curves", "median error", "bias", "held", "best"]].round(3)
 #
 # **One n_balance for all benchmarks of a model** is what the theory asks for, as correlations belong to
 # the model's tokens. The profile says how much worse a shared n_balance fits than the best one; above
-# its limit it is excluded. Limits are drawn: counts as blocks, since benchmarks of one checkpoint
-# scatter together.
+# its limit it is excluded. The limit comes from simulated curves, in which all scores of a count are
+# resampled together (blocks), since benchmarks of one checkpoint scatter together.
 
 # %%
 figures.draw("shared_balance", [])
@@ -113,7 +118,9 @@ for model, own in by_model(curves).items():
         print(f"{model}, {words}:", ", ".join(ranges) or "nothing")
 
 # %% [markdown]
-# So the theory's law with a shared n_balance of 20 to 100, say, is refused by one series, and at the
-# edge of it by the other; more draws, and what becomes of it without n = 1, are on
-# [docs/shared_balance.md](../docs/shared_balance.md). What the scores refuse clearly is the law's shape:
-# most of them bend down where it can only bend up.
+# So the theory's law with a shared n_balance of 20 to 100, say, is refused by the series without the
+# question (`vision_queries_ft`), and at the edge of it by the one with it. What is left are values
+# below and above, where the law is all but a power law over these counts. Without n = 1, which is
+# another set-up, neither series refuses any n_balance: that, and more draws, are on
+# [docs/shared_balance.md](../docs/shared_balance.md). What the scores refuse in either case is the law's
+# shape: most of them, and half without n = 1, bend down where it can only bend up.

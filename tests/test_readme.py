@@ -65,7 +65,9 @@ def test_reproduction_table():
 
 def test_counts_of_preferred_laws():
     said = " ".join(PAPER[PAPER.index("## What the paper's data say") :].split())
-    fits = [fit for _, fit in fit_curves(read_curves(), "power,crossover,saturating")]
+    fits = all_three = [
+        fit for _, fit in fit_curves(read_curves(), "power,crossover,saturating")
+    ]
     power, saturating, crossover = (
         [f for f in fits if f.winner == law and not f.flat]
         for law in ("power", "saturating", "crossover")
@@ -78,6 +80,20 @@ def test_counts_of_preferred_laws():
     ) in said
     assert f"Only {len(clear)} preferences are decisive" in said
     assert f"all {len(clear)} are for the saturating law" in said
+    told = [f for f in all_three if not f.flat]
+    left_out = Counter(max(f.fits, key=lambda k: f.fits[k].left_out) for f in told)
+    assert (
+        f"the same {len(told)} curves prefer the saturating law {left_out['saturating']} times, the "
+        f"crossover law {left_out['crossover']} and the power law {left_out['power']};"
+    ) in said
+    six = [fit for _, fit in fit_curves(read_curves())]
+    won = Counter(f.winner for f in six if not f.flat)
+    assert not won["crossover"] and sum(f.decisive for f in six) == 1
+    assert (
+        f"prefers the power law {won['power']} times, the saturating law {won['saturating']}, the "
+        f"logarithm {won['logarithm']}, the offset law {won['offset']}, the broken law "
+        f"{won['broken']} and the crossover law never, and is decisive once"
+    ) in said
     rest = [c.keep(c.n > 1) for c in read_curves()]
     fits = [fit for _, fit in fit_curves(rest, "power,crossover,saturating")]
     counts = Counter("flat" if f.flat else f.winner for f in fits)
