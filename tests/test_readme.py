@@ -65,9 +65,7 @@ def test_reproduction_table():
 
 def test_counts_of_preferred_laws():
     said = " ".join(PAPER[PAPER.index("## What the paper's data say") :].split())
-    fits = all_three = [
-        fit for _, fit in fit_curves(read_curves(), "power,crossover,saturating")
-    ]
+    fits = all_three = [fit for _, fit in fit_curves(read_curves(), "power,crossover,saturating")]
     power, saturating, crossover = (
         [f for f in fits if f.winner == law and not f.flat]
         for law in ("power", "saturating", "crossover")

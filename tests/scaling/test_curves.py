@@ -92,15 +92,15 @@ def test_repeats_are_counted():
 def test_sizes_under_one_name_are_a_curve_each(tmp_path):
     rows = "1,2,1e9\n1,3,7e9\n4,4,1e9\n4,6,7e9\n"
     small, large = found = read(tmp_path, f"n,score,model_size\n{rows}")
-    assert [c.name for c in found] == ["1e+09", "7e+09"] and [c.size for c in found] == [1e9, 7e9]
+    assert [c.name for c in found] == ["1B", "7B"] and [c.size for c in found] == [1e9, 7e9]
     assert list(small.score) == [2, 4] and list(large.score) == [3, 6]
     assert remarks(found) == ["model_size names 2 curves, as several sizes stand under one name"]
     assert list(in_several_sizes(found)) == ["score"]
-    assert [model_of(c) for c in found] == ["1e+09", "7e+09"]
+    assert [model_of(c) for c in found] == ["1B", "7B"]
     named = "".join(f"m,x,{row}\n" for row in rows.split())
     found = read(tmp_path, f"model,task,n,score,model_size\n{named}o,x,1,2,3e9\n")
-    assert [c.name for c in found] == ["m / x / 1e+09", "m / x / 7e+09", "o / x"]
-    assert [model_of(c) for c in found] == ["m / 1e+09", "m / 7e+09", "o"]
+    assert [c.name for c in found] == ["m / x / 1B", "m / x / 7B", "o / x"]
+    assert [model_of(c) for c in found] == ["m / 1B", "m / 7B", "o"]
     assert len(in_several_sizes(found)["x"]) == 3
     with pytest.raises(InputError, match="line 4: model_size = '' is missing: scores of several"):
         read(tmp_path, "n,score,model_size\n1,2,1e9\n1,3,7e9\n4,4,\n")
@@ -129,6 +129,9 @@ def test_a_column_a_benchmark_is_read_as_rows(tmp_path):
 def test_sizes_are_read_as_models_are_named(tmp_path):
     (curve,) = read(tmp_path, "n,score,model_size\n1,2,0.5B\n2,3,500M\n4,4,5e8\n")
     assert curve.size == 5e8
+    assert [table.size_name(k) for k in (5e8, 7e9, 1.8e9, 2e12, 1e5)] == [
+        "0.5B", "7B", "1.8B", "2000B", "100000",
+    ]  # fmt: skip
     with pytest.raises(InputError, match="model_size = 'B' is not a number"):
         read(tmp_path, "n,score,model_size\n1,2,B\n")
 

@@ -17,7 +17,7 @@ from tokenspace.scaling.fit import LEAST, Method, checked, chosen_method, fit_lo
 from tokenspace.scaling.optimise import Logs
 from tokenspace.scaling.result import ScalingFit
 from tokenspace.scaling.scales import Scale, error_of_share, unit
-from tokenspace.scaling.table import COLUMNS, ERRORS, SIZE, read_table, refuse
+from tokenspace.scaling.table import COLUMNS, ERRORS, SIZE, read_table, refuse, size_name
 
 AVERAGES = {"avg", "average", "mean"}  # names of columns that repeat the others
 TOGETHER = 400  # curves that are fitted at once
@@ -138,7 +138,8 @@ def _by_size(
             "is missing: scores of several sizes stand under one name, so each needs its own"
         ),
     )
-    return [(labels | {SIZE: f"{size:g}"}, part) for size, part in rows.groupby(SIZE, sort=False)]
+    groups = rows.groupby(SIZE, sort=False)
+    return [(labels | {SIZE: size_name(float(size))}, part) for size, part in groups]
 
 
 def remarks(curves: Sequence[Curve]) -> list[str]:

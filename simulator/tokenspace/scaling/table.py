@@ -226,6 +226,12 @@ def _size(text: object) -> float:
     return UNITS[unit] * _number(str(text).strip()[:-1])
 
 
+def size_name(size: float) -> str:
+    """Parameters as models are named by them: 0.5B, 7B."""
+    billions = size / UNITS["b"]
+    return f"{billions:g}B" if 0.01 <= billions < 1e5 else f"{size:g}"
+
+
 def _number(text: object) -> float:
     """A cell as a number, NaN where it is none."""
     if "_" in str(text):  # which Python reads over
