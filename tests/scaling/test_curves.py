@@ -126,6 +126,14 @@ def test_a_column_a_benchmark_is_read_as_rows(tmp_path):
     assert one.name == "x / accuracy" and one.top == 100
 
 
+def test_what_makes_no_curve_of_its_own_is_said(tmp_path):
+    found = read(tmp_path, "model,n,A,Avg (%)\nbase,576,60,100\na,64,50,90\na,128,55,95\n")
+    _, mean, lonely = remarks(found)
+    assert mean.startswith("base / Avg (%) and 1 more: an average counts")
+    assert lonely.startswith("base / A and 1 more: has one n, the largest; if other")
+    assert remarks(read(tmp_path, "m,n,score\navg reasoning,1,2\navg reasoning,4,2\n")) == []
+
+
 def test_sizes_are_read_as_models_are_named(tmp_path):
     (curve,) = read(tmp_path, "n,score,model_size\n1,2,0.5B\n2,3,500M\n4,4,5e8\n")
     assert curve.size == 5e8
@@ -193,6 +201,8 @@ def test_without_other_columns_there_is_one_curve(tmp_path):
         ("N,Score\n1,2\n", "but has N, Score; names are written in small letters: is 'N' the"),
         ("n,Score\n1,2\n", "column 'Score' would name curves, as it is not 'score'"),
         ("retention,score\n33,2\n", "n is a count: a share that is kept, times the tokens of"),
+        ("resolution,score\n224,2\n", "n is a count: (resolution / size of a patch)^2"),
+        ("n,score\nfull,2\n", "n = 'full' is not a number; write how many tokens that is"),
         ("| n | score |\n| 1 | 2 |\n", "cells are separated by '|'"),
         ("n & score\n1 & 2\n", "cells are separated by '&'"),
         ("n,score\n24x24,2\n", "n = '24x24' is not a number; write 576"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,7 +20,7 @@ from tokenspace.scaling.result import ScalingFit
 from tokenspace.scaling.scales import Scale, error_of_share, unit
 from tokenspace.scaling.table import COLUMNS, ERRORS, SIZE, read_table, refuse, size_name
 
-AVERAGES = {"avg", "average", "mean"}  # names of columns that repeat the others
+AVERAGE = re.compile(r"(avg|average|mean)[.\s(%)]*", re.IGNORECASE)  # repeats other columns
 TOGETHER = 400  # curves that are fitted at once
 SHIPPED = {
     "paper": "benchmark_scores.csv",
@@ -148,13 +149,19 @@ def remarks(curves: Sequence[Curve]) -> list[str]:
     if wide := [name for c in curves for name in c.wide]:
         named = ", ".join(wide if len(wide) < 7 else [*wide[:5], f"{len(wide) - 5} more"])
         said.append(f"no column is called score: read as scores, a benchmark each: {named}")
-    if means := [
-        c for c in curves if AVERAGES & {v.lower().rstrip(".") for v in c.labels.values()}
-    ]:
+    if means := [c for c in curves if any(map(AVERAGE.fullmatch, c.labels.values()))]:
         rest = f" and {len(means) - 1} more" if len(means) > 1 else ""
         said.append(
             f"{means[0].name}{rest}: an average counts as one more benchmark, though it repeats "
             "the others; leave it out where they are here too"
+        )
+    largest = max(c.n.max() for c in curves)
+    alone = [c for c in curves if c.different == 1 and c.n[0] == largest]
+    if lonely := alone if len(alone) < len(curves) else []:
+        rest = f" and {len(lonely) - 1} more" if len(lonely) > 1 else ""
+        said.append(
+            f"{lonely[0].name}{rest}: has one n, the largest; if other curves end there, as at the "
+            "model before pruning, write its score under their names too"
         )
     if several := sum(SIZE in c.labels for c in curves):
         said.append(

@@ -114,6 +114,8 @@ def _no_count(columns: list[str]) -> str:
         return f"{said}; names are written in small letters: is {near[0]!r} the count? Call it n"
     if any("ret" in c.lower() or "ratio" in c.lower() for c in columns):
         return f"{said}; n is a count: a share that is kept, times the tokens of the whole"
+    if any("resol" in c.lower() for c in columns):
+        return f"{said}; n is a count: (resolution / size of a patch)^2, where none are merged"
     return f"{said}; names are written in small letters"
 
 
@@ -195,7 +197,10 @@ def _no_number(column: str, text: str) -> str:
     inside = re.findall(r"(?<![A-Za-z\d.-])\d+(?:\.\d+)?(?![A-Za-z\d.])", text)
     if len(inside) == 2 and ("\N{PLUS-MINUS SIGN}" in text or "\\pm" in text):
         return f"is not a number; write {inside[0]}, and {inside[1]} in a column standard_error"
-    return f"is not a number; write {inside[0]}" if len(inside) == 1 else "is not a number"
+    if len(inside) == 1:
+        return f"is not a number; write {inside[0]}"
+    how = "; write how many tokens that is" if column in COUNTS and text.strip().isalpha() else ""
+    return f"is not a number{how}"
 
 
 def _no_score(column: str, text: str) -> str:
