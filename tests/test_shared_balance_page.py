@@ -71,6 +71,21 @@ def test_words_of_the_page_are_those_of_its_tables():
     errors = {tuple(c[:2]): c for c in (k.strip("| ").split(" | ") for k in held_lines("errors"))}
     given = [float(v) for (_, how), c in errors.items() if "given" in how for v in c[2:]]
     assert min(given) >= 90
+    tokens = [k.strip("| ").split(" | ") for k in held_lines("tokens")]
+    constant = [c for c in tokens if "Markov" not in c[0] and "tokens" in c[3]]
+    markov = [c for c in tokens if "Markov" in c[0]]
+    alphas = [float(v) for c in constant for v in c[6:8]]
+    assert len(constant) == 7 and len(markov) == 3 and min(float(c[5]) for c in constant) >= 93
+    assert f"hold it in {min(alphas):.0f} to {max(alphas):.0f} % of runs, of white" in said
+    refused = [float(c[8]) for c in constant]
+    assert f"True laws are refused in {min(refused):g} to {max(refused):g} % of runs;" in said
+    few, all_runs = (float(c[8]) for c in tokens if "levels off" in c[3])
+    assert f"levels off in {few:.0f} %" in said and all_runs == 100
+    assert {c[9] for c in markov} == {"100.0"} and {c[9] for c in constant} == {"0.0"}
+    least = min(float(v) for c in markov for v in c[6:8])
+    assert f"hold almost nothing ({least:g} %) or everything" in said
+    own = " ".join((DOCS / "your_own_curves.md").read_text().split())
+    assert f"in {min(alphas):.0f} to {max(alphas):.0f} % of runs where" in own
     plans = [k.strip("| ").split(" | ") for k in held_lines("plans")]
     assert all(float(c[4]) >= 93 for c in plans if c[0] != "broken")
     assert len([c for c in plans if c[0] == "broken"]) == 2

@@ -123,9 +123,13 @@ def test_a_bend_is_tested_as_in_a_textbook():
     t = abs(q[0]) / np.sqrt(inverse[0, 0])
     assert bend_test(x, y, w) == pytest.approx((2 * stats.t.sf(t / s, 2) + 1 / 200, -1.0))
     assert bend_test(x, y, w, 0.03)[0] == pytest.approx(2 * stats.norm.sf(t / 0.03) + 1 / 200)
-    other = np.vstack([x, abscissa(n, np.array([0.0]))])
-    other[-1] = y  # a law that the scores follow exactly: nothing is refused
-    assert bend_test(other, y, w)[0] > 0.05
+    both = x[:100], np.repeat(abscissa(n, np.array([4.0])), 100, axis=0)
+    apart = [bend_test(half, y, w) for half in both]
+    assert apart[0][1] == apart[1][1] and abs(apart[0][0] - apart[1][0]) > 1e-3
+    largest = max(p for p, _ in apart) - 1 / 100 + 1 / 200
+    assert bend_test(np.vstack(both), y, w)[0] == pytest.approx(largest)
+    around = abscissa(n, np.array([30.0, 50.0]))  # exact scores of an n_balance between
+    assert bend_test(around, 3 + 0.3 * x[0], np.ones(5)) == (1.0, 0.0)
     assert np.isnan(bend_test(x[:, :3], y[:3], w[:3])).all()
 
 
