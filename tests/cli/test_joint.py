@@ -38,6 +38,11 @@ def test_what_names_the_model_is_said_where_no_column_is_called_so(call, csv):
     status, out, err = call("joint", csv, "--runs", 99, "--json")
     assert status == 0 and {r["model"] for r in json.loads(out)["fits"]} >= {"a", "b"}
     assert "llm[x] names the model, as no column is called model" in err
+    own = [line[2:] for line in text.splitlines() if line[0] == "a"]
+    csv.write_text("\n".join(["benchmark,vision_tokens,score", *own]) + "\n")
+    status, out, err = call("joint", csv, "--runs", 99, "--json")
+    assert status == 0 and {r["model"] for r in json.loads(out)["fits"]} == {"one model"}
+    assert "all curves are taken for one model's, as no column is called model" in err
 
 
 def test_joint(call, csv):

@@ -128,8 +128,10 @@ def test_a_bend_is_tested_as_in_a_textbook():
     assert apart[0][1] == apart[1][1] and abs(apart[0][0] - apart[1][0]) > 1e-3
     largest = max(p for p, _ in apart) - 1 / 100 + 1 / 200
     assert bend_test(np.vstack(both), y, w)[0] == pytest.approx(largest)
-    around = abscissa(n, np.repeat([30.0, 50.0], 99))  # exact scores of an n_balance between
-    assert bend_test(around, 3 + 0.3 * x[0], np.ones(5)) == (1.0, 0.0)
+    between = 3 + 0.3 * x[0] - 0.01 * x[0] ** 2  # down about this n_balance, up about a power law
+    ends = [np.repeat(abscissa(n, np.array([b])), 100, axis=0) for b in (BALANCE, 0.0)]
+    assert [bend_test(end, between, np.ones(5))[1] for end in ends] == [-1, 1]
+    assert bend_test(np.vstack(ends), between, np.ones(5)) == (1.0, 0.0)
     assert np.isnan(bend_test(x[:, :3], y[:3], w[:3])).all()
 
 

@@ -55,8 +55,8 @@ class ScorePrediction:
         said = []
         if self.n_balance.interval[0] == np.inf:
             said.append(
-                "psi_within < psi_cross, perhaps by chance: the law of tokens without correlations "
-                "stands for theirs, which no n_balance is nearer to."
+                "psi_within < psi_cross, perhaps by chance: no n_balance describes that. The "
+                "nearest law is taken, of tokens without correlations (alpha = -beta / 2)."
             )
         if not self.n_balance.constant:
             said.append(
@@ -119,8 +119,10 @@ def predict_scores(
     carry both errors: n_balance is spread as its intervals at every level say (a confidence
     distribution), and at each value Student's t says how far c, beta and a new score may lie.
 
-    No correlation between the errors of tokens and scores is assumed, and the same scatter of log S
-    at every n.
+    Correlations that are constant over n are assumed, the same scatter of log S at every n, and no
+    correlation between the errors of tokens and scores. What the tokens and scores themselves say
+    against that is in `words()` of the result; where correlations are not constant, intervals may
+    hold nothing.
 
     Args:
         tokens: from `measure` or `simulate`, with psi's, at 3 token counts at least.

@@ -25,6 +25,7 @@ NUMBERS = (*ERRORS, SIZE, "flops")  # numbers that may stand beside a score
 WORDS = ("confound", "trained_for_n", "source", "note")  # words that name no curve
 COLUMNS = (*COUNTS, "score", *NUMBERS, *WORDS)
 TRAINED = ("yes", "no", "")
+# cells without a number or word, but not where they name a curve
 EMPTY = ("na", "n/a", "nan", "null", "none", "<na>", "#n/a", "-", "\N{EN DASH}", "\N{EM DASH}")
 UNITS = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}  # of sizes, as models are named by them
 BENCHMARKS = ("benchmark", "metric", "task", "dataset")  # labels that name no model
@@ -112,7 +113,7 @@ def _no_count(columns: list[str]) -> str:
     near = [c for c in columns if c.strip("# ").lower() in ("n", "tokens") or "token" in c.lower()]
     if near:
         return f"{said}; names are written in small letters: is {near[0]!r} the count? Call it n"
-    if any("ret" in c.lower() or "ratio" in c.lower() for c in columns):
+    if any(part in c.lower() for c in columns for part in ("reten", "retain", "ratio")):
         return f"{said}; n is a count: a share that is kept, times the tokens of the whole"
     if any("resol" in c.lower() for c in columns):
         return f"{said}; n is a count: (resolution / size of a patch)^2, where none are merged"
