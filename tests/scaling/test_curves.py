@@ -214,6 +214,10 @@ def test_without_other_columns_there_is_one_curve(tmp_path):
         ("m,n,A,B\na,1,2,x9\n", "line 2: B = 'x9' is not a number"),
         ("m,n,A,B\na,1,2,3\na,4,0,3\n", "line 3: A = '0' is not allowed; it must be finite"),
         ("n,A,B,questions\n1,2,3,9\n", "which of the columns A, B does questions belong to?"),
+        ("m,n,A,B\na,1,2,3\na,x9,4,5\n", "line 3: n = 'x9' is not a number"),
+        ("n,A,B\n1,2,3\n2,x9,4\n3,x9,4\n", "line 3: A = 'x9' is not a number; without a"),
+        ("n,A,B\n1,0,3\n", "fitted to log S, leave a score of 0 out"),
+        ("n,A,B,trained_for_n\n1,2,3,yes\n2,3,4,x\n", "line 3: trained_for_n = 'x' is not"),
         ("n,A,A\n1,2,3\n", "two columns are named 'A'; name them apart"),
         (
             "benchmark,metric,task,dataset,n,A\nx,y,z,w,1,2\n",

@@ -98,11 +98,12 @@ def read_table(source: Path) -> tuple[pd.DataFrame, str, int, list[str]]:
             "not how many tokens there are"
         )
     count = next((c for c in COUNTS if c in table), count)
-    if wide := [c for c in wide if c in table]:
-        table = _a_row_a_score(source, table, wide)
-    if "score" not in table or count not in table:
+    scores = [c for c in wide or ["score"] if c in table]
+    if not scores or count not in table:
         raise InputError(f"{source}: holds no rows below its header")
-    _check(source, table, count)
+    _check(source, table, count, scores)
+    if wide := scores if wide else []:
+        table = _a_row_a_score(source, table, wide)
     scored = table["score"].notna()
     return table[scored], count, int((~scored).sum()), wide
 
@@ -140,12 +141,7 @@ def _scores(source: Path, table: pd.DataFrame, count: str) -> list[str]:
 
 
 def _a_row_a_score(source: Path, table: pd.DataFrame, wide: list[str]) -> pd.DataFrame:
-    """The same with a row for each score; InputError at the first that is no number."""
-    for column in wide:
-        numbers = table[column].map(_number)
-        refuse(source, table[column], numbers.isna() & table[column].notna(), _no_score)
-        bad = numbers.notna() & ~((numbers > 0) & (numbers < np.inf))
-        refuse(source, table[column], bad, lambda _, text: _out_of_range("score", text))
+    """The same with a row for each score."""
     name = next((c for c in BENCHMARKS if c not in table), None)
     if name is None:
         raise InputError(
@@ -156,9 +152,9 @@ def _a_row_a_score(source: Path, table: pd.DataFrame, wide: list[str]) -> pd.Dat
     return table.melt(rest, wide, var_name=name, value_name="score", ignore_index=False)
 
 
-def _check(source: Path, table: pd.DataFrame, count: str) -> None:
+def _check(source: Path, table: pd.DataFrame, count: str, scores: list[str]) -> None:
     """Cells as numbers and words, in place; InputError at the first that is bad."""
-    for column in (count, "score", *(c for c in NUMBERS if c in table)):
+    for column in (count, *scores, *(c for c in NUMBERS if c in table)):
         numbers = table[column].map(_size if column == SIZE else _number)
         missing = numbers.isna() & (table[column].notna() | (column == count))
         refuse(source, table[column], missing, _no_number)
@@ -200,22 +196,21 @@ def _no_number(column: str, text: str) -> str:
         return f"is not a number; write {inside[0]}, and {inside[1]} in a column standard_error"
     if len(inside) == 1:
         return f"is not a number; write {inside[0]}"
-    how = "; write how many tokens that is" if column in COUNTS and text.strip().isalpha() else ""
-    return f"is not a number{how}"
-
-
-def _no_score(column: str, text: str) -> str:
-    said = _no_number(column, text)
-    if said == "is not a number":
-        said += "; without a column score those right of n are scores: names stand left of it"
-    return said
+    if column in COUNTS and text.strip().isalpha():
+        return "is not a number; write how many tokens that is"
+    if column not in COLUMNS:
+        return (
+            "is not a number; without a column score those right of n are scores: names stand left "
+            "of it"
+        )
+    return "is not a number"
 
 
 def _out_of_range(column: str, text: str) -> str:
     if column == "questions":
         return "is not allowed; it is how many a score is the share of, at least 1"
     out = ""
-    if column == "score" and _number(text) == 0:
+    if column not in (*COUNTS, *NUMBERS) and _number(text) == 0:
         out = "; laws are fitted to log S, leave a score of 0 out"
     elif column in COUNTS and _number(text) == 0:
         out = "; a score without tokens has no place on log n, leave it out"
