@@ -3,7 +3,8 @@
 S(n, N) = limit - A (N / N_1)^(-b) n^(-g), N_1 the smallest size: what tokens leave to be gained
 shrinks with the size of the model. limit lies between the largest score and the best that there can
 be: 1 for shares, 100 for percentages, without end for others. All curves of a benchmark are fitted
-together, by least squares in log S, with optax's L-BFGS from a grid of starts.
+together, all scores alike whatever their standard errors, by least squares in log S, with optax's
+L-BFGS from a grid of starts.
 
 Source: the form of K. Y. Li et al., arXiv 2411.03312, who fit the error in N and n.
 """
