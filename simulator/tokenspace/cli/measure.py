@@ -146,6 +146,6 @@ def _as_json(label: str, result: Result, among_others: bool = False) -> dict[str
         "upsilon": on_grid(result.cosine_upsilon()),
         "exponent": None if exponent is None else {"n": exponent.n} | on_grid(exponent),
         "unit_norm": on_grid(result.unit_divergence),
-        "norms": {"ratio": result.norm_ratio, "bend": bend_of(result)},
+        "norms": {"ratio": result.norm_ratio, "bend": bend_of(result).largest},
         **{name: with_errors(fit) for name, fit in lambdas_of(result, among_others)[0].items()},
     }
