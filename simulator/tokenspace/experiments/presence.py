@@ -43,7 +43,8 @@ class Worker:
     """A run that did not say that it ended.
 
     host, process: where it runs, "" and 0 where its record cannot be read; here: on this machine;
-    silent: seconds since its last sign; alive: whether it is at work.
+    silent: seconds since its last sign; alive: whether it is at work; begun: when it began, by the
+    clock of the folder, None where its record does not say.
     """
 
     host: str
@@ -51,6 +52,7 @@ class Worker:
     here: bool
     silent: float
     alive: bool
+    begun: float | None = None
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,7 @@ def _record(runs: Path, about: dict[str, Any]) -> tuple[int | None, Path]:
         _sweep_up(runs)
         new = path.with_suffix(".tmp")
         handle = os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+        about = about | {"begun": os.fstat(handle).st_mtime}
         if _lock(handle):
             about = about | {"machine": _machine()}
         os.write(handle, json.dumps(about).encode())
@@ -206,16 +209,17 @@ def clock(folder: Path) -> float:
 
 def _worker(path: Path, now: float) -> Worker:
     """What a record says; OSError where there is none."""
-    silent = now - path.lstat().st_mtime
+    silent, begun = now - path.lstat().st_mtime, None
     try:
         told = json.loads(read_bytes(path, LARGEST))
         who, here = _who(told), told.get("machine") == _machine()
+        begun = float(told["begun"]) if type(told.get("begun")) in (int, float) else None
     except (Refused, PermissionError, ValueError, KeyError, TypeError, RecursionError):
         who, here = ("", 0), False
     alive = abs(silent) < SILENT  # more in the future: by another clock, which tells nothing
     if here and (held := _held(path)) is not None:
         alive = held
-    return Worker(*who, here, silent, alive)
+    return Worker(*who, here, silent, alive, begun)
 
 
 def _who(told: dict[str, Any]) -> tuple[str, int]:

@@ -64,7 +64,7 @@ class Bend(NamedTuple):
         return float(np.max(abs(np.expm1(self.change))))
 
     def is_said(self, unlike: bool, groups: int = 1) -> bool:
-        """Whether norms bend the fit by more than 5 %, and by more than noise does in any of groups.
+        """Whether norms bend the fit by more than 5 %, and than noise does in any of the groups.
 
         At some n by more than 5 % and its error: one-sided, of all n and groups by Bonferroni, at
         95 %. Branches of unlike norms are a reason to expect a bend: there it is enough that the
