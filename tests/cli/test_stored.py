@@ -1,6 +1,7 @@
 """What reads a sweep: `check` and `figures`, and files that are damaged."""
 
 import numpy as np
+import pytest
 from commands import CONFIG, SWEPT, call
 
 import tokenspace as ts
@@ -24,7 +25,10 @@ def test_corrupt_point_is_named(capfd, write, tmp_path):
     point.write_bytes(point.read_bytes()[:200])
     for command in (("check", tmp_path / "r"), ("sweep", write(CONFIG), "--out", tmp_path / "r")):
         status, _, err = call(capfd, *command)
-        assert status == 2 and point.name in err.replace("\n", "") and "delete it" in err
+        assert status == 2 and point.name in err.replace("\n", "") and "--redo` puts" in err
+    with pytest.warns(UserWarning, match=f"now: {point.name}.damaged"):
+        status, out, _ = call(capfd, "sweep", write(CONFIG), "--out", tmp_path / "r", "--redo")
+    assert status == 0 and "1 of 1 point computed" in out
 
 
 def test_figures(capfd, write, tmp_path):

@@ -53,6 +53,14 @@ def test_of_all_tokens_it_is_the_same_on_every_grid(points):
     )
 
 
+def test_the_balance_of_psis_ends_at_the_second_digit_of_its_error():
+    result = ts.measure(WALKS[:, :18], pairs="all", grid=[1, 5, 18])
+    value, low, high = (x[-1] for x in curve_of(result))
+    assert 0.05 < (high - low) / 3.92 < 0.095  # so its second digit is the third decimal
+    said = f"18 tokens it is {value:.3f} (95 % interval {low:.3f} to {high:.3f})"
+    assert said in said_of_grid(result)
+
+
 def test_few_counts_have_no_halves_and_what_cancels_no_balance():
     few = ts.measure(WALKS, pairs="all", grid=[1, 10, 30])
     assert "up to n" not in said_of_grid(few) and "all 30 tokens" in said_of_grid(few)

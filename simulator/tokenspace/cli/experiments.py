@@ -164,6 +164,10 @@ def sweep(
         bool,
         typer.Option("--strict", help="Compute anew what other versions of packages computed."),
     ] = False,
+    redo: Annotated[
+        bool,
+        typer.Option("--redo", help="Put damaged result files aside, and compute them anew."),
+    ] = False,
     settings: Set = None,
     only: Only = None,
     plugin: Plugin = None,
@@ -200,6 +204,7 @@ def sweep(
                 max_memory=limit,
                 stop=asked,
                 strict=strict,
+                redo=redo,
             )
         except Interrupted as error:
             again = f"What was drawn is kept; resume with: {shlex.join(_command())}"
