@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from tokenspace.printable import between, brief, counted, known, number, percent, to_error
+from tokenspace.printable import between, brief, counted, known, number, percent, ten_of, to_error
 
 
 @pytest.mark.parametrize(
@@ -73,6 +73,12 @@ def test_a_value_and_its_error_end_at_the_same_digit(value, error, said):
 )
 def test_ends_of_an_interval_have_the_digits_of_the_error(low, high, error, said):
     assert between((low, high), error) == said
+
+
+def test_of_many_names_ten_are_said():
+    names = [str(k) for k in range(12)]
+    assert ten_of(names[:2]) == "0, 1" and ten_of(names[:10]).endswith("8, 9")
+    assert ten_of(names).endswith("8, 9 and 2 more")
 
 
 def test_small_shares_keep_two_digits():

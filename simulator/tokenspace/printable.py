@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 UNKNOWN = "-"
@@ -18,6 +19,12 @@ def shown(text: object) -> str:
 def counted(count: int, one: str, many: str = "") -> str:
     """So many of something: "1 pair", "1,024 pairs"; many: where it is not `one` with an s."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def ten_of(names: Sequence[str]) -> str:
+    """Names, of more than ten the first ten and how many more there are."""
+    more = f" and {len(names) - 10:,} more" if len(names) > 10 else ""
+    return ", ".join(names[:10]) + more
 
 
 def brief(value: float, digits: int) -> str:

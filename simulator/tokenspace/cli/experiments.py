@@ -219,7 +219,8 @@ def sweep(
             print(line)
         already = f"{points - computed:,} there already"
         print(f"{computed:,} of {counted(points, 'point')} computed, {already}")
-        print(f"results: {out}   next: tokenspace check {out}")
+        folder = shlex.quote(str(out))
+        print(f"results: {folder}   next: tokenspace check {folder}")
 
 
 @app.command()
