@@ -59,9 +59,10 @@ def to_error(value: Any, error: Any) -> str:
     error = float(f"{error:.1e}")  # 0.0996 is 0.10, of another size
     size = _size(max(abs(value), error))
     decimals = min(1 - _size(error), MOST_DIGITS - 1 - size)
+    value = round(value, decimals)
     if size < -4 or (decimals < 0 and size >= _size(MILLION)):
-        return f"{value:.{decimals + size}e}"
-    return known(round(value, decimals), f".{max(decimals, 0)}f")
+        return f"{value:.{decimals + size}e}" if value else "0"
+    return known(value, f".{max(decimals, 0)}f")
 
 
 def between(interval: tuple[float, float], error: float) -> str:

@@ -198,7 +198,7 @@ def test_numbers_end_at_the_second_digit_of_their_errors_as_in_a_terminal(browse
     values = rng.choice([-1, 1], 400) * 10 ** rng.uniform(-7, 9, 400)
     pairs = np.stack([values, abs(values) * 10 ** rng.uniform(-8, 1, 400)], 1).tolist()
     pairs += [(0.0, 0.0123), (-1e-5, 0.012), (1234.5678, 0.0), (0.5, 0.0), (1.0, 0.0996)]
-    pairs += [(12.3, 9.97), (6.8, 15.0), (1.0, 1e-14), (999.96, 12.0)]
+    pairs += [(12.3, 9.97), (6.8, 15.0), (1.0, 1e-14), (3.1e-16, 2.5e-6), (999.96, 12.0)]
     go = "return arguments[0].map(([value, error]) => withError(value, error))"
     assert browser.execute_script(go, pairs) == [number(*pair) for pair in pairs]
     unknown = "return [withError(NaN, 1), withError(45.1234, NaN), withError(Infinity, 1)]"

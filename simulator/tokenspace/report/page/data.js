@@ -97,11 +97,11 @@ function toError(value, error) {
   error = Number(error.toExponential(1)); // 0.0996 is 0.10, of another size
   const first = size(Math.max(Math.abs(value), error));
   const decimals = Math.min(1 - size(error), 11 - first);
+  const tens = 10 ** Math.max(-decimals, 0), places = Math.max(decimals, 0);
+  value = decimals < 0 ? Math.round(value / tens) * tens : Number(value.toFixed(decimals));
   if (first < -4 || (decimals < 0 && first >= 6))
-    return value.toExponential(decimals + first).replace(/e([+-])(\d)$/, "e$10$2");
-  const tens = 10 ** Math.max(-decimals, 0);
-  const text = (Math.round(value / tens) * tens).toFixed(0);
-  return (decimals < 0 ? text : value.toFixed(decimals)).replace(/^-(?=[0.]*$)/, "");
+    return value ? value.toExponential(decimals + first).replace(/e([+-])(\d)$/, "e$10$2") : "0";
+  return value.toFixed(places).replace(/^-(?=[0.]*$)/, "");
 }
 const withError = (value, error) => toError(value, error)
   + (Number.isFinite(value) && error > 0 && error < Infinity ? ` ± ${toError(error, error)}` : "");
