@@ -36,6 +36,8 @@ FORGOTTEN = 3600.0  # seconds after which the next run removes what is left of s
 LARGEST = 1 << 16  # bytes of a record
 LAST = "last_end.json"
 ENDS = ("finished", "stopped", "failed")
+# what a record that is damaged, or is somebody else's, raises when it is read
+UNREADABLE = (ValueError, KeyError, TypeError, OverflowError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -190,7 +192,7 @@ def last_end(folder: Path, now: float) -> End | None:
         if how not in ENDS or type(points) is not int:
             return None
         return End(*_who(told), how, points, max(now - path.lstat().st_mtime, 0.0))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, *UNREADABLE):
         return None
 
 
@@ -214,7 +216,7 @@ def _worker(path: Path, now: float) -> Worker:
         told = json.loads(read_bytes(path, LARGEST))
         who, here = _who(told), told.get("machine") == _machine()
         begun = float(told["begun"]) if type(told.get("begun")) in (int, float) else None
-    except (Refused, PermissionError, ValueError, KeyError, TypeError, RecursionError):
+    except (Refused, PermissionError, *UNREADABLE):
         who, here = ("", 0), False
     alive = abs(silent) < SILENT  # more in the future: by another clock, which tells nothing
     if here and (held := _held(path)) is not None:
