@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from tokenspace.printable import between, brief, counted, known, number, percent, to_error
+from tokenspace.printable import between, brief, counted, known, number, percent, ten_of, to_error
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,8 @@ def test_what_is_not_known_is_a_dash():
         (-1e-5, 0.012, "0.000 ± 0.012"),
         (4.5123e10, 1.2e9, "4.51e+10 ± 1.2e+09"),
         (1.2341e-8, 1.3e-10, "1.234e-08 ± 1.3e-10"),
+        (3.1e-16, 2.5e-6, "0 ± 2.5e-06"),
+        (1.26e-7, 2.5e-6, "1.0e-07 ± 2.5e-06"),
         (1.0, 1e-14, "1.00000000000 ± 1.0e-14"),
     ],
 )
@@ -73,6 +75,12 @@ def test_a_value_and_its_error_end_at_the_same_digit(value, error, said):
 )
 def test_ends_of_an_interval_have_the_digits_of_the_error(low, high, error, said):
     assert between((low, high), error) == said
+
+
+def test_of_many_names_ten_are_said():
+    names = [str(k) for k in range(12)]
+    assert ten_of(names[:2]) == "0, 1" and ten_of(names[:10]).endswith("8, 9")
+    assert ten_of(names).endswith("8, 9 and 2 more")
 
 
 def test_small_shares_keep_two_digits():

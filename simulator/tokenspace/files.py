@@ -94,6 +94,11 @@ def write_atomically(path: Path, data: bytes, only_new: bool = False) -> None:
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise InputError(
+            f"{path}: cannot be written: a part of {path.parent} is no folder; "
+            "choose another --out folder"
+        ) from None
     except OSError as error:
         raise InputError(
             f"{path}: cannot be written ({error.strerror or error}); "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 UNKNOWN = "-"
@@ -18,6 +19,12 @@ def shown(text: object) -> str:
 def counted(count: int, one: str, many: str = "") -> str:
     """So many of something: "1 pair", "1,024 pairs"; many: where it is not `one` with an s."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def ten_of(names: Sequence[str]) -> str:
+    """Names, of more than ten the first ten and how many more there are."""
+    more = f" and {len(names) - 10:,} more" if len(names) > 10 else ""
+    return ", ".join(names[:10]) + more
 
 
 def brief(value: float, digits: int) -> str:
@@ -52,9 +59,10 @@ def to_error(value: Any, error: Any) -> str:
     error = float(f"{error:.1e}")  # 0.0996 is 0.10, of another size
     size = _size(max(abs(value), error))
     decimals = min(1 - _size(error), MOST_DIGITS - 1 - size)
+    value = round(value, decimals)
     if size < -4 or (decimals < 0 and size >= _size(MILLION)):
-        return f"{value:.{decimals + size}e}"
-    return known(round(value, decimals), f".{max(decimals, 0)}f")
+        return f"{value:.{decimals + size}e}" if value else "0"
+    return known(value, f".{max(decimals, 0)}f")
 
 
 def between(interval: tuple[float, float], error: float) -> str:

@@ -14,6 +14,7 @@ from tokenspace.printable import to_error
 from tokenspace.report.tokens import _overview, _table
 from tokenspace.statistics.estimate import Estimate
 from tokenspace.tokens.folders import Measured
+from tokenspace.tokens.rounding import COSINE_ROUNDING, psi_rounding
 
 RNG = np.random.default_rng(0)
 TOKENS = {f"{k}": RNG.standard_normal((12 - k, 6)).astype("f4") + 1 for k in range(5)}
@@ -101,13 +102,26 @@ def test_a_picture_that_is_there_twice_is_said(call, tmp_path):
 
 def test_psi_has_the_digits_that_its_error_allows():
     psi = Estimate(np.array([0.123456, 0.123456, 0.5, np.nan]), np.array([0.0123, 2e-5, 0, 1]), 9)
-    assert [_at(psi, k) for k in range(4)] == ["0.123", "0.123456", "0.5", "-"]
+    assert [_at(psi, k, 9) for k in range(4)] == ["0.123", "0.123456", "0.5", "-"]
     tiny = Estimate(np.array([0.5]), np.array([3e-12]), 9)
-    assert _at(tiny, 0) == "0.50000000"  # float32 has no more
+    assert _at(tiny, 0, 9) == "0.50000000"  # float32 has no more
     equal = Estimate(np.array([1.00000005, -1e-9, 2.6e-8]), np.full(3, 2e-8), 9)
-    assert [_at(equal, k) for k in range(3)] == ["1", "0", "0"]
+    assert [_at(equal, k, 9) for k in range(3)] == ["1", "0", "0"]
+
+
+@pytest.mark.parametrize("n", [2, 100, 512])
+def test_psi_is_said_to_be_1_or_0_where_it_is_that_but_for_rounding(n):
+    for exact, rounding in ((0, COSINE_ROUNDING), (1, psi_rounding(n))):
+        for off in (-0.9, 0.9, -1.1, 1.1):
+            near = Estimate(np.array([exact + off * rounding]), np.array([rounding]), 9)
+            assert (_at(near, 0, n) == str(exact)) == (abs(off) < 1)
+        noise = Estimate(np.array([exact + 0.1 * rounding]), np.array([1.1 * rounding]), 9)
+        assert _at(noise, 0, n) != str(exact)
+
+
+def test_psi_that_is_small_by_chance_is_no_0():
     chance = Estimate(np.array([3e-8]), np.array([3.2e-5]), 9)
-    assert _at(chance, 0) == "3.0e-08"  # small by chance, not by rounding
+    assert _at(chance, 0, 9) == "3.0e-08"  # small by chance, not by rounding
 
 
 def test_json_has_counts_and_every_lambda(call):

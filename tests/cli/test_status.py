@@ -9,7 +9,7 @@ from folders import CONFIG
 
 import tokenspace as ts
 from tokenspace.experiments.config import points_of
-from tokenspace.experiments.presence import BEAT, SILENT, at_work
+from tokenspace.experiments.presence import BEAT, SILENT, at_work, clock
 from tokenspace.experiments.status import _rate, status_of
 
 SWEPT = CONFIG | {"features": {"model": "isotropic", "dim": {"sweep": list(range(1, 9))}}}
@@ -30,33 +30,110 @@ def folder(tmp_path):
     return tmp_path
 
 
+def begun(folder, ago, name="7@x"):
+    """A run on another machine, at work since then."""
+    record = folder / "runs" / f"{name}.json"
+    record.write_text(json.dumps({"host": "node", "process": 7, "begun": NOW - ago}))
+    os.utime(record, (NOW, NOW))
+
+
 def test_done_begun_missing_and_time_left(folder):
     found = status_of(folder, NOW)
     assert (found.points, found.done) == (8, 6) and not found.finished
     assert found.begun == ("dim = 7",) and found.missing == ("dim = 7", "dim = 8")
-    assert found.last == 3 and not found.busy
+    assert found.last == 3 and not found.busy and found.rate is found.remaining is None
+    begun(folder, 70)
+    begun(folder, 30, "8@x")  # of several that live, the first counts
+    begun(folder, 9000, "9@x")
+    os.utime(folder / "runs" / "9@x.json", (NOW, NOW - 8000))
+    found = status_of(folder, NOW)
     np.testing.assert_allclose([found.rate, found.remaining], [0.1, 20])
+    begun(folder, 50)
+    np.testing.assert_allclose(status_of(folder, NOW).rate, 0.1)  # what was there before is not
+    (folder / "runs" / "7@x.json").write_text('{"host": "node", "process": 7}')  # of an old version
     with at_work(folder, 2):
-        assert status_of(folder).busy
+        found = status_of(folder)
+        assert found.busy and found.rate is None
+        assert abs(found.workers[0].begun - found.workers[0].silent - clock(folder)) < 60
 
 
-def test_an_interruption_does_not_slow_the_rate(folder):
-    keys = [p.key for p in points_of(SWEPT)][:3]
-    for k, key in enumerate(keys):
-        os.utime(folder / "points" / f"{key}.npz", (NOW, NOW - 90_000 + k))
-    np.testing.assert_allclose(status_of(folder, NOW).rate, 0.1)
+def history(rng, together, every, compiling=0.0, writing=2e-3, begin=0.0, groups=24):
+    """When each point was finished of groups that are drawn and then written file by file."""
+    drawn = every * np.exp(0.1 * rng.standard_normal(groups))
+    written = writing * rng.uniform(0.5, 1.5, (groups, together))
+    gaps = np.hstack([written[:, :1] + drawn[:, None], written[:, 1:]])
+    return begin + compiling + np.cumsum(gaps)
 
 
-@pytest.mark.parametrize("every", [3.0, 60.0, 150.0])
-@pytest.mark.parametrize("together", [1, 64, 128, 512])
-def test_points_that_come_in_groups_come_at_the_rate_of_groups(together, every):
-    """A device writes a group of points at once: 2 ms from file to file, then nothing."""
-    group = 2e-3 * np.arange(together)
-    times = NOW + np.concatenate([k * every + group for k in range(300)])
-    assert _rate(times[:together]) is None
-    assert _rate(times) == pytest.approx(together / every, rel=0.01)
-    later = np.concatenate([times - 1e5, times])  # interrupted for a day
-    assert _rate(later) == pytest.approx(together / every, rel=0.01)
+@pytest.mark.parametrize("writing", [2e-3, 0.1])
+@pytest.mark.parametrize("compiling", [0.0, 0.5, 2.0])  # in times of a group
+@pytest.mark.parametrize("every", [0.3, 150.0])
+@pytest.mark.parametrize("together", [1, 64])
+@pytest.mark.parametrize("how", ["once", "four at a time", "asleep", "resumed"])
+def test_the_time_left_is_right_within_a_factor_of_two(how, together, every, compiling, writing):
+    """Whenever one asks; and it is known for half of the time at least."""
+    rng, groups = np.random.default_rng(2), 200 if together == 1 else 24
+    period = every + together * writing
+    times, rate = np.empty(0), together / period
+    for _ in range(4 if how == "four at a time" else 1):
+        rest = {"compiling": compiling * period, "writing": writing, "groups": groups}
+        own = history(rng, together, every, begin=0.1 * period * rng.random(), **rest)
+        times = np.append(times, own)
+    times.sort()
+    if how == "four at a time":
+        rate *= 4
+    elif how == "asleep":
+        times[len(times) // 4 + 1 :] += 36_000
+    elif how == "resumed":
+        times = np.append(times - 1e5, times)
+    own, asked, known = np.append(times[times > 0], times[-1] + every), 0, 0
+    for k in np.unique(np.linspace(1, len(own) - 1, 80).astype(int)):
+        for now in own[k - 1] + np.array([0.01, 0.9]) * (own[k] - own[k - 1]):
+            found = _rate(times[times <= now], 0.0, now)
+            asked, known = asked + 1, known + (found is not None)
+            assert found is None or rate / 2 < found < 2 * rate
+    assert known > asked / 2
+
+
+@pytest.mark.parametrize("finished", [0, 1, 2])
+def test_of_two_points_no_rate_is_known(finished):
+    assert _rate(NOW + np.arange(finished), NOW - 0.5, NOW + 3) is None
+
+
+def one_by_one(*parts, wait=1.0):
+    """Finished times, of (points, seconds from one to the next), after that wait."""
+    return np.cumsum([wait, *(every for count, every in parts for _ in range(count))])
+
+
+@pytest.mark.parametrize(
+    ("parts", "wait", "rate"),
+    [
+        ([(1000, 0.2), (50, 1.0)], 1.0, 100 / (50 * 0.2 + 50 * 1.0)),  # of 100 points
+        ([(1000, 0.2), (100, 1.0)], 1.0, 1.0),
+        ([(2000, 0.1), (500, 0.2)], 60.0, (800 + 500) / 180),  # of three waits, if these are more
+        ([(40, 11.95), (1, 119.0), (40, 11.95)], 5.0, 81 / (80 * 11.95 + 119)),
+        ([(40, 5.0), (1, 119.0), (40, 5.0)], 5.0, None),  # one long gap is the end of one group
+        ([(40, 5.0), (1, 121.0), (40, 5.0)], 5.0, 0.2),
+        ([(40, 11.95), (1, 121.0), (40, 11.95)], 5.0, 1 / 11.95),  # longer than 2 min: asleep
+        ([(40, 29.5), (1, 290.0), (40, 29.5)], 30.0, 81 / (80 * 29.5 + 290)),
+        ([(40, 29.5), (1, 310.0), (40, 29.5)], 30.0, 1 / 29.5),  # and than ten waits
+        ([(40, 1.0), (4, 400.0)], 5.0, None),
+        ([(40, 1.0), (6, 400.0)], 5.0, 1 / 400),  # that is what points take now
+        ([(30, 0.1)], 3.1, None),
+        ([(32, 0.1)], 3.1, 10.0),  # of more time than the wait
+    ],
+)
+def test_what_counts_as_recent_as_asleep_and_as_enough(parts, wait, rate):
+    times = one_by_one(*parts, wait=wait)
+    found = _rate(times, 0.0, times[-1] + parts[-1][1])
+    assert found is None if rate is None else found == pytest.approx(rate, rel=0.02)
+
+
+@pytest.mark.parametrize(("apart", "rate"), [(11.0, 4 / 14), (9.0, 41 / 121)])
+def test_groups_are_told_from_points_by_a_factor_of_ten(apart, rate):
+    """Four points a second apart and then a longer gap; the last group is half written."""
+    times = one_by_one(*[(3, 1.0), (1, apart)] * 10, (1, 1.0))
+    assert _rate(times, 0.0, times[-1] + 1.05) == pytest.approx(rate)
 
 
 def test_files_that_vanish_meanwhile_are_not_there(folder, monkeypatch):

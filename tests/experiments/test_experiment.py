@@ -117,9 +117,9 @@ def test_given_tokens_take_the_same_path():
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        (np.nan, "tokens b[1, 61, 3] = nan is not finite (1 such values)"),
-        (-np.inf, "tokens b[1, 61, 3] = -inf is not finite (1 such values)"),
-        (0.0, "tokens b[1, 61] is all zero (1 such tokens)"),
+        (np.nan, "tokens b[1, 61, 3] = nan is not finite (1 such value)"),
+        (-np.inf, "tokens b[1, 61, 3] = -inf is not finite (1 such value)"),
+        (0.0, "tokens b[1, 61] is all zero (1 such token)"),
         (3e30, "float32 loses digits"),
         (1e-30, "float32 loses digits"),
     ],

@@ -134,7 +134,16 @@ def test_the_clock_is_that_of_the_files(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[1]", "{}", '{"host": 3, "process": 4}', "[" * 5000, "x" * (1 << 17)]
+    "text",
+    [
+        "",
+        "[1]",
+        "{}",
+        '{"host": 3, "process": 4}',
+        '{"host": "x", "process": 4, "begun": 1' + "0" * 400 + "}",
+        "[" * 5000,
+        "x" * (1 << 17),
+    ],
 )
 def test_a_damaged_record_is_a_run_by_its_signs_of_life(tmp_path, text):
     record(tmp_path, text)

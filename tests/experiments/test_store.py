@@ -175,7 +175,7 @@ def test_damaged_files_are_refused_or_read_right(tmp_path, template):
         try:
             got = load_point(path)[1]
         except InputError as error:
-            assert path.name in str(error) and "delete it" in str(error)
+            assert path.name in str(error) and "--redo" in str(error)
             refused += 1
             continue
         for field in ("mean", "covariance", "n"):
@@ -201,15 +201,39 @@ def test_strays_of_the_living_are_left_alone(tmp_path):
     assert mine.exists() and elsewhere.exists() and not dead.exists() and not old.exists()
 
 
-def test_all_damaged_files_of_a_sweep_are_named(tmp_path):
+@pytest.mark.parametrize("count", [2, 10, 12])
+def test_all_damaged_files_of_a_sweep_are_named(tmp_path, count):
+    config, folder = sweep_file(tmp_path / "c.toml", 13), tmp_path / "r"
+    ts.run_sweep(config, folder)
+    files = sorted(folder.glob("points/*.npz"))
+    for file in files[1:count]:
+        file.write_bytes(b"")
+    files[0].write_bytes(files[-1].read_bytes())  # sound, but of another experiment
+    for read in (ts.load_results, ts.open_results, lambda folder: ts.run_sweep(config, folder)):
+        with pytest.raises(InputError, match=f"points: {count} result files cannot be") as told:
+            read(folder)
+        said = str(told.value)
+        assert sum(file.name in said for file in files) == min(count, 10)
+        assert said.count(".npz: not a complete result file (") == min(count, 10)
+        assert ("... and 2 more" in said) == (count == 12) and said.count("--redo` puts") == 1
+
+
+def test_damaged_files_are_put_aside_and_computed_anew_when_asked(tmp_path):
     config, folder = sweep_file(tmp_path / "c.toml", 4), tmp_path / "r"
     ts.run_sweep(config, folder)
-    first, second, third, _ = sorted(folder.glob("points/*.npz"))
-    first.write_bytes(b"")
-    second.write_bytes(third.read_bytes())  # sound, but of another experiment
-    with pytest.raises(InputError, match="1 more file of it cannot be used either") as told:
-        ts.run_sweep(config, folder)
-    assert first.name in str(told.value) and second.name in str(told.value)
+    whole = {point.key: result.mean for point, result in ts.load_results(folder)}
+    first, second, *_ = sorted(folder.glob("points/*.npz"))
+    for damage in (b"one", b"two"):
+        first.write_bytes(damage)
+        second.write_bytes(damage)
+        with pytest.warns(UserWarning, match="2 damaged files are put aside") as told:
+            assert ts.run_sweep(config, folder, redo=True) == (2, 4)
+        assert all(f"{file.name}.damaged" in str(told[0].message) for file in (first, second))
+    for point, result in ts.load_results(folder):
+        np.testing.assert_array_equal(result.mean, whole[point.key])
+    aside = [first.with_name(first.name + end) for end in (".damaged", ".damaged.2")]
+    assert [file.read_bytes() for file in aside] == [b"one", b"two"]
+    assert ts.run_sweep(config, folder, redo=True) == (0, 4)
 
 
 @pytest.mark.parametrize("error", [OSError(5, "Input/output error"), MemoryError("no room")])
@@ -221,10 +245,10 @@ def test_what_cannot_be_read_now_is_not_said_to_be_damaged(tmp_path, monkeypatch
 
     monkeypatch.setattr(results, "read_bytes", fails)
     with pytest.raises(
-        InputError, match=r"cannot be read .*; if it is there, its contents may be sound"
+        InputError, match=r"cannot be read .*; if a file is there .* its contents may be sound"
     ) as told:
-        ts.run_sweep(CONFIG, tmp_path)
-    assert "delete" not in str(told.value)
+        ts.run_sweep(CONFIG, tmp_path, redo=True)  # nor is it put aside
+    assert "damaged" not in str(told.value) and len(list(tmp_path.glob("points/*"))) == 1
 
 
 @pytest.mark.parametrize("array", ["covariance", "theory", "joint_mean", "psi_cross.mean", "n"])

@@ -42,9 +42,11 @@ def test_they_suit_tokens_alone(loaded):
 def test_the_divergence_of_given_tokens_has_the_lambda_of_its_fit(loaded):
     for (_, result), axes in zip(loaded, figures.draw("divergence", loaded).axes, strict=True):
         law = axes.lines[-1]
-        scale = result.scale_fit().mean
-        assert f"= {scale:.4f}" in law.get_label()
-        root = np.sqrt(result.cosine_upsilon().mean)
+        fitted, scale = result.reached(), result.scale_fit().mean
+        assert f"= {scale:.4f}" in law.get_label() and len(fitted.n) < len(result.n)
+        root = np.sqrt(fitted.cosine_upsilon().mean)  # of the same pairs, up to the n they reach
+        assert not np.allclose(root, np.sqrt(result.cosine_upsilon().mean[: len(root)]), rtol=1e-3)
+        np.testing.assert_array_equal(law.get_xdata(), fitted.n)
         np.testing.assert_allclose(law.get_ydata(), scale * root)
 
 

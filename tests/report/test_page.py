@@ -10,6 +10,7 @@ from commands import call
 from selenium.webdriver import Keys
 
 import tokenspace as ts
+from tokenspace.printable import number
 from tokenspace.report import html
 from tokenspace.report.html import write_report
 
@@ -190,6 +191,18 @@ def test_arrow_keys_take_the_line_first_and_else_the_nearest(browser):
     assert towards([0, 3], 3, "ArrowRight") is None and towards([0, 4], 0, "ArrowDown") is None
     assert towards([0, 8], 0, "ArrowUp") == 8 and towards([5, 8], None, "ArrowUp") == 5
     assert towards([], None, "ArrowUp") is None
+
+
+def test_numbers_end_at_the_second_digit_of_their_errors_as_in_a_terminal(browser):
+    rng = np.random.default_rng(0)
+    values = rng.choice([-1, 1], 400) * 10 ** rng.uniform(-7, 9, 400)
+    pairs = np.stack([values, abs(values) * 10 ** rng.uniform(-8, 1, 400)], 1).tolist()
+    pairs += [(0.0, 0.0123), (-1e-5, 0.012), (1234.5678, 0.0), (0.5, 0.0), (1.0, 0.0996)]
+    pairs += [(12.3, 9.97), (6.8, 15.0), (1.0, 1e-14), (3.1e-16, 2.5e-6), (999.96, 12.0)]
+    go = "return arguments[0].map(([value, error]) => withError(value, error))"
+    assert browser.execute_script(go, pairs) == [number(*pair) for pair in pairs]
+    unknown = "return [withError(NaN, 1), withError(45.1234, NaN), withError(Infinity, 1)]"
+    assert browser.execute_script(unknown) == ["-", "45.1", "-"]
 
 
 def test_names_are_words_and_no_more(browser, page):

@@ -16,10 +16,11 @@ import tokenspace as ts
 from tokenspace import files
 from tokenspace.errors import InputError
 from tokenspace.figures import suited
+from tokenspace.printable import number, to_error
 from tokenspace.report import curves, html
 from tokenspace.report.columns import columns, numbers
 from tokenspace.report.html import write_report
-from tokenspace.report.verdicts import WORST_FIRST, checks_of
+from tokenspace.report.verdicts import WORST_FIRST, checks_of, verdict_row
 
 CONFIG = folders.CONFIG | {
     "branches": folders.CONFIG["branches"] | {"psi_within": {"sweep": [0.2, 0.3, 0.5]}},
@@ -71,6 +72,9 @@ def test_opens_sorts_and_shows_its_figures(browser, page):
     verdicts = column(browser, "verdict")
     assert len(verdicts) == 6 and {"PASS", "UNDECIDED"} <= set(verdicts)
     assert verdicts == sorted(verdicts, key=WORST_FIRST.index)
+    loaded = ts.load_results(page.parent)
+    rows_of_check = (verdict_row(p.label, r, r.check()) for p, r in loaded)
+    assert sorted(column(browser, "exponent at N")) == sorted(row[3] for row in rows_of_check)
     sorts = browser.find_elements("css selector", "#verdict-table th[aria-sort]")
     assert [head.text.split()[0] for head in sorts] == ["verdict"]  # and the order is seen
     z = [float(x) for x in column(browser, "max |z|")]
@@ -118,10 +122,10 @@ def test_searches_and_filters(browser):
 
 def test_the_page_of_a_point_has_the_numbers_of_its_check(browser, page):
     loaded = ts.load_results(page.parent)
-    for number in (0, 5):
-        point, result = loaded[number]
+    for k in (0, 5):
+        point, result = loaded[k]
         check = result.check()
-        browser.execute_script(f"location.hash = 'point-{number}'")
+        browser.execute_script(f"location.hash = 'point-{k}'")
         label = json.dumps(point.label)
         wait(browser, f"return document.querySelector('#point h2')?.innerText === {label}")
         cells = rows(browser, "every-n")
@@ -132,8 +136,12 @@ def test_the_page_of_a_point_has_the_numbers_of_its_check(browser, page):
             shown = np.array([row[at : at + 5] for row in cells[:length]], float)
             wanted = [comparison.n, comparison.empirical, comparison.standard_error]
             wanted = np.stack([*wanted, comparison.theoretical], axis=1)
-            assert np.allclose(shown[:, [0, 1, 3]], wanted[:, [0, 1, 3]], rtol=1e-3, atol=5e-5)
-            assert np.allclose(shown[:, 2], wanted[:, 2], rtol=6e-3)
+            assert np.allclose(shown[:, [0, 3]], wanted[:, [0, 3]], rtol=1e-3, atol=5e-5)
+            assert np.all(abs(shown[:, 1] - wanted[:, 1]) < 0.06 * wanted[:, 2])
+            assert np.allclose(shown[:, 2], wanted[:, 2], rtol=6e-2)
+            digits = [to_error(*pair) for pair in wanted[:, 1:3]]
+            last = [len(row[at + 1]) - len(text) for row, text in zip(cells, digits, strict=False)]
+            assert sum(map(abs, last)) <= 1  # one may be rounded over a power of ten
             assert np.allclose(shown[:, 4], comparison.z, rtol=2e-2, atol=6e-3)
         assert len(browser.find_elements("css selector", "#point .charts svg circle")) > 30
         assert not sideways(browser)
@@ -218,7 +226,8 @@ def hold_many(browser, loaded):
     ActionChains(browser).move_to_element(box).click().perform()
     said = browser.find_element("id", "phase-value").text
     ((label, result),) = ((p.label, r) for p, r in loaded if f" {p.label}:" in said)
-    assert f"exponent {result.local_exponent().mean[-1]:.4f}" in said
+    found = result.local_exponent()
+    assert f"exponent {number(found.mean[-1], found.standard_error[-1])} (" in said
     browser.execute_script("window.dispatchEvent(new Event('resize'))")  # a phone that scrolls
     assert browser.find_element("id", "phase-value").text == said
     browser.find_element("xpath", "//p[@id='phase-value']/button").click()

@@ -215,3 +215,13 @@ def test_refusals():
             quantity(cancel, [2, 5000])
         with pytest.raises(ts.errors.TooManyTokens):
             quantity(BRANCHES["empirical"], [2, N + 1])
+
+
+@pytest.mark.parametrize(("delta", "known"), [(0.9e-12, False), (1.1e-12, True)])
+@pytest.mark.parametrize("shape", ["equicorrelated", "matrix"])
+def test_a_difference_that_is_rounding_is_no_balance(delta, known, shape):
+    """Of a structure that says it, and of one whose constant correlations are found by looking."""
+    within = ts.equicorrelated(0.0, delta, 0.0).within
+    if shape == "matrix":
+        within = ts.Empirical(np.full((9, 9), delta) + (1 - delta) * np.eye(9))
+    assert np.isfinite(theory.n_balance(ts.Branches(within, 0.0 * ts.White()))) == known

@@ -6,7 +6,7 @@ from scipy import stats
 
 import tokenspace as ts
 from tokenspace.tokens import bend
-from tokenspace.tokens.bend import bend_of, said_of_norms
+from tokenspace.tokens.bend import Bend, bend_of, said_of_norms
 
 RNG = np.random.default_rng(4)
 
@@ -20,7 +20,7 @@ def branches(pairs=30, tokens=24, d=16):
 
 def test_of_one_norm_nothing_is_said():
     result = ts.measure(*branches())
-    assert result.norm_ratio == pytest.approx(1, abs=1e-3) and bend_of(result) < 1e-6
+    assert result.norm_ratio == pytest.approx(1, abs=1e-3) and bend_of(result).largest < 1e-6
     assert said_of_norms([("x", result)]) == ""
 
 
@@ -52,6 +52,31 @@ def test_norms_that_vary_alike_in_both_branches_are_told_from_that():
 GRID = [1, 2, 4, 8, 16, 32, 64]
 
 
+@pytest.mark.parametrize("groups", [1, 5])
+@pytest.mark.parametrize("sign", [-1, 1])
+@pytest.mark.parametrize(("off", "said"), [(-1e-6, False), (1e-6, True)])
+def test_a_bend_is_said_from_five_per_cent_and_its_error_on(groups, sign, off, said):
+    """At one n of 4 by log 1.05 and t standard errors of it, on either side."""
+    freedom, error = 7.0, 0.02
+    t = stats.t.isf(0.05 / (4 * groups), freedom)
+    change = np.zeros(4)
+    change[1] = sign * (abs(np.log1p(sign * 0.05)) + t * error + off)
+    found = Bend(np.array([1, 2, 4, 8]), change, error**2 * np.eye(4), freedom)
+    assert found.is_said(False, groups) is said
+    assert found.is_said(True, groups) is said  # along n it is no more than noise
+
+
+@pytest.mark.parametrize("groups", [1, 5])
+@pytest.mark.parametrize(("off", "said"), [(0.999, False), (1.001, True)])
+def test_of_unlike_branches_a_bend_is_said_that_grows_by_more_than_its_error(groups, off, said):
+    n, freedom = np.array([1, 2, 4, 8]), 7.0
+    change = 0.1 * (np.log2(n) - 1.5)
+    slope, at = stats.t.isf(0.025 / groups, freedom), np.log2(n) - 1.5
+    error = (change @ at) / (off * slope * np.sqrt(at @ at))
+    found = Bend(n, change, error**2 * np.eye(4), freedom)
+    assert found.is_said(True, groups) is said and not found.is_said(False, groups)
+
+
 @pytest.mark.parametrize(
     ("pairs", "d", "spread", "common"),
     [(2, 8, 0.0, 1.0), (3, 8, 0.0, 0.0), (3, 8, 0.4, 1.0), (5, 64, 0.4, 0.0), (10, 8, 0.0, 0.0)],
@@ -64,7 +89,7 @@ def test_noise_of_few_pairs_is_not_said(pairs, d, spread, common):
         both += common * rng.standard_normal((2, pairs, 1, d))
         both *= np.exp(spread * rng.standard_normal((2, pairs, 64, 1)))
         result = ts.measure(*both, GRID)
-        above += bend_of(result) > 0.05
+        above += bend_of(result).largest > 0.05
         said += bool(said_of_norms([("x", result)]))
     assert above > runs / 3 and said <= stats.binom.isf(1e-3, runs, 0.05)
 
@@ -96,13 +121,13 @@ def test_of_one_pair_only_unlike_norms_are_said():
     grown = np.exp(np.linspace(0, 2, 64))[:, None]
     assert said_of_norms([("x", ts.measure(a, 3 * b, GRID))])
     result = ts.measure(a * grown, b * grown, GRID)
-    assert bend_of(result) > 0.05 and not said_of_norms([("x", result)])
+    assert bend_of(result).largest > 0.05 and not said_of_norms([("x", result)])
 
 
 def test_the_error_of_the_bend_is_the_jackknife_of_its_definition():
     a, b = branches(200)
     both, grid = (a * np.exp(0.3 * RNG.standard_normal((200, 24, 1))), 2 * b), [1, 4, 24]
-    covariance = bend._changes(ts.measure(*both, grid))[1]
+    covariance = bend_of(ts.measure(*both, grid)).covariance
     unit = [h / np.linalg.norm(h, axis=-1, keepdims=True) for h in both]
     d, of_unit = (ts.divergence(*h, grid).astype(float) for h in (both, unit))
     left = np.log((d.sum(axis=0) - d) / (of_unit.sum(axis=0) - of_unit))

@@ -106,7 +106,7 @@ def test_places_are_named_in_every_library(as_array):
         ts.measure(as_array(bad), as_array(B))
     bad[1, 4] = 0
     for order in ("raster", "random"):
-        with pytest.raises(InputError, match=r"tokens b\[1, 4\] is all zero \(1 such tokens\)"):
+        with pytest.raises(InputError, match=r"tokens b\[1, 4\] is all zero \(1 such token\)"):
             ts.measure(as_array(A), as_array(bad), order=order)
 
 

@@ -164,6 +164,10 @@ def sweep(
         bool,
         typer.Option("--strict", help="Compute anew what other versions of packages computed."),
     ] = False,
+    redo: Annotated[
+        bool,
+        typer.Option("--redo", help="Put damaged result files aside, and compute them anew."),
+    ] = False,
     settings: Set = None,
     only: Only = None,
     plugin: Plugin = None,
@@ -200,6 +204,7 @@ def sweep(
                 max_memory=limit,
                 stop=asked,
                 strict=strict,
+                redo=redo,
             )
         except Interrupted as error:
             again = f"What was drawn is kept; resume with: {shlex.join(_command())}"
@@ -214,7 +219,8 @@ def sweep(
             print(line)
         already = f"{points - computed:,} there already"
         print(f"{computed:,} of {counted(points, 'point')} computed, {already}")
-        print(f"results: {out}   next: tokenspace check {out}")
+        folder = shlex.quote(str(out))
+        print(f"results: {folder}   next: tokenspace check {folder}")
 
 
 @app.command()

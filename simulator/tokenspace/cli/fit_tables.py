@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Fitted = Sequence[tuple[str, "ScalingFit"]]
 NONE = "no curve has enough points"
-SURE = 0.05  # p-value of chi^2 that is remarked on
+RARE = 0.05  # p-value of chi^2 that is remarked on
 MANY = 100  # curves, models or benchmarks that a table shows whole; of more, the ends
 ENDS = 8
 POWER = " = c / n^alpha"
@@ -138,18 +138,18 @@ def show_errors(fits: list[ScalingFit]) -> None:
     )
     # by the law that fits best: the smallest AICc may be that of a law of too few parameters
     most = [max(one.p_value for one in f.fits.values() if np.isfinite(one.p_value)) for f in fits]
-    if more := sum(p < SURE for p in most):
+    if more := sum(p < RARE for p in most):
         law = "by every law" if len(fits[0].fits) > 1 else "about this law"
-        print(f"{more} of {len(fits)} scatter more {law} than the errors say (p < {SURE:g}).")
+        print(f"{more} of {len(fits)} scatter more {law} than the errors say (p < {RARE:g}).")
     pairs = zip(fits, most, strict=True)
-    if other := sum(f.best.p_value < SURE <= p for f, p in pairs):
+    if other := sum(f.best.p_value < RARE <= p for f, p in pairs):
         print(
-            f"{other} of {len(fits)}: the law of smallest AICc does not fit (p < {SURE:g}), but "
+            f"{other} of {len(fits)}: the law of smallest AICc does not fit (p < {RARE:g}), but "
             "another law does. chi^2 of each law: --out or --json."
         )
-    if less := sum(f.best.p_value > 1 - SURE for f in fits):
+    if less := sum(f.best.p_value > 1 - RARE for f in fits):
         print(
-            f"{less} of {len(fits)} scatter less (p > {1 - SURE:g}): the same questions at every "
+            f"{less} of {len(fits)} scatter less (p > {1 - RARE:g}): the same questions at every "
             "n err alike, which moves a curve as a whole."
         )
 
@@ -166,10 +166,10 @@ def show_sizes(sizes: Sequence[SizeFit]) -> None:
 
     title = "All sizes of model together: S = limit - A (N / smallest N)^-b n^-g"
     if len(sizes) > MANY:
-        unfit = sum(one.p_value < SURE for one in sizes)
+        unfit = sum(one.p_value < RARE for one in sizes)
         sizes = sorted(sizes, key=lambda one: -one.residual_std)[: 2 * ENDS]
         title += f", the {2 * ENDS} benchmarks that scatter most"
-        print(f"{unfit} benchmarks do not follow the law over sizes (p < {SURE:g}). All: --json.")
+        print(f"{unfit} benchmarks do not follow the law over sizes (p < {RARE:g}). All: --json.")
     table = Table(title=title, header_style="bold")
     for name in ("benchmark", "scores", "limit", "A", "b", "g", "scatter"):
         table.add_column(name)
@@ -183,7 +183,7 @@ def show_sizes(sizes: Sequence[SizeFit]) -> None:
         scatter = f"{100 * one.residual_std:.1f} %"
         table.add_row(escape(shown(one.benchmark)), str(one.points), *cells, scatter)
     stdout().print(table)
-    for one in (one for one in sizes if one.p_value < SURE):
+    for one in (one for one in sizes if one.p_value < RARE):
         print(
             shown(
                 f"{one.benchmark}: this law does not fit: scatter {100 * one.residual_std:.2g} %, "

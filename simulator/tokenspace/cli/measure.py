@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -132,7 +133,8 @@ def _measure_folder(
         show_groups(everything)
         for note in dict.fromkeys(note for m in everything for note in m.result.notes):
             print(note)
-        print(f"the table of one group: tokenspace measure {folder} --only {groups[-1].name}")
+        again = shlex.join(["tokenspace", "measure", str(folder), "--only", groups[-1].name])
+        print(f"the table of one group: {again}")
 
 
 def _as_json(label: str, result: Result, among_others: bool = False) -> dict[str, Any]:
@@ -146,6 +148,6 @@ def _as_json(label: str, result: Result, among_others: bool = False) -> dict[str
         "upsilon": on_grid(result.cosine_upsilon()),
         "exponent": None if exponent is None else {"n": exponent.n} | on_grid(exponent),
         "unit_norm": on_grid(result.unit_divergence),
-        "norms": {"ratio": result.norm_ratio, "bend": bend_of(result)},
+        "norms": {"ratio": result.norm_ratio, "bend": bend_of(result).largest},
         **{name: with_errors(fit) for name, fit in lambdas_of(result, among_others)[0].items()},
     }

@@ -21,7 +21,6 @@ OTHER_LAMBDAS = {
     "lambda_plain": "as the paper fits it (that above: least squares in log), every n alike",
     "lambda_unit_norm": "of the tokens scaled to norm 1",
 }
-PSI_ROUNDING = 1e-7  # of psi's, which are float32 for each pair
 
 
 def exponent_of(result: Result, among_others: bool) -> Exponent | None:
@@ -56,12 +55,12 @@ def lambdas_of(result: Result, among_others: bool) -> tuple[dict[str, Scale | No
     return found, why
 
 
-def _or_why(take: Callable[[], Any]) -> tuple[Any, str]:
-    """A number, or nothing and the reason why there is none."""
+def _known(take: Callable[[], Any]) -> Any:
+    """A fit, or None where there is none."""
     try:
-        return take(), ""
-    except InputError as error:
-        return None, str(error)
+        return take()
+    except InputError:
+        return None
 
 
 def show(result: Result, norms: bool, among_others: bool = False) -> None:
@@ -132,7 +131,7 @@ def _show_table(result: Result, exponent: Exponent | None, scale: Scale | None) 
             *([] if result.counts is None else [f"{result.counts[k]:,}"]),
             *_with_error(result.mean[k], result.standard_error[k]),
             *_with_error(slope, slope_error),
-            *(_at(correlations[name], k) for name in psis),
+            *(_at(correlations[name], k, int(n)) for name in psis),
             _alone(correlations["psi_delta"].standard_error[k]),
             "-"
             if scale is None
@@ -182,8 +181,8 @@ def show_groups(found: list[Measured]) -> None:
         r = m.result.reached()
         slope = exponent_of(m.result, among_others=True)
         last = len(r.n) - 2  # of the same pairs as all else here
-        balance, _ = _or_why(r.n_balance)
-        scale, _ = _or_why(r.scale_fit)
+        balance = _known(r.n_balance)
+        scale = _known(r.scale_fit)
         psi = r.correlations or {}
         varies |= balance is not None and not balance.constant
         table.add_row(
@@ -196,7 +195,7 @@ def show_groups(found: list[Measured]) -> None:
                 if slope is None or last < 0
                 else _with_error(slope.mean[last], slope.standard_error[last])
             ),
-            *(_at(psi[k], -1) for k in psis),
+            *(_at(psi[k], -1, int(r.n[-1])) for k in psis),
             "-"
             if balance is None
             else to_error(balance.mean, balance.standard_error)
@@ -214,12 +213,15 @@ def show_groups(found: list[Measured]) -> None:
         )
 
 
-def _at(psi: Estimate, k: int) -> str:
+def _at(psi: Estimate, k: int, n: int) -> str:
+    """A psi of n tokens; 1 and 0 where it is that but for rounding, as of equal tokens."""
+    from tokenspace.tokens.rounding import COSINE_ROUNDING, psi_rounding
+
     value, error = float(psi.mean[k]), float(psi.standard_error[k])
-    for exact in (0, 1):  # as of equal tokens
-        if abs(value - exact) < 4 * PSI_ROUNDING and not error > 4 * PSI_ROUNDING:
+    for exact, rounding in ((0, COSINE_ROUNDING), (1, psi_rounding(n))):
+        if abs(value - exact) < rounding and not error > rounding:
             return str(exact)
-    return to_error(value, error and max(error, PSI_ROUNDING))
+    return to_error(value, error and max(error, COSINE_ROUNDING / 4))
 
 
 def _with_error(value: float, error: float) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
@@ -102,7 +103,7 @@ def status(
     for line in at_work(found):
         print(shown(line))
     if found.finished:
-        print(f"next: tokenspace check {folder}")
+        print(f"next: tokenspace check {shlex.quote(str(folder))}")
 
 
 @app.command()

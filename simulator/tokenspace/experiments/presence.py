@@ -36,6 +36,8 @@ FORGOTTEN = 3600.0  # seconds after which the next run removes what is left of s
 LARGEST = 1 << 16  # bytes of a record
 LAST = "last_end.json"
 ENDS = ("finished", "stopped", "failed")
+# what a record that is damaged, or is somebody else's, raises when it is read
+UNREADABLE = (ValueError, KeyError, TypeError, OverflowError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ class Worker:
     """A run that did not say that it ended.
 
     host, process: where it runs, "" and 0 where its record cannot be read; here: on this machine;
-    silent: seconds since its last sign; alive: whether it is at work.
+    silent: seconds since its last sign; alive: whether it is at work; begun: when it began, by the
+    clock of the folder, None where its record does not say.
     """
 
     host: str
@@ -51,6 +54,7 @@ class Worker:
     here: bool
     silent: float
     alive: bool
+    begun: float | None = None
 
 
 @dataclass(frozen=True)
@@ -121,6 +125,7 @@ def _record(runs: Path, about: dict[str, Any]) -> tuple[int | None, Path]:
         _sweep_up(runs)
         new = path.with_suffix(".tmp")
         handle = os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+        about = about | {"begun": os.fstat(handle).st_mtime}
         if _lock(handle):
             about = about | {"machine": _machine()}
         os.write(handle, json.dumps(about).encode())
@@ -187,7 +192,7 @@ def last_end(folder: Path, now: float) -> End | None:
         if how not in ENDS or type(points) is not int:
             return None
         return End(*_who(told), how, points, max(now - path.lstat().st_mtime, 0.0))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, *UNREADABLE):
         return None
 
 
@@ -206,16 +211,17 @@ def clock(folder: Path) -> float:
 
 def _worker(path: Path, now: float) -> Worker:
     """What a record says; OSError where there is none."""
-    silent = now - path.lstat().st_mtime
+    silent, begun = now - path.lstat().st_mtime, None
     try:
         told = json.loads(read_bytes(path, LARGEST))
         who, here = _who(told), told.get("machine") == _machine()
-    except (Refused, PermissionError, ValueError, KeyError, TypeError, RecursionError):
+        begun = float(told["begun"]) if type(told.get("begun")) in (int, float) else None
+    except (Refused, PermissionError, *UNREADABLE):
         who, here = ("", 0), False
     alive = abs(silent) < SILENT  # more in the future: by another clock, which tells nothing
     if here and (held := _held(path)) is not None:
         alive = held
-    return Worker(*who, here, silent, alive)
+    return Worker(*who, here, silent, alive, begun)
 
 
 def _who(told: dict[str, Any]) -> tuple[str, int]:

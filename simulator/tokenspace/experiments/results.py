@@ -20,6 +20,7 @@ from tokenspace.experiments import format_2
 from tokenspace.experiments.arrays import unpack
 from tokenspace.experiments.build import Memo, rebuild_model
 from tokenspace.experiments.canonical import FORMAT, hash_of, sources
+from tokenspace.experiments.damaged import Unusable, all_of
 from tokenspace.experiments.experiment import LARGEST_COUNT
 from tokenspace.experiments.store import (
     HOW,
@@ -120,9 +121,7 @@ def _read(path: Path) -> bytes:
     try:
         return read_bytes(path, LARGEST_POINT)
     except (OSError, MemoryError) as error:
-        raise InputError(
-            f"{path}: cannot be read ({error}); if it is there, its contents may be sound"
-        ) from None
+        raise Unusable(path, f"cannot be read ({error})", damaged=False) from None
     except Refused as error:
         raise _incomplete(path, error) from None
 
@@ -135,11 +134,8 @@ def _told(path: Path) -> Iterator[None]:
         raise _incomplete(path, error) from None
 
 
-def _incomplete(path: Path, error: Exception) -> InputError:
-    return InputError(
-        f"{path}: not a complete result file ({error}); delete it and run the sweep again, "
-        "which computes only what is missing"
-    )
+def _incomplete(path: Path, error: Exception) -> Unusable:
+    return Unusable(path, f"not a complete result file ({error})")
 
 
 def _whole(data: bytes, name: str) -> tuple[dict[str, np.ndarray], dict[str, Any], dict[str, Any]]:
@@ -294,7 +290,7 @@ def load_results(folder: str | Path) -> list[tuple[StoredPoint, Result]]:
         (point, result) pairs; a point has label, axes, key and config, its tables.
 
     Raises:
-        InputError: no such folder, no finished point, or a corrupt file.
+        InputError: no such folder, no finished point, or corrupt files; all of them are named.
     """
     return [(f.point, f.result) for f in load_folder(Path(folder))]
 
@@ -310,10 +306,9 @@ def _load_folder(folder: Path) -> list[Loaded]:
     if listed is None:
         keys = format_2.keys_in_order(config, str(folder))
         order = {key: k for k, key in enumerate(keys)}
-        paths = sorted((folder / "points").glob("*.npz"))
-        paths = [p for p in paths if KEY.fullmatch(p.stem)]
-        models: Memo = {}
-        found = [load(p, models) for p in paths]
+        names = (n for n in sorted(names_of_points(folder)) if n.endswith(".npz"))
+        paths = [folder / "points" / n for n in names if KEY.fullmatch(n.removesuffix(".npz"))]
+        found = list(_loaded(paths).values())
         found.sort(key=lambda f: order.get(f.point.key, len(order)))
     else:
         found = _listed_points(folder, listed)
@@ -324,16 +319,27 @@ def _load_folder(folder: Path) -> list[Loaded]:
 
 def _listed_points(folder: Path, listed: list[Any]) -> list[Loaded]:
     """Points as sweep.json names them: two that are one experiment share a file."""
-    files: dict[str, Loaded | None] = {}
-    models: Memo = {}
     names = names_of_points(folder)
+    paths = {key: point_file(folder, key) for *_, key in listed}
+    files = _loaded([path for path in paths.values() if path.name in names])
     found = []
     for label, axes, key in listed:
-        if key not in files:
-            path = point_file(folder, key)
-            files[key] = load(path, models) if path.name in names else None
-        loaded = files[key]
-        if loaded is not None:
+        if (loaded := files.get(paths[key])) is not None:
             point = StoredPoint(label, axes, key, loaded.point.config)
             found.append(Loaded(point, loaded.result, loaded.theory))
+    return found
+
+
+def _loaded(paths: list[Path]) -> dict[Path, Loaded]:
+    """What these files hold; `InputError` names all that cannot be used."""
+    models: Memo = {}
+    found: dict[Path, Loaded] = {}
+    unusable: dict[Path, Unusable] = {}
+    for path in paths:
+        try:
+            found[path] = load(path, models)
+        except Unusable as error:
+            unusable[path] = error
+    if unusable:
+        raise all_of(unusable)
     return found

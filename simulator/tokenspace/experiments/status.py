@@ -16,12 +16,12 @@ from tokenspace.experiments.presence import End, Worker, clock, last_end, worker
 from tokenspace.experiments.store import read_sweep
 from tokenspace.files import require_no_link
 
-# The present rate is of so many finished points and seconds, whichever reaches further back.
-RECENT, RECENTLY = 100, 60.0
-TOGETHER = 1.0  # seconds: files of a group of points come closer than that, one after the other
-EARLY = 5.0  # seconds: all that is finished may be one group, whose begin is not known
-PAUSE = 10.0  # times the usual time between two points or groups: the sweep was interrupted
+# The present rate is of so many points and waits for a first file, whichever reaches further back.
+RECENT, WAITS = 100, 3
+BETWEEN = 10  # points come in groups where some gaps are so many times shorter than the longest
+PAUSE = 10.0  # times the usual time without a file: the run was held up, as by a machine asleep
 SHORTEST_PAUSE = 120.0  # seconds
+USUAL = 9  # gaps, the last ones, whose median is usual too
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Status:
     points: in all, each experiment once; done: finished; begun: labels of points that are kept
     unfinished; missing: labels of points without a finished file; last: seconds since a file was
     last written, None where there is none; rate: points finished a second lately, by all who work
-    on it, None where that is not known yet; workers: runs that are at work or died; ended: how the
-    last run that finished did, None where none has.
+    on it, None where nobody does or that is not known yet; workers: runs that are at work or died;
+    ended: how the last run that finished did, None where none has.
     """
 
     points: int
@@ -82,14 +82,16 @@ def status_of(folder: str | Path, now: float | None = None) -> Status:
     begun = [key for key in labels if f".{key}.partial" in written and key not in at]
     times = [*at.values(), *(written[f".{key}.partial"] for key in begun)]
     now = clock(folder) if now is None else now
+    workers = tuple(workers_of(folder, now))
+    since = [w.begun for w in workers if w.alive and w.begun is not None]
     return Status(
         points=len(labels),
         done=len(at),
         begun=tuple(labels[key] for key in begun),
         missing=tuple(label for key, label in labels.items() if key not in at),
         last=max(now - max(times), 0.0) if times else None,
-        rate=_rate(np.sort(np.array(list(at.values())))),
-        workers=tuple(workers_of(folder, now)),
+        rate=_rate(np.sort(list(at.values())), min(since), now) if since else None,
+        workers=workers,
         ended=last_end(folder, now),
     )
 
@@ -112,24 +114,27 @@ def _written(folder: Path) -> dict[str, float]:
     return written
 
 
-def _rate(times: np.ndarray) -> float | None:
-    """Points a second, of points that were finished at these times, since nobody was at work.
+def _rate(times: np.ndarray, begun: float, now: float) -> float | None:
+    """Points a second, of points finished at these times by runs of which the first began then.
 
-    Points that come in groups count from the end of one group to the end of another.
+    Points of a group are drawn together and written one after the other, so a rate counts from the
+    end of one group to the end of another; each point that comes alone is a group. It is known when
+    it is of a longer time than the wait for the first file, in which a whole group was drawn: while
+    the first group is written its points seem to come alone, but then by less than a factor of 2.
     """
-    gaps = np.diff(times)
-    if len(gaps):
-        apart = gaps[gaps > TOGETHER]
-        usual = float(np.median(apart if len(apart) > 2 else gaps))
-        pauses = np.flatnonzero(gaps > max(SHORTEST_PAUSE, PAUSE * usual))
-        times = times[pauses[-1] + 1 :] if len(pauses) else times
-    if not len(times) or times[-1] - times[0] <= EARLY:
+    times = times[times > begun]
+    if len(times) < 2:
         return None
-    begin = max(min(times[-RECENT:][0], times[-1] - RECENTLY), times[0])
-    first = int(np.searchsorted(times, begin, "right")) - 1
-    ends = np.flatnonzero(np.diff(times) > TOGETHER)
-    if len(ends):
-        nearest = int(ends[np.argmin(np.abs(times[ends] - begin))])
-        if abs(times[nearest] - begin) <= (times[-1] - begin) / 2:
-            first = nearest
-    return (len(times) - 1 - first) / float(times[-1] - times[first])
+    wait, gaps = float(times[0]) - begun, np.diff(times)
+    usual = max(wait, float(np.median(gaps[-USUAL:])))
+    pauses = np.flatnonzero(gaps > max(SHORTEST_PAUSE, PAUSE * usual))
+    times = times[pauses[-1] + 1 :] if len(pauses) else times
+    gaps = np.diff(np.append(times, now))
+    recent = min(len(times) - RECENT, int(np.searchsorted(times, times[-1] - WAITS * wait)))
+    longest = max(gaps[max(recent, 0) : -1], default=np.inf)
+    ends = np.flatnonzero(gaps > longest / BETWEEN)
+    if len(ends) < 3:
+        return None
+    first = ends[max(int(np.searchsorted(ends, recent, "right")) - 1, 0)]
+    span = float(times[ends[-1]] - times[first])
+    return float(ends[-1] - first) / span if span > wait else None

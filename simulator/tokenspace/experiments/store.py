@@ -195,7 +195,10 @@ def read_sweep(folder: Path) -> tuple[dict[str, Any], list[Listed] | None]:
         if "format" not in whole:
             return whole, None
         if whole["format"] != FORMAT:
-            raise ValueError(f"format {whole['format']!r} is not one that this version reads")
+            raise InputError(
+                f"{path}: format {whole['format']!r} is not one that this version reads: read it "
+                "with the tokenspace that wrote it, and choose another --out folder for new results"
+            )
         config, points = whole["config"], whole["points"]
         if not isinstance(config, dict) or not isinstance(points, list):
             raise ValueError("its list of points is damaged")
@@ -210,7 +213,14 @@ def read_sweep(folder: Path) -> tuple[dict[str, Any], list[Listed] | None]:
         raise InputError(
             f"{folder}: no results here (sweep.json is missing); run `tokenspace sweep`"
         ) from None
-    except (OSError, Refused, ValueError, KeyError, TypeError, RecursionError) as error:
+    except InputError:
+        raise
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror or error}); if it is there, its contents "
+            "may be sound"
+        ) from None
+    except (Refused, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
             f"{path}: cannot be read ({error}). Finished points are safe: delete it and run "
             "`tokenspace sweep` with its configuration again, or choose another --out folder"

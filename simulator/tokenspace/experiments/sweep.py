@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -14,6 +15,7 @@ from tokenspace.errors import InputError, Interrupted
 from tokenspace.experiments import hosts
 from tokenspace.experiments.cluster import run_on_dask
 from tokenspace.experiments.config import Configuration, read_configuration
+from tokenspace.experiments.damaged import Unusable, all_of, put_aside
 from tokenspace.experiments.experiment import Execution, Point
 from tokenspace.experiments.point import complete_points
 from tokenspace.experiments.pool import run_in_pool, worthwhile
@@ -22,9 +24,6 @@ from tokenspace.experiments.results import made_here
 from tokenspace.experiments.select import select
 from tokenspace.experiments.shards import parse_shard, shard_of
 from tokenspace.experiments.store import begin, names_of_points, point_file
-from tokenspace.printable import counted
-
-SHOWN = 10  # damaged files that are named
 
 Progress = Callable[[int, int, Point], Any]
 
@@ -42,6 +41,7 @@ def run_sweep(
     max_memory: float | None = None,
     stop: Callable[[], bool] | None = None,
     strict: bool = False,
+    redo: bool = False,
 ) -> tuple[int, int]:
     """Run the points that the folder does not hold yet; returns (computed now, points in all).
 
@@ -64,10 +64,12 @@ def run_sweep(
         stop: asked now and then whether to stop, by raising `Interrupted`.
         strict: compute points anew that other versions of packages computed; without it they are
             used, with a note in their results.
+        redo: put damaged files aside, as NAME.damaged, and compute their points anew.
 
     Raises:
         ConfigError: the configuration cannot be used; every problem is listed.
-        InputError: the folder holds another configuration or a corrupt file, or an option is off.
+        InputError: the folder holds another configuration or, without `redo`, corrupt files; or an
+            option is off.
         WorkerDied: a worker process ended; what was finished is stored.
         Interrupted: `stop` said so; the point at work was kept as far as it went.
     """
@@ -84,7 +86,7 @@ def run_sweep(
     part = select(points, only)
     if shard is not None:
         part = shard_of(part, *parse_shard(shard))
-    missing = _missing(folder, raw, points, part, strict)
+    missing = _missing(folder, raw, points, part, strict, redo)
     total = len({point.key for point in part})
     done = total - len(missing)
 
@@ -105,7 +107,12 @@ def run_sweep(
 
 
 def _missing(
-    folder: Path, raw: dict[str, Any], points: list[Point], part: list[Point], strict: bool
+    folder: Path,
+    raw: dict[str, Any],
+    points: list[Point],
+    part: list[Point],
+    strict: bool,
+    redo: bool,
 ) -> list[Point]:
     """Points of a part that the folder does not hold; those that it holds must be sound.
 
@@ -113,29 +120,13 @@ def _missing(
     """
     there = np.zeros(len(part), bool)
     problem: InputError | None = None
-    damaged: dict[str, InputError] = {}
     if hosts.is_writer():
         try:
             with collector_paused():
                 begin(folder, raw, points)
-                names = names_of_points(folder)
-                for k, point in enumerate(part):
-                    path = point_file(folder, point.key)
-                    if path.name in names:
-                        try:  # nothing wrong is passed over in silence
-                            there[k] = made_here(path) or not strict
-                        except InputError as error:
-                            damaged[path.name] = error
+                there = _there(folder, part, strict, redo)
         except InputError as error:
             problem = error
-    if damaged:
-        first, *others = damaged
-        some = ", ".join(others[:SHOWN]) + (", ..." if len(others) > SHOWN else "")
-        more = ""
-        if others:
-            count = counted(len(others), "more file of it cannot", "more files of it cannot")
-            more = f"\n{count} be used either: {some}"
-        problem = InputError(f"{damaged[first]}{more}")
     if hosts.any_host(problem is not None):
         raise problem or InputError(f"{folder}: process 0 cannot use it; see its message")
     there = hosts.from_writer(there)
@@ -144,6 +135,23 @@ def _missing(
         if not found:
             missing.setdefault(point.key, point)
     return list(missing.values())
+
+
+def _there(folder: Path, part: list[Point], strict: bool, redo: bool) -> np.ndarray:
+    """Of which points the folder holds a file; `InputError` names all that cannot be used."""
+    names = names_of_points(folder)
+    paths = [point_file(folder, point.key) for point in part]
+    made, unusable = {}, {}
+    for path in dict.fromkeys(path for path in paths if path.name in names):
+        try:  # nothing wrong is passed over in silence
+            made[path] = made_here(path) or not strict
+        except Unusable as error:
+            unusable[path] = error
+    if unusable and not (redo and all(error.damaged for error in unusable.values())):
+        raise all_of(unusable)
+    if unusable:
+        warnings.warn(put_aside(list(unusable)), stacklevel=4)
+    return np.array([made.get(path, False) for path in paths], bool)
 
 
 def _run_here(

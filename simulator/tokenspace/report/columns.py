@@ -19,6 +19,7 @@ from tokenspace.report.verdicts import WORST_FIRST, Row
 from tokenspace.statistics.derived import over_balance
 
 DIGITS = 6  # significant ones
+TO_ERROR = 10  # of what is shown to the second digit of its error
 
 
 def columns(loaded: Sequence[tuple[Any, Any]], checks: Sequence[Any]) -> dict[str, Any]:
@@ -49,7 +50,8 @@ def columns(loaded: Sequence[tuple[Any, Any]], checks: Sequence[Any]) -> dict[st
         "balance_high": numbers(b[2] for b in balances),
         "over_balance": numbers(_once(results, over_balance)),
     }
-    for name in ("exponent", "error", "theory", "deviation", "z"):
+    points["exponent"] = numbers((row.exponent for row in rows), TO_ERROR)
+    for name in ("error", "theory", "deviation", "z"):
         points[name] = numbers(getattr(row, name) for row in rows)
     return {
         "verdicts": WORST_FIRST,
@@ -60,9 +62,9 @@ def columns(loaded: Sequence[tuple[Any, Any]], checks: Sequence[Any]) -> dict[st
     }
 
 
-def numbers(values: Iterable[float]) -> list[Any]:
-    """Numbers for JSON: six digits, null for NaN, and words for what is infinite."""
-    return [_plain(float(f"{x:.{DIGITS}g}")) for x in values]
+def numbers(values: Iterable[float], digits: int = DIGITS) -> list[Any]:
+    """Numbers for JSON: of so many digits, null for NaN, and words for what is infinite."""
+    return [_plain(float(f"{x:.{digits}g}")) for x in values]
 
 
 def _plain(x: float) -> Any:

@@ -105,7 +105,9 @@ def written(out: Path, page: str) -> Path:
     try:
         out.write_text(page, encoding="utf-8")
     except OSError as error:
-        raise InputError(f"{out}: cannot be written ({error.strerror or error})") from None
+        raise InputError(
+            f"{out}: cannot be written ({error.strerror or error}); --out writes elsewhere"
+        ) from None
     return out
 
 

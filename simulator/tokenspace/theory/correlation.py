@@ -13,7 +13,7 @@ from tokenspace.parameters import holds_tracers, is_traced
 from tokenspace.theory.transformed import Together, Transformed
 
 Model = TokenModel | SumModel | Branches
-PSI_ROUNDING = 1e-12  # of sums of correlations
+CORRELATION_ROUNDING = 1e-12  # relative, of means of up to 33^2 correlations in float64
 PROBED = 33  # tokens of which constant correlations are believed where no structure says so
 NOT_CONSTANT = (
     "n_balance is one number only for correlations that are constant over positions "
@@ -216,7 +216,7 @@ def n_balance(model: Model) -> float:
         delta = sum(t.weight * (w.covariance - c.covariance) for t, (w, c) in pairs)  # type: ignore[union-attr]
     if is_traced(delta) or is_traced(equal):
         return (1 - equal) / delta - 1
-    if abs(delta) <= PSI_ROUNDING * max(1.0, abs(1 - equal)):
+    if abs(delta) <= CORRELATION_ROUNDING * max(1.0, abs(1 - equal)):
         return float("inf")
     return float((1 - equal) / delta - 1)
 
@@ -229,7 +229,7 @@ def _probed(model: Model) -> tuple[float, float]:
     """
     p = psi(model, np.arange(2, min(PROBED, model.max_tokens) + 1))
     delta = p.within - p.cross
-    scale = PSI_ROUNDING * max(1.0, float(abs(1 - p.equal).max()))
+    scale = CORRELATION_ROUNDING * max(1.0, float(abs(1 - p.equal).max()))
     if np.ptp(delta) > scale or np.ptp(p.equal) > scale:
         raise NoExactResult(NOT_CONSTANT)
     return float(p.equal.mean()), float(delta.mean())

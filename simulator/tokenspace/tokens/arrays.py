@@ -15,8 +15,10 @@ import psutil
 
 from tokenspace.errors import InputError
 from tokenspace.ordinary import require_ordinary
+from tokenspace.printable import ten_of
 from tokenspace.tokens.mapped import map_safetensors
 
+MAGIC = b"\x93NUMPY"  # begins a .npy file
 LARGEST_HEADER = 10_000  # characters of a .npy header; NumPy's have about 100
 LARGEST_RATIO = 1000  # of an array to its bytes in the file; zeros alone are more compressible
 SMALL = 1 << 26  # bytes of an array that may be as compressible as it likes
@@ -33,7 +35,10 @@ def load_array(path: Path, key: str | None = None) -> np.ndarray:
     try:
         if path.suffix == ".npy":
             with path.open("rb") as file:
-                _require_short_header(path, file.read(12))
+                head = file.read(12)
+            _require_short_header(path, head)
+            if head[:6] != MAGIC:
+                raise InputError(f"{path}: is no .npy file, as numpy.save writes it")
             return np.asarray(
                 np.load(path, "r", allow_pickle=False, max_header_size=LARGEST_HEADER)
             )
@@ -53,14 +58,17 @@ def load_array(path: Path, key: str | None = None) -> np.ndarray:
                 f"{path}: too many files are open, as each that is mapped stays so; raise the "
                 "limit (ulimit -n), or put the arrays of a layer into one .safetensors file"
             ) from None
-        raise InputError(f"{path}: cannot be read as {path.suffix}: {error}") from None
+        what = f"cannot be read as {path.suffix}: {error}"
+        if "greater than file size" in str(error):
+            what = "is cut off: it has fewer bytes than its header says"
+        raise InputError(f"{path}: {what}") from None
     raise InputError(f"{path}: {path.suffix or 'no'} suffix; .npy, .npz and .safetensors are read")
 
 
 def _require_short_header(path: Path, head: bytes) -> None:
     """Refuse a .npy header so long that reading it would take memory."""
     length = int.from_bytes(head[8 : 10 if head[6:7] == b"\x01" else 12], "little")
-    if head[:6] == b"\x93NUMPY" and length > LARGEST_HEADER:
+    if head[:6] == MAGIC and length > LARGEST_HEADER:
         raise InputError(f"{path}: its header declares {length:,} characters; tokens have few")
 
 
@@ -88,10 +96,12 @@ def _pick(path: Path, names: list[str], key: str | None) -> str:
         return key
     if key is None and len(names) == 1:
         return names[0]
+    if not names:
+        raise InputError(f"{path}: holds no array")
     problem = (
         f"holds no array {key!r}" if key is not None else "holds several arrays; choose by --key"
     )
-    raise InputError(f"{path}: {problem}: {', '.join(names) or 'it is empty'}")
+    raise InputError(f"{path}: {problem}: {ten_of(names)}")
 
 
 def load_order(order: str) -> Any:

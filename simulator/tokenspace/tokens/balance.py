@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from tokenspace.printable import brief, known
+from tokenspace.printable import between, to_error
 from tokenspace.statistics.balance import LEAST_POINTS, balance_curve, fit_balance
 from tokenspace.statistics.result import Result
+from tokenspace.tokens.rounding import psi_rounding
 
 NOT_CONSTANT = "*"  # after an n_balance in a table
-ROUNDING = 4 * float(np.finfo(np.float32).eps)  # of cosines; what is measured is off by up to 1e-7
+NORMAL = 1.96  # errors to either end of an interval, by which it has digits
 
 
 def curve_of(result: Result) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -26,7 +27,8 @@ def curve_of(result: Result) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     psi = result.correlations or {}
     equal = psi["psi_equal"]
     curve = balance_curve(result.n, equal, psi["psi_delta"], result.cosine_upsilon())
-    value, low, high = (np.where(1 - equal.mean > ROUNDING, x, np.nan) for x in curve)
+    known = 1 - equal.mean > [psi_rounding(n) for n in result.n]
+    value, low, high = (np.where(known, x, np.nan) for x in curve)
     return value, low, high
 
 
@@ -36,14 +38,15 @@ def said_of_grid(result: Result) -> str:
     said, middle = "", len(part.n) // 2
     halves = [slice(middle + 1), slice(middle, None)]
     if all(len(part.n[half]) >= LEAST_POINTS for half in halves):
-        lower, upper = (
-            known(fit_balance(part.n[half], part.divergence.select(half)).mean, ".3g")
-            for half in halves
-        )
+        fits = [fit_balance(part.n[half], part.divergence.select(half)) for half in halves]
+        lower, upper = (to_error(fit.mean, fit.standard_error) for fit in fits)
         said = f" (up to n = {part.n[middle]} it is {lower}, from there on {upper})"
     said = f"correlations are not constant, so n_balance depends on the token counts{said}"
     value, low, high = (x[-1] for x in curve_of(part))
     if not np.isfinite(value):
         return f"{said}; psi_within - psi_cross of all {part.n[-1]} tokens is not above 0"
-    interval = f" (95 % interval {brief(low, 3)} to {brief(high, 3)})" if low == low else ""
-    return f"{said}; by the psi's of all {part.n[-1]} tokens it is {value:.4g}{interval}"
+    error = (high - low) / (2 * NORMAL)
+    interval = "" if np.isnan(low) else f" (95 % interval {between((low, high), error)})"
+    return (
+        f"{said}; by the psi's of all {part.n[-1]} tokens it is {to_error(value, error)}{interval}"
+    )

@@ -8,7 +8,7 @@ square norm of branch B over that of A.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -46,52 +46,61 @@ def ratio_of(squares: np.ndarray) -> float:
     return float(np.sqrt(squares[1] / squares[0])) if squares[0] > 0 else np.nan
 
 
-def bend_of(result: Result) -> float:
-    """The largest relative change of D(n) over D(n) at norm 1, about its mean over the grid; >= 0.
+class Bend(NamedTuple):
+    """What norms change D(n) by, of the pairs that lambda is fitted to; NaN where there is none.
 
-    Of the pairs that lambda is fitted to; NaN where there is no lambda.
+    change: log of D(n) over D(n) at norm 1, less its mean over the grid n, (m,); covariance: of
+    that, (m, m); freedom: its degrees of freedom.
     """
-    change, _ = _changes(result)
-    return float(np.max(abs(np.expm1(change))))
+
+    n: np.ndarray
+    change: np.ndarray
+    covariance: np.ndarray
+    freedom: float
+
+    @property
+    def largest(self) -> float:
+        """The largest relative change; >= 0."""
+        return float(np.max(abs(np.expm1(self.change))))
+
+    def is_said(self, unlike: bool, groups: int = 1) -> bool:
+        """Whether norms bend the fit by more than 5 %, and than noise does in any of the groups.
+
+        At some n by more than 5 % and its error: one-sided, of all n and groups by Bonferroni, at
+        95 %. Branches of unlike norms are a reason to expect a bend: there it is enough that the
+        change grows or falls with log n, by more than its error at 95 %, or that errors are
+        unknown.
+        """
+        if not self.largest > MATTERS:
+            return False
+        if np.isnan(self.covariance).any():
+            return unlike
+        chance = (1 - LEVEL) / groups
+        t_each, t_slope = t_quantile([1 - chance / len(self.n), 1 - chance / 2], self.freedom)
+        reach = t_each * np.sqrt(np.maximum(np.diag(self.covariance), 0.0))
+        least = np.sign(self.change) * np.maximum(abs(self.change) - reach, 0.0)
+        if np.any(abs(np.expm1(least)) > MATTERS):
+            return True
+        along = np.log(self.n) - np.log(self.n).mean()
+        error = np.sqrt(max(along @ self.covariance @ along, 0.0))
+        return unlike and bool(abs(along @ self.change) > t_slope * error)
 
 
-def _changes(result: Result) -> tuple[np.ndarray, np.ndarray]:
-    """log of D(n) over D(n) at norm 1 less its mean over the grid, (m,), with covariance (m, m)."""
+def bend_of(result: Result) -> Bend:
+    """How norms bend the fit of lambda, from the same jackknife as all other errors."""
     part = result.reached()
     m = len(part.n)
     try:
         part.scale_fit()
     except InputError:
-        return np.full(m, np.nan), np.full((m, m), np.nan)
+        return Bend(part.n, np.full(m, np.nan), np.full((m, m), np.nan), 0.0)
     joint: Any = part.unit  # of D at norm 1, Upsilon, D
     both = joint.take(np.r_[2 * m : 3 * m, :m])
     centred = np.eye(m) - 1 / m
     matrix = np.hstack([centred, -centred])
     jacobian = matrix / both.mean
-    return matrix @ np.log(both.mean), jacobian @ both.covariance @ jacobian.T
-
-
-def _is_said(result: Result, groups: int) -> bool:
-    """Whether norms bend the fit by more than 5 %, and by more than noise does in any of groups.
-
-    At some n by more than 5 % and its error: one-sided, of all n and groups by Bonferroni, at 95 %.
-    Branches of unlike norms are a reason to expect a bend: there it is enough that the change grows
-    or falls with log n, by more than its error at 95 %, or that errors are unknown.
-    """
-    if not bend_of(result) > MATTERS:
-        return False
-    part = result.reached()
-    change, covariance = _changes(result)
-    if np.isnan(covariance).any():
-        return _unlike(result)
-    chance = (1 - LEVEL) / groups
-    levels = [1 - chance / len(part.n), 1 - chance / 2]
-    t = t_quantile(levels, part.divergence.least_freedom)
-    reach = t[0] * np.sqrt(np.maximum(np.diag(covariance), 0.0))
-    least = np.sign(change) * np.maximum(abs(change) - reach, 0.0)
-    along = np.log(part.n) - np.log(part.n).mean()
-    grows = abs(along @ change) > t[1] * np.sqrt(max(along @ covariance @ along, 0.0))
-    return bool(np.any(abs(np.expm1(least)) > MATTERS) or (grows and _unlike(result)))
+    covariance = jacobian @ both.covariance @ jacobian.T
+    return Bend(part.n, matrix @ np.log(both.mean), covariance, part.divergence.least_freedom)
 
 
 def _unlike(result: Result) -> bool:
@@ -105,18 +114,18 @@ def said_of_norms(found: Sequence[tuple[str, Result]]) -> str:
 
     "" if little, or if it may be noise.
     """
-    bent = [
-        (bend_of(result), name, result) for name, result in found if _is_said(result, len(found))
-    ]
+    bends = [bend_of(result) for _, result in found]
+    bent = [k for k, (_, r) in enumerate(found) if bends[k].is_said(_unlike(r), len(found))]
     if not bent:
         return ""
-    bend, name, result = max(bent, key=lambda one: one[0])
+    most = max(bent, key=lambda k: bends[k].largest)
+    name, result = found[most]
     many = f"{len(bent)} of {counted(len(found), 'group')}"
     where = f" in {many}, most in {shown(name)}," if len(found) > 1 else ""
     why = "tokens differ in norm"
     if _unlike(result):
         why = f"tokens of branch B are {result.norm_ratio:.3g} times as long as those of A"
     return (
-        f"norms bend the fit of lambda{where} by up to {bend:.1%}: {why}, "
+        f"norms bend the fit of lambda{where} by up to {bends[most].largest:.1%}: {why}, "
         "and Upsilon knows cosines only (--norms, docs/norms.md)"
     )

@@ -15,6 +15,7 @@ import numpy as np
 from tokenspace.errors import InputError
 from tokenspace.grids import log_grid
 from tokenspace.ordinary import require_ordinary
+from tokenspace.printable import ten_of
 from tokenspace.statistics.result import Result
 from tokenspace.tokens.arrays import load_array
 from tokenspace.tokens.collected import Collected, is_collected, read_collected
@@ -69,7 +70,7 @@ def token_groups(folder: str | Path, only: Sequence[str] = ()) -> list[TokenGrou
     names = [g.name for g in groups]
     for name in only:
         if name not in names:
-            raise InputError(f"only = {name!r}: no such group; there are {', '.join(names)}")
+            raise InputError(f"only = {name!r}: no such group; there are {ten_of(names)}")
     return [g for g in groups if not only or g.name in only]
 
 

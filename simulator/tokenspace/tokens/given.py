@@ -14,6 +14,7 @@ import jax
 import numpy as np
 
 from tokenspace.errors import InputError
+from tokenspace.printable import counted
 from tokenspace.tokens.mapped import forget, is_mapped
 from tokenspace_kernels.limits import Work
 
@@ -80,13 +81,14 @@ def require_sound_array(name: str, h: Array, unit: bool) -> None:
         known = np.isfinite(np.asarray(h[where], np.float64))
         what = "is beyond the range of float32 (3.4e38)" if known else "is not finite"
         raise InputError(
-            f"tokens {name}[{', '.join(map(str, where))}] = {h[where]} {what} ({count} such values)"
+            f"tokens {name}[{', '.join(map(str, where))}] = {h[where]} {what} "
+            f"({counted(count, 'such value')})"
         )
     where, count = _first(h, _zero) if unit else ((), 0)
     if count:
         raise InputError(
             f"tokens {name}[{', '.join(map(str, where))}] is all zero "
-            f"({count} such tokens), so its cosine is undefined; "
+            f"({counted(count, 'such token')}), so its cosine is undefined; "
             "remove padding first"
         )
 
@@ -107,8 +109,14 @@ def _array(name: str, h: Any) -> Array:
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"tokens {name} cannot be read as an array: {error}") from None
     if h.dtype.kind not in "fiu" and h.dtype.name != "bfloat16":
-        raise InputError(f"tokens {name} have dtype {h.dtype}; real numbers are needed")
-    if h.ndim < 2 or 0 in h.shape:
+        unknown = "; NumPy knows no bfloat16 in a .npy file: use .safetensors, or save float32"
+        raise InputError(
+            f"tokens {name} have dtype {h.dtype}; real numbers are needed"
+            f"{unknown if h.dtype.kind == 'V' else ''}"
+        )
+    if 0 in h.shape:
+        raise InputError(f"tokens {name} are none: their shape is {h.shape}")
+    if h.ndim < 2:
         raise InputError(f"tokens {name} must be (..., N, d), but their shape is {h.shape}")
     return h
 

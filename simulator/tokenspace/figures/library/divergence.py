@@ -52,9 +52,9 @@ class Divergence(Figure):
                 middle, name = median, "median of $D(n)$"
             panel.plot(result.n, middle, "o", color="C0", markersize=3.5, label=f"{name} simulated")
             if (law := _law(result, middle)) is not None:
-                scale, root = law
+                n, scale, root = law
                 label = rf"$\lambda\sqrt{{\Upsilon(n)}}$, $\lambda$ = {scale:.4f}"
-                panel.plot(result.n, scale * root, "k-", linewidth=1, label=label)
+                panel.plot(n, scale * root, "k-", linewidth=1, label=label)
             panel.set(xscale="log", yscale="log", xlabel="$n$ (tokens)")
             panel.set_title(lines(point.label, LONGEST_TITLE), fontsize=9)
             panel.minorticks_off()
@@ -76,16 +76,20 @@ def _by_median(result: Any) -> bool:
     return amplitude_of(model) == MEDIAN
 
 
-def _law(result: Any, middle: np.ndarray) -> tuple[float, np.ndarray] | None:
-    """lambda and sqrt(Upsilon(n)), without a model from the psi's; None where there is none."""
+def _law(result: Any, middle: np.ndarray) -> tuple[np.ndarray, float, np.ndarray] | None:
+    """n, lambda and sqrt(Upsilon(n)), without a model from the psi's; None where there is none.
+
+    Of given pairs that differ in length both are of those that lambda is fitted to.
+    """
     model = result.known_model
     if model is None:
+        fitted = result.reached()
         try:
-            scale = result.scale_fit().mean
+            scale = fitted.scale_fit().mean
         except InputError:  # no psi's, or D or Upsilon is 0 somewhere
             return None
-        return scale, np.sqrt(np.maximum(result.cosine_upsilon().mean, 0.0))
+        return fitted.n, scale, np.sqrt(np.maximum(fitted.cosine_upsilon().mean, 0.0))
     if not model.law.has_correlations or not np.all(middle > 0):  # 0 grows like nothing
         return None
     root = np.sqrt(theory.upsilon(model, result.n))
-    return float(np.exp(np.mean(np.log(middle / root)))), root
+    return result.n, float(np.exp(np.mean(np.log(middle / root)))), root

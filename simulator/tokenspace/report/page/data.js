@@ -89,6 +89,25 @@ const shown = (x, digits) => Number.isNaN(x) ? "-" : Number.isFinite(x) ? x.toFi
   : x > 0 ? "∞" : "-∞";
 const brief = x => x === null || Number.isNaN(x) ? "-" : Number.isFinite(x)
   ? String(Number(x.toPrecision(4))) : x > 0 ? "∞" : "-∞";
+// A value down to the second digit of its error, as tables in a terminal have it (`to_error`).
+function toError(value, error) {
+  if (!Number.isFinite(value)) return "-";
+  if (!(error > 0 && error < Infinity)) return String(Number(value.toPrecision(error === 0 ? 6 : 3)));
+  const size = x => Number(x.toExponential().split("e")[1]); // of the first digit: -1 of 0.1 to 1
+  error = Number(error.toExponential(1)); // 0.0996 is 0.10, of another size
+  const first = size(Math.max(Math.abs(value), error));
+  const decimals = Math.min(1 - size(error), 11 - first);
+  const tens = 10 ** Math.max(-decimals, 0), places = Math.max(decimals, 0);
+  value = decimals < 0 ? Math.round(value / tens) * tens : Number(value.toFixed(decimals));
+  if (first < -4 || (decimals < 0 && first >= 6))
+    return value ? value.toExponential(decimals + first).replace(/e([+-])(\d)$/, "e$10$2") : "0";
+  return value.toFixed(places).replace(/^-(?=[0.]*$)/, "");
+}
+const withError = (value, error) => toError(value, error)
+  + (Number.isFinite(value) && error > 0 && error < Infinity ? ` ± ${toError(error, error)}` : "");
+// An exponent, with its error where one is known.
+const exponentOf = (p, k) => Number.isNaN(p.error[k]) ? shown(p.exponent[k], 4)
+  : withError(p.exponent[k], p.error[k]);
 // A name as a table has room for it: six digits of its numbers, lines that end between axes.
 const short = name => (name.length > 160 ? `${name.slice(0, 160)}…` : name).
   replaceAll(" = ", "\u00a0=\u00a0").replace(/\d+\.\d{6,}(?![\d.])/g,

@@ -78,8 +78,7 @@ function makePhase(data, lead) {
     const k = grid.cells.get(cell);
     value.replaceChildren(
       element("span", {class: `verdict ${points.verdict[k]}`}, points.verdict[k]),
-      ` ${points.label[k]}: exponent ${shown(points.exponent[k], 4)}`
-      + (Number.isNaN(points.error[k]) ? "" : ` ± ${brief(Number(points.error[k].toPrecision(1)))}`)
+      ` ${points.label[k]}: exponent ${exponentOf(points, k)}`
       + ` (theory ${shown(points.theory[k], 4)}), n_balance ${brief(points.balance[k])}, largest `
       + `deviation ${percent(points.deviation[k])}. `,
       element("button", {type: "button", class: "link", onclick: () => lead(k)}, "Its row"), " ",

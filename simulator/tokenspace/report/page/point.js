@@ -53,9 +53,13 @@ function makePoint(data, table) {
       ["z of D(n) and of exponents; dashed: ±2",
         {points: [...list(n, zA), ...list(middle, zE)], levels: [-2, 0, 2]}],
     ];
-    const rows = n.map((x, k) => [x, brief(a.empirical[k]), brief(a.standard_error[k]),
+    const cells = (of, k) => { // no digits beyond the 16 binary ones that this file keeps
+      const value = of.empirical[k], error = of.standard_error[k];
+      return [toError(value, Math.max(error, 1e-4 * Math.abs(value))), toError(error, error)];
+    };
+    const rows = n.map((x, k) => [x, ...cells(a, k),
       brief(theory[k].y), shown(zA[k], 2), ...(k < middle.length ? [brief(middle[k]),
-        shown(e.empirical[k], 4), brief(e.standard_error[k]), shown(slope[k].y, 4),
+        ...cells(e, k), shown(slope[k].y, 4),
         shown(zE[k], 2)] : ["", "", "", "", ""])]);
     const heads = ["n", "D", "± s.e.", "theory", "z", "n", "exponent", "± s.e.", "theory", "z"];
     return [

@@ -6,8 +6,7 @@ const COLUMNS = [ // name, value to sort by, what is shown, text or number
   ["verdict", "verdict", (p, k) => p.verdict[k], true],
   ["sampler", "sampler", (p, k) => p.sampler[k], true],
   ["replicates", "replicates", (p, k) => p.replicates[k].toLocaleString("en")],
-  ["exponent at N", "exponent", (p, k) => shown(p.exponent[k], 4)
-    + (Number.isNaN(p.error[k]) ? "" : ` ± ${brief(Number(p.error[k].toPrecision(1)))}`)],
+  ["exponent at N", "exponent", exponentOf],
   ["theory", "theory", (p, k) => shown(p.theory[k], 4)],
   ["regime", "regime", (p, k) => p.regime[k], true],
   ["n_balance", "balance", (p, k) => brief(p.balance[k])],

@@ -1,0 +1,72 @@
+"""Result files that cannot be used: all of them named at once, and put aside when asked to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tokenspace.errors import InputError
+from tokenspace.printable import counted
+
+NAMED = 10  # of many files
+ASIDE = ".damaged"  # added to the name of a file that is put aside
+
+
+class Unusable(InputError):
+    """A result file and why it cannot be used; damaged: False where it may be sound."""
+
+    def __init__(self, path: Path, why: str, damaged: bool = True) -> None:
+        self.path, self.why, self.damaged = path, why, damaged
+        super().__init__(f"{path}: {why}; {_what_to_do(damaged, not damaged)}")
+
+
+def all_of(found: Mapping[Path, Unusable]) -> Unusable | InputError:
+    """One error for all of these files: the first ten by name, how many there are, what to do."""
+    first, *others = found.values()
+    if not others:
+        return first
+    lines = [f"  {path.name}: {one.why}" for path, one in list(found.items())[:NAMED]]
+    if len(found) > NAMED:
+        lines.append(f"  ... and {len(found) - NAMED:,} more")
+    damaged = sum(one.damaged for one in found.values())
+    advice = _what_to_do(damaged > 0, damaged < len(found))
+    listed = "\n".join(lines)
+    many = counted(len(found), "result file")
+    return InputError(f"{first.path.parent}: {many} cannot be used:\n{listed}\n{advice}")
+
+
+def _what_to_do(damaged: bool, unreadable: bool) -> str:
+    """What helps: of damaged files, and of those that cannot be read now."""
+    said = []
+    if damaged:
+        said.append(
+            "`tokenspace sweep CONFIG --out DIR --redo` puts what is damaged aside, as "
+            f"NAME{ASIDE}, and computes only that and what is missing"
+        )
+    if unreadable:
+        said.append("if a file is there that cannot be read, its contents may be sound")
+    return "; ".join(said)
+
+
+def put_aside(paths: Sequence[Path]) -> str:
+    """Give files names that no result has, and say so. Nothing is lost or written over.
+
+    Raises:
+        InputError: one cannot be renamed.
+    """
+    aside = [_renamed(path).name for path in paths]
+    named = ", ".join(aside[:NAMED]) + (", ..." if len(aside) > NAMED else "")
+    files = counted(len(aside), "damaged file is", "damaged files are")
+    return f"{files} put aside and computed anew; in {paths[0].parent} now: {named}"
+
+
+def _renamed(path: Path) -> Path:
+    aside, count = path.with_name(path.name + ASIDE), 1
+    while aside.exists() or aside.is_symlink():
+        count += 1
+        aside = path.with_name(f"{path.name}{ASIDE}.{count}")
+    try:
+        path.rename(aside)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be renamed ({error.strerror or error})") from None
+    return aside
