@@ -86,9 +86,9 @@ def read_curves(path: Path | str | None = None) -> list[Curve]:
     The file needs columns vision_tokens (or n) and score. It may have standard_error or questions
     (how many a score is the share of: of 100 if any of them is above 1, else of 1), confound,
     trained_for_n, model_size, flops, source and note; the remaining columns name the curve, and
-    model_size too where one name has several. Rows without a score are left out. path "published":
-    curves of other papers; "later" and "latest": more of them, collected after the laws were
-    chosen.
+    model_size too where one name has several; where a cell of column metric is empty, "no metric".
+    Rows without a score are left out. path "published": curves of other papers; "later" and
+    "latest": more of them, collected after the laws were chosen.
 
     Raises:
         InputError: missing file or columns, values that are not numbers, or not finite and > 0,
@@ -109,12 +109,18 @@ def read_curves(path: Path | str | None = None) -> list[Curve]:
     curves = [
         _curve(source, labels, part, count, top)
         for key, group in groups
-        for labels, part in _by_size(source, dict(zip(names, map(str, key), strict=True)), group)
+        for labels, part in _by_size(source, _labels(names, key), group)
     ]
     for name, times in Counter(c.name for c in curves).items():
         if times > 1:
             raise InputError(f"{source}: {times} curves are named {name!r}; name them apart")
     return [replace(curves[0], missing=missing), *curves[1:]]
+
+
+def _labels(names: Sequence[str], cells: Sequence[object]) -> dict[str, str]:
+    """What names a curve, by column; an empty cell in words: "no metric"."""
+    given = zip(names, cells, strict=True)
+    return {name: f"no {name}" if pd.isna(cell) else str(cell) for name, cell in given}
 
 
 def _by_size(
