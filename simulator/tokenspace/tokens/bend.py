@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tokenspace.errors import InputError
-from tokenspace.printable import counted, shown
+from tokenspace.printable import counted, percent, shown
 from tokenspace.statistics.estimate import LEVEL, t_quantile
 from tokenspace.statistics.result import Result
 from tokenspace.tokens.given import Array
@@ -117,6 +117,6 @@ def said_of_norms(found: Sequence[tuple[str, Result]]) -> str:
     if _unlike(result):
         why = f"tokens of branch B are {result.norm_ratio:.3g} times as long as those of A"
     return (
-        f"norms bend the fit of lambda{where} by up to {bend:.1%}: {why}, "
+        f"norms bend the fit of lambda{where} by up to {percent(bend, '.1f')}: {why}, "
         "and Upsilon knows cosines only (--norms, docs/norms.md)"
     )
