@@ -10,13 +10,16 @@ import pytest
 from scipy import stats
 
 import tokenspace as ts
-from tokenspace.scaling.predictive import Mixture
+from tokenspace.scaling.laws import known_laws
+from tokenspace.scaling.optimise import Points
+from tokenspace.scaling.predictive import Mixture, on_grid
 from tokenspace.scaling.preference import _slope, birge, compare
 from tokenspace.scaling.result import LawFit
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 N = np.array([1, 4, 16, 64, 256, 1024.0])
 OFF = np.array([1, -2, 1, 2, -1, -1.0])  # noise that no law follows, in standard errors
+LAW = known_laws()["saturating"]
 LAWS = "power,logarithm,saturating"
 CHI = np.array([[8.0, 8.0, 90.0, np.nan, 0.0], [3.0, 4.5, 60.0, np.nan, 0.0]])
 
@@ -89,6 +92,17 @@ def test_scores_left_out_are_judged_by_their_errors():
         size = np.sqrt(SHARE[k] ** 2 + at @ covariance @ at)
         want.append(stats.norm.logpdf(y[k], at @ found, size))
     assert one.left_out == pytest.approx(np.mean(want), rel=1e-9)
+
+
+def test_shapes_of_known_noise_are_as_likely_as_their_squares_say():
+    """Each curve by its own noise, where one is known."""
+    x, y = np.log(np.stack([N, N])), np.log(np.stack([curve(), curve()]))
+    points = Points(x, y, np.ones((2, 6)), noise=np.array([0.02**2, np.nan]))
+    grid = on_grid(LAW, points)
+    known, scatter = grid.predict(x[:, :1]).weight[:, 0]
+    want = np.exp(-grid.squares / (2 * 0.02**2))[0], grid.squares[1] ** -2.0
+    for found, likely in zip((known, scatter), want, strict=True):
+        np.testing.assert_allclose(found, likely / likely.sum(), rtol=1e-9, atol=1e-15)
 
 
 @pytest.mark.parametrize("size", [0.5, 3.0])

@@ -44,7 +44,8 @@ def fit(
     """Fit scaling laws to measured curves, and say which law the data prefer.
 
     The CSV needs columns vision_tokens (or n) and score. It may have standard_error, or questions
-    (a share of how many), which weigh the points and give chi^2; model_size, which adds a fit over
+    (a share of how many), which weigh the points and give chi^2, by which laws are compared where
+    it does not refuse all of them; model_size, which adds a fit over
     sizes, and names curves where one name has several; confound and trained_for_n, for `forecast`;
     source and note. Every other column names a curve.
     Several scores of a curve at one n count as measurements with noise of their own.
