@@ -10,6 +10,7 @@ import pytest
 from scipy import stats
 
 import tokenspace as ts
+from tokenspace.scaling.curves import Curve, fit_curves
 from tokenspace.scaling.laws import known_laws
 from tokenspace.scaling.optimise import Points
 from tokenspace.scaling.predictive import Mixture, on_grid
@@ -134,10 +135,10 @@ def test_new_scores_lie_in_their_intervals(points, true, low, high, runs=600):
     rng = np.random.default_rng(points)
     logs = 3 + 0.2 * np.log(n) + true * share * rng.standard_normal((runs, points))
     ahead = np.exp(3 + 0.2 * np.log(1024) + true * 0.01 * rng.standard_normal(runs))
+    curves = [Curve(str(k), n, np.exp(y), error=np.exp(y) * share) for k, y in enumerate(logs)]
     held = []
-    for y, score in zip(logs, ahead, strict=True):
-        one = ts.fit_scaling(n, np.exp(y), "power", error=np.exp(y) * share).best
-        bottom, top = one.predict_interval(1024.0)
+    for (_, found), score in zip(fit_curves(curves, "power"), ahead, strict=True):
+        bottom, top = found.best.predict_interval(1024.0)
         held.append(bottom[0] < score < top[0])
     error = 3 * np.sqrt(0.95 * 0.05 / runs)
     assert low - error < np.mean(held) < high + error
