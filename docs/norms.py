@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from tokenspace.grids import log_grid
+from tokenspace.printable import percent
 from tokenspace.statistics.streaming import upsilon_of
 
 LARGEST = 1000
@@ -59,15 +60,15 @@ def row(psi: tuple[float, float, float], ratio: float, variation: float) -> str:
     n = np.concatenate([SHOWN, grid])
     at = np.log(moment(n, psi, ratio, variation) / moment(n, psi, 1.0, 0.0)) / 2
     off = np.expm1(at - at[len(SHOWN) :].mean())
-    shown = [f"{x:+.1%}" for x in off[: len(SHOWN)]]
-    largest = f"{abs(off).max():.1%}"
+    shown = [percent(x, "+.1f") for x in off[: len(SHOWN)]]
+    largest = percent(abs(off).max(), ".1f")
     names = [", ".join(f"{x:g}" for x in psi), f"{ratio:g}", f"{variation:g}"]
     balances = [f"{balance(psi, 1.0, 0.0):.3g}", f"{balance(psi, ratio, variation):.3g}"]
     return (
         "| "
         + " | ".join([*names, *shown, largest, *balances])
-        .replace("+0.0%", "0.0%")
-        .replace("-0.0%", "0.0%")
+        .replace("+0.0 %", "0.0 %")
+        .replace("-0.0 %", "0.0 %")
         + " |"
     )
 

@@ -13,6 +13,7 @@ import sys
 import numpy as np
 
 import tokenspace as ts
+from tokenspace.printable import percent
 
 SIDE = 12  # rows and columns of patches
 FEATURES = 32
@@ -262,7 +263,7 @@ def page(ranking: str, coverage: str, prediction: str) -> str:
         given = f"{min(int(r['intervals']) for r in mine)} of {first['runs']}"
         error = f"{float(first['spread']):.2g}, {float(first['median error']):.2g}"
         value = f"{first['parameter']} = {first['value']}"
-        span = f"{min(shares):.0%} to {max(shares):.0%}"
+        span = f"{percent(min(shares), '.0f')} to {percent(max(shares), '.0f')}"
         lines.append([*key, given, span, value, error])
     with open(prediction) as file:
         errors = [

@@ -85,10 +85,11 @@ def test_of_many_names_ten_are_said():
 
 def test_small_shares_keep_two_digits():
     assert [percent(s) for s in (0, 0.00218, 0.0949, 0.096, 0.5, 1)] == [
-        "0%",
-        "0.22%",
-        "9.5%",
-        "10%",
-        "50%",
-        "100%",
+        "0 %",
+        "0.22 %",
+        "9.5 %",
+        "10 %",
+        "50 %",
+        "100 %",
     ]
+    assert percent(-0.0123, "+.1f") == "-1.2 %" and percent(float("nan"), ".1f") == "-"

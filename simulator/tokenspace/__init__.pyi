@@ -44,6 +44,7 @@ from .experiments.sweep import run_sweep
 from .figures.plot import plot
 from .grids import log_grid
 from .parameters import model, parameter
+from .provenance import __version__
 from .registry import register
 from .sampling.choose import choose
 from .scaling.cost import TransformerCost
@@ -101,6 +102,7 @@ __all__ = [
     "TransformerCost",
     "UnitNorm",
     "White",
+    "__version__",
     "choose",
     "correlations",
     "covariance",

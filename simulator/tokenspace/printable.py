@@ -43,9 +43,14 @@ def known(value: float, form: str) -> str:
     return text if float(text) else text.removeprefix("-")
 
 
-def percent(share: float) -> str:
-    """A share of 1 as whole per cent, of two digits where it is less than ten of them: "0.22%"."""
-    return f"{share:.0%}" if not 0 < abs(share) < 0.095 else f"{100 * share:.2g}%"
+def percent(share: float, form: str = "") -> str:
+    """A share of 1 in per cent, "12 %", as `format` writes it, or "-" where it is no number.
+
+    Without a form they are whole, of two digits where there are less than ten of them: "0.22 %".
+    """
+    if math.isnan(share):
+        return UNKNOWN
+    return f"{100 * share:{form or ('.0f' if not 0 < abs(share) < 0.095 else '.2g')}} %"
 
 
 def to_error(value: Any, error: Any) -> str:

@@ -23,6 +23,9 @@ def versions(packages: tuple[str, ...] = PACKAGES) -> dict[str, str]:
     return out
 
 
+__version__ = versions(("tokenspace",))["tokenspace"]
+
+
 def device_name(count: int = 1) -> str:
     """Kind and platform of the devices that JAX computes on, e.g. "cpu" or "NVIDIA H100 (gpu)"."""
     import jax  # here, since what runs without it shall not wait for it

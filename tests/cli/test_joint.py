@@ -163,7 +163,7 @@ def test_plans_that_the_scores_contradict_are_counted(call, tmp_path):
     assert all(one["above_measured"] and one["measured"] == 256 for one in found)
     out = call("plan-tokens", path, "--keep", 0.1, "--parameters", "7e9")[1]
     assert "4 of 4: the share is reached at the smallest n already." in out
-    assert "0.2% (0.2% to 0.2%)" in out and "interval begins above" not in out
+    assert "0.2 % (0.2 % to 0.2 %)" in out and "interval begins above" not in out
 
 
 def test_plans_of_many_curves_are_told_by_model_or_by_the_ends(call, csv, tmp_path, monkeypatch):

@@ -59,6 +59,9 @@ def test_version():
 
     status, out, _ = command("--version")
     assert status == 0 and out == f"tokenspace {version('tokenspace')}\n"
+    code = "import tokenspace as ts; print(ts.__version__)"
+    done = subprocess.run([sys.executable, "-c", f"{code}; {SAY}"], capture_output=True, text=True)
+    assert done.stdout == f"{version('tokenspace')}\nloaded []\n"
 
 
 def test_completion_knows_commands_and_options():

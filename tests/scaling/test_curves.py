@@ -29,7 +29,7 @@ def read(tmp_path, text):
 def test_remaining_columns_name_the_curves_in_their_order(tmp_path):
     text = "model,vision_tokens,task,score\nb,1,x,2\na,1,x,5\nb,4,x,3\na,2,,7\nb,1,y,9\n"
     found = read(tmp_path, text)
-    assert [c.name for c in found] == ["b / x", "a / x", "a / nan", "b / y"]
+    assert [c.name for c in found] == ["b / x", "a / x", "a / no task", "b / y"]
     n, score = found[0].n, found[0].score
     assert n.dtype == score.dtype == float
     np.testing.assert_array_equal([n, score], [[1, 4], [2, 3]])

@@ -221,8 +221,8 @@ def test_no_bound_where_neither_is_known():
 def test_in_words():
     inf = np.inf
     for mean, error, interval, words in (
-        (5.0, 0.25, (4.5, 5.5), "n_balance = 5.00 ± 0.25 (95% interval 4.50 to 5.50; "),
-        (5.0, 0.25, (4.5, inf), "n_balance = 5.00 ± 0.25 (at least 4.50, 95%; "),
+        (5.0, 0.25, (4.5, 5.5), "n_balance = 5.00 ± 0.25 (95 % interval 4.50 to 5.50; "),
+        (5.0, 0.25, (4.5, inf), "n_balance = 5.00 ± 0.25 (at least 4.50, 95 %; "),
         (5.0, 9.0, (0.0, inf), "n_balance = 5.0 ± 9.0 (not bounded; "),
         (5.0, np.nan, (np.nan, np.nan), "n_balance = 5 (its error is unknown; "),
         (
@@ -235,7 +235,7 @@ def test_in_words():
         for constant, end in ((True, ")"), (False, ": correlations are not constant here)")):
             found = repr(Balance(mean, error, interval, 0.95, 0.123, 10, 9.0, constant))
             assert found.startswith(words)
-            assert found.endswith(f"largest deviation from the law 12.3%{end}")
+            assert found.endswith(f"largest deviation from the law 12.3 %{end}")
 
 
 def test_a_fit_needs_three_points_and_is_a_value():

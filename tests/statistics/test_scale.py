@@ -42,7 +42,7 @@ def test_degrees_of_freedom_are_those_of_the_errors():
 def test_in_words():
     scale = Scale(1.25, 0.125, (1.0, 1.5), 0.95, 0.034, 10, 9.0)
     assert repr(scale) == (
-        "lambda = 1.25 ± 0.12 (95% interval 1.00 to 1.50; E[D] off lambda sqrt(Upsilon) by at most 3.4%)"
+        "lambda = 1.25 ± 0.12 (95 % interval 1.00 to 1.50; E[D] off lambda sqrt(Upsilon) by at most 3.4 %)"
     )
     unknown = dataclasses.replace(scale, standard_error=np.nan)
     assert repr(unknown).startswith("lambda = 1.25 (its error is unknown")

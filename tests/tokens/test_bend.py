@@ -36,7 +36,7 @@ def test_branches_of_unlike_norms_are_named_with_both_numbers(ratio, swapped):
     largest = max(abs(np.exp(mean - mean.mean()) - 1))
     said = said_of_norms([("x", result)])
     assert said.startswith(
-        f"norms bend the fit of lambda by up to {largest:.1%}: tokens of branch "
+        f"norms bend the fit of lambda by up to {100 * largest:.1f} %: tokens of branch "
     )
     assert f"branch B are {ratio:.3g} times as long as those of A" in said and largest > 0.05
 

@@ -62,7 +62,7 @@ def test_pictures_that_are_nearly_the_same_are_said_to_be(unequal):
     given = [h[: 9 if k == 5 else 20] for k, h in enumerate(near)] if unequal else near
     (note,) = ts.measure(given, pairs="all").notes
     pairs = "3 of 28" if unequal else "3 of 36"  # of those that reach the end
-    assert f"below 1% of the median pair's at every n in {pairs} pairs" in note
+    assert f"below 1 % of the median pair's at every n in {pairs} pairs" in note
     assert "leave one picture of each out" in note
     assert ts.measure(given[3:], pairs="all").notes == ()
     assert ts.measure(near[:, :, :1], pairs="all").notes == ()  # of one feature it may be chance
@@ -90,7 +90,7 @@ def test_pictures_of_which_d_is_0_are_not_also_said_to_be_near():
     assert note.startswith("D(n) = 0 at every n in 1 of 21 pairs")
     h[6] += 1e-4
     (note,) = ts.measure(h, pairs="all", grid=[1, 4, 8]).notes
-    assert "1% of the median pair's at every n in 1 of 21 pairs" in note
+    assert "1 % of the median pair's at every n in 1 of 21 pairs" in note
 
 
 def test_what_is_alike_in_part_is_no_copy(monkeypatch):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tokenspace.printable import percent
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -34,7 +36,7 @@ def timing_table(timings: list[Any]) -> Table:
             f"{t.low:.3g} to {t.high:.3g}",
             f"{t.first_call:.2g}",
             ratio,
-            "" if t.fraction is None else f"{t.fraction:.0%} ({t.floor_by})",
+            "" if t.fraction is None else f"{percent(t.fraction)} ({t.floor_by})",
             "" if t.peak_mib is None else f"{t.peak_mib:.0f}",
             end_section=k + 1 == len(timings) or timings[k + 1].case != t.case,
         )

@@ -11,7 +11,7 @@ import numpy as np
 from rich.markup import escape
 
 from tokenspace.cli.present import dense_table, stdout
-from tokenspace.printable import counted, shown
+from tokenspace.printable import counted, percent, shown
 from tokenspace.scaling.scales import Log
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Fitted = Sequence[tuple[str, "ScalingFit"]]
 NONE = "no curve has enough points"
-RARE = 0.05  # p-value of chi^2 that is remarked on
+RARE = 0.05  # p-value of the law over sizes that is remarked on
 MANY = 100  # curves, models or benchmarks that a table shows whole; of more, the ends
 ENDS = 8
 POWER = " = c / n^alpha"
@@ -56,7 +56,7 @@ def _show_models(fitted: Fitted, models: Sequence[str]) -> None:
         own = [f for k, (_, f) in zip(models, fitted, strict=True) if k == model]
         alpha = [f.fits["power"].parameters["alpha"] for f in own if "power" in f.fits]
         low, middle, high = np.quantile(alpha, (0.1, 0.5, 0.9)) if alpha else [np.nan] * 3
-        ranked = Counter(f.winner for f in own if preferred(f)).most_common(1)
+        ranked = Counter(f.preferred for f in own if f.preferred).most_common(1)
         table.add_row(
             escape(shown(model)),
             str(len(own)),
@@ -68,11 +68,6 @@ def _show_models(fitted: Fitted, models: Sequence[str]) -> None:
     stdout().print(table)
 
 
-def preferred(fit: ScalingFit) -> bool:
-    """Whether AICc prefers a law: not where a curve is flat, or has too few points for each."""
-    return len(fit.fits) > 1 and not fit.flat and bool(np.isfinite(fit.best.aicc))
-
-
 def write(out: Path, fitted: Fitted) -> None:
     """A row a curve and law: whether it is preferred, its parameters with intervals, and ranks."""
     import pandas as pd
@@ -82,7 +77,7 @@ def write(out: Path, fitted: Fitted) -> None:
     for name, fit in fitted:
         for law, one in fit.fits.items():
             row: dict[str, Any] = {"curve": name, "law": law}
-            row |= {"preferred": preferred(fit) and law == fit.winner, "flat": fit.flat}
+            row |= {"preferred": law == fit.preferred, "flat": fit.flat}
             row |= {"degrees_of_freedom": one.degrees_of_freedom}
             row |= {key: getattr(one, key) for key in numbers}
             for key, value in one.parameters.items():
@@ -96,7 +91,7 @@ def show_counts(fits: list[ScalingFit]) -> None:
     """How many curves prefer which law, by each yardstick; flat ones prefer none."""
     told = [f for f in fits if not f.flat]
     none = "none" if any(np.isfinite(f.best.aicc) for f in fits) else NONE
-    names = [f.winner for f in told if np.isfinite(f.best.aicc)]
+    names = [f.preferred for f in fits if f.preferred]
     clear = sum(f.decisive for f in fits)
     ranked = [(k, names.count(k)) for k in dict.fromkeys(names)]
     counts = ", ".join(
@@ -128,6 +123,7 @@ def show_counts(fits: list[ScalingFit]) -> None:
 def show_errors(fits: list[ScalingFit]) -> None:
     """What chi^2 says of the standard errors, where any are given."""
     from tokenspace.scaling.fit import DOUBT
+    from tokenspace.scaling.preference import REFUSED
 
     fits = [f for f in fits if np.isfinite(f.best.p_value)]
     if not fits:
@@ -136,21 +132,26 @@ def show_errors(fits: list[ScalingFit]) -> None:
         "chi^2: of the law of smallest AICc, by the standard errors. Intervals of a law take these "
         f"as given where its p >= {DOUBT:g}, else they are by the scatter, and wider."
     )
+    if by_errors := sum(f.by_errors for f in fits if len(f.fits) > 1):
+        print(
+            f"{by_errors} of {len(fits)}: laws are compared by the standard errors (AIC and BIC of "
+            f"known noise), as chi^2 does not refuse every law (p >= {REFUSED:g})."
+        )
     # by the law that fits best: the smallest AICc may be that of a law of too few parameters
     most = [max(one.p_value for one in f.fits.values() if np.isfinite(one.p_value)) for f in fits]
-    if more := sum(p < RARE for p in most):
+    if more := sum(p < REFUSED for p in most):
         law = "by every law" if len(fits[0].fits) > 1 else "about this law"
-        print(f"{more} of {len(fits)} scatter more {law} than the errors say (p < {RARE:g}).")
+        print(f"{more} of {len(fits)} scatter more {law} than the errors say (p < {REFUSED:g}).")
     pairs = zip(fits, most, strict=True)
-    if other := sum(f.best.p_value < RARE <= p for f, p in pairs):
+    if other := sum(f.best.p_value < REFUSED <= p for f, p in pairs):
         print(
-            f"{other} of {len(fits)}: the law of smallest AICc does not fit (p < {RARE:g}), but "
+            f"{other} of {len(fits)}: the law of smallest AICc does not fit (p < {REFUSED:g}), but "
             "another law does. chi^2 of each law: --out or --json."
         )
-    if less := sum(f.best.p_value > 1 - RARE for f in fits):
+    if less := sum(f.best.p_value > 1 - REFUSED for f in fits):
         print(
-            f"{less} of {len(fits)} scatter less (p > {1 - RARE:g}): the same questions at every "
-            "n err alike, which moves a curve as a whole."
+            f"{less} of {len(fits)} scatter less (p > {1 - REFUSED:g}): the same questions at "
+            "every n err alike, which moves a curve as a whole."
         )
 
 
@@ -180,15 +181,15 @@ def show_sizes(sizes: Sequence[SizeFit]) -> None:
             else f"{v:.4g} (the best there can be)"
             for k, v in one.parameters.items()
         ]
-        scatter = f"{100 * one.residual_std:.1f} %"
+        scatter = percent(one.residual_std, ".1f")
         table.add_row(escape(shown(one.benchmark)), str(one.points), *cells, scatter)
     stdout().print(table)
     for one in (one for one in sizes if one.p_value < RARE):
+        scatter, least = (percent(v, ".2g") for v in (one.residual_std, one.curves_std))
         print(
             shown(
-                f"{one.benchmark}: this law does not fit: scatter {100 * one.residual_std:.2g} %, "
-                f"and {100 * one.curves_std:.2g} % about the curves' own best laws (F-test, p = "
-                f"{one.p_value:.1g}). Its intervals say little."
+                f"{one.benchmark}: this law does not fit: scatter {scatter}, and {least} about the "
+                f"curves' own best laws (F-test, p = {one.p_value:.1g}). Its intervals say little."
             )
         )
 
@@ -212,11 +213,9 @@ def _show_curves(title: str, fitted: Fitted) -> None:
         ahead = f"{f.evidence:.1f}" if np.isfinite(f.evidence) else "-"
         law = f.best.limits_as_scores()
         best = "\n".join(f"{k} = {law.value(k)} ({law.bounds(k)})" for k in law.parameters)
-        chosen = [f.winner, ahead, best]
-        if len(f.fits) > 1 and f.flat:
-            chosen = ["none: flat", "-", "-"]
-        elif len(f.fits) > 1 and not np.isfinite(f.best.aicc):
-            chosen = ["-", "-", "-"]
+        chosen = [f.winner, ahead, best]  # with one law it is shown, and nothing is preferred
+        if len(f.fits) > 1 and not f.preferred:
+            chosen = ["none: flat" if f.flat else "-", "-", "-"]
         told = f"{f.best.chi_squared:.1f} / {f.best.degrees_of_freedom} ({f.best.p_value:.2g})"
         fits = [told if np.isfinite(f.best.p_value) else "-"] if errors else []
         table.add_row(escape(shown(name)), *line, *chosen, *fits)

@@ -45,9 +45,10 @@ def fit(
 
     The CSV needs columns vision_tokens (or n) and score, or, without that, a column of scores a
     benchmark, right of n. It may have standard_error, or questions (a share of how many), which
-    weigh the points and give chi^2; model_size (7e9 or 7B), which adds a fit over sizes, and names
-    curves where one name has several; confound and trained_for_n, for `forecast`; source and note.
-    Every other column names a curve.
+    weigh the points and give chi^2, by which laws are compared where it does not refuse all of
+    them; model_size (7e9 or 7B), which adds a fit over sizes, and names curves where one name has
+    several; confound and trained_for_n, for `forecast`; source and note. Every other column names
+    a curve.
     Several scores of a curve at one n count as measurements with noise of their own.
     """
     from tokenspace.cli.fit_tables import show_counts, show_errors, show_fits, show_sizes, write

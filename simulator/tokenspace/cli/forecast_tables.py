@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 
 from tokenspace.cli.present import dense_table, stdout
-from tokenspace.printable import shown
+from tokenspace.printable import percent, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,11 +26,11 @@ def show_skill(outcome: Outcome, title: str) -> None:
         [
             r["law"],
             str(r["curves"]),
-            _percent(r["rms error"], 1),
-            _percent(r["median error"], 1),
-            _percent(r["bias"], 1),
+            percent(r["rms error"], "z.1f"),
+            percent(r["median error"], "z.1f"),
+            percent(r["bias"], "z.1f"),
             "-" if r["log score"] != r["log score"] else f"{r['log score']:.2f}",
-            _percent(r["held"]),
+            percent(r["held"], "z.0f"),
             str(r["best"]),
             *(_skill(r, k, list(outcome.clusters)) for k in SHORT),
         ]
@@ -89,12 +89,10 @@ def _show_errors(title: str, kind: str, *parts: pd.DataFrame) -> None:
     rows: list[list[str]] = []
     for part in parts:
         rows += [["..", *("" for _ in part)]] if rows else []
-        rows += [[str(name), *(_percent(v, 1) for v in row)] for name, *row in part.itertuples()]
+        rows += [
+            [str(name), *(percent(v, "z.1f") for v in row)] for name, *row in part.itertuples()
+        ]
     _print_table(title, [kind, *map(str, parts[0].columns)], rows)
-
-
-def _percent(value: float, digits: int = 0) -> str:
-    return "-" if value != value else f"{100 * value:z.{digits}f} %"
 
 
 def _skill(row: dict[Any, Any], other: str, ways: list[str]) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tokenspace.cli.present import dense_table, stdout
 from tokenspace.errors import InputError
-from tokenspace.printable import between, counted, number, shown, to_error
+from tokenspace.printable import between, counted, number, percent, shown, to_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,7 +81,7 @@ def show(result: Result, norms: bool, among_others: bool = False) -> None:
     for name, words in OTHER_LAMBDAS.items():
         other = scales[name]
         if other is not None and len(reached.n) > 1:  # one n fits any lambda
-            off = f"off by at most {other.lack_of_fit:.1%}"
+            off = f"off by at most {percent(other.lack_of_fit, '.1f')}"
             print(f"  {words}: {number(other.mean, other.standard_error)}, {off}")
     if bent := said_of_norms([("", result)]):
         print(bent)
@@ -152,7 +152,7 @@ def _show_norms(result: Result, scales: dict[str, Scale | None]) -> None:
     root = np.sqrt(np.maximum(result.cosine_upsilon().mean, 0.0))
 
     def cells(found: Moments, scale: Scale | None, k: int) -> list[str]:
-        away = "-" if scale is None else f"{found.mean[k] / (scale.mean * root[k]) - 1:+.1%}"
+        away = "-" if scale is None else percent(found.mean[k] / (scale.mean * root[k]) - 1, "+.1f")
         return [*_with_error(found.mean[k], found.standard_error[k]), away]
 
     for k, n in enumerate(result.n):

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from tokenspace.printable import counted
+from tokenspace.printable import counted, percent
 from tokenspace.statistics import verdict
 from tokenspace.statistics.evidence import (
     LEVEL,
@@ -64,8 +64,8 @@ def _of_scatter(found: Evidence) -> str:
         return "Evidence: no point has z-scores that can be compared with chance."
     chance = found.chance()
     mean = f"mean {found.mean:+.2f} (chance {chance['mean'][0]:+.2f} to {chance['mean'][1]:+.2f})"
-    low, high = chance["beyond"]
-    beyond = f"{found.beyond:.1%} beyond 2 (chance {low:.1%} to {high:.1%})"
+    share, least, most = (percent(s, ".1f") for s in (found.beyond, *chance["beyond"]))
+    beyond = f"{share} beyond 2 (chance {least} to {most})"
     std = ""
     if len(found.z) > 1:
         low, high = chance["std"]
@@ -103,4 +103,4 @@ def _of_fails(found: Evidence) -> str:
     said = f"{found.fails} of {counted(found.judged, 'point')} failed; chance gives up to {most}"
     if found.fail_p_value < CLEAR:
         return f"{said}: NOT CHANCE (p = {found.fail_p_value:.2g})."
-    return f"{said}, where each true theory fails in {level:.0%} of runs or fewer."
+    return f"{said}, where each true theory fails in {percent(level)} of runs or fewer."

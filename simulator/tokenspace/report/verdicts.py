@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tokenspace.errors import InputError
-from tokenspace.printable import number
+from tokenspace.printable import number, percent
 from tokenspace.statistics import verdict
 
 VERDICT_COLUMNS = (  # name, alignment
@@ -91,7 +91,7 @@ def verdict_row(label: str, result: Any, check: Any) -> list[str]:
         number(row.exponent, row.error) if known else _number(row.exponent, ".4f"),
         _number(row.theory, ".4f"),
         row.regime,
-        _number(row.deviation, ".2%"),
+        percent(row.deviation, ".2f"),
         _number(row.z, ".2f"),
         check.verdict,
     ]

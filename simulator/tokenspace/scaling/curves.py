@@ -93,7 +93,8 @@ def read_curves(path: Path | str | None = None) -> list[Curve]:
             of n. It may have standard_error or questions (how many a score is the share of: of 100
             if any of them is above 1, else of 1), confound, trained_for_n, model_size, flops,
             source and note; the remaining columns name the curve, and model_size too where one
-            name has several. Missing scores are left out.
+            name has several; where a cell of column metric is empty, "no metric". Missing scores
+            are left out.
 
     Returns:
         Curves with arrays `n` and `score`, and with a `name`.
@@ -117,12 +118,18 @@ def read_curves(path: Path | str | None = None) -> list[Curve]:
     curves = [
         _curve(source, labels, part, count, top)
         for key, group in groups
-        for labels, part in _by_size(source, dict(zip(names, map(str, key), strict=True)), group)
+        for labels, part in _by_size(source, _labels(names, key), group)
     ]
     for name, times in Counter(c.name for c in curves).items():
         if times > 1:
             raise InputError(f"{source}: {times} curves are named {name!r}; name them apart")
     return [replace(curves[0], missing=missing, wide=tuple(wide)), *curves[1:]]
+
+
+def _labels(names: Sequence[str], cells: Sequence[object]) -> dict[str, str]:
+    """What names a curve, by column; an empty cell in words: "no metric"."""
+    given = zip(names, cells, strict=True)
+    return {name: f"no {name}" if pd.isna(cell) else str(cell) for name, cell in given}
 
 
 def _by_size(

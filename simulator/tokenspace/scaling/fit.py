@@ -6,7 +6,8 @@ The laws are those of `scaling/laws/`; no law is known here by name.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,8 @@ from tokenspace.errors import InputError
 from tokenspace.scaling.intervals import raw_intervals
 from tokenspace.scaling.laws import ScalingLaw, known_laws
 from tokenspace.scaling.optimise import Logs, Points, grouped
-from tokenspace.scaling.predictive import LEAST_SCATTER, on_grid
-from tokenspace.scaling.preference import aicc, bic, compare
+from tokenspace.scaling.predictive import LEAST_SCATTER, Grid, on_grid
+from tokenspace.scaling.preference import aicc, bic, birge, compare
 from tokenspace.scaling.result import LawFit, ScalingFit
 from tokenspace.scaling.robust import deviance, reweighted, widening
 from tokenspace.scaling.scales import Log, Scale
@@ -62,7 +63,8 @@ def fit_scaling(
     likelihood for others. Without errors their size is that of the scatter. With them it is theirs,
     unless the law's chi^2 is above its median (p < 0.5): then the scatter counts, which widens the
     interval (Birge's ratio, by Student's t). So 95 % intervals hold 96 to 98 % where the errors are
-    right, and 95 to 96 % where they are too small; of three points 91 % where they are half.
+    right, and 95 to 96 % where they are too small; of three points 91 % where they are half. Laws
+    are compared by the errors too, unless chi^2 refuses all of them: see `preference.birge`.
 
     Args:
         n: numbers of tokens, at least 3 distinct, > 0.
@@ -118,37 +120,72 @@ def fit_logs(
     is not known.
     """
     variance = np.full(len(curves), np.nan) if stated is None else np.asarray(stated, float)
-    fits: list[list[LawFit]] = [[] for _ in curves]
-    for name, law in method.laws.items():
-        for which, points in grouped(curves):
-            found = _fit_law(name, law, points, method, variance[which])
-            for k, fit in zip(which, found, strict=True):
-                fits[k].append(fit)
-    return [compare(f, *logs) for f, logs in zip(fits, curves, strict=True)]
+    if method.loss == "huber":
+        variance = np.full(len(curves), np.nan)
+    fits: dict[int, list[LawFit]] = {}
+    for which, points in grouped(curves):
+        optima = [Optima.of(law, points, method, variance[which]) for law in method.laws.values()]
+        ratio = birge(
+            np.stack([one.chi_squared for one in optima]), np.stack([one.freedom for one in optima])
+        )
+        for name, found in zip(method.laws, optima, strict=True):
+            for k, fit in zip(which, _judged(name, found, method, ratio), strict=True):
+                fits.setdefault(int(k), []).append(fit)
+    return [compare(fits[k], *logs) for k, logs in enumerate(curves)]
 
 
-def _fit_law(
-    name: str, law: ScalingLaw, given: Points, method: Method, stated: np.ndarray
-) -> list[LawFit]:
-    """One law fitted to curves that are padded to one width."""
-    counts = given.counts
-    rows = np.arange(len(counts))
-    points = method.weighted(law, given)
-    grid = on_grid(law, points)
-    optima, squares = grid.refined()
-    best = squares.argmin(axis=1)
-    raw, rss = optima[rows, best], squares[rows, best]
-    size = raw.shape[1]
-    ends = np.full((len(rows), size, 2), np.nan)
-    enough = points.determine(law)
+@dataclass(frozen=True)
+class Optima:
+    """The least squares of one law to curves that are padded to one width, arrays (curves, ..).
+
+    raw, squares: optima, the best of which is `best`; freedom: points less parameters, not a number
+    where the points do not determine the law; stated: variance of a point of weight 1.
+    """
+
+    given: Points
+    grid: Grid  # of the points as the loss weighs them
+    raw: np.ndarray
+    squares: np.ndarray
+    stated: np.ndarray
+
+    @classmethod
+    def of(cls, law: ScalingLaw, given: Points, method: Method, stated: np.ndarray) -> Optima:
+        """Fit the law, on the grid of its shapes and from there."""
+        grid = on_grid(law, method.weighted(law, given))
+        return cls(given, grid, *grid.refined(), stated)
+
+    @cached_property
+    def best(self) -> tuple[np.ndarray, np.ndarray]:
+        """Raw parameters (curves, p) and sum of squares (curves,) of the best."""
+        rows, least = np.arange(len(self.raw)), self.squares.argmin(axis=1)
+        return self.raw[rows, least], self.squares[rows, least]
+
+    @cached_property
+    def freedom(self) -> np.ndarray:
+        law, points = self.grid.law, self.grid.points
+        return np.where(points.determine(law), points.counts - law.size, np.nan)
+
+    @property
+    def chi_squared(self) -> np.ndarray:
+        return np.asarray(self.best[1] / self.stated)
+
+
+def _judged(name: str, found: Optima, method: Method, ratio: np.ndarray) -> list[LawFit]:
+    """Intervals and criteria of one law on each curve.
+
+    ratio: of `birge`, by which all laws of a curve are judged.
+    """
+    given, grid, points, law = found.given, found.grid, found.grid.points, found.grid.law
+    (raw, rss), freedom, stated = found.best, found.freedom, found.stated
+    counts, size = given.counts, law.size
+    ends = np.full((len(raw), size, 2), np.nan)
+    enough = np.isfinite(freedom)
     off = given.y - law.log_scores(raw, given.x)
     scatter = np.maximum(np.sqrt(rss / counts), LEAST_SCATTER)
-    wider = np.ones(len(rows))
+    wider = np.ones(len(raw))
     if method.loss == "huber":
         wider = widening(off, scatter, given.weight, size)
-        stated = np.full(len(rows), np.nan)
-    freedom = np.where(enough, counts - size, np.nan)
-    chi_squared = rss / stated
+    chi_squared = found.chi_squared
     p_value = stats.chi2.sf(chi_squared, freedom)
     if enough.any():
         quantile = (1 + method.level) / 2
@@ -156,11 +193,15 @@ def _fit_law(
         above = np.where(p_value >= DOUBT, stats.norm.ppf(quantile) ** 2 * stated, above)
         ends[enough] = raw_intervals(
             law,
-            np.concatenate([optima, grid.raw], axis=1)[enough],
-            np.concatenate([squares, grid.squares], axis=1)[enough],
+            np.concatenate([found.raw, grid.raw], axis=1)[enough],
+            np.concatenate([found.squares, grid.squares], axis=1)[enough],
             points[enough],
             above[enough],
         )
+    noise = stated * ratio
+    if np.isfinite(noise).any():
+        points = replace(points, noise=noise)
+        grid = replace(grid, points=points)
     left_out = leave_one_out(law, points, given.weight, grid)
     left_out = left_out.mean(axis=1, where=given.weight > 0)
     if method.loss == "huber":
@@ -171,7 +212,7 @@ def _fit_law(
     fits = []
     for k, count in enumerate(counts):
         left = int(count) - size
-        judged = int(count), size, float(mean_squares[k] * count)
+        judged = int(count), size, float(mean_squares[k] * count), float(noise[k])
         fits.append(
             LawFit(
                 name,
@@ -192,6 +233,8 @@ def _fit_law(
                 float(chi_squared[k]),
                 float(p_value[k]),
                 bool(p_value[k] >= DOUBT),
+                float(stated[k]),
+                float(noise[k]),
             )
         )
     return fits

@@ -31,7 +31,8 @@ class Points:
     """Curves as arrays (curves, points): log n, log S, and weights, 0 at the points that pad.
 
     spread: variance of the noise over RSS / (m - p); told: share of the m - p degrees of freedom
-    that it is known by. Both are 1 by least squares; see `scaling/robust.py` for others.
+    that it is known by. Both are 1 by least squares; see `scaling/robust.py` for others. noise:
+    variance of a point of weight 1 where it is known, (curves,), else not a number; None: of none.
     """
 
     x: np.ndarray
@@ -39,9 +40,12 @@ class Points:
     weight: np.ndarray
     spread: float = 1.0
     told: float = 1.0
+    noise: np.ndarray | None = None
 
     def __getitem__(self, which: np.ndarray | slice) -> Points:
-        return replace(self, x=self.x[which], y=self.y[which], weight=self.weight[which])
+        noise = None if self.noise is None else self.noise[which]
+        x, y, weight = self.x[which], self.y[which], self.weight[which]
+        return replace(self, x=x, y=y, weight=weight, noise=noise)
 
     @property
     def counts(self) -> np.ndarray:

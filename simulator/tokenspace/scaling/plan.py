@@ -63,8 +63,8 @@ class TokenPlan:
 
     def __repr__(self) -> str:
         said = (
-            f"TokenPlan: n = {self.n:.4g} ({self.level:.0%} interval {self.low:.4g} to "
-            f"{self.high:.4g}) keeps {self.keep:.0%} of the score at n = {self.largest:g}"
+            f"TokenPlan: n = {self.n:.4g} ({percent(self.level)} interval {self.low:.4g} to "
+            f"{self.high:.4g}) keeps {percent(self.keep)} of the score at n = {self.largest:g}"
         )
         if self.n <= self.smallest:
             said += "; that is the smallest n that was measured"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tokenspace.errors import InputError
+from tokenspace.printable import percent
 from tokenspace.scaling.bend import bend_test
 from tokenspace.scaling.fit import checked
 from tokenspace.scaling.joint.family import abscissa
@@ -90,7 +91,7 @@ class ScorePrediction:
     def __repr__(self) -> str:
         lines = [
             f"ScorePrediction: {self.n_balance!r}",
-            f"  beta = {self.beta:.4g} ({self.level:.0%} interval {self.beta_low:.4g} to "
+            f"  beta = {self.beta:.4g} ({percent(self.level)} interval {self.beta_low:.4g} to "
             f"{self.beta_high:.4g})",
             *(
                 f"  n = {n:g}: S = {s:.5g} ({low:.5g} to {high:.5g}), alpha = {a:.4g}"

@@ -4,10 +4,11 @@ A law's shapes (a crossover, a rate, a break) are laid out on a grid, equally li
 Given shapes, the rest is least squares, and a new log S is distributed as Student's t: centre
 f(x*), scale s sqrt(1 + h), with s^2 = RSS / (m - k) from m points and k parameters that are no
 shapes, and h = J* (J^T W J)^+ J*^T. The law's forecast mixes them by what the data say of the
-shapes, weight RSS^(-(m - k) / 2). Under a robust loss RSS / (m - k) is not the variance of noise:
-the least RSS counts `spread` times, and the degrees of freedom `told` times. Laws without shapes
-give one such t: for the power law it is the interval of the textbooks, exact for normal noise. For
-the others tests count how often it covers.
+shapes, weight RSS^(-(m - k) / 2). Where the variance v of noise is known, it is normal instead,
+with s^2 = v and weight exp(-RSS / (2 v)). Under a robust loss RSS / (m - k) is not the variance of
+noise: the least RSS counts `spread` times, and the degrees of freedom `told` times. Laws without
+shapes give one such t: for the power law it is the interval of the textbooks, exact for normal
+noise. For the others tests count how often it covers.
 
 Source: A. Gelman et al., Bayesian Data Analysis, 3rd ed., 2013, ch. 14 (Student's t).
 """
@@ -36,7 +37,7 @@ CLOSE = 1e-8  # of the smallest scale: Newton's last step, whose error is about 
 class Mixture:
     """Mixtures of Student's t, one for each (curve, new point): arrays (curves, points, k).
 
-    weight adds up to 1 over k; degrees of freedom are at least 1.
+    weight adds up to 1 over k; degrees of freedom are at least 1, infinite: normal.
     """
 
     weight: np.ndarray
@@ -52,11 +53,15 @@ class Mixture:
 
     def log_density(self, y: np.ndarray) -> np.ndarray:
         """log p(log S = y), y (curves, points)."""
-        v = self.freedom
+        finite = np.isfinite(self.freedom)
+        v = np.where(finite, self.freedom, 1.0)
         with np.errstate(divide="ignore", over="ignore"):
             z = (np.asarray(y)[..., None] - self.centre) / self.scale
             logs = gammaln((v + 1) / 2) - gammaln(v / 2) - np.log(v * np.pi) / 2
             logs = logs - np.log(self.scale) - (v + 1) / 2 * np.log1p(z**2 / v)
+            if not finite.all():
+                normal = -np.log(self.scale) - (np.log(2 * np.pi) + z**2) / 2
+                logs = np.where(finite, logs, normal)
             logs = logs + np.log(self.weight)
         top = logs.max(axis=-1)
         return np.asarray(top + np.log(np.exp(logs - top[..., None]).sum(axis=-1)))
@@ -198,16 +203,20 @@ class Grid:
         rss = np.maximum(self.squares, count[:, None] * LEAST_SCATTER**2)
         rss = rss + (self.points.spread - 1) * rss.min(axis=1, keepdims=True)
         told = np.maximum(self.points.told * freedom, 1)
-        if self.law.shapes:
-            logs = -told / 2 * np.log(rss)
-        else:  # starts are no shapes: the best of them is the fit
+        noise, logs = rss / freedom, -told / 2 * np.log(rss)
+        if self.points.noise is not None:
+            known = np.isfinite(self.points.noise)[:, None]
+            noise = np.where(known, self.points.noise[:, None], noise)
+            logs = np.where(known, -rss / (2 * noise), logs)
+            told = np.where(known, np.inf, told)
+        if not self.law.shapes:  # starts are no shapes: the best of them is the fit
             logs = np.where(np.arange(k) == self.squares.argmin(axis=1)[:, None], 0.0, -np.inf)
         shares = np.exp(logs - logs.max(axis=1, keepdims=True))
         shares /= shares.sum(axis=1, keepdims=True)
         ahead = self._slopes(x)
         leverage = np.einsum("ckip,ckpq,ckiq->cki", ahead, self.inverse, ahead, optimize=True)
         own = 1.0 if weight is None else 1 / weight[:, None, :]
-        scale = np.sqrt((rss / freedom)[:, :, None] * (own + leverage))
+        scale = np.sqrt(noise[:, :, None] * (own + leverage))
         shape = (curves, x.shape[1], k)
         return Mixture(
             np.broadcast_to(shares[:, None, :], shape),

@@ -30,7 +30,9 @@ class LawFit:
     residuals, all points counted; weight: of the points, those that the loss ("squares" or "huber")
     gives them; scale: what the law is fitted to; chi_squared: of the residuals by the standard
     errors, p_value: how often it is as large by chance, not numbers without errors or freedom;
-    by_errors: whether intervals take the standard errors as given, else the scatter.
+    by_errors: whether intervals take the standard errors as given, else the scatter; stated:
+    variance of a point of weight 1 by the errors; noise: by which aicc, bic and left_out judge all
+    laws of the curve, not a number where they go by the scatter, see `preference.birge`.
     """
 
     law: str
@@ -51,6 +53,8 @@ class LawFit:
     chi_squared: float = float("nan")
     p_value: float = float("nan")
     by_errors: bool = False
+    stated: float = float("nan")
+    noise: float = float("nan")
 
     def predict(self, n: Any) -> np.ndarray:
         """S(n) of the fitted law."""
@@ -61,7 +65,10 @@ class LawFit:
     def predict_interval(self, n: Any, level: float | None = None) -> tuple[np.ndarray, np.ndarray]:
         """(low, high) of a score that is newly measured at n, (k,): parameters and scatter.
 
-        The scatter is that of the residuals, also where standard errors are given.
+        The scatter is that of the residuals, or the standard errors where intervals of parameters
+        take these as given (`by_errors`). Scores at other n are taken to be as uncertain as those
+        beside them: errors in log S are interpolated in log n, and beyond the ends they are those
+        of the last n. Huber's loss has one scatter for all n.
 
         level: probability, in (0, 1); that of the fit if not given. See `scaling/predictive.py`.
 
@@ -71,12 +78,20 @@ class LawFit:
         if self.too_few:
             raise InputError(f"no interval: {self.too_few}")
         x, y = np.log(self.n), self.scale.forward(self.score)
-        points = Points(x[None], y[None], self.weight[None])
-        points = robust(points) if self.loss == "huber" else points
+        ahead = np.log(np.atleast_1d(np.asarray(n, float)))
+        points, weight = Points(x[None], y[None], self.weight[None]), None
+        if self.loss == "huber":
+            points = robust(points)
+        else:
+            at = np.unique(x)
+            beside = [np.log(self.weight[x == k]).mean() for k in at]
+            weight = np.exp(np.interp(ahead, at, beside))[None]
+        if self.by_errors:
+            points = replace(points, noise=np.array([self.stated]))
         law = ROOMS["scaling"].find(self.law)()
-        ahead = on_grid(law, points).predict(np.log(np.atleast_1d(np.asarray(n, float)))[None])
+        found = on_grid(law, points).predict(ahead[None], weight)
         tail = (1 - (self.level if level is None else level)) / 2
-        low, high = (self.scale.backward(ahead.quantile(p)[0]) for p in (tail, 1 - tail))
+        low, high = (self.scale.backward(found.quantile(p)[0]) for p in (tail, 1 - tail))
         return low, high
 
     @property
@@ -151,6 +166,9 @@ class ScalingFit:
     apart. `why` says why the preference is not decisive, and is empty where it is. `flat`: the
     scores have no slope within their scatter, by the power law's alpha, and no law is sure to fit
     better than a constant, so that none is preferred.
+
+    All of this is judged by one noise for all laws: `by_errors` says whether by the standard errors
+    (see `preference.birge`), else by the scatter.
     """
 
     fits: dict[str, LawFit]
@@ -168,6 +186,17 @@ class ScalingFit:
         """Whether the data clearly ask for the winner."""
         return not self.why
 
+    @property
+    def by_errors(self) -> bool:
+        """Whether laws are compared by the standard errors of the scores."""
+        return bool(np.isfinite(self.best.noise))
+
+    @property
+    def preferred(self) -> str:
+        """The law that AICc prefers; "" of a flat curve, of one law, and of too few points."""
+        told = len(self.fits) > 1 and not self.flat and np.isfinite(self.best.aicc)
+        return self.winner if told else ""
+
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain numbers, for JSON."""
         return {
@@ -176,6 +205,7 @@ class ScalingFit:
             "decisive": self.decisive,
             "why": self.why,
             "flat": self.flat,
+            "compared_by": "standard errors" if self.by_errors else "scatter",
             "laws": {
                 name: {
                     "parameters": f.parameters,

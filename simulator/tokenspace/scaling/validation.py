@@ -48,7 +48,8 @@ def leave_one_out(
         np.take_along_axis(a[curve], take, axis=1) for a in (points.x, points.y, points.weight)
     )
     weight[np.arange(width) >= kept] = 0
-    rest = replace(points, x=x, y=y, weight=weight)
+    noise = None if points.noise is None else points.noise[curve]
+    rest = replace(points, x=x, y=y, weight=weight, noise=noise)
     which = np.flatnonzero(rest.determine(law))
     if not len(which):
         return found

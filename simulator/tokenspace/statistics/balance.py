@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tokenspace.printable import between, number, to_error
+from tokenspace.printable import between, number, percent, to_error
 from tokenspace.statistics.estimate import (
     LEVEL,
     Estimate,
@@ -39,18 +39,18 @@ class Balance(FittedNumber):
         said = f"n_balance = {number(self.mean, error)}"
         if np.isinf(self.mean):
             said = "n_balance: none seen, D grows like sqrt(n) as far as the data go"
-        bounds = f"{self.level:.0%} interval {between(self.interval, error)}"
+        bounds = f"{percent(self.level)} interval {between(self.interval, error)}"
         if low == np.inf:
             said = "n_balance: none, D grows more slowly than sqrt(n)"
-            bounds = f"Delta < 0, {self.level:.0%}"
+            bounds = f"Delta < 0, {percent(self.level)}"
         elif np.isinf(high):
             least = to_error(low, min(error, low))
-            bounds = f"at least {least}, {self.level:.0%}" if low > 0 else "not bounded"
+            bounds = f"at least {least}, {percent(self.level)}" if low > 0 else "not bounded"
         if np.isnan(error):
             bounds = "its error is unknown"
         return (
             f"{said} ({bounds}; "
-            f"largest deviation from the law {self.lack_of_fit:.1%}"
+            f"largest deviation from the law {percent(self.lack_of_fit, '.1f')}"
             f"{'' if self.constant else ': correlations are not constant here'})"
         )
 

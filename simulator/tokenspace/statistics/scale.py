@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tokenspace.errors import InputError
-from tokenspace.printable import between, number
+from tokenspace.printable import between, number, percent
 from tokenspace.statistics.estimate import LEVEL, FittedNumber, Moments, two_sided
 
 LOG, PLAIN = "log", "plain"
@@ -20,12 +20,12 @@ class Scale(FittedNumber):
     """
 
     def __repr__(self) -> str:
-        bounds = f"{self.level:.0%} interval {between(self.interval, self.standard_error)}"
+        bounds = f"{percent(self.level)} interval {between(self.interval, self.standard_error)}"
         if not np.isfinite(self.standard_error):
             bounds = "its error is unknown"
         return (
             f"lambda = {number(self.mean, self.standard_error)} ({bounds}; E[D] off lambda "
-            f"sqrt(Upsilon) by at most {self.lack_of_fit:.1%})"
+            f"sqrt(Upsilon) by at most {percent(self.lack_of_fit, '.1f')})"
         )
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tokenspace.errors import InputError
-from tokenspace.printable import counted, shown
+from tokenspace.printable import counted, percent, shown
 from tokenspace.statistics.estimate import LEVEL, t_quantile
 from tokenspace.statistics.result import Result
 from tokenspace.tokens.given import Array
@@ -125,7 +125,8 @@ def said_of_norms(found: Sequence[tuple[str, Result]]) -> str:
     why = "tokens differ in norm"
     if _unlike(result):
         why = f"tokens of branch B are {result.norm_ratio:.3g} times as long as those of A"
+    largest = percent(bends[most].largest, ".1f")
     return (
-        f"norms bend the fit of lambda{where} by up to {bends[most].largest:.1%}: {why}, "
+        f"norms bend the fit of lambda{where} by up to {largest}: {why}, "
         "and Upsilon knows cosines only (--norms, docs/norms.md)"
     )

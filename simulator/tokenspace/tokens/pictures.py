@@ -11,6 +11,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from tokenspace.errors import InputError
+from tokenspace.printable import percent
 from tokenspace.statistics.jackknife import freedom_of, labels_of, members_of, sizes_of
 from tokenspace.statistics.quantiles import below, quantile
 from tokenspace.statistics.streaming import Summary
@@ -123,7 +124,7 @@ def said_of_near(seen: Summary) -> str:
     if near <= 0:
         return ""
     return (
-        f"D(n) is below {NEAR:.0%} of the median pair's at every n in {up_to}{near:,} of "
+        f"D(n) is below {percent(NEAR)} of the median pair's at every n in {up_to}{near:,} of "
         f"{of.joint.count:,} pairs: as of a picture saved twice, which is no second draw. They "
         "lower the means, and errors are too small: leave one picture of each out"
     )
