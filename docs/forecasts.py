@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tokenspace.cli.forecast_tables import skill_and_p
 from tokenspace.scaling.curves import read_curves
 from tokenspace.scaling.fit import chosen_method
 from tokenspace.scaling.forecast import Task, cases
@@ -59,13 +60,11 @@ def outcomes(source: str) -> dict[str, Outcome]:
 
 def skill_table(outcome: Outcome) -> str:
     """A row for each forecaster."""
-    ways = list(outcome.clusters)
-    by = ", ".join(ways)
     heads = ["law", "curves", "rms error", "median", "bias", "log score", "intervals that held"]
     heads += [
         "best on",
-        f"skill over the power law (p by {by})",
-        f"skill over no change (p by {by})",
+        "skill over the power law (p, by)",
+        "skill over no change (p, by)",
     ]
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for row in outcome.skill.to_dict("records"):
@@ -74,10 +73,7 @@ def skill_table(outcome: Outcome) -> str:
         known = row["law"] != "no change"
         cells += [f"{row['log score']:.2f}" if known else "-"]
         cells += [f"{100 * row['held']:.0f} %" if known else "-", str(row["best"])]
-        for other in ("power", "no change"):
-            skill = row[f"skill over {other}"]
-            p = ", ".join(f"{row[f'p over {other} by {way}']:.2g}" for way in ways)
-            cells.append("-" if skill != skill else f"{100 * skill:.0f} % ({p})")
+        cells += [skill_and_p(row, other) for other in ("power", "no change")]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

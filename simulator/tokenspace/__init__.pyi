@@ -46,6 +46,7 @@ from .grids import log_grid
 from .parameters import model, parameter
 from .registry import register
 from .sampling.choose import choose
+from .scaling.ahead import forecast_at
 from .scaling.cost import TransformerCost
 from .scaling.fit import fit_scaling
 from .scaling.forecast import forecast
@@ -111,6 +112,7 @@ __all__ = [
     "fit_scaling",
     "fit_tokens",
     "forecast",
+    "forecast_at",
     "kernels",
     "load_results",
     "log_grid",

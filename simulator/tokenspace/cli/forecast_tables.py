@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 SHORT = {"power": "power law", "no change": "no change"}
 MANY = 40  # rows that a table shows whole; of more, the ends
 ENDS = 8
+LONG = 14  # letters of a column's name in a cell
 
 
 def show_skill(outcome: Outcome, title: str) -> None:
@@ -32,13 +33,12 @@ def show_skill(outcome: Outcome, title: str) -> None:
             "-" if r["log score"] != r["log score"] else f"{r['log score']:.2f}",
             _percent(r["held"]),
             str(r["best"]),
-            *(_skill(r, k, list(outcome.clusters)) for k in SHORT),
+            *(skill_and_p(r, k) for k in SHORT),
         ]
         for r in outcome.skill.to_dict("records")
     ]
     names = ["law", "curves", "rms error", "median", "bias", "log score", "held", "best on"]
-    by = ", ".join(outcome.clusters)
-    _print_table(title, [*names, *(f"skill over {k}\n(p by {by})" for k in SHORT.values())], rows)
+    _print_table(title, [*names, *(f"skill over {k}\n(p, by)" for k in SHORT.values())], rows)
 
 
 def show_subsets(found: Mapping[str, Outcome]) -> None:
@@ -97,15 +97,18 @@ def _percent(value: float, digits: int = 0) -> str:
     return "-" if value != value else f"{100 * value:z.{digits}f} %"
 
 
-def _skill(row: dict[Any, Any], other: str, ways: list[str]) -> str:
+def skill_and_p(row: dict[Any, Any], other: str) -> str:
+    """A skill with its p-value and what that is clustered by: "59 % (0.026, model)"."""
     from tokenspace.scaling.skill import FLIPS
 
-    skill = row[f"skill over {other}"]
+    skill, p, way = (row[k.format(other)] for k in ("skill over {}", "p over {}", "p over {} from"))
     if skill != skill:
         return "-"
-    p = [row[f"p over {other} by {way}"] for way in ways]
-    said = ", ".join(f"<= {v:.0g}" if v <= 1.5 / FLIPS else f"{v:.2g}" for v in p)
-    return f"{100 * skill:z.0f} % ({said})"
+    if p != p:
+        return f"{100 * skill:z.0f} %"
+    way = way if len(way) <= LONG else f"{way[: LONG - 2]}.."
+    said = f"<= {p:.0g}" if p <= 1.5 / FLIPS else f"{p:.2g}"
+    return f"{100 * skill:z.0f} % ({said}, {way})"
 
 
 def _print_table(title: str, names: list[str], rows: list[list[str]]) -> None:
