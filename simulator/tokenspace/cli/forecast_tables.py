@@ -1,4 +1,7 @@
-"""The tables of `forecast`: who is best, without what confounds it too, and on which curves."""
+"""The tables of `forecast`: who is best, without what confounds it too, and on which curves.
+
+And what scores are foretold at other n.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,8 @@ LONG = 14  # letters of a column's name in a cell
 
 def show_skill(outcome: Outcome, title: str) -> None:
     """A row for each forecaster; errors are of log S, in per cent."""
+    found = outcome.skill.to_dict("records")
+    ways = {r[f"p over {k} from"] for r in found for k in SHORT} - {""}
     rows = [
         [
             r["law"],
@@ -33,12 +38,33 @@ def show_skill(outcome: Outcome, title: str) -> None:
             "-" if r["log score"] != r["log score"] else f"{r['log score']:.2f}",
             _percent(r["held"]),
             str(r["best"]),
-            *(skill_and_p(r, k) for k in SHORT),
+            *(skill_and_p(r, k, len(ways) > 1) for k in SHORT),
         ]
-        for r in outcome.skill.to_dict("records")
+        for r in found
     ]
     names = ["law", "curves", "rms error", "median", "bias", "log score", "held", "best on"]
-    _print_table(title, [*names, *(f"skill over {k}\n(p, by)" for k in SHORT.values())], rows)
+    _print_table(title, [*names, *(f"skill over {k}\n{of_p(ways)}" for k in SHORT.values())], rows)
+
+
+def show_ahead(table: pd.DataFrame, names: Mapping[int, str], level: float) -> None:
+    """A row for each curve and n; of more than 40, those at both ends of the file."""
+    rows = [
+        [
+            names[r["curve"]],
+            f"{r['n']:,g}",
+            f"{r['times last n']:,.3g}",
+            f"{r['forecast']:.4g}",
+            f"{r['low']:.4g} to {r['high']:.4g}",
+        ]
+        for r in table.to_dict("records")
+    ]
+    title = "Scores foretold from all scores of a curve"
+    if len(rows) > MANY:
+        title += f": the first and last {ENDS} of {len(rows):,}"
+        rows = [*rows[:ENDS], ["..", "", "", "", ""], *rows[-ENDS:]]
+    _print_table(title, ["curve", "n", "times last n", "forecast", f"{level:.0%} interval"], rows)
+    if len(table) > MANY:
+        print("Every one: --json, or --out FILE.csv.")
 
 
 def show_subsets(found: Mapping[str, Outcome]) -> None:
@@ -97,8 +123,17 @@ def _percent(value: float, digits: int = 0) -> str:
     return "-" if value != value else f"{100 * value:z.{digits}f} %"
 
 
-def skill_and_p(row: dict[Any, Any], other: str) -> str:
-    """A skill with its p-value and what that is clustered by: "59 % (0.026, model)"."""
+def of_p(ways: set[str]) -> str:
+    """Of which clustering the p of a column are, in its head."""
+    return f"(p by {_short(next(iter(ways)))})" if len(ways) == 1 else "(p, by)" if ways else ""
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LONG else f"{name[: LONG - 2]}.."
+
+
+def skill_and_p(row: dict[Any, Any], other: str, named: bool) -> str:
+    """A skill with its p-value and, if it is to be named, its clustering: "59 % (0.026, model)"."""
     from tokenspace.scaling.skill import FLIPS
 
     skill, p, way = (row[k.format(other)] for k in ("skill over {}", "p over {}", "p over {} from"))
@@ -106,9 +141,8 @@ def skill_and_p(row: dict[Any, Any], other: str) -> str:
         return "-"
     if p != p:
         return f"{100 * skill:z.0f} %"
-    way = way if len(way) <= LONG else f"{way[: LONG - 2]}.."
     said = f"<= {p:.0g}" if p <= 1.5 / FLIPS else f"{p:.2g}"
-    return f"{100 * skill:z.0f} % ({said}, {way})"
+    return f"{100 * skill:z.0f} % ({said}{f', {_short(way)}' if named else ''})"
 
 
 def _print_table(title: str, names: list[str], rows: list[list[str]]) -> None:

@@ -7,7 +7,7 @@ that law's own, which takes the law for true.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ from tokenspace.scaling.forecast import (
     DIFFERENT,
     FEWEST,
     STACKED,
+    TOGETHER,
     enough_seen,
     forecasters,
 )
@@ -76,14 +77,30 @@ def checked_at(at: Sequence[float] | np.ndarray | float) -> np.ndarray:
     return asked
 
 
-def ahead(curves: Sequence[Logs], at: np.ndarray, method: Method) -> pd.DataFrame:
+def ahead(
+    curves: Sequence[Logs],
+    at: np.ndarray,
+    method: Method,
+    progress: Callable[[int], None] | None = None,
+) -> pd.DataFrame:
     """The one forecast of each curve at each of `at`, a row each: as `forecast_at`, and "curve".
 
     Args:
         curves: (log n ascending, y, weights) each, `enough_seen`; those that do not determine the
             one law of a method have no rows.
         at: numbers of tokens, (k,).
+        progress: called with the number of curves that are done, now and then.
     """
+    parts = []
+    for first in range(0, len(curves), TOGETHER):
+        part = _together(curves[first : first + TOGETHER], at, method)
+        parts.append(part.assign(curve=part["curve"] + first))
+        if progress is not None:
+            progress(min(first + TOGETHER, len(curves)))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _together(curves: Sequence[Logs], at: np.ndarray, method: Method) -> pd.DataFrame:
     law = STACKED if len(method.laws) > 1 else next(iter(method.laws))
     tail = (1 - method.level) / 2
     found = []

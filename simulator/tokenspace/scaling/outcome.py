@@ -19,6 +19,7 @@ CHANCE = 0.05  # p-value below which a difference is more than chance
 SLIGHT = 0.005  # a gain that would be said as 0 %
 # columns that say what a score is, not whose: no curves belong together by them
 KINDS = ("metric", "split")
+SHORT = 0.05  # that intervals hold less than they promise, to be said
 BANDS = (0.0, 4.0, 16.0, np.inf)  # of n over the last n seen
 
 
@@ -99,10 +100,11 @@ class Outcome:
             if len(part):
                 where = f"up to {high:g}" if np.isfinite(high) else f"beyond {low:g}"
                 parts.append(f"{100 * part['held'].mean():.0f} % of {len(part):,} {where}")
+        few = ", fewer than they promise" if held[STACKED] < self.level - SHORT else ""
         return [
             *said,
-            f"Those of {STACKED}, which grow beyond the data, held {100 * held[STACKED]:.0f} %; by "
-            f"n over the last n seen: {', '.join(parts)}.",
+            f"Those of {STACKED}, which grow beyond the data, held {100 * held[STACKED]:.0f} %"
+            f"{few}; by n over the last n seen: {', '.join(parts)}.",
         ]
 
     def to_dict(self) -> dict[str, Any]:
