@@ -158,7 +158,8 @@ def intervals() -> str:
     return "\n\n".join(
         [
             coverage_of_stack(Log(strays=0.0)),
-            "Percentages alone, on their odds (`--top 100`), scores in units of the stack's own there:",
+            "Percentages alone, on their odds (`--top 100`), scores in units of the stack's own "
+            "there:",
             coverage_of_stack(Logit(strays=0.0)),
             "Other rules, each with its number set on the other files:",
             rules_table(),

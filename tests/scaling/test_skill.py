@@ -103,8 +103,8 @@ def test_words_count_how_many_were_compared():
     }
     assert "Nearer than the power law" in said[2] and "better by" in said[2]
     assert "No forecaster is nearer than the power law" in said[8]
-    few = Outcome(names, alone, by_curve(alone), several, 0, {"curve": 8})
-    assert few.words() == ["Clustered by curve there are 8: too few to say so of another curve."]
+    few = Outcome(names, alone, by_curve(alone), several, 0, {"model": 8})
+    assert few.words() == ["Too few to say so of any other model (8)."]
 
 
 def test_curves_belong_together_by_any_name_that_several_have():

@@ -1,4 +1,4 @@
-"""The command `forecast`: which law foretells scores that it has not seen, and what they will be."""
+"""The command `forecast`: which law foretells scores that it has not seen, and other scores."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def _ahead(csv: str | None, at: str, method: Method, out: Path | None, as_json: 
             f"{counted(far, 'forecast')}."
         )
     best = np.array([c.score.max() for c in curves])[table["curve"]]
-    if over := int(((1 < best) & (best <= PERCENT) & (table["high"] > PERCENT)).sum()):
+    if over := int(((best > 1) & (best <= PERCENT) & (table["high"] > PERCENT)).sum()):
         notes.append(
             f"{counted(over, 'interval')} end above 100: where scores are per cent, --top 100 "
             "keeps them below, and makes most of them shorter."

@@ -153,8 +153,8 @@ def cases(curves: Sequence[Logs], tasks: Sequence[Task], method: Method) -> pd.D
     """Forecasts of the tasks, a row for each forecaster and point.
 
     Columns: curve, origin (points seen), step (1 for the next n; scores at one n share it), n,
-    "times last n" (n over the largest n seen), law, score; forecast, low and high; error (log forecast less log score); log score (log density of
-    log S); held.
+    "times last n" (n over the largest n seen), law, score; forecast, low and high; error (log
+    forecast less log score); log score (log density of log S); held.
     """
     found = []
     for which, points in grouped([_seen(curves[t.curve], t) for t in tasks]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,8 @@ class Outcome:
 
     names: of the curves that were forecast, by number; cases: a row a forecast; errors: rms error
     of log S by curve and forecaster; skill: a row a forecaster; left_out: number of curves that are
-    too short; clusters: how many there are of each of the `groupings` of curves; groups: the curves'
-    models, by number; level: of the intervals.
+    too short; clusters: how many there are of each of the `groupings` of curves; groups: the
+    curves' models, by number; level: of the intervals.
     """
 
     names: dict[int, str]
@@ -95,7 +96,7 @@ class Outcome:
             return said
         cases = self.cases[self.cases["law"] == STACKED]
         parts = []
-        for low, high in zip(BANDS, BANDS[1:], strict=False):
+        for low, high in pairwise(BANDS):
             part = cases[(cases["times last n"] > low) & (cases["times last n"] <= high)]
             if len(part):
                 where = f"up to {high:g}" if np.isfinite(high) else f"beyond {low:g}"

@@ -12,13 +12,11 @@ from tokenspace.errors import InputError
 
 
 class Scale(Protocol):
-    """A rising function y of a score S, in which noise is alike at every n and laws are fitted.
+    """A rising function y of a score S, in which noise is alike at every n and laws are fitted."""
 
-    strays: how far y may lie from what laws say of it, at 95 %, for each factor e beyond the last
-    n: see `scaling/beyond.py`.
-    """
-
-    strays: float
+    @property
+    def strays(self) -> float:
+        """How far y lies from what laws say, at 95 %, for each factor e of n beyond the data."""
 
     def forward(self, score: np.ndarray) -> np.ndarray:
         """y of scores that `check` has let through."""
