@@ -31,19 +31,22 @@ def show_skill(outcome: Outcome, title: str) -> None:
     rows = [
         [
             r["law"],
-            str(r["curves"]),
+            f"{r['curves']:,}",
             _percent(r["rms error"], 1),
             _percent(r["median error"], 1),
             _percent(r["bias"], 1),
             "-" if r["log score"] != r["log score"] else f"{r['log score']:.2f}",
             _percent(r["held"]),
-            str(r["best"]),
+            f"{r['best']:,}",
             *(skill_and_p(r, k, len(ways) > 1) for k in SHORT),
         ]
         for r in found
     ]
     names = ["law", "curves", "rms error", "median", "bias", "log score", "held", "best on"]
     _print_table(title, [*names, *(f"skill over {k}\n{of_p(ways)}" for k in SHORT.values())], rows)
+    far = any(r["rms error"] > 1 for r in found)
+    log = " Errors are of log S: 100 % is a factor of 2.7." if far else ""
+    print(f"skill: 1 less the ratio of rms errors of a curve, its geometric mean over curves.{log}")
 
 
 def show_ahead(table: pd.DataFrame, names: Mapping[int, str], level: float) -> None:
@@ -60,11 +63,13 @@ def show_ahead(table: pd.DataFrame, names: Mapping[int, str], level: float) -> N
     ]
     title = "Scores foretold from all scores of a curve"
     if len(rows) > MANY:
-        title += f": the first and last {ENDS} of {len(rows):,}"
         rows = [*rows[:ENDS], ["..", "", "", "", ""], *rows[-ENDS:]]
     _print_table(title, ["curve", "n", "times last n", "forecast", f"{level:.0%} interval"], rows)
     if len(table) > MANY:
-        print("Every one: --json, or --out FILE.csv.")
+        print(
+            f"Shown: the first and last {ENDS} of {len(table):,}; every one: --json, or --out "
+            "FILE.csv."
+        )
 
 
 def show_subsets(found: Mapping[str, Outcome]) -> None:
@@ -74,12 +79,12 @@ def show_subsets(found: Mapping[str, Outcome]) -> None:
     for name, outcome in found.items():
         at = outcome.skill.set_index("law")
         cells = [
-            f"{100 * at.loc[k, 'median error']:.1f} % ({at.loc[k, 'best']})"
+            f"{100 * at.loc[k, 'median error']:.1f} % ({at.loc[k, 'best']:,})"
             if k in at.index
             else "-"
             for k in laws
         ]
-        rows.append([name, str(outcome.curves), *cells])
+        rows.append([name, f"{outcome.curves:,}", *cells])
     _print_table("Median error (curves on which it is smallest)", ["points", "curves", *laws], rows)
 
 
@@ -105,9 +110,7 @@ def _show_ends(title: str, kind: str, errors: pd.DataFrame) -> None:
     if len(ordered) <= MANY:
         _show_errors(title, kind, ordered)
         return
-    said = (
-        f"{title}: the {ENDS} of {len(ordered):,} that {law} foretells best, and the {ENDS} worst"
-    )
+    said = f"{title}: by {law}, the {ENDS} best and worst of {len(ordered):,}"
     _show_errors(said, kind, ordered.head(ENDS), ordered.tail(ENDS))
 
 

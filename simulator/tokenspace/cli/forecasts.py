@@ -112,7 +112,8 @@ def _ahead(csv: str | None, at: str, method: Method, out: Path | None, as_json: 
         asked = checked_at([float(k) for k in at.split(",")])
     except ValueError:
         raise InputError(
-            f"--at {at}: must be numbers of tokens, each > 0, with commas between them"
+            f"--at {at}: must be numbers of tokens with commas between them, each > 0 and at most "
+            "1e99"
         ) from None
     every = read(csv)
     curves = [c for c in every if enough_seen(c.n)]
@@ -147,6 +148,12 @@ def _ahead(csv: str | None, at: str, method: Method, out: Path | None, as_json: 
             f"Farther than any that was tested, over {FARTHEST} times the last n: "
             f"{counted(far, 'forecast')}."
         )
+    first = np.array([c.n.min() for c in curves])[table["curve"]]
+    if stacked and (before := int((table["n"] < first).sum())):
+        notes.append(
+            f"Below a curve's smallest n, where no interval was tested: "
+            f"{counted(before, 'forecast')}."
+        )
     best = np.array([c.score.max() for c in curves])[table["curve"]]
     if over := int(((best > 1) & (best <= PERCENT) & (table["high"] > PERCENT)).sum()):
         notes.append(
@@ -154,7 +161,7 @@ def _ahead(csv: str | None, at: str, method: Method, out: Path | None, as_json: 
             "keeps them below, and makes most of them shorter."
         )
     if (few := table["curve"].nunique()) < len(every):
-        notes.append(f"{counted(len(every) - few, 'curve')} left out: too few points.")
+        notes.append(f"Left out, too few points: {counted(len(every) - few, 'curve')}.")
     if any(c.confound is not None and (c.confound != "").any() for c in curves):
         notes.append("Points that the column confound names are used too.")
     print("\n".join(notes))
@@ -246,7 +253,6 @@ def forecast(
     first = found["all points"]
     asked = "all later scores, from every origin" if rolling else f"the scores at {last}"
     show_skill(first, f"{counted(first.curves, 'curve')}: forecasts of {asked}")
-    print("skill: 1 less the ratio of rms errors of a curve, its geometric mean over curves.")
     for line in first.intervals():
         print(line)
     show_subsets(found)
@@ -263,7 +269,7 @@ def forecast(
             "Benchmarks are shared by the two series."
         )
     if first.left_out:
-        print(f"{first.left_out} curves have too few points and are left out.")
+        print(f"Left out, too few points: {counted(first.left_out, 'curve')}.")
     if out is not None:
         print(shown(f"every forecast: {out}"))
     if stopped:

@@ -24,6 +24,7 @@ from tokenspace.scaling.forecast import (
 )
 from tokenspace.scaling.optimise import Logs, grouped
 from tokenspace.scaling.scales import Scale
+from tokenspace.scaling.table import RANGE
 
 
 def forecast_at(
@@ -41,7 +42,7 @@ def forecast_at(
 
     Args:
         n: numbers of tokens, > 0; score: scores > 0, same length: at least 4 at 3 different n.
-        at: numbers of tokens, > 0.
+        at: numbers of tokens, > 0; the intervals were tested beyond the last n alone.
         law: as in `fit_scaling`; of several the forecast is "stacked"; level, error, scale, loss:
             as there.
 
@@ -72,8 +73,11 @@ def checked_at(at: Sequence[float] | np.ndarray | float) -> np.ndarray:
         asked = np.atleast_1d(np.asarray(at, np.float64))
     except (TypeError, ValueError):
         asked = np.array([np.nan])
-    if asked.ndim != 1 or not len(asked) or not (np.isfinite(asked) & (asked > 0)).all():
-        raise InputError(f"at = {at} is not allowed; it must be numbers of tokens, each > 0")
+    if asked.ndim != 1 or not len(asked) or not ((asked >= RANGE[0]) & (asked <= RANGE[1])).all():
+        raise InputError(
+            f"at = {at} is not allowed; it must be numbers of tokens, each > 0 and at most "
+            f"{RANGE[1]:g}"
+        )
     return asked
 
 

@@ -71,11 +71,19 @@ class ForecastSkill(Figure):
             for row, law in enumerate(order):
                 if law not in outcome.errors:
                     continue
-                errors = outcome.errors[law].dropna().clip(lower=LEAST)
+                errors = outcome.errors[law].dropna()
                 shift = np.linspace(-0.3, 0.3, len(errors)) if len(errors) > 1 else 0.0
-                panel.plot(errors, row + shift, ".", color=f"C{row}", alpha=0.5, markersize=5)
+                panel.plot(
+                    errors.clip(lower=LEAST),
+                    row + shift,
+                    ".",
+                    color=f"C{row}",
+                    alpha=0.5,
+                    markersize=5,
+                )
                 middle = errors.median()
-                panel.plot([middle, middle], [row - 0.4, row + 0.4], "k-", linewidth=2)
+                at = max(middle, LEAST)
+                panel.plot([at, at], [row - 0.4, row + 0.4], "k-", linewidth=2)
                 panel.text(
                     *(1.01, row, f"{100 * middle:.1f} %"),
                     transform=panel.get_yaxis_transform(),
