@@ -113,7 +113,7 @@ def test_one_forecast_of_each_curve_at_other_n(call, csv, tmp_path):
     with csv.open("a") as rows:
         rows.write("m,short,1,5,\nm,short,8,6,\n")
     status, said, _ = call("forecast", csv, "--at", "0.5,512,40000", *law, "--out", out)
-    assert status == 0 and "m / b7" in said and forecasts.GROWN in said
+    assert status == 0 and "m / b7" in said and forecasts.GROWN_LOG in said
     for note in (
         "Farther than any that was tested, over 72 times the last n: 8 forecasts.",
         "Below a curve's smallest n, where no interval was tested: 8 forecasts.",
@@ -133,10 +133,16 @@ def test_one_forecast_of_each_curve_at_other_n(call, csv, tmp_path):
     assert f"{want['low']:.4g} to {want['high']:.4g}" in row and f"{want['forecast']:.4g}" in row
     status, said, _ = call("forecast", csv, "--at", "512", *law, "--json")
     found = json.loads(said)
-    assert found["left_out"] == 1 and found["level"] == 0.95 and len(found["forecasts"]) == 8
+    assert (
+        found["left_out"] == 1
+        and found["intervals"] == forecasts.GROWN_LOG
+        and len(found["forecasts"]) == 8
+    )
     assert found["forecasts"][0]["low"] == pytest.approx(want["low"])
     status, said, _ = call("forecast", csv, "--at", "512", "--law", "power")
-    assert forecasts.OWN in said and forecasts.GROWN not in said
+    assert forecasts.OWN in said and "These intervals grow" not in said
+    status, said, _ = call("forecast", csv, "--at", "512", *law, "--top", "100")
+    assert forecasts.GROWN_ODDS in said and "end above 100" not in said
 
 
 def test_forecasts_of_many_curves_at_other_n_are_cut(call, tmp_path):

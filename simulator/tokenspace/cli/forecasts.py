@@ -36,9 +36,11 @@ PERCENT = 100.0
 FARTHEST = 72  # n over the last n seen, of the forecasts that intervals were tested on
 # what docs/forecasts.md says of intervals on files of curves that they were not set on
 GROWN = (
-    "These intervals grow beyond the data. On four files of curves they held 95 to 98 % of the "
-    "scores, each file left out when the growth was set; beyond 16 times the last n 88 to 96 %."
+    "These intervals grow beyond the data. On four files of curves they held {} % of the scores, "
+    "each file left out when the growth was set; beyond 16 times the last n {} %."
 )
+GROWN_LOG = GROWN.format("95 to 98", "88 to 96")
+GROWN_ODDS = GROWN.format("94 to 98", "95 to 100")
 OWN = (
     "of one law take the law for true: on the shipped curves they held less than they promise; "
     "--law auto gives one that grows beyond the data."
@@ -107,6 +109,7 @@ def _ahead(csv: str | None, at: str, method: Method, out: Path | None, as_json: 
     from tokenspace.cli.forecast_tables import show_ahead
     from tokenspace.scaling.ahead import ahead, checked_at
     from tokenspace.scaling.forecast import STACKED, enough_seen
+    from tokenspace.scaling.scales import Log
 
     try:
         asked = checked_at([float(k) for k in at.split(",")])
@@ -136,13 +139,16 @@ def _ahead(csv: str | None, at: str, method: Method, out: Path | None, as_json: 
     if out is not None:
         whole = table.assign(curve=table["curve"].map(names))
         whole.to_csv(out, index=False, float_format="%.10g")
+    stacked = table["law"].iloc[0] == STACKED
+    grown = GROWN_LOG if method.scale == Log() else GROWN_ODDS
+    notes = [grown if stacked else f"{method.level:.0%} intervals {OWN}"]
+    few = len(every) - table["curve"].nunique()
     if as_json:
         rows = [r | {"curve": names[r["curve"]]} for r in table.to_dict("records")]
-        document({"level": method.level, "left_out": len(every) - len(curves), "forecasts": rows})
+        said = {"level": method.level, "intervals": notes[0], "left_out": few, "forecasts": rows}
+        document(said)
         return
     show_ahead(table, names, method.level)
-    stacked = table["law"].iloc[0] == STACKED
-    notes = [GROWN if stacked else f"{method.level:.0%} intervals {OWN}"]
     if stacked and (far := int((table["times last n"] > FARTHEST).sum())):
         notes.append(
             f"Farther than any that was tested, over {FARTHEST} times the last n: "
@@ -160,8 +166,8 @@ def _ahead(csv: str | None, at: str, method: Method, out: Path | None, as_json: 
             f"{counted(over, 'interval')} end above 100: where scores are per cent, --top 100 "
             "keeps them below, and makes most of them shorter."
         )
-    if (few := table["curve"].nunique()) < len(every):
-        notes.append(f"Left out, too few points: {counted(len(every) - few, 'curve')}.")
+    if few:
+        notes.append(f"Left out, too few points: {counted(few, 'curve')}.")
     if any(c.confound is not None and (c.confound != "").any() for c in curves):
         notes.append("Points that the column confound names are used too.")
     print("\n".join(notes))
