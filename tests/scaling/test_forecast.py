@@ -289,3 +289,14 @@ def test_scores_at_few_n_do_not_determine_a_law():
         [(np.log(n), np.log(score), np.ones(12))], [Task(0, 8, 4)], chosen_method("auto", 0.95)
     )
     assert set(table["law"]) == {"power", "logarithm", STACKED, NO_CHANGE}
+
+
+def test_log_scores_are_of_log_s_on_the_odds_too():
+    """Density of the log odds times d log odds / d log S, by differences."""
+    score, scale = 60 * np.exp(LOGS[1] - LOGS[1].max()), ts.Logit()
+    table = ts.forecast(N, score, 2, "power", scale=scale).set_index("law")
+    y = scale.forward(score)
+    centre, spread = textbook(np.log(N[:8]), y[:8], np.log(N[8:]))
+    slope = (scale.forward(score * 1.0001) - scale.forward(score / 1.0001)) / np.log(1.0001**2)
+    density = stats.t.logpdf((y[8:] - centre) / spread, 6) - np.log(spread) + np.log(slope[8:])
+    assert table.loc["power", "log score"] == pytest.approx(density.mean(), rel=1e-6)
