@@ -32,6 +32,8 @@ def test_skill_is_one_less_the_geometric_mean_of_ratios():
     cases = made({"power": [0.1, 0.4], "a": [0.05, 0.1], "no change": [0.2, 0.2]})
     table = skill(cases).set_index("law")
     assert table.loc["a", "skill over power"] == pytest.approx(1 - np.sqrt(0.5 * 0.25))
+    three = skill(made({"power": [0.1, 0.4, 0.1], "a": [0.05, 0.1, 0.05]})).set_index("law")
+    assert three.loc["a", "skill over power"] == pytest.approx(1 - np.cbrt(0.5 * 0.25 * 0.5))
     assert table.loc["power", "skill over no change"] == pytest.approx(1 - np.sqrt(0.5 * 2))
     assert np.isnan(table.loc["power", "skill over power"])
     assert table.loc["a", "rms error"] == pytest.approx(np.sqrt((0.05**2 + 0.1**2) / 2))
