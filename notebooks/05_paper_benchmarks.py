@@ -95,8 +95,9 @@ print(*latest.words(), sep="\n")
 latest.skill[["law", "curves", "median error", "bias", "held", "best"]].round(3)
 
 # %% [markdown]
-# `held` is the share of scores that 95 % intervals held: fewer than they promise, for every law. Most of
-# these curves are asked for 576 tokens from 25 and fewer.
+# `held` is the share of scores that 95 % intervals held: fewer than they promise, for every law by
+# itself; that of "stacked" grows beyond the data. Most of these curves are asked for 576 tokens from 25
+# and fewer.
 #
 # **One n_balance for all benchmarks of a model** is what the theory asks for, as correlations belong to
 # the model's tokens. The profile says how much worse a shared n_balance fits than the best one; above

@@ -3,11 +3,14 @@
 import importlib.util
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from tokenspace.cli.forecasts import FARTHEST, GROWN, GROWN_LOG, GROWN_ODDS
 from tokenspace.scaling.curves import read_curves
 from tokenspace.scaling.fit import chosen_method
 from tokenspace.scaling.outcome import judge
+from tokenspace.scaling.scales import Log, Logit
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "forecasts.md").read_text()
@@ -40,6 +43,50 @@ def test_tables_of_other_papers_curves(source):
         forecasts.words(found),
     ):
         assert made in PAGE, "run: python docs/forecasts.py"
+
+
+def rows_of_intervals():
+    """Cells of the tables of intervals, by file: of log S, and of the odds of percentages."""
+    part = PAGE[PAGE.index("<!-- intervals -->") : PAGE.index("<!-- end of intervals -->")]
+    cells = [[c.strip() for c in line.strip("|").split("|")] for line in part.splitlines()]
+    rows = [c for c in cells if len(c) == 10 and c[0] in TOLD]
+    return {c[0]: c for c in rows[:4]}, {c[0]: c for c in rows[4:]}
+
+
+TOLD = tuple(forecasts.TITLES)
+
+
+def test_what_the_command_says_of_intervals_stands_on_the_page():
+    """And its growth is the one that every file has when it is left out."""
+    log, odds = rows_of_intervals()
+    assert set(log) == set(odds) == set(TOLD)
+    for rows, text in ((log, GROWN_LOG), (odds, GROWN_ODDS)):
+        held = sorted(float(c[5].rstrip(" %")) for c in rows.values())
+        far = sorted(int(c[9].split(" to ")[1].split(" %")[0]) for c in rows.values())
+        ends = f"{held[0]:.0f} to {held[-1]:.0f}", f"{far[0]} to {far[-1]}"
+        assert text == GROWN.format(*ends)
+        if rows is log:
+            said = f"it holds {ends[0]} %, beyond 16 times the last n {ends[1]} %."
+            assert said in " ".join(PAGE.split())
+    assert {c[4] for c in log.values()} == {f"{Log().strays:g}"}
+    assert all(abs(float(c[4]) - Logit().strays) < 0.011 for c in odds.values())
+
+
+def test_how_far_intervals_were_tested():
+    """From the first four counts of a curve to its last."""
+    counts = [np.unique(c.n) for name in TOLD for c in read_curves(name) if c.different > 4]
+    assert int(max(n[-1] / n[3] for n in counts)) == FARTHEST
+
+
+@pytest.mark.slow
+def test_tables_of_intervals():
+    for made in (
+        forecasts.coverage_of_stack(Log(strays=0.0)),
+        forecasts.coverage_of_stack(Logit(strays=0.0)),
+        forecasts.rules_table(),
+        forecasts.on_own_curves(),
+    ):
+        assert made in PAGE, "run: python docs/forecasts.py intervals"
 
 
 def test_counts_between_the_papers_laws():

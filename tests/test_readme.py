@@ -122,7 +122,7 @@ def test_what_is_said_of_forecasts_stands_on_their_page():
     assert f"(median error {rows['no change'][3]})" in said
     for law, how in (("no change", "by {}, and only"), ("saturating", "(saturating {} nearer")):
         assert how.format(rows[law][8].split(" (")[0]) in " ".join(said.split())
-    assert f"p {rows['saturating'][8].split(', ')[1].rstrip(')')} over benchmarks" in said
+    assert f"p {rows['saturating'][8].split('(')[1].rstrip(')')} over benchmarks" in said
     first, without, *_ = (x for x in paper.splitlines() if x.startswith("- "))
     assert f"beyond chance over benchmarks: no change by {rows['no change'][8][:4]}." in first
     assert "No forecaster is nearer than the power law beyond chance" in without

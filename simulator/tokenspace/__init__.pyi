@@ -47,6 +47,7 @@ from .parameters import model, parameter
 from .provenance import __version__
 from .registry import register
 from .sampling.choose import choose
+from .scaling.ahead import forecast_at
 from .scaling.cost import TransformerCost
 from .scaling.curves import read_curves
 from .scaling.fit import fit_scaling
@@ -114,6 +115,7 @@ __all__ = [
     "fit_scaling",
     "fit_tokens",
     "forecast",
+    "forecast_at",
     "kernels",
     "load_results",
     "log_grid",

@@ -1,6 +1,7 @@
 """`tokenspace forecast` as a user runs it."""
 
 import json
+import re
 from contextlib import nullcontext
 
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 
 from tokenspace.cli import forecasts
 from tokenspace.scaling import forecast, outcome
+from tokenspace.scaling.ahead import forecast_at
+from tokenspace.scaling.curves import read_curves
 
 N = np.array([1, 8, 16, 32, 64, 128, 256, 384])
 WAVE = 0.01 * np.array([1, -2, 1, 2, -1, -1, 2, -2])
@@ -88,7 +91,7 @@ def test_names_of_curves_turn_no_line_round_and_short_curves_cost_no_other(call,
     more = ("--hold", 1) if command == "forecast" else ()
     status, out, err = call(command, tmp_path / "c.csv", *more)
     assert status == 0 and "\u202e" not in out + err
-    assert "left out" in out + err
+    assert "left out" in (out + err).lower()
 
 
 def test_every_forecast_goes_into_a_file(call, csv, tmp_path):
@@ -103,6 +106,83 @@ def test_every_forecast_goes_into_a_file(call, csv, tmp_path):
     assert first["model"] == "m" and first["n"] == 256 and first["low"] < first["forecast"]
     status, _, err = call("forecast", csv, "--out", tmp_path / "none" / "all.csv")
     assert status == 2 and "must be a file FILE.csv in a folder that exists" in err
+
+
+def test_one_forecast_of_each_curve_at_other_n(call, csv, tmp_path):
+    law, out = ("--law", "power,saturating"), tmp_path / "ahead.csv"
+    with csv.open("a") as rows:
+        rows.write("m,short,1,5,\nm,short,8,6,\n")
+    status, said, _ = call("forecast", csv, "--at", "0.5,512,40000", *law, "--out", out)
+    assert status == 0 and "m / b7" in said and forecasts.GROWN_LOG in said
+    for note in (
+        "Farther than any that was tested, over 72 times the last n: 8 forecasts.",
+        "Below a curve's smallest n, where no interval was tested: 8 forecasts.",
+        "8 intervals end above 100: where scores are per cent, --top 100 keeps them below",
+        "Left out, too few points: 1 curve.",
+        "Points that the column confound names are used too.",
+    ):
+        assert note in said
+    table = pd.read_csv(out)
+    assert list(table["curve"]) == [f"m / b{k}" for k in range(8) for _ in range(3)]
+    (curve, *_), one = read_curves(csv), table[table["n"] == 512].iloc[0]
+    want = forecast_at(curve.n, curve.score, 512, law[1]).iloc[0]
+    assert list(one[["forecast", "low", "high"]]) == pytest.approx(
+        list(want[["forecast", "low", "high"]])
+    )
+    row = next(line for line in said.splitlines() if "m / b0 " in line and " 512 " in line)
+    assert f"{want['low']:.4g} to {want['high']:.4g}" in row and f"{want['forecast']:.4g}" in row
+    status, said, _ = call("forecast", csv, "--at", "512", *law, "--json")
+    found = json.loads(said)
+    assert (
+        found["left_out"] == 1
+        and found["intervals"] == forecasts.GROWN_LOG
+        and len(found["forecasts"]) == 8
+    )
+    assert found["forecasts"][0]["low"] == pytest.approx(want["low"])
+    status, said, _ = call("forecast", csv, "--at", "512", "--law", "power")
+    assert forecasts.OWN in said and "These intervals grow" not in said
+    status, said, _ = call("forecast", csv, "--at", "512", *law, "--top", "100")
+    assert forecasts.GROWN_ODDS in said and "end above 100" not in said
+
+
+def test_forecasts_of_many_curves_at_other_n_are_cut(call, tmp_path):
+    lines = [f"b{k},{n},{n**0.3:.5f}" for k in range(41) for n in N]
+    (tmp_path / "c.csv").write_text("\n".join(["benchmark,n,score", *lines]) + "\n")
+    status, out, _ = call("forecast", tmp_path / "c.csv", "--at", "512", "--law", "power")
+    assert status == 0 and "the first and last 8 of 41" in out and "--out FILE.csv" in out
+    assert [k for k in range(41) if f" b{k} " in out] == [*range(8), *range(33, 41)]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--at", "5;6"], "--at 5;6: must be numbers of tokens with commas between them"),
+        (["--at", "5,0"], "--at 5,0: must be numbers of tokens"),
+        (["--at", "5", "--rolling"], "leave --rolling and --curves out"),
+        (["--at", "5", "--curves"], "leave --rolling and --curves out"),
+    ],
+)
+def test_what_cannot_be_foretold_at(call, csv, options, words):
+    status, out, err = call("forecast", csv, *options)
+    assert status == 2 and out == "" and words in " ".join(err.split())
+
+
+def test_cells_have_one_p_and_its_clustering(call, tmp_path):
+    """Seven models and seven benchmarks in two splits: one p by the more cautious, no split."""
+    rng = np.random.default_rng(0)
+    lines = ["a_model_of_this_name,benchmark,split,n,score"]
+    for k in range(98):
+        score = (60 + k) * (1 - 0.6 * N**-0.5) * np.exp(0.02 * rng.standard_normal(len(N)))
+        name = f"m{k % 7},b{k // 14},{'dev' if k % 14 < 7 else 'test'}"
+        lines += [f"{name},{n},{s:.4f}" for n, s in zip(N, score, strict=True)]
+    (tmp_path / "c.csv").write_text("\n".join(lines) + "\n")
+    status, out, _ = call("forecast", tmp_path / "c.csv", "--law", "power,logarithm")
+    assert status == 0 and "split" not in out
+    cells = re.findall(r"-?\d+ % \(([^)]*)\)", out[: out.index("skill: 1 less")])
+    assert len(cells) == 6 and all(re.fullmatch(r"[\d.e-]+(, [a-z_.]+)?", c) for c in cells)
+    named = {c.split(", ")[1] for c in cells if ", " in c}
+    assert named <= {"a_model_of_t..", "benchmark"}
+    assert ("(p by " in out) == (not named)
 
 
 @pytest.mark.parametrize("command", ["fit", "forecast", "plan-tokens"])

@@ -11,9 +11,13 @@ import pytest
 import tokenspace as ts
 from tokenspace import figures
 from tokenspace.figures.base import Figure
+from tokenspace.figures.library.forecast_skill import SHOWN, TITLES
 from tokenspace.figures.style import distinct, some_labels
 from tokenspace.figures.token_panels import of_tokens
 from tokenspace.registry import ROOMS, register
+from tokenspace.scaling.curves import SHIPPED, read_curves
+from tokenspace.scaling.fit import chosen_method
+from tokenspace.scaling.outcome import judge
 
 NAMES = (
     "phase_diagram",
@@ -236,3 +240,32 @@ def test_the_balance_figure_says_and_spans_what_it_shows(result):
     assert "1 of 2 without a number > 0" in figure.axes[0].get_title()
     seen = figures.draw("balance", points(result, 1)).axes[0].get_title()
     assert seen == "Balance curve: lines exact, points from simulated tokens"
+
+
+def test_forecasts_of_ones_own_curves(tmp_path):
+    """A panel for all points and one without the confound; the number is the median that is told."""
+    n, lines = [1, 4, 16, 64, 256], ["benchmark,n,score,confound"]
+    for k in range(3):
+        lines += [f"b{k},{m},{50 + k + 9 * m**0.3},{'_$odd' if m == 256 else ''}" for m in n]
+        lines += [f"b{k},{m},{90 + k}," for m in (512, 1024)]
+    path = tmp_path / "c.csv"
+    path.write_text("\n".join(lines) + "\n")
+    figure = figures.draw("forecast_skill", [], csv=str(path))
+    titles = [p.get_title() for p in figure.axes if p.get_visible()]
+    assert titles == [
+        "all points (3 curves)",
+        r"without: _\$odd (3 curves)",
+        "without each curve's smallest n (3 curves)",
+    ]
+    outcome = judge(read_curves(path), chosen_method("auto", 0.95), 1)
+    shown = [t.get_text() for t in figure.axes[0].texts]
+    want = outcome.errors[list(outcome.skill["law"])[::-1]].median()
+    assert shown == [f"{100 * v:.1f} %" for v in want]
+    with pytest.raises(ts.TokenspaceError, match="hold = no is not allowed"):
+        figures.draw("forecast_skill", [], csv=str(path), hold="no")
+    with pytest.raises(ts.TokenspaceError, match="no curve is long enough"):
+        figures.draw("forecast_skill", [], csv=str(path), hold="9")
+
+
+def test_forecasts_of_every_file_of_curves_are_drawn():
+    assert set(SHOWN) == set(TITLES) == set(SHIPPED)

@@ -162,7 +162,7 @@ def test_without_other_columns_there_is_one_curve(tmp_path):
         ("n,score\n", "holds no rows below its header"),
         ("n,score\n1,2\n2,many\n3,few\n", "line 3: score = 'many' is not a number"),
         ("n,score\n,2\n2,3\n", "line 2: n = '' is not a number"),
-        ("", "cannot be read as CSV: No columns"),
+        ("", "is empty; it needs columns"),
         ("m,k,n,score\na / b,c,1,2\na,b / c,1,2\n", "2 curves are named 'a / b / c'"),
         ("m,n,score\na,1,2,3\na,4,5,6\n", "rows have more cells than its header has columns"),
         (
@@ -300,3 +300,19 @@ def test_latest_scores_have_the_means_that_their_tables_give():
         assert all(list(c.n[:-1]) == list(means) for c in own)
         found = 100 * np.mean([c.score[:-1] / c.score[-1] for c in own], axis=0)
         assert np.abs(found - list(means.values())).max() < 0.07
+
+
+@pytest.mark.parametrize(
+    ("score", "odd"),
+    [
+        ([0.31, 42, 0.44, 51], True),
+        ([0.31, 0.42, 0.44], False),
+        ([31, 42, 44], False),
+        ([0.9, 1.4, 3.0], False),  # a score that grows past 1
+        ([0.31, 420], False),
+    ],
+)
+def test_shares_and_percentages_in_one_curve_are_told(score, odd):
+    n = np.arange(1.0, len(score) + 1)
+    said = " ".join(remarks([Curve("m / b", n, np.array(score))]))
+    assert ("shares of 1 and per cent in one curve? (m / b: 0.31 and 51)" in said) == odd

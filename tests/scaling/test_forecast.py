@@ -70,6 +70,12 @@ def test_weights_enter_as_in_the_textbook():
     centre, scale = textbook(x[:7], y[:7], x[7:], weight[:7])
     t = stats.t.ppf(0.975, 5)
     np.testing.assert_allclose(mixture.quantile(0.975)[0], centre + t * scale, rtol=1e-6)
+    _, own = textbook(x[:7], y[:7], x[7:], weight[:7])
+    sure = on_grid(LAWS["power"], points).predict(x[None, 7:], np.full((1, 3), 4.0))
+    line = y[:7] - textbook(x[:7], y[:7], x[:7], weight[:7])[0]
+    variance = np.sum(weight[:7] * line**2) / 5  # of a new score that weighs 4, a quarter of it
+    want = centre + t * np.sqrt(own**2 - variance * 3 / 4)
+    np.testing.assert_allclose(sure.quantile(0.975)[0], want, rtol=1e-6)
 
 
 def test_leaving_one_out_is_fitting_the_others():
@@ -289,3 +295,23 @@ def test_scores_at_few_n_do_not_determine_a_law():
         [(np.log(n), np.log(score), np.ones(12))], [Task(0, 8, 4)], chosen_method("auto", 0.95)
     )
     assert set(table["law"]) == {"power", "logarithm", STACKED, NO_CHANGE}
+
+
+def test_log_scores_are_of_log_s_on_the_odds_too():
+    """Density of the log odds times d log odds / d log S, by differences."""
+    score, scale = 60 * np.exp(LOGS[1] - LOGS[1].max()), ts.Logit()
+    table = ts.forecast(N, score, 2, "power", scale=scale).set_index("law")
+    y = scale.forward(score)
+    centre, spread = textbook(np.log(N[:8]), y[:8], np.log(N[8:]))
+    slope = (scale.forward(score * 1.0001) - scale.forward(score / 1.0001)) / np.log(1.0001**2)
+    density = stats.t.logpdf((y[8:] - centre) / spread, 6) - np.log(spread) + np.log(slope[8:])
+    assert table.loc["power", "log score"] == pytest.approx(density.mean(), rel=1e-6)
+
+
+def test_scores_without_scatter_have_the_least_there_is():
+    """RSS is no less than that of 1e-6 of log S at each of seven points, of five degrees."""
+    x = np.log(N[:7])
+    leverage = 1 / 7 + (np.log(N[7:]) - x.mean()) ** 2 / np.sum((x - x.mean()) ** 2)
+    half = stats.t.ppf(0.975, 5) * 1e-6 * np.sqrt(7 / 5 * (1 + leverage))
+    row = ts.forecast(N, np.full(10, 50.0), law="power").set_index("law").loc["power"]
+    np.testing.assert_allclose(np.log(row["high"]) - np.log(50), half, rtol=1e-4)

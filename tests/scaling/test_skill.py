@@ -9,7 +9,8 @@ import pytest
 
 from tokenspace.scaling.curves import Curve, read_curves
 from tokenspace.scaling.fit import chosen_method
-from tokenspace.scaling.outcome import Outcome, judge
+from tokenspace.scaling.forecast import STACKED
+from tokenspace.scaling.outcome import Outcome, groupings, judge
 from tokenspace.scaling.skill import by_curve, flip_test, holm, skill
 from tokenspace.scaling.subsets import subsets
 
@@ -31,6 +32,8 @@ def test_skill_is_one_less_the_geometric_mean_of_ratios():
     cases = made({"power": [0.1, 0.4], "a": [0.05, 0.1], "no change": [0.2, 0.2]})
     table = skill(cases).set_index("law")
     assert table.loc["a", "skill over power"] == pytest.approx(1 - np.sqrt(0.5 * 0.25))
+    three = skill(made({"power": [0.1, 0.4, 0.1], "a": [0.05, 0.1, 0.05]})).set_index("law")
+    assert three.loc["a", "skill over power"] == pytest.approx(1 - np.cbrt(0.5 * 0.25 * 0.5))
     assert table.loc["power", "skill over no change"] == pytest.approx(1 - np.sqrt(0.5 * 2))
     assert np.isnan(table.loc["power", "skill over power"])
     assert table.loc["a", "rms error"] == pytest.approx(np.sqrt((0.05**2 + 0.1**2) / 2))
@@ -103,8 +106,8 @@ def test_words_count_how_many_were_compared():
     }
     assert "Nearer than the power law" in said[2] and "better by" in said[2]
     assert "No forecaster is nearer than the power law" in said[8]
-    few = Outcome(names, alone, by_curve(alone), several, 0, {"curve": 8})
-    assert few.words() == ["Clustered by curve there are 8: too few to say so of another curve."]
+    few = Outcome(names, alone, by_curve(alone), several, 0, {"model": 8})
+    assert few.words() == ["Too few to say so of any other model (8)."]
 
 
 def test_curves_belong_together_by_any_name_that_several_have():
@@ -132,6 +135,82 @@ def test_curves_belong_together_by_any_name_that_several_have():
     alone = judge([replace(c, labels={"id": c.name}) for c in made], METHOD, 1)
     assert alone.clusters == {"curve": 12}
     assert any(said.startswith("Curves count as independent") for said in alone.words())
+
+
+def test_the_p_that_is_shown_is_the_largest_of_enough_clusters():
+    """By five models none is below 2^-4; of the others the largest counts, and is named."""
+    rng = np.random.default_rng(1)
+    curves = 30
+    cases = made({"power": [0.1] * curves, "a": 0.09 * np.exp(0.1 * rng.normal(size=curves))})
+    labels = {
+        "model": [str(k // 6) for k in range(curves)],
+        "six": [str(k // 5) for k in range(curves)],
+        "fifteen": [str(k // 2) for k in range(curves)],
+    }
+    row = skill(cases, labels).set_index("law").loc["a"]
+    by = {way: row[f"p over power by {way}"] for way in labels}
+    assert by["model"] >= 2**-4 > by["six"] > by["fifteen"]
+    assert (row["p over power"], row["p over power from"]) == (by["six"], "six")
+    few = skill(cases, {"model": labels["model"]}).set_index("law").loc["a"]
+    assert np.isnan(few["p over power"]) and few["p over power from"] == ""
+    assert few["p over power by model"] == by["model"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "want"),
+    [
+        ({"benchmark": "abcdabcd", "split": "ddddtttt"}, {"benchmark": 4}),
+        ({"benchmark": "abcdefgh", "setting": "ddddtttt"}, {"setting": 2, "curve": 8}),
+        ({"benchmark": "abcdefgh", "split": "ddddtttt"}, {"curve": 8}),
+        ({"benchmark": "abcdabcd", "setting": "ddddtttt"}, {"benchmark": 4, "setting": 2}),
+        ({"benchmark": "abcdefgh", "model": "mmmnnnoo"}, {"model": 3}),
+        ({"setting": "ddttddtt", "other": "ddddtttt"}, {"setting": 2, "other": 2}),
+    ],
+)
+def test_what_groups_curves(labels, want):
+    """Two groups are conditions: curves that a name tells apart then count as independent too."""
+    n = np.array([1.0, 4, 16, 64])
+    curves = [
+        Curve(str(k), n, n, {way: names[k] for way, names in labels.items()}) for k in range(8)
+    ]
+    assert {way: len(set(names)) for way, names in groupings(curves).items()} == want
+
+
+def test_words_name_the_two_that_are_conditions():
+    n = np.array([1, 4, 16, 64, 256.0])
+    rng = np.random.default_rng(0)
+    curves = [
+        Curve(
+            str(k),
+            n,
+            n**0.3 * np.exp(0.1 * rng.standard_normal(5)),
+            {"id": str(k), "of": "ab"[k % 2]},
+        )
+        for k in range(8)
+    ]
+    said = judge(curves, METHOD, 1).words()
+    assert said[-2].endswith("no column has one name for several of them, but for the two of of.")
+    assert said[-1] == "Too few to say so of any other of (2)."
+
+
+def test_words_of_intervals_by_distance():
+    """By hand: of a law 1 of 4, of the stack 1 of 2 near, 1 of 1 at 16 times, 0 of 1 beyond."""
+    held = {"power": [True, False, False, False], STACKED: [True, False, True, False]}
+    rows = [
+        {"curve": 0, "origin": 7, "step": k + 1, "law": law, "error": 0.1, "log score": 0.0}
+        | {"held": one, "times last n": times}
+        for law, every in held.items()
+        for k, (one, times) in enumerate(zip(every, (2, 4, 16, 16.1), strict=True))
+    ]
+    cases = pd.DataFrame(rows)
+    outcome = Outcome({0: "a"}, cases, by_curve(cases), skill(cases), 0, {"curve": 1})
+    assert outcome.intervals() == [
+        "95% intervals of power held 25 % of the scores: a law's interval takes the law for true.",
+        "Those of stacked, which grow beyond the data, held 50 %, fewer than they promise; by n over "
+        "the last n seen: 50 % of 2 up to 4, 100 % of 1 up to 16, 0 % of 1 beyond 16.",
+    ]
+    alone = cases[cases["law"] == "power"]
+    assert len(Outcome({0: "a"}, alone, by_curve(alone), skill(alone), 0, {}).intervals()) == 1
 
 
 def test_subsets_of_the_papers_curves():

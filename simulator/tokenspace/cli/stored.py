@@ -127,13 +127,20 @@ def figures(
     order: Annotated[
         str, typer.Option(help="Of --tokens: raster, random, or a .npy file with an order.")
     ] = "raster",
+    scores: Annotated[
+        str | None,
+        typer.Option(
+            help="CSV of measured curves, as `tokenspace forecast` takes it, for forecast_skill."
+        ),
+    ] = None,
     plugin: Plugin = None,
     as_json: Json = False,
 ) -> None:
     """Draw the theory figures from stored results, as PNG and SVG; or those of your own tokens.
 
     A sweep over two axes or more has a phase diagram: --figure phase_diagram --x AXIS --y AXIS.
-    The tokens of a model have their own figures: --tokens DIR.
+    The tokens of a model have their own figures: --tokens DIR; your own scores, forecast: --scores
+    CSV.
     """
     from tokenspace.experiments.config import demo_file
     from tokenspace.experiments.results import load_results
@@ -146,6 +153,12 @@ def figures(
         from tokenspace.cli.token_report import figures_of_tokens
 
         _written(figures_of_tokens(tokens, out, order, figure or ()), as_json)
+        return
+    if scores is not None:
+        if (figure or ["forecast_skill"]) != ["forecast_skill"] or results is not None:
+            raise InputError("--scores is for --figure forecast_skill alone, without --results")
+        path = draw_all([], out, only=["forecast_skill"], options={"csv": scores})
+        _written(path, as_json)
         return
     if results is None:
         results = out / "results"

@@ -152,7 +152,7 @@ def _by_size(
 
 def remarks(curves: Sequence[Curve]) -> list[str]:
     """What a reader of these curves should know, in words."""
-    said = [repeats(curves)]
+    said = [repeats(curves), two_units(curves)]
     if wide := [name for c in curves for name in c.wide]:
         named = ", ".join(wide if len(wide) < 7 else [*wide[:5], f"{len(wide) - 5} more"])
         said.append(f"no column is called score: read as scores, a benchmark each: {named}")
@@ -189,6 +189,26 @@ def remarks(curves: Sequence[Curve]) -> list[str]:
                 f"per cent too: no shares of 1? ({least})"
             )
     return [one for one in said if one]
+
+
+def two_units(curves: Sequence[Curve]) -> str:
+    """Which curves look as if some scores were shares of 1 and others per cent, in words."""
+    odd = [c for c in curves if _two_units(c.score)]
+    if not odd:
+        return ""
+    least = odd[0].score[odd[0].score <= 1].min()
+    return (
+        f"{counted(len(odd), 'curve')} with scores up to 1 beside others about 100 times as large: "
+        f"shares of 1 and per cent in one curve? ({odd[0].name}: {least:g} and "
+        f"{odd[0].score.max():g})"
+    )
+
+
+def _two_units(score: np.ndarray) -> bool:
+    shares, others = score[score <= 1], score[score > 1]
+    if not len(shares) or not len(others) or others.max() > 100:
+        return False
+    return bool((100 * shares <= 2 * others.max()).all() and (200 * shares >= others.min()).all())
 
 
 def repeats(curves: Sequence[Curve]) -> str:

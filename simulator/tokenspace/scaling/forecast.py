@@ -5,7 +5,8 @@ several scores stand at one n, all of them are seen or none. Errors are of log S
 Besides the laws there are two more forecasters: "no change" says the last score that it has seen
 (the mean of their log S, where there are several), without an interval, and "stacked" mixes the
 laws' distributions with the weights under which the points that it has seen, each n left out in
-turn, would have been foretold best.
+turn, would have been foretold best. The intervals of laws take the law for true; that of "stacked"
+grows beyond the data by what no law knows, see `scaling/beyond.py`.
 
 Source: Y. Yao et al., Using Stacking to Average Bayesian Predictive Distributions, Bayesian
 Analysis 13, 917, 2018; L. J. Tashman, Out-of-sample tests of forecasting accuracy, Int. J.
@@ -22,6 +23,7 @@ import numpy as np
 import pandas as pd
 
 from tokenspace.errors import InputError
+from tokenspace.scaling.beyond import Stretched, distance
 from tokenspace.scaling.fit import Method, checked, chosen_method
 from tokenspace.scaling.optimise import Logs, Points, grouped
 from tokenspace.scaling.predictive import Mixture, on_grid
@@ -150,9 +152,9 @@ def rolling_origins(
 def cases(curves: Sequence[Logs], tasks: Sequence[Task], method: Method) -> pd.DataFrame:
     """Forecasts of the tasks, a row for each forecaster and point.
 
-    Columns: curve, origin (points seen), step (1 for the next n; scores at one n share it), n, law,
-    score; forecast, low and high; error (log forecast less log score); log score (log density of
-    log S); held.
+    Columns: curve, origin (points seen), step (1 for the next n; scores at one n share it), n,
+    "times last n" (n over the largest n seen), law, score; forecast, low and high; error (log
+    forecast less log score); log score (log density of log S); held.
     """
     found = []
     for which, points in grouped([_seen(curves[t.curve], t) for t in tasks]):
@@ -189,10 +191,11 @@ def _forecasts(
         "origin": points.counts[case],
         "step": step,
         "n": np.exp(x)[asked],
+        "times last n": np.exp(x - points.x[:, -1:])[asked],
         "score": score[asked],
     }
     parts = []
-    for order, (name, centre, mixture) in enumerate(_forecasters(points, x, weight, method)):
+    for order, (name, centre, mixture) in enumerate(forecasters(points, x, weight, method)):
         values: dict[str, Any] = dict(common) | {"law order": order, "law": name}
         values["forecast"] = method.scale.backward(centre)[asked]
         ends = np.full((2, *x.shape), np.nan)
@@ -210,10 +213,15 @@ def _forecasts(
     return pd.concat(parts)
 
 
-def _forecasters(
+def forecasters(
     points: Points, x: np.ndarray, weight: np.ndarray, method: Method
-) -> Iterator[tuple[str, np.ndarray, Mixture | None]]:
-    """(name, y at x, its distribution) of every forecaster; not a number where it has none."""
+) -> Iterator[tuple[str, np.ndarray, Mixture | Stretched | None]]:
+    """(name, y at log n = x, its distribution) of every forecaster; not a number where it has none.
+
+    Args:
+        points: what is seen.
+        x, weight: of the scores that are asked, (curves, m).
+    """
     rows = np.arange(len(x))
     mixtures, left_out = [], []
     for name, law in method.laws.items():
@@ -230,8 +238,9 @@ def _forecasters(
             left_out.append(leave_one_out(law, now, points.weight, grid))
     if mixtures:
         shares = stack(np.stack(left_out, axis=-1))  # (curves, laws)
-        together = _together(mixtures, shares)
-        yield STACKED, together.quantile(0.5), together
+        extra = method.scale.strays * distance(points, x)
+        together = Stretched.by(_together(mixtures, shares), extra)
+        yield STACKED, together.median, together
     last = points.weight * (points.x == points.x[:, -1:])
     same = (last * points.y).sum(axis=1) / last.sum(axis=1)
     yield NO_CHANGE, np.broadcast_to(same[:, None], x.shape), None

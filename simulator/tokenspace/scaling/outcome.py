@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from tokenspace.printable import percent
 from tokenspace.scaling.curves import Curve
 from tokenspace.scaling.fit import Method
-from tokenspace.scaling.forecast import NO_CHANGE, enough_seen, rolling_origins, seen
+from tokenspace.scaling.forecast import NO_CHANGE, STACKED, enough_seen, rolling_origins, seen
 from tokenspace.scaling.skill import by_curve, holm, skill
 from tokenspace.scaling.subsets import model_of
 
 CHANCE = 0.05  # p-value below which a difference is more than chance
 SLIGHT = 0.005  # a gain that would be said as 0 %
-METRIC = "metric"  # a column that says what a score is, not whose: no curves belong together by it
+# columns that say what a score is, not whose: no curves belong together by them
+KINDS = ("metric", "split")
+SHORT = 0.05  # that intervals hold less than they promise, to be said
+BANDS = (0.0, 4.0, 16.0, np.inf)  # of n over the last n seen
 
 
 @dataclass(frozen=True)
@@ -26,8 +31,8 @@ class Outcome:
 
     names: of the curves that were forecast, by number; cases: a row a forecast; errors: rms error
     of log S by curve and forecaster; skill: a row a forecaster; left_out: number of curves that are
-    too short; clusters: how many there are of each way to cluster curves, {"curve": ..} where no
-    label groups them, and they count as independent; groups: the curves' models, by number.
+    too short; clusters: how many there are of each of the `groupings` of curves; groups: the
+    curves' models, by number; level: of the intervals.
     """
 
     names: dict[int, str]
@@ -37,6 +42,7 @@ class Outcome:
     left_out: int
     clusters: dict[str, int]
     groups: dict[int, str] = field(default_factory=dict)
+    level: float = 0.95
 
     @property
     def curves(self) -> int:
@@ -63,16 +69,45 @@ class Outcome:
                 said.append(
                     f"No forecaster is nearer than {name} beyond chance over {_listed(enough)}."
                 )
-        if self.curves > 1 and self.clusters == {"curve": self.curves}:
-            said.append("Curves count as independent: no column has one name for several of them.")
-        for way, k in self.clusters.items():
-            if k == 1:
-                said.append("One curve says nothing of others: see its forecasts above.")
-            elif way not in enough:
-                said.append(
-                    f"Clustered by {way} there are {k}: too few to say so of another {way}."
-                )
+        if self.curves > 1 and "curve" in self.clusters:
+            pairs = ", ".join(way for way in self.clusters if way != "curve")
+            but = f", but for the two of {pairs}" if pairs else ""
+            said.append(
+                f"Curves count as independent: no column has one name for several of them{but}."
+            )
+        few = {way: k for way, k in self.clusters.items() if way not in enough}
+        if self.curves == 1:
+            said.append("One curve says nothing of others: see its forecasts above.")
+        elif few:
+            listed = ", ".join(f"{way} ({k})" for way, k in few.items())
+            said.append(f"Too few to say so of any other {listed}.")
         return said
+
+    def intervals(self) -> list[str]:
+        """What the intervals held, of what they promise, and how far beyond the data, in words."""
+        held = self.skill.set_index("law")["held"].drop(NO_CHANGE, errors="ignore")
+        own = held.drop(STACKED, errors="ignore")
+        least, most = (f"{100 * share:.0f}" for share in (own.min(), own.max()))
+        said = [
+            f"{percent(self.level, 'g')} intervals of {'laws' if len(own) > 1 else own.index[0]} held "
+            f"{least if least == most else f'{least} to {most}'} % of the scores: a law's interval "
+            "takes the law for true."
+        ]
+        if STACKED not in held:
+            return said
+        cases = self.cases[self.cases["law"] == STACKED]
+        parts = []
+        for low, high in pairwise(BANDS):
+            part = cases[(cases["times last n"] > low) & (cases["times last n"] <= high)]
+            if len(part):
+                where = f"up to {high:g}" if np.isfinite(high) else f"beyond {low:g}"
+                parts.append(f"{100 * part['held'].mean():.0f} % of {len(part):,} {where}")
+        few = ", fewer than they promise" if held[STACKED] < self.level - SHORT else ""
+        return [
+            *said,
+            f"Those of {STACKED}, which grow beyond the data, held {100 * held[STACKED]:.0f} %"
+            f"{few}; by n over the last n seen: {', '.join(parts)}.",
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain numbers, for JSON."""
@@ -81,6 +116,7 @@ class Outcome:
             "curves": self.curves,
             "left_out": self.left_out,
             "clusters": self.clusters,
+            "intervals": self.intervals(),
             "skill": [_plain(r) for r in self.skill.to_dict("records")],
             "errors": {str(k): _plain(r) for k, r in errors.to_dict("index").items()},
         }
@@ -130,20 +166,35 @@ def judge(
     cases = rolling_origins([c.logs(method.scale) for c in long], method, hold, progress)
     if cases.empty:
         return None
-    columns = [k for k in dict.fromkeys(k for c in long for k in c.labels) if k != METRIC]
-    labels = {k: [c.labels.get(k, "") for c in long] for k in columns}
-    labels = {k: v for k, v in labels.items() if 1 < len(set(v)) < len(long)}
-    once = {tuple(pd.factorize(np.array(v))[0]): k for k, v in reversed(labels.items())}
-    labels = {k: v for k, v in labels.items() if k in once.values()}  # model_id groups as model
-    clusters = {k: len(set(v)) for k, v in labels.items()} or {"curve": len(long)}
+    ways = groupings(long)
     numbers = sorted(set(cases["curve"]))
     names, groups = {k: long[k].name for k in numbers}, {k: model_of(long[k]) for k in numbers}
     return Outcome(
         names,
         cases,
         by_curve(cases),
-        skill(cases, labels),
+        skill(cases, ways),
         len(curves) - len(long),
-        clusters,
+        {way: len(set(names)) for way, names in ways.items()},
         groups,
+        method.level,
     )
+
+
+def groupings(curves: Sequence[Curve]) -> dict[str, list[str]]:
+    """Which curves belong together, by each column that says so: column -> name for each curve.
+
+    A column has one name for several curves and another for others; columns that group alike count
+    once, and those of `KINDS` not at all. Two groups are conditions, no sample: where there are no
+    others, and some column names each curve apart, curves count as independent too, as they do
+    where no column groups them: "curve".
+    """
+    columns = [k for k in dict.fromkeys(k for c in curves for k in c.labels) if k not in KINDS]
+    labels = {k: [c.labels.get(k, "") for c in curves] for k in columns}
+    found = {k: v for k, v in labels.items() if 1 < len(set(v)) < len(curves)}
+    once = {tuple(pd.factorize(np.array(v))[0]): k for k, v in reversed(found.items())}
+    found = {k: v for k, v in found.items() if k in once.values()}  # model_id groups as model
+    apart = any(len(set(v)) == len(curves) for v in labels.values())
+    if not found or (apart and all(len(set(v)) == 2 for v in found.values())):
+        found["curve"] = [str(k) for k in range(len(curves))]
+    return found

@@ -14,6 +14,10 @@ from tokenspace.errors import InputError
 class Scale(Protocol):
     """A rising function y of a score S, in which noise is alike at every n and laws are fitted."""
 
+    @property
+    def strays(self) -> float:
+        """How far y lies from what laws say, at 95 %, for each factor e of n beyond the data."""
+
     def forward(self, score: np.ndarray) -> np.ndarray:
         """y of scores that `check` has let through."""
 
@@ -33,7 +37,12 @@ class Scale(Protocol):
 
 @dataclass(frozen=True)
 class Log:
-    """y = log S: a law gives S itself."""
+    """y = log S: a law gives S itself. strays: as in `Scale`, >= 0."""
+
+    strays: float = 0.05
+
+    def __post_init__(self) -> None:
+        _check_strays(self.strays)
 
     def forward(self, score: np.ndarray) -> np.ndarray:
         return np.asarray(np.log(score))
@@ -65,12 +74,15 @@ class Logit:
     """y = log((S - chance) / (top - S)): a law gives the odds of being right beyond chance.
 
     For accuracies: chance is what guessing scores, top the best score there is; chance < S < top.
+    strays: as in `Scale`, >= 0.
     """
 
     top: float = 100.0
     chance: float = 0.0
+    strays: float = 0.075
 
     def __post_init__(self) -> None:
+        _check_strays(self.strays)
         if not 0 <= self.chance < self.top < np.inf:
             raise InputError(
                 f"chance = {self.chance:g} and top = {self.top:g} are not allowed: they must be "
@@ -105,6 +117,11 @@ class Logit:
                 f"no score is above {score.max():g}, but top = 100: where scores are shares of 1, "
                 "give --top 1; where they are percentages below 1, fit log S"
             )
+
+
+def _check_strays(strays: float) -> None:
+    if not 0 <= strays < np.inf:
+        raise InputError(f"strays = {strays:g} is not allowed: it must be finite and >= 0")
 
 
 def error_of_share(score: Any, questions: Any, top: float | None = None) -> np.ndarray:

@@ -4,7 +4,8 @@ A law's error on a curve is its rms error of log S. Against another forecaster o
 is the ratio of the two, pooled as the geometric mean over curves, so that no single curve decides;
 skill is 1 less that ratio. Curves of one model, or of one benchmark, are not independent: the test
 flips the signs of whole clusters of differences, once for each way to cluster. With k clusters no
-p-value is below 2^(1 - k): two models say nothing of a third, however many curves they have.
+p-value is below 2^(1 - k): two models say nothing of a third, however many curves they have. What a
+table shows is the largest p of the ways with at least 6 clusters, which may fall below 0.05 at all.
 
 Source: E. S. Edgington, P. Onghena, Randomization Tests, 4th ed., 2007; F. X. Diebold,
 R. S. Mariano, J. Bus. Econ. Stat. 13, 253, 1995 (paired comparison of forecasts).
@@ -21,6 +22,7 @@ import pandas as pd
 from tokenspace.scaling.forecast import NO_CHANGE
 
 REFERENCES = ("power", NO_CHANGE)
+CLUSTERS = 6  # from which 2^(1 - k) is below 0.05
 LEAST = 1e-4  # rms error of log S below which forecasts are alike: 0.01 %
 ALL_FLIPS = 14  # clusters up to which every flip of signs is tried
 FLIPS = 20_000
@@ -61,8 +63,9 @@ def skill(cases: pd.DataFrame, labels: Mapping[str, Sequence[str]] | None = None
         law; curves; cases; "rms error", the root of the mean over curves of squares; "median error"
         over curves; bias; "log score"; held (share of intervals); best (curves on which no other
         forecaster's error is smaller; several may be, below 0.01 %); and for each of the power law
-        and "no change" "skill over" and, for each way to cluster, "p over .. by ..", on the cases
-        that both have. All else is of the cases of a curve that all its forecasters have.
+        and "no change" "skill over"; "p over .. by ..", for each way to cluster; "p over ..", the
+        largest of those by at least 6 clusters, and "p over .. from", which way that is, on the
+        cases that both have. All else is of the cases of a curve that all its forecasters have.
     """
     errors = by_curve(cases)
     alike = errors.clip(lower=LEAST)
@@ -71,8 +74,8 @@ def skill(cases: pd.DataFrame, labels: Mapping[str, Sequence[str]] | None = None
     for name, group in _shared(cases).groupby("law", sort=False):
         own = errors[name].dropna()
         each = group.groupby("curve")
-        row = {
-            "law": name,
+        row: dict[str, float | str] = {
+            "law": str(name),
             "curves": len(own),
             "cases": len(group),
             "rms error": float(np.sqrt((own**2).mean())),
@@ -90,11 +93,13 @@ def skill(cases: pd.DataFrame, labels: Mapping[str, Sequence[str]] | None = None
 
 def _against(
     cases: pd.DataFrame, name: str, other: str, labels: Mapping[str, Sequence[str]] | None
-) -> dict[str, float]:
+) -> dict[str, float | str]:
     """Skill over another forecaster and its p-values."""
     ways = labels or {"curve": [str(k) for k in range(1 + int(cases["curve"].max()))]}
-    said = {f"skill over {other}": float("nan")}
-    said |= {f"p over {other} by {way}": float("nan") for way in ways}
+    unknown = float("nan")
+    said: dict[str, float | str] = {f"skill over {other}": unknown}
+    said |= {f"p over {other} by {way}": unknown for way in ways}
+    said |= {f"p over {other}": unknown, f"p over {other} from": ""}
     if name == other or other not in set(cases["law"]):
         return said
     pair = cases[cases["law"].isin([name, other])]
@@ -105,9 +110,15 @@ def _against(
     difference = np.log(errors[name] / errors[other])
     said[f"skill over {other}"] = float(1 - np.exp(difference.mean()))
     which = errors.index.to_numpy()
+    enough = {}
     for way, names in ways.items():
         clusters = np.asarray(names)[which]
-        said[f"p over {other} by {way}"] = flip_test(difference.to_numpy(), clusters)
+        p = said[f"p over {other} by {way}"] = flip_test(difference.to_numpy(), clusters)
+        if len(set(clusters)) >= CLUSTERS:
+            enough[way] = p
+    if enough:
+        most = max(enough, key=lambda way: enough[way])
+        said |= {f"p over {other}": enough[most], f"p over {other} from": most}
     return said
 
 

@@ -44,6 +44,8 @@ def read_table(source: Path) -> tuple[pd.DataFrame, str, int, list[str]]:
     require_ordinary(source)
     if (size := source.stat().st_size) > LARGEST:
         raise InputError(f"{source}: has {size:,} bytes; at most {LARGEST:,} are read")
+    if not size:
+        raise InputError(f"{source}: is empty; it needs columns vision_tokens (or n) and score")
     try:
         # blank lines are counted, and a small compressed file could hold one without end; cells
         # are kept as they stand, as models may be called 01 and 1, or None

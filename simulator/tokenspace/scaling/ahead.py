@@ -1,0 +1,132 @@
+"""Forecasts of scores at n that nobody has measured: one for each curve and n, with an interval.
+
+All scores of a curve are seen. The forecast is the median of "stacked", its interval that which
+grows beyond the data, see `scaling/forecast.py` and `scaling/beyond.py`; of one law alone it is
+that law's own, which takes the law for true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from tokenspace.errors import InputError
+from tokenspace.scaling.fit import Method, checked, chosen_method
+from tokenspace.scaling.forecast import (
+    DIFFERENT,
+    FEWEST,
+    STACKED,
+    TOGETHER,
+    enough_seen,
+    forecasters,
+)
+from tokenspace.scaling.optimise import Logs, grouped
+from tokenspace.scaling.scales import Scale
+from tokenspace.scaling.table import RANGE
+
+
+def forecast_at(
+    n: Sequence[float] | np.ndarray,
+    score: Sequence[float] | np.ndarray,
+    at: Sequence[float] | np.ndarray | float,
+    law: str | Sequence[str] = "auto",
+    *,
+    level: float = 0.95,
+    error: Sequence[float] | np.ndarray | None = None,
+    scale: Scale | None = None,
+    loss: str = "squares",
+) -> pd.DataFrame:
+    """The score of a curve at other n, with the interval of a score that is newly measured there.
+
+    Args:
+        n: numbers of tokens, > 0; score: scores > 0, same length: at least 4 at 3 different n.
+        at: numbers of tokens, > 0; the intervals were tested beyond the last n alone.
+        law: as in `fit_scaling`; of several the forecast is "stacked"; level, error, scale, loss:
+            as there.
+
+    Returns:
+        A row for each of `at`: law ("stacked", or the one that was asked for); n; "times last n";
+        forecast; low; high.
+
+    Raises:
+        InputError: as `fit_scaling`, too few points, or `at` that is not finite and > 0.
+    """
+    method = chosen_method(law, level, scale, loss)
+    logs = checked(n, score, error, method.scale)
+    asked = checked_at(at)
+    if not enough_seen(logs[0]):
+        raise InputError(
+            f"a forecast needs {FEWEST} points at {DIFFERENT} different n, but there are "
+            f"{len(logs[0])} points at {len(np.unique(logs[0]))} different n"
+        )
+    table = ahead([logs], asked, method)
+    if table.empty:
+        raise InputError(f"{len(logs[0])} points do not determine the {', '.join(method.laws)} law")
+    return table.drop(columns="curve")
+
+
+def checked_at(at: Sequence[float] | np.ndarray | float) -> np.ndarray:
+    """Numbers of tokens, (k,); InputError where they are none."""
+    try:
+        asked = np.atleast_1d(np.asarray(at, np.float64))
+    except (TypeError, ValueError):
+        asked = np.array([np.nan])
+    if asked.ndim != 1 or not len(asked) or not ((asked >= RANGE[0]) & (asked <= RANGE[1])).all():
+        raise InputError(
+            f"at = {at} is not allowed; it must be numbers of tokens, each > 0 and at most "
+            f"{RANGE[1]:g}"
+        )
+    return asked
+
+
+def ahead(
+    curves: Sequence[Logs],
+    at: np.ndarray,
+    method: Method,
+    progress: Callable[[int], None] | None = None,
+) -> pd.DataFrame:
+    """The one forecast of each curve at each of `at`, a row each: as `forecast_at`, and "curve".
+
+    Args:
+        curves: (log n ascending, y, weights) each, `enough_seen`; those that do not determine the
+            one law of a method have no rows.
+        at: numbers of tokens, (k,).
+        progress: called with the number of curves that are done, now and then.
+    """
+    parts = []
+    for first in range(0, len(curves), TOGETHER):
+        part = _together(curves[first : first + TOGETHER], at, method)
+        parts.append(part.assign(curve=part["curve"] + first))
+        if progress is not None:
+            progress(min(first + TOGETHER, len(curves)))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _together(curves: Sequence[Logs], at: np.ndarray, method: Method) -> pd.DataFrame:
+    law = STACKED if len(method.laws) > 1 else next(iter(method.laws))
+    tail = (1 - method.level) / 2
+    found = []
+    for which, points in grouped(curves):
+        x = np.broadcast_to(np.log(at), (len(which), len(at)))
+        for name, centre, mixture in forecasters(points, x, np.ones(x.shape), method):
+            if name != law or mixture is None:
+                continue
+            ends = [mixture.quantile(p) for p in (tail, 1 - tail)]
+            forecast, low, high = (method.scale.backward(y).ravel() for y in (centre, *ends))
+            found.append(
+                pd.DataFrame(
+                    {
+                        "curve": np.repeat(which, len(at)),
+                        "law": law,
+                        "n": np.tile(at, len(which)),
+                        "times last n": np.exp(x - points.x[:, -1:]).ravel(),
+                        "forecast": forecast,
+                        "low": low,
+                        "high": high,
+                    }
+                )
+            )
+    table = pd.concat(found, ignore_index=True).sort_values("curve", kind="stable")
+    return table[table["forecast"].notna()].reset_index(drop=True)
