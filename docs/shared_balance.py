@@ -19,7 +19,7 @@ from tokenspace.scaling.curves import Curve, read_curves
 from tokenspace.scaling.joint.family import Family, abscissa
 from tokenspace.scaling.joint.fit import LEAST_RUNS, SURE, JointFit
 from tokenspace.scaling.joint.forecast import skill
-from tokenspace.scaling.joint.noise import KINDS, Noise
+from tokenspace.scaling.joint.noise import BLOCKS, KINDS, Noise
 from tokenspace.scaling.joint.per_model import Row, by_model, study
 from tokenspace.scaling.joint.power import power
 from tokenspace.scaling.joint.ratios import (
@@ -28,6 +28,7 @@ from tokenspace.scaling.joint.ratios import (
     few_counts,
     p_value,
     ratios,
+    typical_count,
     upper,
 )
 from tokenspace.scaling.laws import known_laws
@@ -146,7 +147,9 @@ def drawn_set(
     noise = Noise.of(drawn, best)
     more = noise.draw(kind, np.random.default_rng(seed), runs, drawn.weight)
     reached = deviance(drawn, drawn.fitted(drawn.grid[place]) + more)[:, place]
-    limit = upper(reached, 0.95) * few_counts(kind, len(drawn.names), len(drawn.n), 0.95)
+    limit = upper(reached, 0.95)
+    if kind == BLOCKS:
+        limit *= few_counts(typical_count(drawn), noise.freedom, 0.95)
     null = drawn_ratios(drawn, drawn.fitted(best), noise, kind, runs, seed)[2]
     return bool(profile[place] <= limit), p_value(float(ratios(drawn)[2]), null) <= 0.05
 

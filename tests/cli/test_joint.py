@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tokenspace.cli.joint_tables import p_words
+from tokenspace.cli.joint_tables import decided, p_words, ranges
 from tokenspace.scaling.joint import per_model
 
 N = [1, 8, 16, 64, 128, 256, 512]
@@ -122,7 +122,12 @@ def test_an_n_balance_of_a_law_that_is_refused_is_told(call, csv, tmp_path):
     assert "m, all points (<= 0.001); m, without each curve's smallest n (" in said
     assert "where the curves' shape refuses its law (p <= 0.001): 2 of 2 rows, m, all" in said
     assert "n_balance can: 0 of 3 (m). The others need not follow the law: see shape." in said
-    assert "says nothing where" not in call("joint", csv)[1]
+    true = call("joint", csv)[1]
+    assert "says nothing where" not in true and "is not decided" not in true
+    said = " ".join(call("joint", path, "--runs", 99)[1].split())
+    assert "is not decided for 2 of 2 rows, m, all points; m, without each curve's smallest" in said
+    assert "of 99 draws p is 0.01 at least, and a shape is refused at p <= 0.001." in said
+    assert "--runs 999 decides." in said and "says nothing where" not in said
 
 
 def test_plan_tokens(call, csv):
@@ -235,3 +240,24 @@ def test_the_least_p_of_a_bootstrap_is_a_bound():
         "1.000",
     ]
     assert p_words(0.01, 99) == "<= 0.01"
+
+
+def test_an_end_has_the_digits_that_the_draws_decide():
+    """Down to the second digit of its error; two at least, and never more than three."""
+    said = [decided(123.45, error) for error in (0.0, 0.1, 9.0, 11.0, 60.0, 1e9, float("inf"))]
+    assert said == ["123", "123", "123", "123", "123", "120", "120"]
+    assert decided(0.012345, 0.002) == "0.0123" and decided(0.012345, 0.1) == "0.012"
+    assert decided(12_345.0, 1e5) == "12000" and decided(40.0, 0.0) == "40.0"
+    inf = float("inf")
+    intervals = [(0.0, 1.234), (12.34, 56.78), (123.4, inf)]
+    words = ranges(intervals, lambda end: end if end > 50 else 0.0)
+    assert words == "below 1.23, 12.3 to 57, above 120"
+    assert ranges([], abs) == "nothing" and ranges([(0.0, inf)], abs) == "everything"
+
+
+def test_one_curve_shares_nothing(call, tmp_path):
+    path = tmp_path / "one.csv"
+    path.write_text("n,score\n" + "".join(f"{n},{n**0.3 + n % 3}\n" for n in N))
+    out = call("joint", path, "--runs", 99)[1]
+    assert len([k for k in out.splitlines() if k.count("│") == 10 and "│ -       │" in k]) == 2
+    assert "is not decided" not in out
