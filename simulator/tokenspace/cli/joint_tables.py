@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 
 from tokenspace.cli.present import stdout
-from tokenspace.printable import UNKNOWN, known, shown, to_error
+from tokenspace.printable import UNKNOWN, counted, known, shown, to_error
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,7 +82,8 @@ def show_fits(rows: list[Row], runs: int) -> None:
                 )
             )
     if short := max(row.short for row in rows):
-        print(f"Up to {short} curves of a row have too few different n for a joint fit: left out.")
+        left = counted(short, "curve")
+        print(f"Left out, too few different n for a joint fit: up to {left} of a row.")
     if len(chosen) < len(rows):
         print(f"All {len(rows):,} rows: --json.")
 
