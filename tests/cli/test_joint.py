@@ -66,6 +66,7 @@ def test_joint(call, csv):
     ((low, high),) = first["regions"]["chi-square"]
     assert low < first["n_balance"] < high and first["crossover"]
     assert first["tests"]["need"]["p"]["independent"] == 0.01 and found["power"] == {}
+    assert first["runs"] == 99
 
 
 def test_joint_with_power(call, csv):

@@ -204,6 +204,10 @@ def test_errors_of_limits_are_how_far_other_draws_lie():
     drawn = np.random.default_rng(7).standard_normal((2000, 400))
     error = upper_error(drawn, 0.95)
     assert error.mean() == pytest.approx(upper(drawn, 0.95).std(), rel=0.1)
+    few = np.arange(99.0)  # of a level that they hardly reach, half the distance to the largest
+    assert upper_error(few, 0.995) == pytest.approx(
+        (98 - np.quantile(few, 0.9879, method="weibull")) / 2, rel=0.01
+    )
 
 
 def test_what_is_excluded_at_least_and_at_most_lies_about_it():

@@ -97,11 +97,11 @@ class JointFit:
             end: > 0, finite.
             kind: of noise, as in `regions`.
         """
-        inside = slice(1, -1)
-        at, above = np.log(self.grid[inside]), (self.limits[kind] - self.deviance)[inside]
-        k = int(np.clip(np.searchsorted(at, np.log(end)), 1, len(at) - 1))
         if not self.grid[1] < end < self.grid[-2]:
             return float(np.inf)
+        inside = slice(1, -1)
+        at, above = np.log(self.grid[inside]), (self.limits[kind] - self.deviance)[inside]
+        k = int(np.searchsorted(at, np.log(end)))
         slope = abs(above[k] - above[k - 1]) / (at[k] - at[k - 1])
         error = np.interp(np.log(end), at, self.limit_errors[kind][inside])
         return float(end * error / slope) if slope > 0 else float(np.inf)

@@ -105,11 +105,12 @@ class Noise:
         r / (1 + (r - 1) rho^2) count, where `alike` is rho: copies are one, independent ones r. Of
         a block with fewer scores than are asked some are taken twice, and count once.
         """
-        _, place, scores = np.unique(self.n, return_inverse=True, return_counts=True)
-        own = self.present @ np.eye(len(scores))[place]  # (K, different n)
-        taken = np.minimum(own[:, :, None], scores)  # from each block
+        _, first, scores = np.unique(self.n, return_index=True, return_counts=True)
+        own = np.add.reduceat(self.present, first, axis=1, dtype=int)  # (K, different n)
+        sizes, times = np.unique(scores, return_counts=True)  # of blocks
+        taken = np.minimum(own[:, :, None], sizes)
         count = taken / (1 + np.maximum(taken - 1, 0) * self.alike**2)
-        return float(count.mean(axis=-1).sum() - 2 * len(own) - 1)
+        return float((count @ times).sum() / len(scores) - 2 * len(own) - 1)
 
     @property
     def alike(self) -> float:
@@ -117,12 +118,12 @@ class Noise:
 
         Sum of e_i e_j over sum of (e_i^2 + e_j^2) / 2, over all pairs of their residuals e.
         """
-        _, place, scores = np.unique(self.n, return_inverse=True, return_counts=True)
-        one_n = np.eye(len(scores))[place]
-        own = self.present @ one_n
+        first = np.unique(self.n, return_index=True)[1]
         norms = np.linalg.norm(self.columns, axis=1, keepdims=True)
         e = self.columns / np.where(norms > 0, norms, 1.0)
-        squares = (e**2) @ one_n
-        products = ((e @ one_n) ** 2 - squares)[own > 1].sum()
-        largest = ((own - 1) * squares)[own > 1].sum()
-        return max(float(products / largest), 0.0) if largest > 0 else 0.0
+        own, sums, squares = (
+            np.add.reduceat(x, first, axis=1, dtype=float) for x in (self.present, e, e**2)
+        )
+        both = own > 1
+        largest = ((own - 1) * squares)[both].sum()
+        return max(float((sums**2 - squares)[both].sum() / largest), 0.0) if largest > 0 else 0.0

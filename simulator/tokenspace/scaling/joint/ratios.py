@@ -143,8 +143,8 @@ def few_counts(counts: int, freedom: float, level: float) -> float:
         freedom: of the residuals that draws take, >= m - 3, see `Noise.freedom`.
         level: in (0, 1).
 
-    Source: Kent, Biometrika 69 (1982), for likelihood ratios where scores are not independent; the
-    degrees of freedom follow as above.
+    Source: Kent, Biometrika 69 (1982), for likelihood ratios where the noise is not as the model
+    has it; the degrees of freedom follow as above, and simulations agree (docs/shared_balance.md).
     """
 
     def h(nu: float) -> float:
