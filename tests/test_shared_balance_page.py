@@ -71,6 +71,8 @@ def test_words_of_the_page_are_those_of_its_tables():
     errors = {tuple(c[:2]): c for c in (k.strip("| ").split(" | ") for k in held_lines("errors"))}
     given = [float(v) for (_, how), c in errors.items() if "given" in how for v in c[2:]]
     assert min(given) >= 90
+    repeats = [k.strip("| ").split(" | ")[2:] for k in held_lines("repeats")]
+    assert len(repeats) == 8 and min(float(v) for row in repeats for v in row) >= 93
     plans = [k.strip("| ").split(" | ") for k in held_lines("plans")]
     assert all(float(c[4]) >= 93 for c in plans if c[0] != "broken")
     assert len([c for c in plans if c[0] == "broken"]) == 2
