@@ -1,11 +1,13 @@
 """`joint` and `plan-tokens` as a user runs them."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from tokenspace.cli import joint_tables
 from tokenspace.cli.joint_tables import decided, p_words, ranges
 from tokenspace.scaling.joint import per_model
 
@@ -206,6 +208,7 @@ def test_a_curve_without_noise_bends_no_way(call, csv):
     csv.write_text("model,n,score\n" + "".join(f"m,{n},50\n" for n in (16, 32, 64, 128, 256)))
     status, out, _ = call("joint", csv, "--runs", 99)
     assert status == 0 and "no n_balance can: 0 of 1 (m)" in out
+    assert "In brackets" not in out  # as nothing is left open
 
 
 def test_plan_tokens_leaves_out_what_is_too_short(call, csv):
@@ -254,6 +257,25 @@ def test_an_end_has_the_digits_that_the_draws_decide():
     words = ranges(intervals, lambda end: end if end > 50 else 0.0)
     assert words == "below 1.23, 12.3 to 57, above 120"
     assert ranges([], abs) == "nothing" and ranges([(0.0, inf)], abs) == "everything"
+
+
+def test_what_is_printed_of_a_fit_has_its_own_errors():
+    """At least and at most at two errors of the limit up and down; n_balance to its set."""
+    fit = SimpleNamespace(
+        crossover=True,
+        n_balance=28.634,
+        regions=lambda: [(0.0, 1.0), (9.97, 106.0)],
+        excluded=lambda kind, errors: [(0.0, 9.974 - errors)],
+        end_error=lambda end, kind: 0.3 * (kind == "blocks"),
+    )
+    assert joint_tables._drawn(fit) == "below 9.97\n(below 8.01; below 11.9)"
+    assert joint_tables._excluded(fit, "independent") == "below 9.97"
+    fit.end_error = lambda end, kind: 50.0 * (kind == "blocks")
+    assert joint_tables._excluded(fit, "blocks") == "below 10"
+    assert joint_tables._excluded(fit, "independent") == "below 9.97"
+    assert joint_tables._balance(fit) == "29"
+    fit.regions = lambda: [(27.0, 30.0)]
+    assert joint_tables._balance(fit) == "28.6"
 
 
 def test_one_curve_shares_nothing(call, tmp_path):
