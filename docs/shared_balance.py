@@ -19,7 +19,7 @@ from tokenspace.scaling.curves import Curve, read_curves
 from tokenspace.scaling.joint.family import Family, abscissa
 from tokenspace.scaling.joint.fit import LEAST_RUNS, SURE, JointFit
 from tokenspace.scaling.joint.forecast import skill
-from tokenspace.scaling.joint.noise import KINDS, Noise
+from tokenspace.scaling.joint.noise import BLOCKS, KINDS, Noise
 from tokenspace.scaling.joint.per_model import Row, by_model, study
 from tokenspace.scaling.joint.power import power
 from tokenspace.scaling.joint.ratios import (
@@ -28,6 +28,7 @@ from tokenspace.scaling.joint.ratios import (
     few_counts,
     p_value,
     ratios,
+    typical_count,
     upper,
 )
 from tokenspace.scaling.laws import known_laws
@@ -39,6 +40,13 @@ PAGE = Path(__file__).with_suffix(".md")
 N = np.array([1.0, 8, 16, 32, 64, 128, 256, 384, 512, 768])
 SHORT = {"vision_question_queries": "with question", "vision_queries_ft": "without question"}
 ERRORS = {"8 and 1 %, given": True, "8 and 1 %, ignored": False, "alike": False}
+COMMON = (0.0, 0.5, 0.9, 1.0)  # parts of the variance
+REPEATS = {
+    "one": np.repeat(1, len(N)),
+    "one, and two at one n": np.where(N == 128, 2, 1),
+    "one and two in turn": np.arange(len(N)) % 2 + 1,
+    "three": np.repeat(3, len(N)),
+}
 LAWS = {
     "power": (30.0, -0.08),
     "logarithm": (30.0, 0.15),
@@ -134,21 +142,31 @@ def powers(curves: Sequence[Curve]) -> list[str]:
     return table(["series", "noise", "test", "truth", *settings], lines)
 
 
-def drawn_set(
-    drawn: Family, place: int, kind: str, runs: int = 199, seed: int = 1
-) -> tuple[bool, bool]:
-    """Whether the 95 % set of drawn curves holds the n_balance at `place`; whether shape rejects.
+def best_of(drawn: Family) -> tuple[float, Noise]:
+    """The n_balance of the grid that fits best, and the noise about it."""
+    best = float(drawn.grid[deviance(drawn).argmin()])
+    return best, Noise.of(drawn, best)
+
+
+def holds(drawn: Family, place: int, kind: str, runs: int = 199, seed: int = 1) -> bool:
+    """Whether the 95 % set of drawn curves holds the n_balance at `place`.
 
     As `fit_joint` has it, but for the limit, which is drawn at the truth alone.
     """
-    profile = deviance(drawn)
-    best = float(drawn.grid[profile.argmin()])
-    noise = Noise.of(drawn, best)
+    _, noise = best_of(drawn)
     more = noise.draw(kind, np.random.default_rng(seed), runs, drawn.weight)
     reached = deviance(drawn, drawn.fitted(drawn.grid[place]) + more)[:, place]
-    limit = upper(reached, 0.95) * few_counts(kind, len(drawn.names), len(drawn.n), 0.95)
+    limit = upper(reached, 0.95)
+    if kind == BLOCKS:
+        limit *= few_counts(typical_count(drawn), noise.freedom, 0.95)
+    return bool(deviance(drawn)[place] <= limit)
+
+
+def rejects(drawn: Family, kind: str, runs: int = 199, seed: int = 1) -> bool:
+    """Whether shape is rejected at 5 %."""
+    best, noise = best_of(drawn)
     null = drawn_ratios(drawn, drawn.fitted(best), noise, kind, runs, seed)[2]
-    return bool(profile[place] <= limit), p_value(float(ratios(drawn)[2]), null) <= 0.05
+    return p_value(float(ratios(drawn)[2]), null) <= 0.05
 
 
 def coverage_of_sets(curves: Sequence[Curve], runs: int, seed: int = 1) -> list[str]:
@@ -169,9 +187,8 @@ def coverage_of_sets(curves: Sequence[Curve], runs: int, seed: int = 1) -> list[
             scatter = np.sqrt(1 - common) * own + np.sqrt(common) * shared
             drawn = replace(family, log_score=truth + deviations * scatter)
             for kind in KINDS:
-                holds, rejects = drawn_set(drawn, place, kind)
-                held[kind] += holds
-                wrong[kind] += rejects
+                held[kind] += holds(drawn, place, kind)
+                wrong[kind] += rejects(drawn, kind)
         name = "none" if balance == 0 else f"{balance:g}"
         cells = [f"{100 * counted[k] / runs:.1f}" for counted in (held, wrong) for k in KINDS]
         lines.append([str(count), name, f"{common:g}", *cells])
@@ -202,9 +219,33 @@ def coverage_with_errors(runs: int, seed: int = 4) -> list[str]:
             family = replace(Family.of(curves), near=balance, width=0.1)
             place = int(np.argmin(abs(family.grid - balance)))
             for kind in KINDS:
-                held[kind] += drawn_set(family, place, kind)[0]
+                held[kind] += holds(family, place, kind)
         lines.append([f"{balance:g}", said, *(f"{100 * held[k] / runs:.1f}" for k in KINDS)])
     return table(["true n_balance", "errors", *(f"held, {k}" for k in KINDS)], lines)
+
+
+def coverage_with_repeats(runs: int, seed: int = 7) -> list[str]:
+    """How often sets from blocks hold the true n_balance where curves have several scores at an n.
+
+    Errors of log S of 2 to 6 %, of which a part is common to all scores of a count.
+    """
+    lines = []
+    for count, (said, times) in product((1, 6), REPEATS.items()):
+        n, cells = np.repeat(N, times), []
+        for common in COMMON:
+            rng = np.random.default_rng(seed)
+            slopes, sizes = rng.uniform(0.05, 0.25, (count, 1)), rng.uniform(0.02, 0.06, (count, 1))
+            score = np.exp(3 + slopes * abscissa(n, np.array([30.0]))[0])
+            family = Family.of([Curve(str(k), n, s) for k, s in enumerate(score)])
+            place = int(np.argmin(abs(family.grid - 30)))
+            truth, held = family.fitted(family.grid[place]), 0
+            for _ in range(runs):
+                own, shared = rng.standard_normal(truth.shape), rng.standard_normal(len(N))
+                scatter = np.sqrt(1 - common) * own + np.sqrt(common) * np.repeat(shared, times)
+                held += holds(replace(family, log_score=truth + sizes * scatter), place, BLOCKS)
+            cells.append(f"{100 * held / runs:.1f}")
+        lines.append([str(count), said, *cells])
+    return table(["curves", "scores at each n", *(f"common {c:g}" for c in COMMON)], lines)
 
 
 def coverage_of_predictions(runs: int, seed: int = 2) -> list[str]:
@@ -367,6 +408,7 @@ def parts(runs: int) -> dict[str, Callable[[], list[str]]]:
         "power": lambda: powers(curves),
         "sets": lambda: coverage_of_sets(curves, runs // 2),
         "errors": lambda: coverage_with_errors(runs // 2),
+        "repeats": lambda: coverage_with_repeats(5 * runs // 4),
         "predictions": lambda: coverage_of_predictions(runs // 2),
         "tokens": lambda: coverage_by_tokens(runs // 2),
         "plans": lambda: coverage_of_plans(runs // 4),

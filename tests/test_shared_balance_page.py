@@ -86,6 +86,8 @@ def test_words_of_the_page_are_those_of_its_tables():
     assert f"hold almost nothing ({least:g} %) or everything" in said
     own = " ".join((DOCS / "your_own_curves.md").read_text().split())
     assert f"in {min(alphas):.0f} to {max(alphas):.0f} % of runs where" in own
+    repeats = [k.strip("| ").split(" | ")[2:] for k in held_lines("repeats")]
+    assert len(repeats) == 8 and min(float(v) for row in repeats for v in row) >= 93
     plans = [k.strip("| ").split(" | ") for k in held_lines("plans")]
     assert all(float(c[4]) >= 93 for c in plans if c[0] != "broken")
     assert len([c for c in plans if c[0] == "broken"]) == 2

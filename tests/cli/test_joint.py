@@ -1,12 +1,14 @@
 """`joint` and `plan-tokens` as a user runs them."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from tokenspace.cli.joint_tables import p_words
+from tokenspace.cli import joint_tables
+from tokenspace.cli.joint_tables import decided, p_words, ranges
 from tokenspace.scaling.joint import per_model
 
 N = [1, 8, 16, 64, 128, 256, 512]
@@ -71,6 +73,7 @@ def test_joint(call, csv):
     ((low, high),) = first["regions"]["chi-square"]
     assert low < first["n_balance"] < high and first["crossover"]
     assert first["tests"]["need"]["p"]["independent"] == 0.01 and found["power"] == {}
+    assert first["runs"] == 99
 
 
 def test_joint_with_power(call, csv):
@@ -127,7 +130,12 @@ def test_an_n_balance_of_a_law_that_is_refused_is_told(call, csv, tmp_path):
     assert "m, all points (<= 0.001); m, without each curve's smallest n (" in said
     assert "where the curves' shape refuses its law (p <= 0.001): 2 of 2 rows, m, all" in said
     assert "n_balance can: 0 of 3 (m). The others need not follow the law: see shape." in said
-    assert "says nothing where" not in call("joint", csv)[1]
+    true = call("joint", csv)[1]
+    assert "says nothing where" not in true and "is not decided" not in true
+    said = " ".join(call("joint", path, "--runs", 99)[1].split())
+    assert "is not decided for 2 of 2 rows, m, all points; m, without each curve's smallest" in said
+    assert "of 99 draws p is 0.01 at least, and a shape is refused at p <= 0.001." in said
+    assert "--runs 999 decides." in said and "says nothing where" not in said
 
 
 def test_plan_tokens(call, csv):
@@ -205,6 +213,7 @@ def test_a_curve_without_noise_bends_no_way(call, csv):
     csv.write_text("model,n,score\n" + "".join(f"m,{n},50\n" for n in (16, 32, 64, 128, 256)))
     status, out, _ = call("joint", csv, "--runs", 99)
     assert status == 0 and "no n_balance can: 0 of 1 (m)" in out
+    assert "In brackets" not in out  # as nothing is left open
 
 
 def test_plan_tokens_leaves_out_what_is_too_short(call, csv):
@@ -240,3 +249,43 @@ def test_the_least_p_of_a_bootstrap_is_a_bound():
         "1.000",
     ]
     assert p_words(0.01, 99) == "<= 0.01"
+
+
+def test_an_end_has_the_digits_that_the_draws_decide():
+    """Down to the second digit of its error; two at least, and never more than three."""
+    said = [decided(123.45, error) for error in (0.0, 0.1, 9.0, 11.0, 60.0, 1e9, float("inf"))]
+    assert said == ["123", "123", "123", "123", "123", "120", "120"]
+    assert decided(0.012345, 0.002) == "0.0123" and decided(0.012345, 0.1) == "0.012"
+    assert decided(12_345.0, 1e5) == "12000" and decided(40.0, 0.0) == "40.0"
+    inf = float("inf")
+    intervals = [(0.0, 1.234), (12.34, 56.78), (123.4, inf)]
+    words = ranges(intervals, lambda end: end if end > 50 else 0.0)
+    assert words == "below 1.23, 12.3 to 57, above 120"
+    assert ranges([], abs) == "nothing" and ranges([(0.0, inf)], abs) == "everything"
+
+
+def test_what_is_printed_of_a_fit_has_its_own_errors():
+    """At least and at most at two errors of the limit up and down; n_balance to its set."""
+    fit = SimpleNamespace(
+        crossover=True,
+        n_balance=28.634,
+        regions=lambda: [(0.0, 1.0), (9.97, 106.0)],
+        excluded=lambda kind, errors: [(0.0, 9.974 - errors)],
+        end_error=lambda end, kind: 0.3 * (kind == "blocks"),
+    )
+    assert joint_tables._drawn(fit) == "below 9.97\n(below 8.01; below 11.9)"
+    assert joint_tables._excluded(fit, "independent") == "below 9.97"
+    fit.end_error = lambda end, kind: 50.0 * (kind == "blocks")
+    assert joint_tables._excluded(fit, "blocks") == "below 10"
+    assert joint_tables._excluded(fit, "independent") == "below 9.97"
+    assert joint_tables._balance(fit) == "29"
+    fit.regions = lambda: [(27.0, 30.0)]
+    assert joint_tables._balance(fit) == "28.6"
+
+
+def test_one_curve_shares_nothing(call, tmp_path):
+    path = tmp_path / "one.csv"
+    path.write_text("n,score\n" + "".join(f"{n},{n**0.3 + n % 3}\n" for n in N))
+    out = call("joint", path, "--runs", 99)[1]
+    assert len([k for k in out.splitlines() if k.count("│") == 10 and "│ -       │" in k]) == 2
+    assert "is not decided" not in out

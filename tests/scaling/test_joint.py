@@ -161,6 +161,9 @@ def test_noise_of_blocks_keeps_the_correlation_of_curves():
     family = Family(family.names, family.n, family.log_score + 0.02 * common, family.weight)
     noise = Noise.of(family, 60.0)
     assert 1 <= noise.independent_curves < 1.5
+    r = np.corrcoef(noise.columns)
+    share = (np.mean(r[~np.eye(6, dtype=bool)] ** 2) - 1 / 8) / (1 - 1 / 8)  # 8 degrees of freedom
+    assert noise.independent_curves == pytest.approx(6 / (1 + 5 * share))
     alone = np.random.default_rng(0).standard_normal((200, 6, 10))
     found = [
         Noise.of(Family(family.names, family.n, y, family.weight), 0.0).independent_curves

@@ -22,16 +22,27 @@ from tokenspace.scaling.joint.ratios import (
     upper_error,
 )
 
+ONE_TWICE = [1] * 5 + [2] + [1] * 4  # scores at each n
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("count", "common", "runs", "times"),
-    [(6, 0.9, 1000, 1), (12, 0.5, 500, 1), (36, 0.5, 500, 1), (1, 0.5, 300, 3), (6, 0.5, 300, 3)],
+    [
+        (6, 0.9, 1000, 1),
+        (12, 0.5, 500, 1),
+        (36, 0.5, 500, 1),
+        (1, 0.5, 300, 3),
+        (6, 0.5, 300, 3),
+        (1, 1.0, 500, ONE_TWICE),
+        (2, 0.5, 500, ONE_TWICE),
+        (1, 0.5, 500, [1, 2] * 5),
+    ],
 )
 def test_blocks_hold_the_truth_however_many_curves_scatter_together(count, common, runs, times):
     """At least 95 %, at most 98.5, within the error of the runs; without the widening 88 to 93 %.
 
-    times: scores of a curve at each n, which scatter together as curves do.
+    times: scores of a curve at each n, which scatter together as curves do: at 1.0 they are copies.
     """
     rng = np.random.default_rng(7)
     n = np.repeat(N, times)
@@ -67,9 +78,9 @@ def test_limits_are_those_of_a_deviance_at_a_time():
         found, error = limits(family, noise, kind, 0.9, 30, 3, 40)
         rng = np.random.default_rng(3)
         scatter = np.concatenate([noise.draw(kind, rng, k, family.weight) for k in (25, 5)])
+        factor = few_counts(9, noise.freedom, 0.9) if kind == "blocks" else 1.0
         for place in (0, 40, 80):
             drawn = deviance(family, family.fitted(family.grid[place]) + scatter)[:, place]
-            factor = few_counts(kind, len(given), 9, 0.9)
             for got, of in ((found, upper), (error, upper_error)):
                 want = factor * of(drawn, 0.9)
                 assert got[place] == pytest.approx(want, rel=1e-9, abs=1e-9), (kind, place)
@@ -95,15 +106,54 @@ def test_blocks_are_all_scores_of_one_n():
 
 def test_several_scores_at_one_n_are_one_count():
     """Two curves of ten n, one of them thrice everywhere and one once: four scores at each n."""
-    one, two, *_ = curves(60.0, 0.05)
-    family = Family.of([one.keep(np.repeat(np.arange(len(N)), 3)), two])
+    family = Family.of([thrice(0.05), curves(60.0, 0.05)[1]])
     assert list(family.different) == [10, 10] and typical_count(family) == 10
     noise = Noise.of(family, 60.0)
     found, _ = limits(family, noise, "blocks", 0.9, 30, 3, 40)
     rng = np.random.default_rng(3)
     parts = [noise.draw("blocks", rng, k, family.weight) for k in (25, 5)]
     drawn = deviance(family, family.fitted(family.grid[40]) + np.concatenate(parts))[:, 40]
-    assert found[40] == pytest.approx(upper(drawn, 0.9) * few_counts("blocks", 4, 10, 0.9))
+    assert found[40] == pytest.approx(upper(drawn, 0.9) * few_counts(10, noise.freedom, 0.9))
+
+
+def thrice(noise, copies=0.0):
+    """A curve of three scores at each n, noise of their own, of which copies are so much."""
+    own = curves(60.0, noise, seed=5, n=np.repeat(N, 3))[0]
+    first = own.keep(np.repeat(np.arange(0, 3 * len(N), 3), 3))
+    return Curve("a", own.n, own.score ** (1 - copies) * first.score**copies)
+
+
+def test_a_copy_of_a_score_counts_for_nothing_and_an_independent_one_for_one():
+    """Of 30 scores at 10 n as many as differ; limits a score are those of the curve without copies."""
+    found = {c: Noise.of(Family.of([thrice(0.05, c)]), 60.0) for c in (0.0, 0.9, 0.999, 1.0)}
+    assert found[1.0].alike == pytest.approx(1) and found[1.0].freedom == pytest.approx(7)
+    assert found[0.999].freedom == pytest.approx(7, abs=0.01)  # without a jump
+    for noise in found.values():
+        pairs = noise.columns[0].reshape(10, 3)
+        rho = sum((pairs * np.roll(pairs, k, axis=1)).sum() for k in (1, 2)) / 2 / (pairs**2).sum()
+        assert noise.alike == pytest.approx(max(rho, 0), abs=1e-12)
+        assert noise.freedom == pytest.approx(30 / (1 + 2 * max(rho, 0) ** 2) - 3)
+    assert found[0.0].alike < 0.5 and found[0.0].freedom > 17
+    once = Family.of([thrice(0.05, 1.0).keep(np.arange(0, 30, 3))])
+    alone = Noise.of(once, 60.0)
+    assert alone.alike == 0 and alone.freedom == 7 and few_counts(10, 7, 0.95) == 1
+    of_one, of_three = (
+        np.array(limits(f, Noise.of(f, 60.0), "blocks", 0.95, 999, 0, 120))[:, 0] * scale
+        for f, scale in ((once, 3), (Family.of([thrice(0.05, 1.0)]), 1))
+    )
+    (limit, error), (other, its_error) = of_one, of_three
+    assert other == pytest.approx(limit, abs=4 * np.hypot(error, its_error))
+
+
+def test_one_score_more_counts_as_often_as_blocks_have_one_more():
+    """Ten n, one of them twice: nine blocks of ten are taken twice there, and count once."""
+    one = curves(60.0, 0.05)[0].keep(np.r_[np.arange(10), 5])
+    one.score[-1] *= np.exp(0.1)
+    noise = Noise.of(Family.of([one]), 60.0)
+    assert noise.freedom == pytest.approx(10 + (2 / (1 + noise.alike**2) - 1) / 10 - 3)
+    two = Noise.of(Family.of([one, curves(60.0, 0.05)[1].keep(np.arange(9))]), 60.0)
+    more = 9 - 2  # of a curve without repeats
+    assert two.freedom - more == pytest.approx(10 + (2 / (1 + two.alike**2) - 1) / 10 - 3)
 
 
 def test_likelihood_is_the_sum_of_logarithms():
@@ -114,11 +164,31 @@ def test_likelihood_is_the_sum_of_logarithms():
 
 
 def test_few_counts_widen_what_blocks_allow():
-    """By t^2 with m - 3 over t^2 with K (m - 2) - 1, times (m - 2) / (m - 3); one curve by nothing."""
-    assert few_counts("independent", 6, 10, 0.95) == few_counts("blocks", 1, 10, 0.95) == 1
-    want = (2.3646 / 2.0117) ** 2 * 8 / 7  # t with 7 and 47 degrees of freedom
-    assert few_counts("blocks", 6, 10, 0.95) == pytest.approx(want, rel=1e-4)
-    assert few_counts("blocks", 6, 1000, 0.95) == pytest.approx(1, abs=0.01)
+    """h(m - 3) / h(freedom) with h = t^2 (nu + 1) / nu; one curve by nothing, many counts by little."""
+    want = (2.3646 / 2.0117) ** 2 * (8 / 7) / (48 / 47)  # t with 7 and 47 degrees of freedom
+    assert few_counts(10, 47, 0.95) == pytest.approx(want, rel=1e-4)
+    assert few_counts(1000, 5987, 0.95) == pytest.approx(1, abs=0.01)
+    assert few_counts(10, 7, 0.8) == 1
+
+
+def test_few_counts_are_quantiles_of_what_scores_say_over_what_residuals_do():
+    """Six straight lines with a bend in common, one noise for all, and noise of their own.
+
+    z, what their sum says of the bend, over the sum's residuals, scaled as of 8 degrees of freedom;
+    and over all residuals, as of 48: 19 of 20 draws stay below h(7) and h(47).
+    """
+    runs, rng = 40_000, np.random.default_rng(0)
+    axes, _ = np.linalg.qr(np.stack([np.ones(10), np.log(N), np.log(N) ** 2], axis=1))
+    common, own = rng.standard_normal((runs, 10)), rng.standard_normal((runs, 6, 10))
+    z = common @ axes[:, 2]
+    rest = (common**2).sum(-1) - ((common @ axes) ** 2).sum(-1)
+    few = z**2 / (rest / 8)
+    z = own.sum(axis=1) @ axes[:, 2] / np.sqrt(6)
+    rest = (own**2).sum((1, 2)) - ((own @ axes[:, :2]) ** 2).sum((1, 2)) - z**2
+    many = z**2 / (rest / 48)
+    factor = few_counts(10, 47, 0.95)
+    share = np.mean(few <= factor * np.quantile(many, 0.95))
+    assert share == pytest.approx(0.95, abs=4 * np.sqrt(2 * 0.95 * 0.05 / runs))
 
 
 def test_ratios_are_drawn_about_the_truth_by_the_same_noise():
@@ -134,6 +204,10 @@ def test_errors_of_limits_are_how_far_other_draws_lie():
     drawn = np.random.default_rng(7).standard_normal((2000, 400))
     error = upper_error(drawn, 0.95)
     assert error.mean() == pytest.approx(upper(drawn, 0.95).std(), rel=0.1)
+    few = np.arange(99.0)  # of a level that they hardly reach, half the distance to the largest
+    assert upper_error(few, 0.995) == pytest.approx(
+        (98 - np.quantile(few, 0.9879, method="weibull")) / 2, rel=0.01
+    )
 
 
 def test_what_is_excluded_at_least_and_at_most_lies_about_it():
@@ -147,3 +221,18 @@ def test_what_is_excluded_at_least_and_at_most_lies_about_it():
     assert kept["excluded_at_least"]["chi-square"] == kept["excluded_at_most"]["chi-square"]
     for key, errors in (("at_least", SURE), ("at_most", -SURE)):
         assert kept[f"excluded_{key}"]["blocks"] == fit.excluded("blocks", errors)
+
+
+def test_the_error_of_an_end_is_that_of_its_limit_over_the_slope_of_the_profile():
+    fit = fit_joint(curves(60.0, 0.05), runs=199)
+    for kind in KINDS:
+        ends = [[r[side] for r in fit.regions(kind, by)] for by in (0.01, -0.01) for side in (0, 1)]
+        for side in (0, 1):
+            moved = abs(ends[side][0] - ends[side + 2][0]) / 0.02
+            assert fit.end_error(fit.regions(kind)[0][side], kind) == pytest.approx(moved, rel=0.01)
+    assert fit.end_error(fit.regions("chi-square")[0][0], "chi-square") == 0
+    level = replace(
+        fit, deviance=np.zeros_like(fit.deviance), limits={"blocks": np.ones(len(fit.grid))}
+    )
+    assert level.end_error(60.0) == np.inf
+    assert fit.end_error(fit.grid[1]) == fit.end_error(fit.grid[-2]) == np.inf

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 @app.command()
 def joint(
     csv: Csv = None,
-    runs: Annotated[int, typer.Option(min=99, max=100_000, help="Bootstrap draws.")] = 999,
+    runs: Annotated[
+        int,
+        typer.Option(
+            min=99, max=100_000, help="Bootstrap draws; with fewer than 999 no shape is refused."
+        ),
+    ] = 999,
     hold: Annotated[int, typer.Option(min=1, help="How many of the largest n to forecast.")] = 3,
     power: Annotated[
         bool, typer.Option("--power", help="Also draw what such curves could tell.")
@@ -77,7 +82,7 @@ def joint(
     if as_json:
         document(
             {
-                "fits": [_plain(row) for row in found],
+                "fits": [_plain(row, runs) for row in found],
                 "power": {model: table.to_dict("records") for model, table in powers.items()},
             }
         )
@@ -96,12 +101,13 @@ def joint(
         raise typer.Exit(INTERRUPTED)
 
 
-def _plain(row: Row) -> dict[str, Any]:
+def _plain(row: Row, runs: int) -> dict[str, Any]:
     forecast = None if row.forecast is None else row.forecast.to_dict("index")
     return {
         "model": row.model,
         "points": row.points,
         "short": row.short,
+        "runs": runs,
         **row.fit.to_dict(),
         "forecast": forecast,
     }

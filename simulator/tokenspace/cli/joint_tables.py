@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
 from tokenspace.cli.present import stdout
-from tokenspace.printable import shown
+from tokenspace.printable import UNKNOWN, counted, known, shown, to_error
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from tokenspace.scaling.joint.fit import JointFit
     from tokenspace.scaling.joint.per_model import Row
+    from tokenspace.scaling.joint.ratios import Ratio
 
 ALL = "all points"  # the first subset of every model
 MANY = 24  # rows that a table shows whole; of more, a line a subset, and the ends
 ENDS = 8
 NAMED = 3  # rows that a sentence names
 LEVEL = 0.05
+OPEN = "\n("  # begins what the draws leave open
 REFUSED = 0.001  # at which a shape is refused: of 7 counts p of a true law is 0.01 at times
+DECIDING = round(1 / REFUSED) - 1  # draws of which p can be so small
 
 
 def show_fits(rows: list[Row], runs: int) -> None:
@@ -43,10 +47,10 @@ def show_fits(rows: list[Row], runs: int) -> None:
             escape(shown(row.model)),
             escape(shown(row.points)),
             str(row.curves),
-            f"{fit.n_balance:.4g}" if fit.crossover else "none",
+            _balance(fit),
             _drawn(fit),
-            ranges(fit.excluded("independent")),
-            *(f"{t.statistic:.1f} ({p_words(t.p['blocks'], runs)})" for t in fit.tests),
+            _excluded(fit, "independent"),
+            *(_ratio(t, row.curves, runs) for t in fit.tests),
         )
     stdout().print(table)
     print(
@@ -55,10 +59,11 @@ def show_fits(rows: list[Row], runs: int) -> None:
         "parabolas in log n. Noise: whole counts n\nresampled, since benchmarks of one checkpoint "
         "scatter together; in the column before, independent."
     )
-    print(
-        f"In brackets, where {runs:,} draws leave it open: what is excluded at least; at most. "
-        "More --runs say more."
-    )
+    if any(OPEN in _drawn(row.fit) for row in chosen):
+        print(
+            f"In brackets, where {runs:,} draws leave it open: what is excluded at least; at most. "
+            "More --runs say more."
+        )
     whole = [r for r in chosen if r.points == ALL]
     against = ", ".join(f"{r.fit.against} of {r.curves} ({r.model})" for r in whole)
     print(
@@ -77,7 +82,8 @@ def show_fits(rows: list[Row], runs: int) -> None:
                 )
             )
     if short := max(row.short for row in rows):
-        print(f"Up to {short} curves of a row have too few different n for a joint fit: left out.")
+        left = counted(short, "curve")
+        print(f"Left out, too few different n for a joint fit: up to {left} of a row.")
     if len(chosen) < len(rows):
         print(f"All {len(rows):,} rows: --json.")
 
@@ -85,6 +91,9 @@ def show_fits(rows: list[Row], runs: int) -> None:
 def _say_refused(rows: Sequence[Row], runs: int) -> None:
     """That an n_balance is printed of curves whose shape is not that of its law."""
     balanced = [r for r in rows if r.fit.crossover]
+    if runs < DECIDING:
+        _say_open(balanced, runs)
+        return
     refused = [r for r in balanced if r.fit.tests[2].p["blocks"] <= REFUSED]
     if not refused:
         return
@@ -99,6 +108,22 @@ def _say_refused(rows: Sequence[Row], runs: int) -> None:
             f"{len(refused)} of {len(balanced)} rows, {'; '.join(named + more)}."
         )
     )
+
+
+def _say_open(balanced: Sequence[Row], runs: int) -> None:
+    """That so few draws cannot say whether a shape is refused, where none of them is as far off."""
+    least = 1 / (runs + 1)
+    alike = [f"{r.model}, {r.points}" for r in balanced if r.fit.tests[2].p["blocks"] <= least]
+    if alike:
+        more = [f"and {len(alike) - NAMED} more"] if len(alike) > NAMED else []
+        print(
+            shown(
+                f"Whether the curves' shape refuses the law of n_balance is not decided for "
+                f"{len(alike)} of {len(balanced)} rows, {'; '.join(alike[:NAMED] + more)}: no draw "
+                f"is as far from it, but of {runs:,} draws p is {least:.1g} at least, and a shape "
+                f"is refused at p <= {REFUSED:g}. --runs {DECIDING} decides."
+            )
+        )
 
 
 def _by_shape(rows: Sequence[Row]) -> list[Row]:
@@ -181,12 +206,37 @@ def _table(title: str, *columns: str) -> Any:
     return table
 
 
+def _balance(fit: JointFit) -> str:
+    """n_balance down to the second digit of a quarter of its confidence set."""
+    if not fit.crossover:
+        return "none"
+    low, high = next((r for r in fit.regions() if r[0] <= fit.n_balance <= r[1]), (0, math.inf))
+    return decided(fit.n_balance, (high - low) / 4)
+
+
+def _ratio(test: Ratio, curves: int, runs: int) -> str:
+    """A ratio with its p-value; one curve has nothing to share."""
+    if test.name == "sharing" and curves == 1:
+        return UNKNOWN
+    return f"{known(test.statistic, '.1f')} ({p_words(test.p['blocks'], runs)})"
+
+
 def _drawn(fit: JointFit) -> str:
     """What the set of blocks excludes, and between what the chance of the draws lets that lie."""
     from tokenspace.scaling.joint.fit import SURE
 
-    said, least, most = (ranges(fit.excluded("blocks", by)) for by in (0.0, SURE, -SURE))
-    return said if least == most else f"{said}\n({least}; {most})"
+    said, least, most = (_excluded(fit, "blocks", by) for by in (0.0, SURE, -SURE))
+    return said if least == most else f"{said}{OPEN}{least}; {most})"
+
+
+def _excluded(fit: JointFit, kind: str, errors: float = 0.0) -> str:
+    return ranges(fit.excluded(kind, errors), lambda end: fit.end_error(end, kind))
+
+
+def decided(value: float, error: float) -> str:
+    """A number > 0 down to the second digit of its standard error: two digits, at most three."""
+    three = 10.0 ** (math.floor(math.log10(value)) - 1)
+    return to_error(value, min(max(error, three), value))
 
 
 def p_words(p: float, runs: int) -> str:
@@ -195,16 +245,20 @@ def p_words(p: float, runs: int) -> str:
     return f"{p:.3f}" if p > 1.5 * least else f"<= {least:.1g}"
 
 
-def ranges(intervals: list[tuple[float, float]]) -> str:
-    """Intervals of n_balance in words: "2.9 to 451", "below 12, above 80", "nothing"."""
+def ranges(intervals: list[tuple[float, float]], error: Callable[[float], float]) -> str:
+    """Intervals of n_balance in words: "2.9 to 450", "below 12, above 80", "nothing".
+
+    error: the standard error of an end, which says how many of its digits are decided.
+    """
     said = []
     for low, high in intervals:
-        if low == 0 and high == float("inf"):
+        ends = [decided(end, error(end)) for end in (low, high) if 0 < end < math.inf]
+        if not ends:
             said.append("everything")
         elif low == 0:
-            said.append(f"below {high:.3g}")
-        elif high == float("inf"):
-            said.append(f"above {low:.3g}")
+            said.append(f"below {ends[0]}")
+        elif high == math.inf:
+            said.append(f"above {ends[0]}")
         else:
-            said.append(f"{low:.3g} to {high:.3g}")
+            said.append(" to ".join(ends))
     return ", ".join(said) or "nothing"

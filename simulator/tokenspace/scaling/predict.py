@@ -61,9 +61,9 @@ class ScorePrediction:
             )
         if not self.n_balance.constant:
             said.append(
-                f"Correlations of these tokens are not constant (D is up to "
-                f"{percent(self.n_balance.lack_of_fit)} off the law): n_balance is a compromise, and "
-                "intervals of scores and alpha may hold far too few."
+                "Correlations of these tokens are not constant (D is up to "
+                f"{percent(self.n_balance.lack_of_fit)} off the law): n_balance is a compromise, "
+                "and intervals of scores and alpha may hold far too few."
             )
         if np.isnan(self.p_value):
             said.append(

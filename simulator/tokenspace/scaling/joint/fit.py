@@ -87,6 +87,25 @@ class JointFit:
         pairs = zip(ends[::2], ends[1::2], strict=True)
         return [(low, high) for low, high in pairs if low < high]
 
+    def end_error(self, end: float, kind: str = "blocks") -> float:
+        """Standard error of an end of `regions` or `excluded` from so many draws.
+
+        That of the limit over the slope of the profile there, times the end, as d log b = db / b.
+        Infinite where the profile is level, and beyond the grid's first and last finite n_balance.
+
+        Args:
+            end: > 0, finite.
+            kind: of noise, as in `regions`.
+        """
+        if not self.grid[1] < end < self.grid[-2]:
+            return float(np.inf)
+        inside = slice(1, -1)
+        at, above = np.log(self.grid[inside]), (self.limits[kind] - self.deviance)[inside]
+        k = int(np.searchsorted(at, np.log(end)))
+        slope = abs(above[k] - above[k - 1]) / (at[k] - at[k - 1])
+        error = np.interp(np.log(end), at, self.limit_errors[kind][inside])
+        return float(end * error / slope) if slope > 0 else float(np.inf)
+
     def predict(self, n: Any) -> np.ndarray:
         """S(n) of each curve, (K, m)."""
         x = abscissa(np.atleast_1d(np.asarray(n, np.float64)), np.array([self.n_balance]))[0]

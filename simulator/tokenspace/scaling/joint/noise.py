@@ -96,3 +96,34 @@ class Noise:
         chance = 1 / max(self.present.sum(axis=1).mean() - 2, 1 + 1e-9)
         share = max((squares - chance) / (1 - chance), 0.0)
         return float(curves / (1 + (curves - 1) * share))
+
+    @property
+    def freedom(self) -> float:
+        """Degrees of freedom of the residuals that draws in blocks take, over all curves.
+
+        Their number, less two for each curve and one. Of r scores of a curve at one n
+        r / (1 + (r - 1) rho^2) count, where `alike` is rho: copies are one, independent ones r. Of
+        a block with fewer scores than are asked some are taken twice, and count once.
+        """
+        _, first, scores = np.unique(self.n, return_index=True, return_counts=True)
+        own = np.add.reduceat(self.present, first, axis=1, dtype=int)  # (K, different n)
+        sizes, times = np.unique(scores, return_counts=True)  # of blocks
+        taken = np.minimum(own[:, :, None], sizes)
+        count = taken / (1 + np.maximum(taken - 1, 0) * self.alike**2)
+        return float((count @ times).sum() / len(scores) - 2 * len(own) - 1)
+
+    @property
+    def alike(self) -> float:
+        """Correlation of scores of one curve at one n, 0 to 1; 0 where no n has two of a curve.
+
+        Sum of e_i e_j over sum of (e_i^2 + e_j^2) / 2, over all pairs of their residuals e.
+        """
+        first = np.unique(self.n, return_index=True)[1]
+        norms = np.linalg.norm(self.columns, axis=1, keepdims=True)
+        e = self.columns / np.where(norms > 0, norms, 1.0)
+        own, sums, squares = (
+            np.add.reduceat(x, first, axis=1, dtype=float) for x in (self.present, e, e**2)
+        )
+        both = own > 1
+        largest = ((own - 1) * squares)[both].sum()
+        return max(float((sums**2 - squares)[both].sum() / largest), 0.0) if largest > 0 else 0.0

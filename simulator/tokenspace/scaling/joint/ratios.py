@@ -103,8 +103,9 @@ def limits(
             found.append(total[:, place] - total.min(-1))
         drawn.append(found)
     every_draw = np.concatenate(drawn, axis=1)
-    together = len(family.names) * family.counts.sum() / family.different.sum()
-    factor = few_counts(kind, together, typical_count(family), level)
+    factor = 1.0
+    if kind == BLOCKS:
+        factor = few_counts(typical_count(family), noise.freedom, level)
     limit, error = (
         np.interp(np.arange(size), places, factor * found(every_draw, level))
         for found in (upper, upper_error)
@@ -118,23 +119,38 @@ def typical_count(family: Family) -> int:
     return int(np.median(family.different))
 
 
-def few_counts(kind: str, together: float, counts: int, level: float) -> float:
+def few_counts(counts: int, freedom: float, level: float) -> float:
     """What limits from blocks are multiplied by, since few counts say how scores scatter together.
 
-    What K curves have in common is told by m different n, less a level, a slope and an n_balance:
-    its variance has m - 3 degrees of freedom, of which residuals count m - 2, and Student's
-    quantile t with m - 3 is the one to ask. Draws in blocks know the correlations, and only the
-    variance of each curve is not known to them: theirs is t with K (m - 2) - 1. The factor is the
-    ratio of t^2 / (m - 3) and t^2 / (m - 2): 1.58 for six and 1.65 for 36 curves of ten counts and
-    95 %. Of six counts and less it is too much (3.2 and 6.2 of six curves: sets hold 99 %). With r
-    scores of each curve at each n, K r are drawn together, `together`. One alone has nothing in
-    common with others: 1.
+    At the true n_balance the deviance is z^2 over the variance of a score, where z is what all
+    scores together say of log n_balance. That scores of one n scatter together enters by the
+    variance of z, which draws in blocks take from the residuals: from a sum of them at each of m
+    different n, less a level, a slope and the n_balance that is fitted, which is chi-square with
+    nu = m - 3, and scaled as if with nu + 1, since residuals are scaled for a level and a slope.
+    So z^2 over it has Student's quantile t^2(nu) (nu + 1) / nu. Draws know that variance, and only
+    each curve's own is not known to them, from all scores less two a curve and one: `freedom`. The
+    variance of a score, by which both are divided, cancels, and the factor is
+
+        h(m - 3) / h(freedom),    h(nu) = t^2(nu) (nu + 1) / nu.
+
+    One curve with a score at each n has nothing to scatter together with: there freedom = m - 3,
+    and the factor is 1. It is 1.55 for six curves of ten counts and 95 %, 1.64 for 36, and at most
+    1.66. Curves that scatter together are counted in full all the same, and of six counts and less
+    the deviance, which grows like a logarithm, says less than z^2: there sets hold more than asked.
+
+    Args:
+        counts: different n, m > 3.
+        freedom: of the residuals that draws take, >= m - 3, see `Noise.freedom`.
+        level: in (0, 1).
+
+    Source: Kent, Biometrika 69 (1982), for likelihood ratios where the noise is not as the model
+    has it; the degrees of freedom follow as above, and simulations agree (docs/shared_balance.md).
     """
-    if kind != BLOCKS or together == 1:
-        return 1.0
-    freedom = counts - 3, together * (counts - 2) - 1
-    own, drawn = (stats.t.ppf((1 + level) / 2, v) ** 2 for v in freedom)
-    return float(own / drawn * (counts - 2) / (counts - 3))
+
+    def h(nu: float) -> float:
+        return float(stats.t.ppf((1 + level) / 2, nu) ** 2 * (nu + 1) / nu)
+
+    return h(counts - 3) / h(freedom)
 
 
 def upper(drawn: np.ndarray, level: float) -> np.ndarray:
