@@ -5,13 +5,13 @@ The rows are those of `LinearBlocks` with blocks of one pair, or of as many as r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 
-from tokenspace_kernels.pair_walk import normals_of, weighted
+from tokenspace_kernels.pair_walk import normals_of, state_first, weighted
 from tokenspace_kernels.random_bits import Arithmetic, Cipher
 
 
@@ -50,7 +50,7 @@ class Rows(NamedTuple):
     terms: Sequence[Term]
     arithmetic: Arithmetic
 
-    def _row(self, term: Term, block: Any, columns: Sequence[Any], row: int, start: Any) -> Any:
+    def _row(self, term: Term, block: Any, columns: Mapping[int, Any], row: int, start: Any) -> Any:
         return weighted(partial(term.weight, block, row), start, columns, self.arithmetic)
 
     def at_pair(
@@ -60,7 +60,7 @@ class Rows(NamedTuple):
         at_slots: list[Any] = [0.0] * reports
         out = []
         for term, carry in zip(self.terms, carries, strict=True):
-            columns = (*term.noise(block, self.arithmetic), *carry.state)
+            columns = state_first(term.noise(block, self.arithmetic), carry.state)
             row = partial(self._row, term, block, columns)
             for slot in range(reports):
                 at_slots[slot] = at_slots[slot] + row(slot, carry.prefix) * term.scale

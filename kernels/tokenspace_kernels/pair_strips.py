@@ -18,7 +18,7 @@ from jax.experimental import pallas as pl
 from jax.experimental.pallas import tpu as pltpu
 
 from tokenspace_kernels.given_tokens import Running, add, inverse_norm
-from tokenspace_kernels.pair_walk import PAIR, normals_of
+from tokenspace_kernels.pair_walk import PAIR, normals_of, state_first
 from tokenspace_kernels.random_bits import PLAIN, Cipher
 from tokenspace_kernels.sample_divergence_tpu import LANES, SUBLANES, WORDS, cipher_of, words_of
 
@@ -165,9 +165,11 @@ class Strips(NamedTuple):
         """
         held, first = self.memory, process * self.states[0]
         own = range(first, first + self.states[process])
-        columns = *noise, *(held.state[k, strip] for k in own)
+        state = [held.state[k, strip] for k in own]
+        # One product a row waits for the noise, or is begun after it: then units wait less.
+        columns = state_first(noise, state) if len(state) > 1 else dict(enumerate([*noise, *state]))
         rows: list[Any] = [None] * len(columns)
-        for c, column in enumerate(columns):
+        for c, column in columns.items():
             for r, before in enumerate(rows):
                 if (r, c) == (0, 1):
                     continue  # a factor is triangular: nothing of the second one's noise

@@ -117,9 +117,10 @@ def draw(
 ) -> tuple[list[Any], tuple[Any, ...]]:
     """The two tokens of a pair, and the next state."""
     noise = normals_of(process.cipher, pair, arithmetic)
+    columns = dict(enumerate((*noise, *state)))
 
     def row(number: int) -> Any:
-        return weighted(partial(process.weight, pair, number), None, (*noise, *state), arithmetic)
+        return weighted(partial(process.weight, pair, number), None, columns, arithmetic)
 
     return [row(j) for j in range(PAIR)], tuple(row(PAIR + i) for i in range(len(state)))
 

@@ -8,7 +8,7 @@ uses both. What is done at a pair is a kernel's own: `pair_rows` sums tokens tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -51,11 +51,20 @@ def normals_of(noise: Cipher, pair: Any, arithmetic: Arithmetic) -> tuple[jax.Ar
     return tuple(bits_to_normal(w, arithmetic) for w in words)
 
 
+def state_first(noise: Sequence[Any], state: Sequence[Any]) -> dict[int, Any]:
+    """What is weighed, by the column of its weight, in the order in which it is added up.
+
+    The state is there before the noise is drawn, and compilers multiply it early: so one sum a row
+    waits for the noise, instead of a product for each number of the state.
+    """
+    return {len(noise) + k: x for k, x in enumerate(state)} | dict(enumerate(noise))
+
+
 def weighted(
-    weights: Callable[[int], Any], start: Any, columns: Sequence[Any], arithmetic: Arithmetic
+    weights: Callable[[int], Any], start: Any, columns: Mapping[int, Any], arithmetic: Arithmetic
 ) -> Any:
-    """start + the sum of weights(c) * columns[c]."""
-    for c, x in enumerate(columns):
+    """start + the sum of weights(c) * columns[c], in their order."""
+    for c, x in columns.items():
         weight = weights(c)
         start = x * weight if start is None else arithmetic.multiply_add(x, weight, start)
     return start

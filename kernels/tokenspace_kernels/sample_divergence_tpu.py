@@ -55,17 +55,18 @@ def _kernel(
         for k, word in enumerate(words_of(cipher)):
             words[number][k] = word
         first_words[number][0], first_words[number][1] = cipher.x1, cipher.rotated
-        own.append(Term(rows, *size, jnp.broadcast_to(scale[...], shape), cipher))
+        own.append(Term(rows, *size, scale, cipher))
 
     def at_pair(pair: Any, carries: list[Carry], reports: int) -> Any:
         read = [
-            term._replace(cipher=cipher_of([w[k] for k in range(WORDS)], x[0], x[1]))
+            term._replace(
+                scale=term.scale[...], cipher=cipher_of([w[k] for k in range(WORDS)], x[0], x[1])
+            )
             for term, w, x in zip(own, words, first_words, strict=True)
         ]
         return Rows(read, PLAIN).at_pair(pair, carries, reports)
 
     walk = Walk(at_pair, terms[0][0])
-    point = lax.broadcasted_iota(jnp.int32, out.shape, 1)
 
     @pl.when(chunk == 0)
     def _() -> None:
@@ -77,6 +78,7 @@ def _kernel(
         out[...] = jnp.zeros_like(out)
 
     def write(k: Any, here: Any, at: jax.Array) -> None:
+        point = lax.broadcasted_iota(jnp.int32, out.shape, 1)
         square = jnp.sum(jnp.sum(at * at, axis=0), axis=1, keepdims=True)
         out[...] += jnp.where((point == k) & here, square, 0.0)
 

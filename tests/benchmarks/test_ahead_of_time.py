@@ -307,12 +307,12 @@ def test_kernels_in_pallas_keep_their_budgets():
         for r in found["records"]:
             if (r["implementation"], r["program"][:4]) != ("pallas", "D(n)"):
                 continue
-            assert r["spills"] == 0 or name == "v6e"
-            if name == "h100":
-                assert r["temporaries"] <= 1 << 20
-                if "psi" not in r["program"]:
-                    assert r["launches_run"] <= 2
-                    assert r["instructions_a_number"] <= 75
+            waits = name == "v6e" and "psi" in r["program"]  # for a register, in 17 vectors
+            assert r["spills"] <= (17 * 4 * bundles.VECTOR if waits else 0)
+            assert r["temporaries"] <= 1 << 20
+            if name == "h100" and "psi" not in r["program"]:
+                assert r["launches_run"] <= 2
+                assert r["instructions_a_number"] <= 75
 
 
 def test_a_changed_kernel_is_noticed(tmp_path, monkeypatch):

@@ -27,8 +27,8 @@ STATES = (0, 1, 2, 3)
 H100_INSTRUCTIONS = {0: 75, 1: 75, 2: 85, 3: 85}  # a normal
 # Of 4,194,304 normals, where the program that XLA makes takes 335,000 with one number of a state. A
 # third of that is the budget; larger states miss it, and are held to what they took when written.
-V5E_CYCLES = {0: 335_000 / 3, 1: 335_000 / 3, 2: 120_000, 3: 130_000}
-V6E_SPILT = {0: 0, 1: 0, 2: 31, 3: 91}  # vectors; slices half as wide spill 9, but take 1.7x
+V5E_CYCLES = {0: 335_000 / 3, 1: 335_000 / 3, 2: 119_000, 3: 129_500}
+V6E_SPILT = {0: 0, 1: 0, 2: 0, 3: 3}  # vectors, at a grid point
 
 
 def arguments(states, tokens=TOKENS):
@@ -127,17 +127,15 @@ def test_h100_forms_tokens_in_registers(law):
 
 # Cycles of 4,194,304 normals in the programs that XLA makes for Gaussian tokens.
 XLA_CYCLES = {"v5e": 568_368, "v5p": 406_420, "v6e": 351_367}
-LEAST_GAIN = {"v5e": 4.7, "v5p": 6.8, "v6e": 2.95}
+LEAST_GAIN = {"v5e": 4.75, "v5p": 6.8, "v6e": 2.97}
 STATISTICS_SPILT = {"v5e": 0, "v5p": 0, "v6e": 7}  # vectors, in three loops; 620 once
 
 
 @LAWS
 @pytest.mark.parametrize("target", XLA_CYCLES)
 def test_tpu_forms_tokens_in_vector_memory(target, law):
-    """Two cores of a v5p write their reports apart, padded to 128 grid points, and join them."""
     of = statistics(target, sample_statistics_tpu, law)
-    padded = 5 * REPLICATES * 128 * 4
-    assert of.temporaries <= (1 << 20) + (padded if target == "v5p" else 0)
+    assert of.temporaries <= 1 << 20
     assert of.cycles * 4_194_304 / (2 * NORMALS) <= XLA_CYCLES[target] / LEAST_GAIN[target]
     assert of.spills <= STATISTICS_SPILT[target] * 4 * bundles.VECTOR
 

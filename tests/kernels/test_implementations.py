@@ -199,6 +199,15 @@ def test_blocks_of_tokens_of_any_length_are_the_same_tokens(branches, size):
     assert_close(numba(*short), numba(*long), SHAPES[4].tokens * SHAPES[4].dim)
 
 
+@pytest.mark.slow
+def test_a_tpu_reports_more_replicates_than_it_has_lanes():
+    """128 share an array of reports; the second one has eleven, and no program more."""
+    shape = Shape(3, 2, 139, 2, ())
+    args = arguments("sample_statistics", shape, BRANCHES["white"], token_block=2)
+    call = interpreted(sample_statistics_tpu.sample_statistics)
+    assert_close(call(*args), reference.sample_statistics(*args), shape.tokens * shape.dim)
+
+
 @pytest.mark.parametrize("name", ["collapsed_divergence", "partial_sum_divergence"])
 def test_sums_do_not_depend_on_threads_nor_on_who_else_is_drawn(with_threads, name):
     pytest.importorskip("numba")
