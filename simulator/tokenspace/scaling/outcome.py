@@ -90,8 +90,8 @@ class Outcome:
         least, most = (f"{100 * share:.0f}" for share in (own.min(), own.max()))
         said = [
             f"{percent(self.level, 'g')} intervals of {'laws' if len(own) > 1 else own.index[0]} "
-            f"held {least if least == most else f'{least} to {most}'} % of the scores: a law's interval "
-            "takes the law for true."
+            f"held {least if least == most else f'{least} to {most}'} % of the scores: a law's "
+            "interval takes the law for true."
         ]
         if STACKED not in held:
             return said
