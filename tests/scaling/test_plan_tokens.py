@@ -133,7 +133,8 @@ def test_draws_spread_as_the_law_is_known(name):
 def test_a_plan_does_not_depend_on_its_company(monkeypatch):
     rng = np.random.default_rng(2)
     drawn = truth("saturating")[0] * np.exp(0.02 * rng.standard_normal((4, 10)))
-    curves = [Curve(str(k), N[: 10 - k], s[: 10 - k]) for k, s in enumerate(drawn)]
+    lengths = (10, 9, 10, 9)
+    curves = [Curve(str(k), N[:m], drawn[k][:m]) for k, m in enumerate(lengths)]
     monkeypatch.setattr(plan, "TOGETHER", 3)
     monkeypatch.setattr(plan, "IN_CACHE", 1)
     seen = []
@@ -256,3 +257,20 @@ def test_weights_are_averages_of_products_over_bootstraps():
     np.testing.assert_allclose(model_weights(alike, 0)[0], [1 / 6, 1 / 6, 1 / 6, 1 / 2])
     alike[0, 2, 1] = np.nan
     np.testing.assert_allclose(model_weights(alike, 0)[0], [1 / 4, np.nan, 1 / 4, 1 / 2])
+
+
+def test_counts_in_another_unit_say_the_same_of_no_law():
+    """The spline knows log n but for its zero; of a thousandth of a score too."""
+    score = truth("offset")[0] * np.exp(0.01 * np.random.default_rng(5).standard_normal(10))
+    one, other = (ts.plan_tokens(k * N, k * score).by_law["spline"] for k in (1, 1000))
+    np.testing.assert_allclose(other, 1000 * np.array(one), rtol=1e-6)
+
+
+def test_scores_of_little_weight_move_the_spline_less():
+    """A score far off, at 128, with a standard error of 0.3 or of 20."""
+    score = truth("saturating")[0] * np.exp(0.003 * np.random.default_rng(5).standard_normal(10))
+    score[5] *= 0.85
+    table = [Curve(str(e), N, score, error=np.where(N == 128, e, 0.3)) for e in (0.3, 20.0)]
+    alike, little = (plan.by_law["spline"] for _, plan in plan_curves(table))
+    true = truth("saturating")[1]
+    assert little[2] - little[1] < (alike[2] - alike[1]) / 2 and little[1] < true < little[2]

@@ -171,14 +171,14 @@ def _planned(
     plans: dict[int, TokenPlan] = {}
     lengths = np.array([len(x) for x, _, _ in logs])
     for length in np.unique(lengths):
-        which = np.flatnonzero(lengths == length)
+        which = [int(k) for k in np.flatnonzero(lengths == length)]
         x, y, weight = (np.stack([logs[k][part] for k in which]) for part in (0, 1, 2))
         points = Points(x, y, weight)
         found = [_by_law(on_grid(law, points), keep, seed) for law in laws.values()]
         found.append(_by_spline(points, keep, seed))
         density = np.stack([left_out for left_out, _ in found], axis=-1)
         shares = model_weights(density, seed)
-        for row, k in enumerate(map(int, which)):
+        for row, k in enumerate(which):
             has_say = [
                 (name, j) for j, name in enumerate((*laws, SPLINE)) if np.isfinite(shares[row, j])
             ]
@@ -324,7 +324,7 @@ def smallest(x: np.ndarray, log_score: np.ndarray, keep: float) -> np.ndarray:
         bend = ((other - first) / far - rise) / (far - step)
         bend = np.where(np.isfinite(bend), bend, 0.0)
         slope = rise - bend * step
-        moved = -2 * first / (slope + np.sqrt(slope**2 - 4 * bend * first))
+        moved = -2 * first / (slope + np.sqrt(np.maximum(slope**2 - 4 * bend * first, 0)))
         found[crosses] = np.exp(x[start] + np.where(np.isfinite(rise), moved, step))
     return found
 
