@@ -73,3 +73,10 @@ def test_plans_of_an_s_shaped_curve():
 @pytest.mark.slow
 def test_plans_of_all_curves():
     assert forecasts.plans_table() in PAGE, "run: python docs/forecasts.py plans"
+
+
+@pytest.mark.slow
+def test_shares_of_plans_that_hold():
+    name = "S: 50, 12, 60, 1.5"
+    cells = [forecasts.shares(name, m, k) for m in forecasts.COUNTS for k in forecasts.KEEPS]
+    assert f"| {name} | {' | '.join(cells)} |" in PAGE, "run: python docs/forecasts.py shares"

@@ -196,7 +196,7 @@ def test_few_points_leave_laws_out():
 def test_intervals_hold_the_truth(name, noise):
     """At least 93 % within the error of 150 runs; more, as laws that are not true widen them.
 
-    Not two power laws that meet: with 3 % noise 84 % hold, as laws of fewer parameters have a say.
+    The broken law's and those of curves that follow no law are in docs/forecasts.md.
     """
     score, n = truth(name)
     rng, runs = np.random.default_rng(6), 150
