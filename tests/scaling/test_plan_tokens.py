@@ -274,3 +274,13 @@ def test_scores_of_little_weight_move_the_spline_less():
     alike, little = (plan.by_law["spline"] for _, plan in plan_curves(table))
     true = truth("saturating")[1]
     assert little[2] - little[1] < (alike[2] - alike[1]) / 2 and little[1] < true < little[2]
+
+
+def test_draws_count_by_their_laws_weight_however_many_they_are():
+    """A spline of 0.02, of three times as many draws, lies within the tail; steps of counts are reached."""
+    drawn = {"power": np.full(400, 500.0), "spline": np.linspace(100, 200, 1200)}
+    weights, ends = {"power": 0.98, "spline": 0.02}, np.array([1.0, 768, 32, 64])
+    found = plan._plan(drawn, weights, ends, 0.95, 0.95, None)
+    assert (found.low, found.n, found.high, found.measured) == (64, 500, 500, 64)
+    found = plan._plan(drawn, weights, np.array([1.0, 768, 512, 768]), 0.95, 0.95, None)
+    assert (found.low, found.n, found.high) == (500, 500, 512)
