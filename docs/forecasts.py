@@ -1,13 +1,13 @@
 """Write forecasts.md: what the shipped curves say of each law. `python docs/forecasts.py`.
 
-Names of sections (paper, published, later, latest, coverage, intervals) make only those; every draw
-has a fixed seed.
+Names of sections (paper, published, later, latest, coverage, intervals, plans, shares) make only
+those; every draw has a fixed seed.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +17,13 @@ from forecast_intervals import coverage_table as coverage_of_stack
 from forecast_intervals import rules_table
 
 from tokenspace.cli.forecast_tables import of_p, skill_and_p
-from tokenspace.scaling.curves import read_curves
+from tokenspace.scaling.curves import Curve, read_curves
 from tokenspace.scaling.fit import chosen_method
 from tokenspace.scaling.forecast import Task, cases
 from tokenspace.scaling.laws import known_laws
 from tokenspace.scaling.optimise import Logs
 from tokenspace.scaling.outcome import Outcome, judge
+from tokenspace.scaling.plan import KEEP, TokenPlan, plan_curves, smallest
 from tokenspace.scaling.scales import Log, Logit
 from tokenspace.scaling.subsets import subsets
 
@@ -53,6 +54,61 @@ SETTINGS = {  # noise of log S, loss, degrees of freedom
     "normal, 5 %, Huber": (0.05, "huber", np.inf),
     "heavy tails, 5 %, Huber": (0.05, "huber", 3),
 }
+
+PLANS = 100  # curves of a row of plans
+PLAN_NOISE = 0.02  # of their log S
+ROUNDING = 1e-5  # of the true n, which a grid tells
+POWERS = 2.0 ** np.arange(10)
+SQUARES = np.array([1.0, 9, 36, 64, 144, 256, 400, 576])
+
+
+def s_shaped(a: float, b: float, m: float, k: float) -> Callable[[np.ndarray], np.ndarray]:
+    """S(n) = a + b / (1 + (m / n)^k)."""
+    return lambda n: a + b / (1 + (m / n) ** k)
+
+
+def meeting(c: float, first: float, second: float, m: float) -> Callable[[np.ndarray], np.ndarray]:
+    """S(n) = c (n / m)^first below m, c (n / m)^second above."""
+    return lambda n: c * (n / m) ** np.where(n < m, first, second)
+
+
+def of_law(name: str, *values: float) -> Callable[[np.ndarray], np.ndarray]:
+    """S(n) of a law with these parameters."""
+    law = known_laws()[name]
+    return lambda n: law.score(dict(zip(law.parameters, values, strict=True)), n)
+
+
+PLANNED = {  # what a row of plans is of: S(n), and the counts
+    "S: 20, 40, 30, 1.5": (s_shaped(20, 40, 30, 1.5), POWERS),
+    "S: 40, 20, 30, 1": (s_shaped(40, 20, 30, 1), SQUARES),
+    "S: 50, 12, 60, 1.5": (s_shaped(50, 12, 60, 1.5), SQUARES),
+    "S: 5, 45, 80, 1.2": (s_shaped(5, 45, 80, 1.2), SQUARES),
+    "powers that meet at 40: 0.2, 0.02": (meeting(50, 0.2, 0.02, 40), N),
+    "powers that meet at 60: 0.02, 0.2": (meeting(40, 0.02, 0.2, 60), N),
+    **{f"law: {name}": (of_law(name, *TRUTHS[name]), N) for name in TRUTHS},
+}
+
+STUDIED = {  # what a row of shares is of
+    "power: 30, -0.08": of_law("power", 30, -0.08),
+    "logarithm: 20, 0.2": of_law("logarithm", 20, 0.2),
+    "crossover: 30, 0.2, 60": of_law("crossover", 30, 0.2, 60),
+    "saturating: 70, 0.5, 0.5": of_law("saturating", 70, 0.5, 0.5),
+    "saturating: 60, 0.7, 1": of_law("saturating", 60, 0.7, 1),
+    "offset: 20, 0.5, 0.3": of_law("offset", 20, 0.5, 0.3),
+    "broken: 30, -0.2, -0.02, 40": of_law("broken", 30, -0.2, -0.02, 40),
+    "powers that meet at 40: 0.2, 0.02": meeting(50, 0.2, 0.02, 40),
+    "powers that meet at 60: 0.02, 0.2": meeting(40, 0.02, 0.2, 60),
+    "S: 20, 40, 30, 1.5": s_shaped(20, 40, 30, 1.5),
+    "S: 40, 20, 30, 1": s_shaped(40, 20, 30, 1),
+    "S: 50, 12, 60, 1.5": s_shaped(50, 12, 60, 1.5),
+    "S: 5, 45, 80, 1.2": s_shaped(5, 45, 80, 1.2),
+    "flat": lambda n: 50 + 0 * n,
+}
+COUNTS = {  # of a column of shares
+    10: N,
+    7: np.array([1.0, 9, 36, 64, 144, 256, 576]),
+}
+KEEPS, NOISES = (0.9, 0.95), (0.003, 0.01, 0.03)
 
 
 def outcomes(source: str) -> dict[str, Outcome]:
@@ -168,6 +224,63 @@ def intervals() -> str:
     )
 
 
+def planned(
+    score: Callable[[np.ndarray], np.ndarray],
+    n: np.ndarray,
+    noise: float,
+    keep: float,
+    seed: Sequence[int],
+) -> tuple[float, list[TokenPlan]]:
+    """The n that keeps the share, and plans of `PLANS` curves with noise."""
+    fine = np.linspace(np.log(n[0]), np.log(n[-1]), 100_001)
+    truth = smallest(fine, np.log(score(np.exp(fine)))[None], keep)[0]
+    truth = max(truth, n[0])  # by rounding
+    drawn = np.random.default_rng(seed).standard_normal((PLANS, len(n)))
+    scores = score(n) * np.exp(noise * drawn)
+    curves = [Curve(str(k), n, row) for k, row in enumerate(scores)]
+    return truth, [plan for _, plan in plan_curves(curves, keep)]
+
+
+def shares(name: str, count: int, keep: float) -> str:
+    """Shares (%) of intervals of curves of `STUDIED` that hold the true n, by noise."""
+    held = []
+    for noise in NOISES:
+        seed = [7, list(STUDIED).index(name), count, round(noise * 1e4)]
+        truth, found = planned(STUDIED[name], COUNTS[count], noise, keep, seed)
+        inside = [p.low <= truth * (1 + ROUNDING) and truth <= p.high for p in found]
+        held.append(f"{100 * np.mean(inside):.0f}")
+    return " ".join(held)
+
+
+def shares_table() -> str:
+    """`shares` of every curve, number of counts and share that is kept."""
+    heads = ["truth", *(f"{count}: {keep:g}" for count in COUNTS for keep in KEEPS)]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    for name in STUDIED:
+        cells = [shares(name, count, keep) for count in COUNTS for keep in KEEPS]
+        lines.append("| " + " | ".join([name, *cells]) + " |")
+    return "\n".join(lines)
+
+
+def plans(name: str) -> str:
+    """The row of `PLANNED` that is called so: what plans of its curves say."""
+    score, n = PLANNED[name]
+    truth, found = planned(score, n, PLAN_NOISE, KEEP, [list(PLANNED).index(name)])
+    middle, low, high = (np.median([getattr(p, k) for p in found]) for k in ("n", "low", "high"))
+    cells = [name, f"{len(n)}, to {n[-1]:g}", f"{truth:.0f}"]
+    cells += [f"{middle:.0f} ({low:.0f} to {high:.0f})"]
+    cells += [str(sum(p.low <= truth <= p.high for p in found))]
+    cells += [str(sum(p.follows_no_law for p in found))]
+    return "| " + " | ".join(cells) + " |"
+
+
+def plans_table() -> str:
+    """What plans say of curves of known truth, a row a truth."""
+    heads = ["truth", "counts", "n that keeps 95 %", "median (interval)", "held", "no law"]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    return "\n".join([*lines, *map(plans, PLANNED)])
+
+
 def sections(wanted: Sequence[str] = ()) -> dict[str, str]:
     """The generated parts of the page, by name of the file of curves; all, or those wanted."""
     made = {}
@@ -175,6 +288,10 @@ def sections(wanted: Sequence[str] = ()) -> dict[str, str]:
         made["coverage"] = coverage_table()
     if not wanted or "intervals" in wanted:
         made["intervals"] = intervals()
+    if not wanted or "shares" in wanted:
+        made["shares"] = shares_table()
+    if not wanted or "plans" in wanted:
+        made["plans"] = plans_table()
     for source, title in TITLES.items():
         if wanted and source not in wanted:
             continue

@@ -109,3 +109,21 @@ def test_shares_that_intervals_hold():
     """Of the power law all cells, by the command's own function; Huber's too."""
     cells = [forecasts.held("power", setting) for setting in forecasts.SETTINGS]
     assert f"| power | {' | '.join(cells)} |" in PAGE, "run: python docs/forecasts.py coverage"
+
+
+def test_plans_of_an_s_shaped_curve():
+    """One row, by the command's own function."""
+    name = next(iter(forecasts.PLANNED))
+    assert forecasts.plans(name) in PAGE, "run: python docs/forecasts.py plans"
+
+
+@pytest.mark.slow
+def test_plans_of_all_curves():
+    assert forecasts.plans_table() in PAGE, "run: python docs/forecasts.py plans"
+
+
+@pytest.mark.slow
+def test_shares_of_plans_that_hold():
+    name = "S: 50, 12, 60, 1.5"
+    cells = [forecasts.shares(name, m, k) for m in forecasts.COUNTS for k in forecasts.KEEPS]
+    assert f"| {name} | {' | '.join(cells)} |" in PAGE, "run: python docs/forecasts.py shares"

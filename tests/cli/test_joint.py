@@ -152,26 +152,29 @@ def test_plan_tokens(call, csv):
     assert all(1 <= p["low"] <= p["n"] <= p["high"] <= 512 for p in found)
 
 
-def test_plans_that_the_scores_contradict_are_counted(call, tmp_path):
-    """Four S-shaped curves, of which three are named; and what a small share of n costs."""
-    rng, path = np.random.default_rng(8), tmp_path / "s.csv"
+def test_plans_of_curves_that_follow_no_law_are_named(call, tmp_path):
+    """Four S-shaped curves, of which three are named, and a power law; what a small n costs."""
+    rng, path, n = np.random.default_rng(8), tmp_path / "s.csv", 2.0 ** np.arange(10)
+    shapes = {k: 20 + 40 / (1 + (30 / n) ** 1.5) for k in "abcd"} | {"law": 20 * n**0.1}
     lines = [
-        f"{model},{n},{(20 + 40 / (1 + (30 / n) ** 1.5)) * np.exp(0.005 * rng.normal())}"
-        for model in "abcd"
-        for n in 2 ** np.arange(10)
+        f"{model},{k},{s * np.exp(0.005 * rng.normal())}"
+        for model, score in shapes.items()
+        for k, s in zip(n, score, strict=True)
     ]
     path.write_text("\n".join(["model,n,score", *lines]))
     kept = tmp_path / "plans.csv"
     status, out, _ = call("plan-tokens", path, "--out", kept)
     said = " ".join(out.split())
-    assert status == 0 and "4 of 4: the interval begins above the smallest n from which" in said
-    assert "c (from " in said and "scores from 256), and 1 more." in said
-    assert list(pd.read_csv(kept)["above_measured"]) == [True] * 4
+    assert status == 0 and "4 of 5: the spline has nearly all weight" in said
+    assert "follows these curves: a, b, c, and 1 more." in said
+    table = pd.read_csv(kept)
+    assert list(table["follows_no_law"]) == [True] * 4 + [False]
+    assert (table["low"][:4] < 142).all() and (table["high"][:4] > 142).all()  # the true n is 142
     found = json.loads(call("plan-tokens", path, "--json")[1])
-    assert all(one["above_measured"] and one["measured"] == 256 for one in found)
+    assert [one["follows_no_law"] for one in found] == [True] * 4 + [False]
     out = call("plan-tokens", path, "--keep", 0.1, "--parameters", "7e9")[1]
-    assert "4 of 4: the share is reached at the smallest n already." in out
-    assert "0.2 % (0.2 % to 0.2 %)" in out and "interval begins above" not in out
+    assert "5 of 5: the share is reached at the smallest n already." in out
+    assert "0.2 % (0.2 % to 0.2 %)" in out
 
 
 def test_plans_of_many_curves_are_told_by_model_or_by_the_ends(call, csv, tmp_path, monkeypatch):

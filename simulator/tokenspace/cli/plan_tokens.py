@@ -14,7 +14,6 @@ from tokenspace.cli.present import document, stdout
 from tokenspace.errors import InputError
 from tokenspace.printable import percent, shown
 
-BENT = 0.2  # weight of the broken law that is remarked on: more than its even share of six
 MANY = 100  # curves, or models, that a table shows whole; of more, the ends
 ENDS = 8
 NAMED = 3  # curves that a sentence names
@@ -66,7 +65,7 @@ def plan_tokens(
     if as_json:
         document(
             [
-                {"curve": name} | asdict(plan) | {"above_measured": plan.above_measured}
+                {"curve": name} | asdict(plan) | {"follows_no_law": plan.follows_no_law}
                 for name, plan in plans
             ]
         )
@@ -146,7 +145,7 @@ def _write(out: Path, plans: list[tuple[str, TokenPlan]]) -> None:
     for name, plan in plans:
         row = {"curve": name, "keep": plan.keep, "of_n": plan.largest, "needed": plan.n}
         row |= {"low": plan.low, "high": plan.high, "level": plan.level}
-        row |= {"measured": plan.measured, "above_measured": plan.above_measured}
+        row |= {"measured": plan.measured, "follows_no_law": plan.follows_no_law}
         if plan.flops:
             row["flops_share"] = plan.flops[0] / plan.flops[1]
         for law, weight in plan.weights.items():
@@ -191,28 +190,18 @@ def _explain(plans: list[tuple[str, TokenPlan]], cost: TransformerCost | None) -
     print(
         "needed: from there on the fitted curve keeps the share; at least the smallest n that was "
         "measured. The interval\ncarries the parameters' errors and the doubt about the law; laws "
-        "are weighed by how they foretell scores left out."
+        "are weighed by how they foretell scores left out.\nspline: a smooth curve of no law."
     )
     count = len(plans)
     if few := sum(plan.n <= plan.smallest for _, plan in plans):
         print(f"{few} of {count}: the share is reached at the smallest n already.")
-    if above := [(name, plan) for name, plan in plans if plan.above_measured]:
-        named = [
-            f"{name} (from {p.low:.3g}; scores from {p.measured:g})" for name, p in above[:NAMED]
-        ]
-        more = [f"and {len(above) - NAMED} more"] if len(above) > NAMED else []
+    if lawless := [name for name, plan in plans if plan.follows_no_law]:
+        more = [f"and {len(lawless) - NAMED} more"] if len(lawless) > NAMED else []
         print(
             shown(
-                f"{len(above)} of {count}: the interval begins above the smallest n from which on "
-                "every measured score keeps the\nshare. The laws, of which none is S-shaped, may "
-                f"not follow these curves: {', '.join(named + more)}."
+                f"{len(lawless)} of {count}: the spline has nearly all weight; none of the laws "
+                f"follows these curves: {', '.join(lawless[:NAMED] + more)}."
             )
-        )
-    if bent := sum(plan.weights.get("broken", 0.0) > BENT for _, plan in plans):
-        print(
-            f"{bent} of {count} give the broken law a weight above {BENT:g}. Where two power "
-            "laws meet, ten scores with 3 % noise hardly tell:\n95 % intervals then held 84 to 97 "
-            "% in simulations, the broken law's own 94 to 95 % (--json, --out)."
         )
     if cost:
         print(f"FLOPs: of one pass, as a share of that at the largest n, of {cost.words}.")

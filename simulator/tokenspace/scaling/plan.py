@@ -6,26 +6,28 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import gammaincinv
 
 from tokenspace.errors import InputError
 from tokenspace.printable import percent
 from tokenspace.scaling.cost import TransformerCost
 from tokenspace.scaling.curves import Curve
+from tokenspace.scaling.draws import curves_of, finer
 from tokenspace.scaling.fit import checked
-from tokenspace.scaling.forecast import stack
 from tokenspace.scaling.laws import known_laws
-from tokenspace.scaling.optimise import Logs, grouped
+from tokenspace.scaling.optimise import Logs, Points
 from tokenspace.scaling.predictive import Grid, on_grid
 from tokenspace.scaling.scales import Log
+from tokenspace.scaling.spline import Spline
 from tokenspace.scaling.validation import leave_one_out
 
 KEEP = 0.95
-POINTS = 65  # counts, evenly spread in log n, at which S(n) is compared
-DRAWS = 600  # of each law
+SPLINE = "spline"  # the curve of no law, among the laws
+NO_LAW = 0.95  # weight of the spline from which on no law is said to follow the scores
+POINTS = 33  # counts, evenly spread in log n, at which S(n) is compared
+APART = 1e-6  # of u: a count as near to one that was measured is that one
+DRAWS, OF_SPLINE = 400, 1200  # of each law, and of the spline, whose tails are long
 LEAST = 5  # different counts
-MOST, LITTLE = 0.15, 1e-4  # weight of one value of a shape: to be split, or left out
-VALUES, FINER = 49, 3  # of a shape in a finer grid, and how often it is made finer at most
+BOOTSTRAPS = 400  # of the scores left out
 N_ROUNDING = 1e-12  # of n, or a score, from its logarithm
 TOGETHER = 200  # curves that are planned at once
 IN_CACHE = 25  # curves that are drawn at once: more take a fifth longer
@@ -36,11 +38,11 @@ class TokenPlan:
     """How few tokens keep a share of the score, and what they cost.
 
     n, low, high: median and interval of the smallest n, over laws and their parameters; by_law:
-    name -> (n, low, high) as if that law were true; weights: of the laws, adding up to 1; keep: the
-    share; smallest, largest: n that were measured, between which the answer lies; measured: the
-    smallest of them from which on every measured score keeps the share of that at the largest;
-    level: of the intervals; flops: at n and at the largest n, where a `TransformerCost` was given,
-    and flops_interval: at low and at high.
+    name -> (n, low, high) as if that law were true, and as if none were under the name "spline";
+    weights: of the same, adding up to 1; keep: the share; smallest, largest: n that were measured,
+    between which the answer lies; measured: the smallest of them from which on every measured score
+    keeps the share of that at the largest; level: of the intervals; flops: at n and at the largest
+    n, where a `TransformerCost` was given, and flops_interval: at low and at high.
     """
 
     n: float
@@ -57,9 +59,9 @@ class TokenPlan:
     flops_interval: tuple[float, float] | None = None
 
     @property
-    def above_measured(self) -> bool:
-        """Whether the interval begins above `measured`: the laws may not follow such a curve."""
-        return self.low > self.measured
+    def follows_no_law(self) -> bool:
+        """Whether the spline has nearly all the weight."""
+        return self.weights[SPLINE] >= NO_LAW
 
     def __repr__(self) -> str:
         said = (
@@ -68,8 +70,8 @@ class TokenPlan:
         )
         if self.n <= self.smallest:
             said += "; that is the smallest n that was measured"
-        if self.above_measured:
-            said += f"; the scores keep it from n = {self.measured:g} on: they may follow no law"
+        if self.follows_no_law:
+            said += "; the scores follow none of the laws"
         if self.flops is not None:
             said += (
                 f", for {percent(self.flops[0] / self.flops[1])} of its {self.flops[1]:.3g} FLOPs"
@@ -90,11 +92,11 @@ def plan_tokens(
 
     S(n) is the curve that is fitted, at the largest n too, without the scatter of single scores.
     Each law's parameters are drawn as the scores leave them uncertain (its shapes on their grid,
-    the others by Student's t), and the laws are mixed by stacking: weights for which the mixture
-    foretells best each score left out. The interval carries both errors. The answer lies between
-    the counts that were measured. In simulations 95 % intervals of ten scores hold the true n in 95
-    to 100 % of runs, but in 84 to 97 % where two power laws meet: with noise of 3 % other laws may
-    foretell such scores as well by chance. As if that law were known (`by_law`) they hold 94 %.
+    the others by Student's t). Beside the laws stands a smoothing spline, which assumes none; it is
+    as likely beforehand as all laws together. They are mixed by pseudo-BMA: a law counts by the
+    density with which it foretells every score from the others, averaged over bootstraps of the
+    scores. The interval carries both errors, and lies between the counts that were measured. It
+    reaches the step of counts at which the measured scores come to keep the share for good.
 
     Args:
         n: numbers of tokens, at least 5 different, > 0; one may stand there several times.
@@ -110,7 +112,7 @@ def plan_tokens(
     Raises:
         InputError: values outside their range, or too few points.
 
-    Source: Y. Yao, A. Vehtari, D. Simpson, A. Gelman, Bayesian Analysis 13, 917, 2018 (stacking).
+    Source: Y. Yao, A. Vehtari, D. Simpson, A. Gelman, Bayesian Analysis 13, 917, 2018.
     """
     curves = [Curve("", np.asarray(n), np.asarray(score))]
     return plan_curves(curves, keep, cost=cost, level=level, seed=seed)[0][1]
@@ -149,7 +151,7 @@ def plan_curves(
         counts = [np.asarray(c.n, float) for c in curves[first : first + TOGETHER]]
         scores = [np.asarray(c.score, float) for c in curves[first : first + TOGETHER]]
         kept = [measured(n, s, keep) for n, s in zip(counts, scores, strict=True)]
-        ends = [np.array([n.min(), n.max(), k]) for n, k in zip(counts, kept, strict=True)]
+        ends = [np.array([n.min(), n.max(), *k]) for n, k in zip(counts, kept, strict=True)]
         plans += zip(names, _planned(part, ends, keep, cost, level, seed), strict=True)
         if progress is not None:
             progress(len(plans))
@@ -164,37 +166,86 @@ def _planned(
     level: float,
     seed: int,
 ) -> list[TokenPlan]:
+    """Curves of as many points together: what pads would be worked on too."""
     laws = known_laws()
     plans: dict[int, TokenPlan] = {}
-    for which, points in grouped(logs):
-        grids = [on_grid(law, points) for law in laws.values()]
-        left_out = [leave_one_out(g.law, points, points.weight, g) for g in grids]
-        density = np.stack(left_out, axis=-1)
-        # a law that cannot be judged by every score left out has no say
-        judged = (np.isfinite(density) | (points.weight == 0)[:, :, None]).all(axis=1)
-        shares = stack(density)
-        drawn: list[dict[str, np.ndarray]] = [{} for _ in which]
-        for name, grid, has_say in zip(laws, grids, judged.T, strict=True):
-            rows = np.flatnonzero(has_say)
-            if not len(rows):
-                continue
-            for some in np.split(rows, range(IN_CACHE, len(rows), IN_CACHE)):
-                for judge, values in zip(some, _drawn(grid[some], keep, seed), strict=True):
-                    drawn[judge][name] = values
-        for row, k in enumerate(map(int, which)):
-            weights = dict(zip(laws, map(float, shares[row]), strict=True))
-            weights = {law: weights[law] for law in drawn[row]}
-            plans[k] = _plan(drawn[row], weights, ends[k], keep, level, cost)
+    lengths = np.array([len(x) for x, _, _ in logs])
+    for length in np.unique(lengths):
+        which = [int(k) for k in np.flatnonzero(lengths == length)]
+        x, y, weight = (np.stack([logs[k][part] for k in which]) for part in (0, 1, 2))
+        points = Points(x, y, weight)
+        found = [_by_law(on_grid(law, points), keep, seed) for law in laws.values()]
+        found.append(_by_spline(points, keep, seed))
+        density = np.stack([left_out for left_out, _ in found], axis=-1)
+        shares = model_weights(density, seed)
+        for row, k in enumerate(which):
+            has_say = [
+                (name, j) for j, name in enumerate((*laws, SPLINE)) if np.isfinite(shares[row, j])
+            ]
+            drawn = {name: found[j][1][row] for name, j in has_say}
+            weights = {name: float(shares[row, j]) for name, j in has_say}
+            plans[k] = _plan(drawn, weights, ends[k], keep, level, cost)
     return [plans[k] for k in range(len(logs))]
 
 
-def _drawn(grid: Grid, keep: float, seed: int) -> np.ndarray:
-    """Draws of the smallest n of each curve of a grid, (curves, draws)."""
+def _by_law(grid: Grid, keep: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Log densities of scores left out (curves, points), and draws of the smallest n, of a law.
+
+    A law that cannot be judged by every score left out is not drawn.
+    """
     points = grid.points
-    first, last = points.x[:, 0], points.x[:, -1]  # what pads repeats the last one
-    x = first[:, None] + (last - first)[:, None] * np.linspace(0, 1, POINTS)
-    curves = curves_of(finer(grid), x, DRAWS, seed)
-    return np.stack([smallest(a, b, keep) for a, b in zip(x, curves, strict=True)])
+    left_out = leave_one_out(grid.law, points, points.weight, grid)
+    drawn = np.full((len(points.x), DRAWS), np.nan)
+    judged = np.flatnonzero(np.isfinite(left_out).all(axis=1))
+    if not len(judged):
+        return left_out, drawn
+    fine = finer(grid[judged])
+    for first in range(0, len(judged), IN_CACHE):
+        now = np.arange(first, min(first + IN_CACHE, len(judged)))
+        ends = fine.points.x[now][:, [0, -1]]
+        x = ends[:, :1] + np.diff(ends) * np.linspace(0, 1, POINTS)
+        curves = curves_of(fine[now], x, DRAWS, seed)
+        drawn[judged[now]] = [smallest(a, b, keep) for a, b in zip(x, curves, strict=True)]
+    return left_out, drawn
+
+
+def _by_spline(points: Points, keep: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The same of the spline; curves with the same counts and weights share its matrices."""
+    left_out, drawn = np.empty(points.x.shape), np.empty((len(points.x), OF_SPLINE))
+    design, kind = np.unique(
+        np.concatenate([points.x, points.weight], axis=1), axis=0, return_inverse=True
+    )
+    for number, row in enumerate(design):
+        x, weight = np.split(row, 2)
+        u = (x - x[0]) / (x[-1] - x[0])
+        spline, some = Spline(u, weight), np.flatnonzero(kind.ravel() == number)
+        even = np.linspace(0, 1, POINTS)
+        fine = np.union1d(even[np.abs(even[:, None] - u).min(axis=1) > APART], u)
+        left_out[some] = spline.leave_one_out(points.y[some])
+        for part in np.split(some, range(IN_CACHE, len(some), IN_CACHE)):
+            curves = spline.draws(points.y[part], fine, OF_SPLINE, seed)
+            log_n = x[0] + (x[-1] - x[0]) * fine
+            drawn[part] = [smallest(log_n, curve, keep) for curve in curves]
+    return left_out, drawn
+
+
+def model_weights(log_density: np.ndarray, seed: int) -> np.ndarray:
+    """Weights (curves, models) by densities (curves, points, models) of scores left out.
+
+    Each bootstrap gives the scores weights that are Dirichlet's and multiplies the models'
+    densities; the last model is as likely beforehand as all others together. Not a number where a
+    model was not judged by every score.
+    """
+    points = log_density.shape[1]
+    counted = points * np.random.default_rng(seed).dirichlet(np.ones(points), BOOTSTRAPS)
+    judged = np.isfinite(log_density).all(axis=1)
+    density = np.where(judged[:, None], log_density, 0)
+    logs = np.einsum("bm,cmk->cbk", counted, density, optimize=True)
+    logs[..., -1] += np.log(np.maximum(judged[:, :-1].sum(axis=1), 1))[:, None]
+    logs = np.where(judged[:, None], logs, -np.inf)
+    weight = np.exp(logs - logs.max(axis=2, keepdims=True))
+    weight = (weight / weight.sum(axis=2, keepdims=True)).mean(axis=1)
+    return np.where(judged, weight, np.nan)
 
 
 def _plan(
@@ -205,19 +256,21 @@ def _plan(
     level: float,
     cost: TransformerCost | None,
 ) -> TokenPlan:
-    tail = (1 - level) / 2
     low_n, high_n = ends[0] * (1 + N_ROUNDING), ends[1] * (1 - N_ROUNDING)
-    drawn = {
+    values = {
         k: np.where(v < low_n, ends[0], np.where(v > high_n, ends[1], v)) for k, v in drawn.items()
     }
-    every = np.concatenate(list(drawn.values()))
-    share = np.concatenate([np.full(len(v), weights[k] / len(v)) for k, v in drawn.items()])
-    low, middle, high = weighted_quantiles(every, share, (tail, 0.5, 1 - tail))
+    share = [np.full(len(v), weights[k] / len(v)) for k, v in values.items()]
+    places = (1 - level) / 2, 0.5, (1 + level) / 2
+    low, middle, high = weighted_quantiles(
+        np.concatenate(list(values.values())), np.concatenate(share), places
+    )
     by_law = {}
-    for name, values in drawn.items():
-        a, b, c = np.quantile(values, (0.5, tail, 1 - tail))
-        by_law[name] = (float(a), float(b), float(c))
-    smallest_n, largest_n, measured_n = map(float, ends)
+    for name, own in values.items():
+        first, centre, last = map(float, np.quantile(own, places))
+        by_law[name] = centre, first, last
+    smallest_n, largest_n, fails_n, measured_n = map(float, ends)
+    low, high = min(low, measured_n), max(high, fails_n)
     flops, interval = None, None
     if cost is not None:
         flops = float(cost.flops(middle)), float(cost.flops(largest_n))
@@ -238,98 +291,42 @@ def _plan(
     )
 
 
-def measured(n: np.ndarray, score: np.ndarray, keep: float) -> float:
-    """The smallest n from which on every score is keep times that at the largest n, or more.
+def measured(n: np.ndarray, score: np.ndarray, keep: float) -> tuple[float, float]:
+    """The largest n whose score is below keep times that at the largest, and the next.
 
-    Of several scores at the largest n their geometric mean is meant.
+    From that next n on all measured scores keep the share; where all do, both are the smallest n.
+    Of several scores at one n their geometric mean is meant.
     """
-    last = n == n.max()
-    least = keep * np.exp(np.log(score[last]).mean()) * (1 - N_ROUNDING)
-    below = n[~last & (score < least)]
-    return float(n[n > below.max()].min() if len(below) else n.min())
-
-
-def finer(grid: Grid) -> Grid:
-    """The grid with its one shape so closely spaced that no value has much weight."""
-    law, points = grid.law, grid.points
-    if law.shapes != 1:
-        return grid
-    for again in range(FINER):
-        shares = _shares(grid)
-        coarse = shares.max(axis=1) >= MOST if again else np.ones(len(shares), bool)
-        if not coarse.any():
-            break
-        last, known = shares.shape[1] - 1, shares > LITTLE
-        low = np.maximum(known.argmax(axis=1) - 1, 0)
-        high = np.minimum(last - known[:, ::-1].argmax(axis=1) + 1, last)
-        place = low[:, None] + (high - low)[:, None] * np.linspace(0, 1, VALUES)
-        before = np.minimum(place.astype(int), last - 1)[:, :, None]
-        part = place[:, :, None] - before
-        starts = [np.take_along_axis(grid.raw, before + k, axis=1) for k in (0, 1)]
-        fine = Grid.fitted(law, (1 - part) * starts[0] + part * starts[1], points)
-        if again:
-            fine = Grid(
-                law,
-                points,
-                np.where(coarse[:, None, None], fine.raw, grid.raw),
-                np.where(coarse[:, None], fine.squares, grid.squares),
-            )
-        grid = fine
-    return grid
-
-
-def _shares(grid: Grid) -> np.ndarray:
-    """How likely the shapes of a grid are, (curves, k)."""
-    return grid.predict(grid.points.x[:, :1]).weight[:, 0]
-
-
-def curves_of(grid: Grid, x: np.ndarray, runs: int, seed: int) -> np.ndarray:
-    """log S at log n = x (curves, points) of draws that the scores allow a law.
-
-    Returns (curves, runs, points). The same seed gives the same draws whatever other curves there
-    are.
-    """
-    law, rows = grid.law, np.arange(len(grid.raw))[:, None]
-    kept = law.size - law.shapes
-    rng = np.random.default_rng(seed)
-    place = (rng.permutation(runs) + rng.random(runs)) / runs
-    normal, chance = rng.standard_normal((runs, kept)), rng.random(runs)
-    passed = np.cumsum(_shares(grid), axis=1)
-    passed /= passed[:, -1:]
-    which = np.stack([np.searchsorted(p, place) for p in passed])
-    freedom = np.maximum(grid.points.counts - kept, 1)
-    kinds, kind = np.unique(freedom, return_inverse=True)
-    chi_squared = 2 * gammaincinv(kinds[:, None] / 2, chance)[kind]
-    values, axes = np.linalg.eigh(grid.inverse)
-    spread = axes * np.sqrt(np.maximum(values, 0))[..., None, :]  # (curves, k, kept, kept)
-    size = np.sqrt(grid.squares[rows, which] / chi_squared)
-    moved = size[..., None] * np.einsum("crij,rj->cri", spread[rows, which], normal)
-    if law.linear:
-        lanes = grid.raw.reshape(-1, law.size), np.repeat(x, grid.raw.shape[1], axis=0)
-        slopes = law.slopes(*lanes)[..., :kept].reshape(*grid.raw.shape[:2], x.shape[1], kept)
-        there = np.matmul(slopes[rows, which], moved[..., None])[..., 0]
-        return np.asarray(grid.log_scores(x)[rows, which] + there)
-    raw = grid.raw[rows, which]
-    raw[..., :kept] += moved
-    with np.errstate(over="ignore"):  # S(1), far from counts that are large
-        found = law.log_scores(raw.reshape(-1, law.size), np.repeat(x, runs, axis=0))
-    return np.asarray(found).reshape(*which.shape, -1)
+    counts, which = np.unique(n, return_inverse=True)
+    mean = np.bincount(which, np.log(score)) / np.bincount(which)
+    below = np.flatnonzero(mean < mean[-1] + np.log(keep) - N_ROUNDING)
+    last = below[-1] if len(below) else -1
+    return float(counts[max(last, 0)]), float(counts[last + 1])
 
 
 def smallest(x: np.ndarray, log_score: np.ndarray, keep: float) -> np.ndarray:
     """The n from which on each curve (runs, k) keeps the share of its last score, (runs,).
 
-    Between counts log n by a straight line; the first n where a curve keeps it throughout.
+    The first n = exp(x) where a curve keeps it throughout; between counts by the parabola through
+    both and the next one.
     """
     with np.errstate(invalid="ignore"):  # a score without bound at both
         over = log_score - log_score[:, -1:] - np.log(keep)
     below = over < 0
-    last = np.where(below.any(axis=1), len(x) - 1 - below[:, ::-1].argmax(axis=1), -1)
-    rows = np.arange(len(over))
-    a, b = over[rows, np.maximum(last, 0)], over[rows, np.minimum(last + 1, len(x) - 1)]
+    crosses = np.flatnonzero(below.any(axis=1))
+    start = len(x) - 1 - below[crosses, ::-1].argmax(axis=1)
+    third = np.where(start + 2 < len(x), start + 2, start - 1)
+    first, second, other = (over[crosses, k] for k in (start, start + 1, third))
+    step, far = x[start + 1] - x[start], x[third] - x[start]
+    found = np.full(len(over), np.exp(x[0]))
     with np.errstate(invalid="ignore", divide="ignore"):
-        part = np.where(last >= 0, a / (a - b), 0.0)
-    return np.asarray(np.exp(x[np.maximum(last, 0)] + part * (x[1] - x[0])))
+        rise = (second - first) / step
+        bend = ((other - first) / far - rise) / (far - step)
+        bend = np.where(np.isfinite(bend), bend, 0.0)
+        slope = rise - bend * step
+        moved = -2 * first / (slope + np.sqrt(np.maximum(slope**2 - 4 * bend * first, 0)))
+        found[crosses] = np.exp(x[start] + np.where(np.isfinite(rise), moved, step))
+    return found
 
 
 def weighted_quantiles(

@@ -191,38 +191,62 @@ class Grid:
         raw, squares = minimise(self.law, lanes, stay, points)
         return raw.reshape(starts.shape), squares.reshape(curves, k)
 
+    @property
+    def freedom(self) -> np.ndarray:
+        """Points less what is no shape, at least 1, (curves, 1)."""
+        kept = self.raw.shape[2] - self.law.shapes
+        return np.maximum(self.points.counts - kept, 1)[:, None]
+
+    def shares(self) -> np.ndarray:
+        """How likely the shapes are, given the scores, (curves, k): adds up to 1."""
+        if self.law.shapes:
+            logs = -self._told / 2 * np.log(self._rss)
+            logs = np.where(self._known, -self._rss / (2 * self._noise), logs)
+        else:  # starts are no shapes: the best of them is the fit
+            best = self.squares.argmin(axis=1)[:, None]
+            logs = np.where(np.arange(self.raw.shape[1]) == best, 0.0, -np.inf)
+        shares = np.exp(logs - logs.max(axis=1, keepdims=True))
+        return np.asarray(shares / shares.sum(axis=1, keepdims=True))
+
+    @property
+    def _rss(self) -> np.ndarray:
+        rss = np.maximum(self.squares, self.points.counts[:, None] * LEAST_SCATTER**2)
+        return np.asarray(rss + (self.points.spread - 1) * rss.min(axis=1, keepdims=True))
+
+    @property
+    def _known(self) -> np.ndarray:
+        """Whether the noise of a curve is known, (curves, 1)."""
+        noise = self.points.noise
+        return np.isfinite(np.full(len(self.raw), np.nan) if noise is None else noise)[:, None]
+
+    @property
+    def _noise(self) -> np.ndarray:
+        """Variance of log S of a point of weight 1, (curves, k)."""
+        noise = self._rss / self.freedom
+        if self.points.noise is None:
+            return np.asarray(noise)
+        return np.where(self._known, self.points.noise[:, None], noise)
+
+    @property
+    def _told(self) -> np.ndarray:
+        return np.maximum(self.points.told * self.freedom, 1)
+
     def predict(self, x: np.ndarray, weight: np.ndarray | None = None) -> Mixture:
         """The distribution of log S at log n = x (curves, points).
 
         weight: of the new points, (curves, points), as the weights of the fit; 1 if not given.
         """
-        curves, k, size = self.raw.shape
-        kept = size - self.law.shapes
-        count = self.points.counts
-        freedom = np.maximum(count - kept, 1)[:, None]
-        rss = np.maximum(self.squares, count[:, None] * LEAST_SCATTER**2)
-        rss = rss + (self.points.spread - 1) * rss.min(axis=1, keepdims=True)
-        told = np.maximum(self.points.told * freedom, 1)
-        noise, logs = rss / freedom, -told / 2 * np.log(rss)
-        if self.points.noise is not None:
-            known = np.isfinite(self.points.noise)[:, None]
-            noise = np.where(known, self.points.noise[:, None], noise)
-            logs = np.where(known, -rss / (2 * noise), logs)
-            told = np.where(known, np.inf, told)
-        if not self.law.shapes:  # starts are no shapes: the best of them is the fit
-            logs = np.where(np.arange(k) == self.squares.argmin(axis=1)[:, None], 0.0, -np.inf)
-        shares = np.exp(logs - logs.max(axis=1, keepdims=True))
-        shares /= shares.sum(axis=1, keepdims=True)
         ahead = self._slopes(x)
         leverage = np.einsum("ckip,ckpq,ckiq->cki", ahead, self.inverse, ahead, optimize=True)
         own = 1.0 if weight is None else 1 / weight[:, None, :]
-        scale = np.sqrt(noise[:, :, None] * (own + leverage))
-        shape = (curves, x.shape[1], k)
+        scale = np.sqrt(self._noise[:, :, None] * (own + leverage))
+        shape = (len(x), x.shape[1], self.raw.shape[1])
+        freedom = np.where(self._known, np.inf, self._told)
         return Mixture(
-            np.broadcast_to(shares[:, None, :], shape),
+            np.broadcast_to(self.shares()[:, None, :], shape),
             np.swapaxes(self.log_scores(x), 1, 2),
             np.swapaxes(scale, 1, 2),
-            np.broadcast_to(told[:, None, :], shape),
+            np.broadcast_to(freedom[:, None, :], shape),
         )
 
 

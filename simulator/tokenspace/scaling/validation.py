@@ -62,13 +62,20 @@ def leave_one_out(
         if not some.any():
             continue
         c, o, now = curve[some], out[some], rest[some]
-        if some is end:
-            left = on_grid(law, now)
-        else:
-            left = Grid.fitted(law, _without(grid, c, o, away[some]), now)
+        left = on_grid(law, now) if some is end else _moved(grid, c, o, away[some], now)
         mixture = left.predict(points.x[c, o][:, None], own[c, o][:, None])
         found[c, o] = mixture.log_density(points.y[c, o][:, None])[:, 0]
     return found
+
+
+def _moved(grid: Grid, curve: np.ndarray, out: np.ndarray, away: np.ndarray, rest: Points) -> Grid:
+    """The fit of the grid's law to what is left without the points `out`."""
+    raw = _without(grid, curve, out, away)
+    if not grid.law.linear:
+        return Grid.fitted(grid.law, raw, rest)
+    at = Grid(grid.law, rest, raw, np.empty(raw.shape[:2]))
+    off = rest.y[:, None] - at.log_scores(rest.x)
+    return replace(at, squares=np.einsum("lm,lkm,lkm->lk", rest.weight, off, off))
 
 
 def _without(grid: Grid, curve: np.ndarray, out: np.ndarray, away: np.ndarray) -> np.ndarray:
