@@ -166,8 +166,10 @@ class Strips(NamedTuple):
         held, first = self.memory, process * self.states[0]
         own = range(first, first + self.states[process])
         state = [held.state[k, strip] for k in own]
-        # One product a row waits for the noise, or is begun after it: then units wait less.
-        columns = state_first(noise, state) if len(state) > 1 else dict(enumerate([*noise, *state]))
+        columns = dict(enumerate([*noise, *state]))
+        # Of one number a product a row waits in either order, and cycles are fewer in this one.
+        if len(state) > 1:
+            columns = state_first(noise, state)
         rows: list[Any] = [None] * len(columns)
         for c, column in columns.items():
             for r, before in enumerate(rows):
