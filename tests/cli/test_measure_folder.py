@@ -120,8 +120,8 @@ def test_psi_is_said_to_be_1_or_0_where_it_is_that_but_for_rounding(n):
 
 
 def test_psi_that_is_small_by_chance_is_no_0():
-    chance = Estimate(np.array([3e-8]), np.array([3.2e-5]), 9)
-    assert _at(chance, 0, 9) == "3.0e-08"  # small by chance, not by rounding
+    chance = Estimate(np.array([4e-7]), np.array([3.2e-6]), 9)
+    assert _at(chance, 0, 9) == "4e-07"  # small by chance, not by rounding
 
 
 def test_json_has_counts_and_every_lambda(call):

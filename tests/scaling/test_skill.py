@@ -205,7 +205,7 @@ def test_words_of_intervals_by_distance():
     cases = pd.DataFrame(rows)
     outcome = Outcome({0: "a"}, cases, by_curve(cases), skill(cases), 0, {"curve": 1})
     assert outcome.intervals() == [
-        "95% intervals of power held 25 % of the scores: a law's interval takes the law for true.",
+        "95 % intervals of power held 25 % of the scores: a law's interval takes the law for true.",
         "Those of stacked, which grow beyond the data, held 50 %, fewer than they promise; by n over "
         "the last n seen: 50 % of 2 up to 4, 100 % of 1 up to 16, 0 % of 1 beyond 16.",
     ]
