@@ -66,7 +66,7 @@ def to_error(value: Any, error: Any) -> str:
     decimals = min(1 - _size(error), MOST_DIGITS - 1 - size)
     value = round(value, decimals)
     if size < -4 or (decimals < 0 and size >= _size(MILLION)):
-        return f"{value:.{decimals + size}e}" if value else "0"
+        return f"{value:.{max(decimals + _size(abs(value)), 0)}e}" if value else "0"
     return known(value, f".{max(decimals, 0)}f")
 
 

@@ -100,7 +100,7 @@ function toError(value, error) {
   const tens = 10 ** Math.max(-decimals, 0), places = Math.max(decimals, 0);
   value = decimals < 0 ? Math.round(value / tens) * tens : Number(value.toFixed(decimals));
   if (first < -4 || (decimals < 0 && first >= 6))
-    return value ? value.toExponential(decimals + first).replace(/e([+-])(\d)$/, "e$10$2") : "0";
+    return value ? value.toExponential(Math.max(decimals + size(Math.abs(value)), 0)).replace(/e([+-])(\d)$/, "e$10$2") : "0";
   return value.toFixed(places).replace(/^-(?=[0.]*$)/, "");
 }
 const withError = (value, error) => toError(value, error)
@@ -112,4 +112,4 @@ const exponentOf = (p, k) => Number.isNaN(p.error[k]) ? shown(p.exponent[k], 4)
 const short = name => (name.length > 160 ? `${name.slice(0, 160)}…` : name).
   replaceAll(" = ", "\u00a0=\u00a0").replace(/\d+\.\d{6,}(?![\d.])/g,
   digits => String(Number(Number(digits).toPrecision(6))));
-const percent = x => shown(100 * x, 2) + (Number.isFinite(x) ? "%" : "");
+const percent = x => shown(100 * x, 2) + (Number.isFinite(x) ? " %" : "");
