@@ -65,7 +65,7 @@ class MeasuredCurves(Figure):
             low, high = np.min(seen) * 0.8, np.max(seen) * 1.4
             panel.set_ylim(low, high)
             panel.set_yticks([float(f"{t:.2g}") for t in np.geomspace(low * 1.1, high / 1.1, 4)])
-            panel.yaxis.set_major_formatter(plt.FormatStrFormatter("%.3g"))
+            panel.yaxis.set_major_formatter(plt.FormatStrFormatter("%g"))
             panel.yaxis.set_minor_formatter(plt.NullFormatter())
         figure.supxlabel("number of vision tokens $n$")
         figure.supylabel("score $S(n)$")
