@@ -8,9 +8,13 @@ from scipy import stats
 
 import tokenspace as ts
 from tokenspace.scaling.fit import chosen_method
-from tokenspace.scaling.forecast import STACKED, rolling_origins
+from tokenspace.scaling.forecast import rolling_origins, stack
+from tokenspace.scaling.laws import known_laws
+from tokenspace.scaling.optimise import Points
+from tokenspace.scaling.predictive import on_grid
 from tokenspace.scaling.scales import Log
-from tokenspace.scaling.stated import noise_of_law, stated_variance, variance_of, weight_ahead
+from tokenspace.scaling.stated import noise_of_law, variance_of, weight_ahead
+from tokenspace.scaling.validation import leave_one_out
 
 N = np.array([1, 8, 16, 32, 64, 128, 256, 384, 512, 768.0])
 LAWS = "power,saturating"
@@ -77,29 +81,27 @@ def test_held_out_scores_have_their_own_errors():
 
 
 @pytest.mark.parametrize("size", [0.5, 1.1, 30])
-def test_all_laws_together_have_one_noise(size):
-    """As stated, as Birge's ratio widens it, and the scatter where chi^2 refuses every law.
-
-    Errors stated as large as that noise, and taken as they are, give the same forecast.
-    """
+def test_laws_are_mixed_as_they_are_and_weighed_by_one_noise(size):
+    """As stated, as Birge's ratio widens it, and the scatter where chi^2 refuses every law."""
     score = scores(0.02 * size)
-    method = chosen_method(LAWS, 0.95, Log(0.0))
     error = 0.02 * score
     fits = ts.fit_scaling(N, score, LAWS, error=error)
-    logs = [(np.log(N), np.log(score), np.ones(10))]
-    more = [tuple(np.append(a, a[-1:] + b) for a, b in zip(logs[0], (1, 0, 0), strict=True))]
-    asked = {"method": method, "hold": 1}
-    found = rolling_origins(more, stated=[stated_variance(score, error)], **asked)
-    noise = fits.best.noise
+    noise, stated = fits.best.noise, fits.best.stated
     assert np.isfinite(noise) == (size < 30)
-    want = rolling_origins(more, stated=[noise if np.isfinite(noise) else np.nan], **asked)
-    for name in ("low", "high", "log score"):
-        a, b = (t.set_index("law").loc[STACKED, name] for t in (found, want))
-        assert a == pytest.approx(b, rel=1e-9)
-    if size == 1.1:
-        assert noise > 1.05 * fits.best.stated
-        plain = rolling_origins(more, **asked).set_index("law").loc[STACKED, "high"]
-        assert found.set_index("law").loc[STACKED, "high"] != pytest.approx(plain, rel=1e-6)
+    assert size != 1.1 or noise > 1.05 * stated
+    laws = {k: known_laws()[k] for k in LAWS.split(",")}
+    points = Points(np.log(N)[None], np.log(score)[None], np.ones((1, 10)))
+    judged = replace(points, noise=np.array([noise]))
+    left = [leave_one_out(law, judged, judged.weight) for law in laws.values()]
+    share = stack(np.stack(left, axis=-1))[0]
+    found = ts.forecast_at(N, score, AT, LAWS, error=error, scale=Log(0.0))
+    for end, p in (("low", 0.025), ("forecast", 0.5), ("high", 0.975)):
+        below = 0.0
+        for w, (name, law) in zip(share, laws.items(), strict=True):
+            own = stated if fits.fits[name].by_errors else np.nan
+            told = on_grid(law, replace(points, noise=np.array([own]))).predict(np.log([AT]))
+            below = below + w * told.cdf(np.log(found[end].to_numpy()[None]))
+        np.testing.assert_allclose(below, p, rtol=1e-6)
 
 
 def test_errors_of_curves_in_a_batch_are_their_own():

