@@ -281,3 +281,43 @@ def test_fits_of_many_curves_are_told_by_model_and_the_ends_and_kept_whole(call,
     assert (table["alpha_low"] <= table["alpha"]).all() and (table["law"] == "power").all()
     status, _, err = call("fit", path, "--out", tmp_path / "fits.txt")
     assert status == 2 and "must be a file FILE.csv" in err
+
+
+@pytest.mark.parametrize(
+    ("points", "words"),
+    [
+        (5, "; the longest has 5 different n; --hold 1 forecasts 1 curve of 2"),
+        (6, "different n; --hold 2 forecasts 1 curve of 2; --hold 1 does 2"),
+        (4, "the longest has 4 different n; `tokenspace fit` takes 3 different n"),
+    ],
+)
+def test_short_curves_are_told_what_works(call, tmp_path, points, words):
+    """A curve of so many n, and one that is a point shorter."""
+    path = tmp_path / "short.csv"
+    rows = [f"{m},{n},{n**0.1}" for m, k in (("a", points), ("b", points - 1)) for n in N[:k]]
+    path.write_text("\n".join(["model,n,score", *rows]))
+    status, _, err = call("forecast", path)
+    assert status != 0 and words in " ".join(err.split())
+
+
+def test_forecasts_of_one_curve_are_where_it_is_said(call, tmp_path):
+    path, out = tmp_path / "one.csv", tmp_path / "all.csv"
+    path.write_text("\n".join(["n,score", *(f"{n},{n**0.1}" for n in N)]))
+    said = call("forecast", path, "--law", "power", "--out", out)[1]
+    assert "One curve says nothing of others; its forecasts: --out FILE.csv." in said
+    assert set(pd.read_csv(out)["law"]) == {"power", "no change"}
+
+
+def test_errors_count_in_the_command_as_in_python(call, tmp_path):
+    path = tmp_path / "errors.csv"
+    score = 30 * N**0.1 * np.exp(WAVE)
+    rows = [f"{n},{s},{0.02 * s}" for n, s in zip(N, score, strict=True)]
+    path.write_text("\n".join(["n,score,standard_error", *rows]))
+    found = json.loads(call("forecast", path, "--at", "900", "--law", "power,offset", "--json")[1])
+    want = forecast_at(N, score, 900, "power,offset", error=0.02 * score)
+    assert found["forecasts"][0]["high"] == pytest.approx(want["high"].item(), rel=1e-9)
+    call("forecast", path, "--law", "power,offset", "--hold", 2, "--out", tmp_path / "all.csv")
+    kept = pd.read_csv(tmp_path / "all.csv").query("points == 'all points'")
+    kept = kept.set_index("law").loc["stacked", "high"]
+    held = forecast.forecast(N, score, 2, "power,offset", error=0.02 * score)
+    np.testing.assert_allclose(kept, held.set_index("law").loc["stacked", "high"], rtol=1e-8)

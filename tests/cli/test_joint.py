@@ -234,7 +234,10 @@ def test_plan_tokens_leaves_out_what_is_too_short(call, csv):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--keep", 95), "keep = 95.0 is not allowed"),
+        (("--keep", 95), "--keep 95 is not allowed; it must be a share between 0 and 1, such as "),
+        (("--keep", 95), "or 95%: write 0.95 or 95%"),
+        (("--keep", "0.5.5"), "--keep 0.5.5 is not allowed"),
+        (("--parameters", "7 billion"), "--parameters 7 billion is not allowed; it must be a"),
         (("--layers", 32), "need --parameters"),
         (("--parameters", "7e9", "--layers", 32), "both layers and width"),
     ],
@@ -292,3 +295,17 @@ def test_one_curve_shares_nothing(call, tmp_path):
     out = call("joint", path, "--runs", 99)[1]
     assert len([k for k in out.splitlines() if k.count("│") == 10 and "│ -       │" in k]) == 2
     assert "is not decided" not in out
+
+
+def test_what_a_plan_takes_and_tells(call, tmp_path):
+    """95% and 7B as 0.95 and 7e9; perplexities; a curve for which `fit` names another law."""
+    path = tmp_path / "my.csv"
+    rows = zip((4, 16, 36, 64, 144, 576), (41, 50.1, 55.3, 57.2, 60, 61.9), strict=True)
+    path.write_text("model,n,VQA,PPL\n" + "".join(f"m,{n},{s},{1000 / s}\n" for n, s in rows))
+    plain = call("plan-tokens", path, "--keep", 0.95, "--parameters", "7e9", "--json")[1]
+    assert call("plan-tokens", path, "--keep", "95%", "--parameters", "7B", "--json")[1] == plain
+    assert [one["falls"] for one in json.loads(plain)] == [False, True]
+    out = " ".join(call("plan-tokens", path)[1].split())
+    assert "1 of 2: the scores fall with n: m / PPL; higher is taken for better;" in out
+    assert "`fit` prefers another law than has the most weight here, as its AICc pays per" in out
+    assert "m / VQA (logarithm, here spline)" in out

@@ -143,3 +143,25 @@ def test_refuses(n, score, words):
     assert words in str(caught.value)
     with pytest.raises(ts.TokenspaceError, match="law = 'cubic'"):
         ts.fit_scaling([1, 2, 3], [1, 2, 3], "cubic")
+
+
+def test_fits_are_printed_for_people():
+    n = np.array([4, 16, 36, 64, 144, 576])
+    score = np.array([41, 50.1, 55.3, 57.2, 60, 61.9])
+    found = ts.fit_scaling(n, score, "power,logarithm")
+    first, second = str(found).split("\n")
+    assert first == (
+        "ScalingFit of 6 points: of 2 laws AICc prefers the logarithm law, not decisively: AICc is "
+        "not ahead by more than 10"
+    )
+    assert second == "c = 36.44 (29.84 to 43.48), k = 0.1262 (0.06484 to 0.2121) (95 % intervals)"
+    power = found.fits["power"]
+    low, high = power.intervals["c"]
+    said = f"LawFit: power law of 6 points, 95 % intervals: c = {power.parameters['c']:.4g} ("
+    assert repr(power).startswith(f"{said}{low:.4g} to {high:.4g}), alpha = -0.08")
+    few = ts.fit_scaling(n[:3], score[:3])
+    assert "none of 6 laws is preferred: 3 points are too few to compare the laws;" in str(few)
+    assert str(ts.fit_scaling(n, score, "power")).startswith("ScalingFit of 6 points: the power ")
+    assert "but the scores have no slope" in str(ts.fit_scaling(n, 0 * n + 40, "power"))
+    odds = ts.fit_scaling(n, score, "saturating", scale=ts.Logit(100, 0)).best
+    assert f"limit = {odds.limits_as_scores().parameters['limit']:.4g} (" in repr(odds)

@@ -1,12 +1,14 @@
 """Limits of the joint profile: their sums in arrays, and what few counts leave unknown."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from joint_curves import N, curves
 from scipy import stats
 
+import tokenspace as ts
 from tokenspace.scaling.curves import Curve
 from tokenspace.scaling.joint.family import Family, abscissa
 from tokenspace.scaling.joint.fit import SURE, fit_joint
@@ -236,3 +238,17 @@ def test_the_error_of_an_end_is_that_of_its_limit_over_the_slope_of_the_profile(
     )
     assert level.end_error(60.0) == np.inf
     assert fit.end_error(fit.grid[1]) == fit.end_error(fit.grid[-2]) == np.inf
+
+
+@pytest.mark.parametrize(
+    ("curves", "words"),
+    [
+        ("my.csv", r"pass ts.read_curves\('my.csv'\)"),
+        (Path("my.csv"), r"pass ts.read_curves\('my.csv'\)"),
+        (["my.csv"], r"curves must be those of ts.read_curves"),
+        (5, r"curves must be those of ts.read_curves"),
+    ],
+)
+def test_what_are_no_curves(curves, words):
+    with pytest.raises(ts.TokenspaceError, match=words):
+        ts.fit_joint(curves)

@@ -284,3 +284,16 @@ def test_draws_count_by_their_laws_weight_however_many_they_are():
     assert (found.low, found.n, found.high, found.measured) == (64, 500, 500, 64)
     found = plan._plan(drawn, weights, np.array([1.0, 768, 512, 768]), 0.95, 0.95, None)
     assert (found.low, found.n, found.high) == (500, 500, 512)
+
+
+def test_scores_that_fall_are_told():
+    """Perplexities fall, flat scores and one that dips do not; higher is taken for better."""
+    n, ppl = N[[0, 2, 4, 6, 8]], np.array([40, 20, 14, 12, 11.5])
+    plan_of = {"falls": ts.plan_tokens(n, ppl), "rises": ts.plan_tokens(n, 1 / ppl)}
+    assert [p.falls for p in plan_of.values()] == [True, False]
+    assert "the scores fall with n: higher is taken for better" in repr(plan_of["falls"])
+    assert "give 1 / perplexity, or 100 - error rate" in repr(plan_of["falls"])
+    assert "fall" not in repr(plan_of["rises"])
+    x = np.log(n)
+    assert not plan.falls(x, np.zeros(5)) and not plan.falls(x, np.array([2, 1, 3, 4, 5.0]))
+    assert plan.falls(x, -x) and not plan.falls(x, -1e-9 * x)

@@ -122,8 +122,8 @@ def show_counts(fits: list[ScalingFit]) -> None:
 
 def show_errors(fits: list[ScalingFit]) -> None:
     """What chi^2 says of the standard errors, where any are given."""
-    from tokenspace.scaling.fit import DOUBT
     from tokenspace.scaling.preference import REFUSED
+    from tokenspace.scaling.stated import DOUBT
 
     fits = [f for f in fits if np.isfinite(f.best.p_value)]
     if not fits:

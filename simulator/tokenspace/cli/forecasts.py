@@ -132,6 +132,7 @@ def _ahead(csv: str | None, at: str, method: Method, out: Path | None, as_json: 
             asked,
             method,
             lambda done: bar.update(task, completed=done),
+            [c.stated(method.scale) for c in curves],
         )
     if table.empty:
         raise InputError(f"no curve has enough points for the {', '.join(method.laws)} law")
@@ -173,6 +174,18 @@ def _ahead(csv: str | None, at: str, method: Method, out: Path | None, as_json: 
     print("\n".join(notes))
     if out is not None:
         print(shown(f"every forecast: {out}"))
+
+
+def _what_works(curves: list[Curve]) -> str:
+    """Which --hold forecasts some of these curves, to go on with, or what else does."""
+    from tokenspace.scaling.forecast import longest_hold
+
+    most = [longest_hold(c.n) for c in curves]
+    if not max(most):
+        return "; `tokenspace fit` takes 3 different n"
+    works = f"{counted(sum(k == max(most) for k in most), 'curve')} of {len(curves)}"
+    least = f"; --hold 1 does {sum(map(bool, most))}" if max(most) > 1 else ""
+    return f"; --hold {max(most)} forecasts {works}{least}"
 
 
 @app.command()
@@ -250,6 +263,7 @@ def forecast(
         raise InputError(
             f"no curve is long enough to forecast its scores at {last} from at least 4 others at "
             f"3 different n; the longest has {max(len(set(c.n)) for c in every)} different n"
+            f"{_what_works(every)}"
         )
     if out is not None:
         table_of(found).to_csv(out, index=False, float_format="%.10g")

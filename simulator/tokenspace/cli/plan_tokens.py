@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 def plan_tokens(
     csv: Csv = None,
     keep: Annotated[
-        float, typer.Option(help="Share of the score at the largest n, between 0 and 1.")
-    ] = 0.95,
+        str, typer.Option(help="Share of the score at the largest n, such as 0.95 or 95%.")
+    ] = "0.95",
     parameters: Annotated[
-        float | None,
-        typer.Option(help="Parameters of the language model, such as 7e9: says what is saved."),
+        str | None,
+        typer.Option(help="Parameters of the language model, 7e9 or 7B: says what is saved."),
     ] = None,
     layers: Annotated[int, typer.Option(help="Its layers, to count attention; needs --width.")] = 0,
     width: Annotated[int, typer.Option(help="Width of its hidden states.")] = 0,
@@ -56,10 +56,13 @@ def plan_tokens(
 
     if parameters is None and (layers or width or text):
         raise InputError("--layers, --width and --text need --parameters: FLOPs are counted by it")
-    cost = None if parameters is None else TransformerCost(parameters, layers, width, text)
+    share = _share(keep)
+    cost = None
+    if parameters is not None:
+        cost = TransformerCost(_parameters(parameters), layers, width, text)
     check_out(out, csv)
     curves = long_enough(read(csv), LEAST)
-    plans = _planned(curves, keep, cost, seed)
+    plans = _planned(curves, share, cost, seed)
     if out is not None:
         _write(out, plans)
     if as_json:
@@ -81,8 +84,35 @@ def plan_tokens(
             said = f": the {ENDS} of {len(plans):,} curves that need the least share, and the most"
             _show([*ends[:ENDS], *ends[-ENDS:]], cost, said)
         print(f"Every curve: --json, or --out FILE.csv{f', as in {out}' if out else ''}.")
-    _explain(plans, cost)
+    _explain(curves, plans, cost)
     show_weights(curves)
+
+
+def _share(text: str) -> float:
+    """The share of --keep: 0.95, or 95%; 95 alone could be no share, and is told what to write."""
+    from tokenspace.scaling.table import number
+
+    digits = text.strip().removesuffix("%")
+    value = number(digits) / (1 if digits == text.strip() else 100)
+    if 0 < value < 1:
+        return value
+    write = f": write 0.{value:.0f} or {value:.0f}%" if value in range(10, 100) else ""
+    raise InputError(
+        f"--keep {text} is not allowed; it must be a share between 0 and 1, such as 0.95 or 95%"
+        f"{write}"
+    )
+
+
+def _parameters(text: str) -> float:
+    """The number that --parameters says, as a column model_size does: 7e9, 7B."""
+    from tokenspace.scaling.table import size_of
+
+    value = size_of(text)
+    if not 0 < value < float("inf"):
+        raise InputError(
+            f"--parameters {text} is not allowed; it must be a number > 0, such as 7e9, 7B or 500M"
+        )
+    return value
 
 
 def _planned(
@@ -146,6 +176,7 @@ def _write(out: Path, plans: list[tuple[str, TokenPlan]]) -> None:
         row = {"curve": name, "keep": plan.keep, "of_n": plan.largest, "needed": plan.n}
         row |= {"low": plan.low, "high": plan.high, "level": plan.level}
         row |= {"measured": plan.measured, "follows_no_law": plan.follows_no_law}
+        row |= {"falls": plan.falls}
         if plan.flops:
             row["flops_share"] = plan.flops[0] / plan.flops[1]
         for law, weight in plan.weights.items():
@@ -186,7 +217,29 @@ def _show_models(models: list[str], plans: list[tuple[str, TokenPlan]]) -> None:
     stdout().print(table)
 
 
-def _explain(plans: list[tuple[str, TokenPlan]], cost: TransformerCost | None) -> None:
+def _first(names: list[str]) -> str:
+    """A few names, and how many more there are."""
+    more = [f"and {len(names) - NAMED} more"] if len(names) > NAMED else []
+    return ", ".join(names[:NAMED] + more)
+
+
+def _other_laws(curves: list[Curve], plans: list[tuple[str, TokenPlan]]) -> list[str]:
+    """Curves of which `fit` prefers another law than that which has the most weight here."""
+    from tokenspace.scaling.curves import fit_curves
+
+    said = []
+    for (name, found), (_, plan) in zip(fit_curves(curves), plans, strict=True):
+        most = max(plan.weights, key=lambda law: plan.weights[law])
+        if found.preferred and found.preferred != most:
+            said.append(f"{name} ({found.preferred}, here {most})")
+    return said
+
+
+def _explain(
+    curves: list[Curve], plans: list[tuple[str, TokenPlan]], cost: TransformerCost | None
+) -> None:
+    from tokenspace.scaling.plan import FALLING
+
     print(
         "needed: from there on the fitted curve keeps the share; at least the smallest n that was "
         "measured. The interval\ncarries the parameters' errors and the doubt about the law; laws "
@@ -195,12 +248,23 @@ def _explain(plans: list[tuple[str, TokenPlan]], cost: TransformerCost | None) -
     count = len(plans)
     if few := sum(plan.n <= plan.smallest for _, plan in plans):
         print(f"{few} of {count}: the share is reached at the smallest n already.")
+    if fallen := [name for name, plan in plans if plan.falls]:
+        print(
+            shown(f"{len(fallen)} of {count}: the scores fall with n: {_first(fallen)}; {FALLING}.")
+        )
     if lawless := [name for name, plan in plans if plan.follows_no_law]:
-        more = [f"and {len(lawless) - NAMED} more"] if len(lawless) > NAMED else []
         print(
             shown(
                 f"{len(lawless)} of {count}: the spline has nearly all weight; none of the laws "
-                f"follows these curves: {', '.join(lawless[:NAMED] + more)}."
+                f"follows these curves: {_first(lawless)}."
+            )
+        )
+    if len(plans) <= MANY and (other := _other_laws(curves, plans)):
+        print(
+            shown(
+                f"{len(other)} of {count}: `fit` prefers another law than has the most weight "
+                "here, as its AICc pays per parameter and a plan weighs by scores left out: "
+                f"{_first(other)}."
             )
         )
     if cost:

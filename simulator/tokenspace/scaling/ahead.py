@@ -24,6 +24,7 @@ from tokenspace.scaling.forecast import (
 )
 from tokenspace.scaling.optimise import Logs, grouped
 from tokenspace.scaling.scales import Scale
+from tokenspace.scaling.stated import stated_variance, variance_of, weight_ahead
 from tokenspace.scaling.table import RANGE
 
 
@@ -44,7 +45,8 @@ def forecast_at(
         n: numbers of tokens, > 0; score: scores > 0, same length: at least 4 at 3 different n.
         at: numbers of tokens, > 0; the intervals were tested beyond the last n alone.
         law: as in `fit_scaling`; of several the forecast is "stacked"; level, error, scale, loss:
-            as there.
+            as there. With errors, noise is known by the rule of `LawFit.predict_interval`, and
+            of several laws by that of `forecast.forecasters`.
 
     Returns:
         A row for each of `at`: law ("stacked", or the one that was asked for); n; "times last n";
@@ -61,7 +63,7 @@ def forecast_at(
             f"a forecast needs {FEWEST} points at {DIFFERENT} different n, but there are "
             f"{len(logs[0])} points at {len(np.unique(logs[0]))} different n"
         )
-    table = ahead([logs], asked, method)
+    table = ahead([logs], asked, method, stated=[stated_variance(score, error, method.scale)])
     if table.empty:
         raise InputError(f"{len(logs[0])} points do not determine the {', '.join(method.laws)} law")
     return table.drop(columns="curve")
@@ -86,6 +88,7 @@ def ahead(
     at: np.ndarray,
     method: Method,
     progress: Callable[[int], None] | None = None,
+    stated: Sequence[float] | None = None,
 ) -> pd.DataFrame:
     """The one forecast of each curve at each of `at`, a row each: as `forecast_at`, and "curve".
 
@@ -94,23 +97,31 @@ def ahead(
             one law of a method have no rows.
         at: numbers of tokens, (k,).
         progress: called with the number of curves that are done, now and then.
+        stated: variance of a point of weight 1, `stated_variance` of each curve.
     """
     parts = []
+    variance = variance_of(len(curves), stated, method.loss)
     for first in range(0, len(curves), TOGETHER):
-        part = _together(curves[first : first + TOGETHER], at, method)
+        some = slice(first, first + TOGETHER)
+        part = _together(curves[some], variance[some], at, method)
         parts.append(part.assign(curve=part["curve"] + first))
         if progress is not None:
             progress(min(first + TOGETHER, len(curves)))
     return pd.concat(parts, ignore_index=True)
 
 
-def _together(curves: Sequence[Logs], at: np.ndarray, method: Method) -> pd.DataFrame:
+def _together(
+    curves: Sequence[Logs], variance: np.ndarray, at: np.ndarray, method: Method
+) -> pd.DataFrame:
     law = STACKED if len(method.laws) > 1 else next(iter(method.laws))
     tail = (1 - method.level) / 2
     found = []
     for which, points in grouped(curves):
         x = np.broadcast_to(np.log(at), (len(which), len(at)))
-        for name, centre, mixture in forecasters(points, x, np.ones(x.shape), method):
+        seen = [(curves[k][0], curves[k][2]) for k in which]
+        weight = [weight_ahead(n, own, np.log(at), method.loss) for n, own in seen]
+        told = forecasters(points, x, np.stack(weight), method, variance[which])
+        for name, centre, mixture in told:
             if name != law or mixture is None:
                 continue
             ends = [mixture.quantile(p) for p in (tail, 1 - tail)]

@@ -14,10 +14,11 @@ import pandas as pd
 
 from tokenspace.errors import InputError
 from tokenspace.printable import counted
-from tokenspace.scaling.fit import LEAST, Method, checked, chosen_method, fit_logs, stated_variance
+from tokenspace.scaling.fit import LEAST, Method, checked, chosen_method, fit_logs
 from tokenspace.scaling.optimise import Logs
 from tokenspace.scaling.result import ScalingFit
 from tokenspace.scaling.scales import Scale, error_of_share, unit
+from tokenspace.scaling.stated import stated_variance
 from tokenspace.scaling.table import COLUMNS, ERRORS, SIZE, read_table, refuse, size_name
 
 AVERAGE = re.compile(r"(avg|average|mean)[.\s(%)]*", re.IGNORECASE)  # repeats other columns

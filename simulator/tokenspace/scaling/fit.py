@@ -22,13 +22,17 @@ from tokenspace.scaling.preference import aicc, bic, birge, compare
 from tokenspace.scaling.result import LawFit, ScalingFit
 from tokenspace.scaling.robust import deviance, reweighted, widening
 from tokenspace.scaling.scales import Log, Scale
+from tokenspace.scaling.stated import (
+    noise_of_law,
+    stated_variance,
+    variance_of,
+    variances,
+    with_noise,
+)
 from tokenspace.scaling.validation import leave_one_out
 
 LOSSES = ("squares", "huber")
 LEAST = 3  # different counts
-# p-value of chi^2 below which the scatter counts. 95 % intervals of 4 points hold 95 % where errors
-# are 1.5 times too small; with 0.05 in its place they would hold 86 %.
-DOUBT = 0.5
 
 
 @dataclass(frozen=True)
@@ -119,17 +123,13 @@ def fit_logs(
     stated: variance of a point of weight 1, `stated_variance` of each curve; not a number where it
     is not known.
     """
-    variance = np.full(len(curves), np.nan) if stated is None else np.asarray(stated, float)
-    if method.loss == "huber":
-        variance = np.full(len(curves), np.nan)
+    variance = variance_of(len(curves), stated, method.loss)
     fits: dict[int, list[LawFit]] = {}
     for which, points in grouped(curves):
         optima = [Optima.of(law, points, method, variance[which]) for law in method.laws.values()]
-        ratio = birge(
-            np.stack([one.chi_squared for one in optima]), np.stack([one.freedom for one in optima])
-        )
+        noise = common_noise(optima)
         for name, found in zip(method.laws, optima, strict=True):
-            for k, fit in zip(which, _judged(name, found, method, ratio), strict=True):
+            for k, fit in zip(which, _judged(name, found, method, noise), strict=True):
                 fits.setdefault(int(k), []).append(fit)
     return [compare(fits[k], *logs) for k, logs in enumerate(curves)]
 
@@ -169,11 +169,30 @@ class Optima:
     def chi_squared(self) -> np.ndarray:
         return np.asarray(self.best[1] / self.stated)
 
+    @property
+    def own_noise(self) -> np.ndarray:
+        """Variance of a point of weight 1 where this law is taken for true, see `noise_of_law`."""
+        return noise_of_law(self.stated, self.chi_squared, self.freedom)
 
-def _judged(name: str, found: Optima, method: Method, ratio: np.ndarray) -> list[LawFit]:
+    def known(self, noise: np.ndarray) -> Grid:
+        """The grid with this variance of a point of weight 1, (curves,), where it is a number."""
+        points = with_noise(self.grid.points, noise)
+        # the same grid keeps its inverses
+        return self.grid if points is self.grid.points else replace(self.grid, points=points)
+
+
+def common_noise(found: Sequence[Optima]) -> np.ndarray:
+    """Variance of a point of weight 1 by which all laws of a curve are judged, see `birge`."""
+    ratio = birge(
+        np.stack([one.chi_squared for one in found]), np.stack([one.freedom for one in found])
+    )
+    return found[0].stated * ratio
+
+
+def _judged(name: str, found: Optima, method: Method, noise: np.ndarray) -> list[LawFit]:
     """Intervals and criteria of one law on each curve.
 
-    ratio: of `birge`, by which all laws of a curve are judged.
+    noise: of `common_noise`.
     """
     given, grid, points, law = found.given, found.grid, found.grid.points, found.grid.law
     (raw, rss), freedom, stated = found.best, found.freedom, found.stated
@@ -187,10 +206,11 @@ def _judged(name: str, found: Optima, method: Method, ratio: np.ndarray) -> list
         wider = widening(off, scatter, given.weight, size)
     chi_squared = found.chi_squared
     p_value = stats.chi2.sf(chi_squared, freedom)
+    own = found.own_noise
     if enough.any():
         quantile = (1 + method.level) / 2
         above = stats.t.ppf(quantile, freedom) ** 2 * wider * rss / freedom
-        above = np.where(p_value >= DOUBT, stats.norm.ppf(quantile) ** 2 * stated, above)
+        above = np.where(np.isfinite(own), stats.norm.ppf(quantile) ** 2 * own, above)
         ends[enough] = raw_intervals(
             law,
             np.concatenate([found.raw, grid.raw], axis=1)[enough],
@@ -198,11 +218,8 @@ def _judged(name: str, found: Optima, method: Method, ratio: np.ndarray) -> list
             points[enough],
             above[enough],
         )
-    noise = stated * ratio
-    if np.isfinite(noise).any():
-        points = replace(points, noise=noise)
-        grid = replace(grid, points=points)
-    left_out = leave_one_out(law, points, given.weight, grid)
+    grid = found.known(noise)
+    left_out = leave_one_out(law, grid.points, given.weight, grid)
     left_out = left_out.mean(axis=1, where=given.weight > 0)
     if method.loss == "huber":
         likelihood = deviance(off, scatter, given.weight)
@@ -232,7 +249,7 @@ def _judged(name: str, found: Optima, method: Method, ratio: np.ndarray) -> list
                 method.loss,
                 float(chi_squared[k]),
                 float(p_value[k]),
-                bool(p_value[k] >= DOUBT),
+                bool(np.isfinite(own[k])),
                 float(stated[k]),
                 float(noise[k]),
             )
@@ -285,20 +302,6 @@ def checked(
     x, s = np.log(arrays[0][order]), arrays[1][order]
     weight = np.ones(len(x))
     if error is not None:
-        weight = stated_variance(s, arrays[2][order], scale) / _variances(
-            s, arrays[2][order], scale
-        )
+        own = arrays[2][order]
+        weight = stated_variance(s, own, scale) / variances(s, own, scale)
     return x, scale.forward(s), weight
-
-
-def stated_variance(score: Any, error: Any = None, scale: Scale | None = None) -> float:
-    """Variance of y of a point of weight 1 by the standard errors; not a number without them."""
-    if error is None:
-        return float("nan")
-    return float(1 / np.mean(1 / _variances(score, error, Log() if scale is None else scale)))
-
-
-def _variances(score: Any, error: Any, scale: Scale) -> np.ndarray:
-    """Variance of y of each score, by its standard error."""
-    score = np.asarray(score, np.float64)
-    return np.asarray((np.asarray(error, np.float64) * scale.slope(score) / score) ** 2)

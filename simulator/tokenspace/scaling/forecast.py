@@ -24,10 +24,11 @@ import pandas as pd
 
 from tokenspace.errors import InputError
 from tokenspace.scaling.beyond import Stretched, distance
-from tokenspace.scaling.fit import Method, checked, chosen_method
+from tokenspace.scaling.fit import Method, Optima, checked, chosen_method, common_noise
 from tokenspace.scaling.optimise import Logs, Points, grouped
-from tokenspace.scaling.predictive import Mixture, on_grid
+from tokenspace.scaling.predictive import Mixture
 from tokenspace.scaling.scales import Scale
+from tokenspace.scaling.stated import stated_variance, variance_of
 from tokenspace.scaling.validation import leave_one_out
 
 STACKED, NO_CHANGE = "stacked", "no change"
@@ -81,7 +82,7 @@ def forecast(
     logs = checked(n, score, error, method.scale)
     log_n = logs[0]
     size, different = len(log_n), len(np.unique(log_n))
-    most = sum(enough_seen(log_n[: seen(log_n, k)]) for k in range(1, different))
+    most = longest_hold(log_n)
     if not most:
         raise InputError(
             f"a forecast needs {FEWEST} points at {DIFFERENT} different n, and one n more, but "
@@ -93,7 +94,8 @@ def forecast(
             f"{FEWEST} points at {DIFFERENT} must remain, so it must be an integer from 1 to {most}"
         )
     origin = seen(log_n, int(hold))
-    table = cases([logs], [Task(0, origin, size - origin)], method)
+    stated = [stated_variance(score, error, method.scale)]
+    table = cases([logs], [Task(0, origin, size - origin)], method, stated)
     rows = []
     for name, group in table.groupby("law", sort=False):
         rows.append(
@@ -120,11 +122,18 @@ def enough_seen(n: np.ndarray) -> bool:
     return len(n) >= FEWEST and len(np.unique(n)) >= DIFFERENT
 
 
+def longest_hold(n: np.ndarray) -> int:
+    """How many of the largest different n can be held back of scores at n; 0: not even one."""
+    n = np.sort(n)
+    return sum(enough_seen(n[: seen(n, k)]) for k in range(1, len(np.unique(n))))
+
+
 def rolling_origins(
     curves: Sequence[Logs],
     method: Method,
     hold: int | None = None,
     progress: Callable[[int], None] | None = None,
+    stated: Sequence[float] | None = None,
 ) -> pd.DataFrame:
     """Every law's forecasts of every curve, a row a case: see `cases`.
 
@@ -133,8 +142,10 @@ def rolling_origins(
         hold: how many of the largest different n are forecast, from the others; None: from every
             origin of at least 4 points all later ones.
         progress: called with the number of curves that are done, now and then.
+        stated: variance of a point of weight 1, `stated_variance` of each curve.
     """
     found = []
+    variance = variance_of(len(curves), stated, method.loss)
     for first in range(0, len(curves), TOGETHER):
         part = curves[first : first + TOGETHER]
         tasks = []
@@ -142,24 +153,32 @@ def rolling_origins(
             last = np.flatnonzero(np.diff(x)) + 1 if hold is None else [seen(x, hold)]
             tasks += [Task(k, int(m), len(x) - int(m)) for m in last if enough_seen(x[:m])]
         if tasks:
-            table = cases(part, tasks, method)
+            table = cases(part, tasks, method, variance[first : first + TOGETHER])
             found.append(table.assign(curve=table["curve"] + first))
         if progress is not None:
             progress(min(first + TOGETHER, len(curves)))
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
 
 
-def cases(curves: Sequence[Logs], tasks: Sequence[Task], method: Method) -> pd.DataFrame:
+def cases(
+    curves: Sequence[Logs],
+    tasks: Sequence[Task],
+    method: Method,
+    stated: Sequence[float] | np.ndarray | None = None,
+) -> pd.DataFrame:
     """Forecasts of the tasks, a row for each forecaster and point.
 
     Columns: curve, origin (points seen), step (1 for the next n; scores at one n share it), n,
     "times last n" (n over the largest n seen), law, score; forecast, low and high; error (log
-    forecast less log score); log score (log density of log S); held.
+    forecast less log score); log score (log density of log S); held. stated: as in
+    `rolling_origins`; scores that are asked have their own errors.
     """
     found = []
+    variance = variance_of(len(curves), stated, method.loss)
     for which, points in grouped([_seen(curves[t.curve], t) for t in tasks]):
         chosen = [tasks[k] for k in which]
-        found.append(_forecasts(curves, chosen, points, method))
+        own = variance[[t.curve for t in chosen]]
+        found.append(_forecasts(curves, chosen, points, method, own))
     order = ["curve", "origin", "law order", "step"]
     table = pd.concat(found).sort_values(order, kind="stable", ignore_index=True)
     return table.drop(columns="law order")
@@ -171,7 +190,11 @@ def _seen(curve: Logs, task: Task) -> Logs:
 
 
 def _forecasts(
-    curves: Sequence[Logs], tasks: Sequence[Task], points: Points, method: Method
+    curves: Sequence[Logs],
+    tasks: Sequence[Task],
+    points: Points,
+    method: Method,
+    stated: np.ndarray,
 ) -> pd.DataFrame:
     """`cases` of tasks whose seen points are padded to one width."""
     width = max(t.ahead for t in tasks)
@@ -195,7 +218,8 @@ def _forecasts(
         "score": score[asked],
     }
     parts = []
-    for order, (name, centre, mixture) in enumerate(forecasters(points, x, weight, method)):
+    told = forecasters(points, x, weight, method, stated)
+    for order, (name, centre, mixture) in enumerate(told):
         values: dict[str, Any] = dict(common) | {"law order": order, "law": name}
         values["forecast"] = method.scale.backward(centre)[asked]
         ends = np.full((2, *x.shape), np.nan)
@@ -214,29 +238,32 @@ def _forecasts(
 
 
 def forecasters(
-    points: Points, x: np.ndarray, weight: np.ndarray, method: Method
+    points: Points, x: np.ndarray, weight: np.ndarray, method: Method, stated: np.ndarray
 ) -> Iterator[tuple[str, np.ndarray, Mixture | Stretched | None]]:
     """(name, y at log n = x, its distribution) of every forecaster; not a number where it has none.
+
+    Of one law the noise is that of `noise_of_law`, as in its `LawFit`. "stacked" mixes just these,
+    with weights of scores left out, which are judged by one noise for all laws of a curve, see
+    `preference.birge`, as laws are compared. With that noise in the mixture too, 95 % intervals of
+    five points held 92 % where errors were half of what is true, 88 % at the next n; so 97 and 96.
 
     Args:
         points: what is seen.
         x, weight: of the scores that are asked, (curves, m).
+        stated: variance of a point of weight 1 by the standard errors, (curves,), not a number
+            where it is not known.
     """
-    rows = np.arange(len(x))
-    mixtures, left_out = [], []
-    for name, law in method.laws.items():
-        enough = points.determine(law)
-        now = method.weighted(law, points)
-        grid = on_grid(law, now)
-        optima, squares = grid.refined()
-        best = optima[rows, squares.argmin(axis=1)]
-        mixture = grid.predict(x, weight)
-        centre = np.where(enough[:, None], law.log_scores(best, x), np.nan)
-        yield name, centre, mixture
-        if len(method.laws) > 1:
-            mixtures.append(mixture)
-            left_out.append(leave_one_out(law, now, points.weight, grid))
-    if mixtures:
+    found = [Optima.of(law, points, method, stated) for law in method.laws.values()]
+    mixtures = []
+    for name, one in zip(method.laws, found, strict=True):
+        enough = np.isfinite(one.freedom)[:, None]
+        centre = np.where(enough, one.grid.law.log_scores(one.best[0], x), np.nan)
+        mixtures.append(one.known(one.own_noise).predict(x, weight))
+        yield name, centre, mixtures[-1]
+    if len(found) > 1:
+        noise = common_noise(found)
+        grids = [one.known(noise) for one in found]
+        left_out = [leave_one_out(grid.law, grid.points, points.weight, grid) for grid in grids]
         shares = stack(np.stack(left_out, axis=-1))  # (curves, laws)
         extra = method.scale.strays * distance(points, x)
         together = Stretched.by(_together(mixtures, shares), extra)

@@ -77,7 +77,7 @@ class Outcome:
             )
         few = {way: k for way, k in self.clusters.items() if way not in enough}
         if self.curves == 1:
-            said.append("One curve says nothing of others: see its forecasts above.")
+            said.append("One curve says nothing of others; its forecasts: --out FILE.csv.")
         elif few:
             listed = ", ".join(f"{way} ({k})" for way, k in few.items())
             said.append(f"Too few to say so of any other {listed}.")
@@ -163,7 +163,8 @@ def judge(
     long = [c for c, n in zip(curves, counts, strict=True) if enough_seen(n[: seen(n, held)])]
     if not long:
         return None
-    cases = rolling_origins([c.logs(method.scale) for c in long], method, hold, progress)
+    logs, stated = [c.logs(method.scale) for c in long], [c.stated(method.scale) for c in long]
+    cases = rolling_origins(logs, method, hold, progress, stated)
     if cases.empty:
         return None
     ways = groupings(long)

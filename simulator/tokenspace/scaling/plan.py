@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import stats
 
 from tokenspace.errors import InputError
 from tokenspace.printable import percent
@@ -15,7 +16,7 @@ from tokenspace.scaling.draws import curves_of, finer
 from tokenspace.scaling.fit import checked
 from tokenspace.scaling.laws import known_laws
 from tokenspace.scaling.optimise import Logs, Points
-from tokenspace.scaling.predictive import Grid, on_grid
+from tokenspace.scaling.predictive import LEAST_SCATTER, Grid, on_grid
 from tokenspace.scaling.scales import Log
 from tokenspace.scaling.spline import Spline
 from tokenspace.scaling.validation import leave_one_out
@@ -27,6 +28,10 @@ POINTS = 33  # counts, evenly spread in log n, at which S(n) is compared
 APART = 1e-6  # of u: a count as near to one that was measured is that one
 DRAWS, OF_SPLINE = 400, 1200  # of each law, and of the spline, whose tails are long
 LEAST = 5  # different counts
+CHANCE = 0.05  # p-value below which scores fall with n
+FALLING = (
+    "higher is taken for better; where lower is better, give 1 / perplexity, or 100 - error rate"
+)
 BOOTSTRAPS = 400  # of the scores left out
 N_ROUNDING = 1e-12  # of n, or a score, from its logarithm
 TOGETHER = 200  # curves that are planned at once
@@ -42,7 +47,8 @@ class TokenPlan:
     weights: of the same, adding up to 1; keep: the share; smallest, largest: n that were measured,
     between which the answer lies; measured: the smallest of them from which on every measured score
     keeps the share of that at the largest; level: of the intervals; flops: at n and at the largest
-    n, where a `TransformerCost` was given, and flops_interval: at low and at high.
+    n, where a `TransformerCost` was given, and flops_interval: at low and at high; falls: whether
+    the scores fall with n beyond chance, so that the plan says nothing if lower is better.
     """
 
     n: float
@@ -57,6 +63,7 @@ class TokenPlan:
     level: float
     flops: tuple[float, float] | None = None
     flops_interval: tuple[float, float] | None = None
+    falls: bool = False
 
     @property
     def follows_no_law(self) -> bool:
@@ -72,6 +79,8 @@ class TokenPlan:
             said += "; that is the smallest n that was measured"
         if self.follows_no_law:
             said += "; the scores follow none of the laws"
+        if self.falls:
+            said += f"; but the scores fall with n: {FALLING}"
         if self.flops is not None:
             said += (
                 f", for {percent(self.flops[0] / self.flops[1])} of its {self.flops[1]:.3g} FLOPs"
@@ -100,7 +109,8 @@ def plan_tokens(
 
     Args:
         n: numbers of tokens, at least 5 different, > 0; one may stand there several times.
-        score: scores > 0, same length, higher is better.
+        score: scores > 0, same length, higher is better: give 1 / perplexity, or 100 - error rate.
+            Of scores that fall with n beyond chance `falls` is true, and the plan's words say so.
         keep: share of the score at the largest n, in (0, 1).
         cost: of a pass through the model, to say what is saved.
         level: of the intervals, in (0, 1).
@@ -133,7 +143,9 @@ def plan_curves(
     """
     for name, value in (("keep", keep), ("level", level)):
         if not 0 < value < 1:
-            raise InputError(f"{name} = {value!r} is not allowed; it must lie between 0 and 1")
+            raise InputError(
+                f"{name} = {value!r} is not allowed; it must lie between 0 and 1, as 0.95 for 95 %"
+            )
     logs = []
     for curve in curves:
         found = curve.logs(Log()) if curve.name else checked(curve.n, curve.score)
@@ -184,7 +196,8 @@ def _planned(
             ]
             drawn = {name: found[j][1][row] for name, j in has_say}
             weights = {name: float(shares[row, j]) for name, j in has_say}
-            plans[k] = _plan(drawn, weights, ends[k], keep, level, cost)
+            plan = _plan(drawn, weights, ends[k], keep, level, cost)
+            plans[k] = replace(plan, falls=falls(*logs[k][:2]))
     return [plans[k] for k in range(len(logs))]
 
 
@@ -289,6 +302,16 @@ def _plan(
         flops=flops,
         flops_interval=interval,
     )
+
+
+def falls(log_n: np.ndarray, log_score: np.ndarray) -> bool:
+    """Whether scores fall with n beyond chance: Kendall's tau below 0, one-sided p < `CHANCE`.
+
+    Source: M. G. Kendall, Biometrika 30, 81, 1938; H. B. Mann, Econometrica 13, 245, 1945.
+    """
+    if np.ptp(log_score) <= LEAST_SCATTER:
+        return False
+    return bool(stats.kendalltau(log_n, log_score, alternative="less").pvalue < CHANCE)
 
 
 def measured(n: np.ndarray, score: np.ndarray, keep: float) -> tuple[float, float]:

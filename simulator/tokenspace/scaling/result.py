@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from tokenspace.errors import InputError
+from tokenspace.printable import counted, percent
 from tokenspace.registry import ROOMS
 from tokenspace.scaling.optimise import Points
 from tokenspace.scaling.predictive import on_grid
 from tokenspace.scaling.robust import robust
 from tokenspace.scaling.scales import Log, Scale
+from tokenspace.scaling.stated import weight_ahead, with_noise
 
 ZERO = 1e-12  # an exponent that is not to be told from 0
 
@@ -66,9 +68,8 @@ class LawFit:
         """(low, high) of a score that is newly measured at n, (k,): parameters and scatter.
 
         The scatter is that of the residuals, or the standard errors where intervals of parameters
-        take these as given (`by_errors`). Scores at other n are taken to be as uncertain as those
-        beside them: errors in log S are interpolated in log n, and beyond the ends they are those
-        of the last n. Huber's loss has one scatter for all n.
+        take these as given (`by_errors`). Errors at other n are those of `stated.weight_ahead`:
+        interpolated in log n, and beyond the ends those of the last n.
 
         level: probability, in (0, 1); that of the fit if not given. See `scaling/predictive.py`.
 
@@ -79,17 +80,13 @@ class LawFit:
             raise InputError(f"no interval: {self.too_few}")
         x, y = np.log(self.n), self.scale.forward(self.score)
         ahead = np.log(np.atleast_1d(np.asarray(n, float)))
-        points, weight = Points(x[None], y[None], self.weight[None]), None
+        points = Points(x[None], y[None], self.weight[None])
         if self.loss == "huber":
             points = robust(points)
-        else:
-            at = np.unique(x)
-            beside = [np.log(self.weight[x == k]).mean() for k in at]
-            weight = np.exp(np.interp(ahead, at, beside))[None]
-        if self.by_errors:
-            points = replace(points, noise=np.array([self.stated]))
+        points = with_noise(points, np.array([self.stated if self.by_errors else np.nan]))
+        weight = weight_ahead(x, self.weight, ahead, self.loss)
         law = ROOMS["scaling"].find(self.law)()
-        found = on_grid(law, points).predict(ahead[None], weight)
+        found = on_grid(law, points).predict(ahead[None], weight[None])
         tail = (1 - (self.level if level is None else level)) / 2
         low, high = (self.scale.backward(found.quantile(p)[0]) for p in (tail, 1 - tail))
         return low, high
@@ -109,6 +106,16 @@ class LawFit:
                 f"{self.law} law"
             )
         return ""
+
+    def __repr__(self) -> str:
+        of = f"{self.law} law of {counted(len(self.n), 'point')}"
+        return f"LawFit: {of}, {percent(self.level, 'g')} intervals: {self.words}"
+
+    @property
+    def words(self) -> str:
+        """The parameters with their intervals: "c = 30 (28 to 32), alpha = -0.08 (..)"."""
+        shown = self.limits_as_scores()
+        return ", ".join(f"{k} = {shown.value(k)} ({shown.bounds(k)})" for k in shown.parameters)
 
     def limits_as_scores(self) -> LawFit:
         """This fit with limits of the law as scores, where it is of odds: to be shown."""
@@ -176,6 +183,23 @@ class ScalingFit:
     evidence: float
     why: str
     flat: bool = False
+
+    def __repr__(self) -> str:
+        if self.preferred:
+            said = f"of {len(self.fits)} laws AICc prefers the {self.winner} law"
+            said += "" if self.decisive else f", not decisively: {self.why}"
+        elif len(self.fits) > 1:
+            said = (
+                f"none of {len(self.fits)} laws is preferred: {self.why}; of the {self.winner} law:"
+            )
+        else:
+            said = f"the {self.winner} law" + (
+                ", but the scores have no slope" if self.flat else ""
+            )
+        return (
+            f"ScalingFit of {counted(len(self.best.n), 'point')}: {said}\n"
+            f"{self.best.words} ({percent(self.best.level, 'g')} intervals)"
+        )
 
     @property
     def best(self) -> LawFit:

@@ -157,7 +157,7 @@ def _a_row_a_score(source: Path, table: pd.DataFrame, wide: list[str]) -> pd.Dat
 def _check(source: Path, table: pd.DataFrame, count: str, scores: list[str]) -> None:
     """Cells as numbers and words, in place; InputError at the first that is bad."""
     for column in (count, *scores, *(c for c in NUMBERS if c in table)):
-        numbers = table[column].map(_size if column == SIZE else _number)
+        numbers = table[column].map(size_of if column == SIZE else number)
         missing = numbers.isna() & (table[column].notna() | (column == count))
         refuse(source, table[column], missing, _no_number)
         least = 1.0 if column == "questions" else RANGE[0]
@@ -212,21 +212,21 @@ def _out_of_range(column: str, text: str) -> str:
     if column == "questions":
         return "is not allowed; it is how many a score is the share of, at least 1"
     out = ""
-    if column not in (*COUNTS, *NUMBERS) and _number(text) == 0:
+    if column not in (*COUNTS, *NUMBERS) and number(text) == 0:
         out = "; laws are fitted to log S, leave a score of 0 out"
-    elif column in COUNTS and _number(text) == 0:
+    elif column in COUNTS and number(text) == 0:
         out = "; a score without tokens has no place on log n, leave it out"
-    if 0 < _number(text) < np.inf:
+    if 0 < number(text) < np.inf:
         return f"is not allowed; it must lie within {RANGE[0]:g} and {RANGE[1]:g}"
     return f"is not allowed; it must be finite and > 0{out}"
 
 
-def _size(text: object) -> float:
+def size_of(text: object) -> float:
     """Parameters of a model, also as 7B or 500M; NaN where it is no number."""
     unit = str(text).strip()[-1:].lower()
     if unit not in UNITS:
-        return _number(text)
-    return UNITS[unit] * _number(str(text).strip()[:-1])
+        return number(text)
+    return UNITS[unit] * number(str(text).strip()[:-1])
 
 
 def size_name(size: float) -> str:
@@ -235,7 +235,7 @@ def size_name(size: float) -> str:
     return f"{billions:g}B" if 0.01 <= billions < 1e5 else f"{size:g}"
 
 
-def _number(text: object) -> float:
+def number(text: object) -> float:
     """A cell as a number, NaN where it is none."""
     if "_" in str(text):  # which Python reads over
         return float("nan")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from os import PathLike, fspath
 from typing import Any
 
 import numpy as np
@@ -167,8 +168,17 @@ def fit_joint(
         raise InputError(f"level = {level!r} is not allowed; it must lie between 0 and 1")
     if not isinstance(runs, int) or runs < LEAST_RUNS:
         raise InputError(f"runs = {runs!r} is not allowed; it must be an integer >= {LEAST_RUNS}")
+    if isinstance(curves, str | PathLike):
+        path = fspath(curves)
+        raise InputError(
+            f"curves = {path!r} is not allowed; of a file pass ts.read_curves({path!r})"
+        )
     if isinstance(curves, Mapping):
         curves = [_curve(name, *given) for name, given in curves.items()]
+    if not isinstance(curves, Sequence) or not all(isinstance(one, Curve) for one in curves):
+        raise InputError(
+            "curves must be those of ts.read_curves(path), or a dict, name -> (n, score)"
+        )
     family = refined(Family.of(curves))
     profile = deviance(family)
     best = float(family.grid[profile.argmin()])
