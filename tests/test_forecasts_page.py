@@ -80,12 +80,7 @@ def test_how_far_intervals_were_tested():
 
 @pytest.mark.slow
 def test_tables_of_intervals():
-    for made in (
-        forecasts.coverage_of_stack(Log(strays=0.0)),
-        forecasts.coverage_of_stack(Logit(strays=0.0)),
-        forecasts.rules_table(),
-        forecasts.on_own_curves(),
-    ):
+    for made in (forecasts.coverage_of_stack(Log(strays=0.0)), forecasts.on_own_curves()):
         assert made in PAGE, "run: python docs/forecasts.py intervals"
 
 
@@ -115,11 +110,6 @@ def test_plans_of_an_s_shaped_curve():
     """One row, by the command's own function."""
     name = next(iter(forecasts.PLANNED))
     assert forecasts.plans(name) in PAGE, "run: python docs/forecasts.py plans"
-
-
-@pytest.mark.slow
-def test_plans_of_all_curves():
-    assert forecasts.plans_table() in PAGE, "run: python docs/forecasts.py plans"
 
 
 @pytest.mark.slow
