@@ -121,7 +121,8 @@ def _read(path: Path) -> bytes:
     try:
         return read_bytes(path, LARGEST_POINT)
     except (OSError, MemoryError) as error:
-        raise Unusable(path, f"cannot be read ({error})", damaged=False) from None
+        why = getattr(error, "strerror", None) or error  # without the number of an open file
+        raise Unusable(path, f"cannot be read ({why})", damaged=False) from None
     except Refused as error:
         raise _incomplete(path, error) from None
 
