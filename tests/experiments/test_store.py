@@ -245,7 +245,9 @@ def test_what_is_damaged_is_put_aside_before_the_rest_is_refused(tmp_path):
     second.mkdir()
     with (
         pytest.warns(UserWarning, match="1 damaged file is put aside, to be computed anew"),
-        pytest.raises(InputError, match=r"read \(Is a directory\); .*: make it readable, or move") as told,
+        pytest.raises(
+            InputError, match=r"read \(Is a directory\); .*: make it readable, or move"
+        ) as told,
     ):
         ts.run_sweep(config, folder, redo=True)
     assert second.name in str(told.value) and first.name not in str(told.value)
