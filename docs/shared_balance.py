@@ -1,4 +1,4 @@
-"""Write shared_balance.md: one n_balance for all benchmarks, scores from tokens, tokens needed.
+"""Write shared_balance.md: one n_balance for all benchmarks, and scores from tokens.
 
 `make shared-balance` runs it, some minutes on 2 cores; names of tables (fits, power, ...) make only
 those. Every draw has a fixed seed.
@@ -31,8 +31,6 @@ from tokenspace.scaling.joint.ratios import (
     typical_count,
     upper,
 )
-from tokenspace.scaling.laws import known_laws
-from tokenspace.scaling.plan import plan_curves, smallest
 from tokenspace.scaling.predict import predict_scores
 
 RUNS = 9_999  # draws of the table of fits
@@ -46,14 +44,6 @@ REPEATS = {
     "one, and two at one n": np.where(N == 128, 2, 1),
     "one and two in turn": np.arange(len(N)) % 2 + 1,
     "three": np.repeat(3, len(N)),
-}
-LAWS = {
-    "power": (30.0, -0.08),
-    "logarithm": (30.0, 0.15),
-    "crossover": (30.0, 0.2, 60.0),
-    "saturating": (70.0, 0.5, 0.2),
-    "offset": (20.0, 0.5, 0.3),
-    "broken": (20.0, -0.3, -0.05, 32.0),
 }
 
 
@@ -359,46 +349,6 @@ def coverage_by_tokens(runs: int, seed: int = 7) -> list[str]:
     )  # fmt: skip
 
 
-def coverage_of_plans(runs: int, seed: int = 3) -> list[str]:
-    """How often the interval of `plan_tokens` holds the n that keeps 95 %."""
-    lines = []
-    fine = np.exp(np.linspace(0, np.log(768), 20001))
-    for noise in (0.01, 0.03):
-        for name, values in LAWS.items():
-            law, rng = known_laws()[name], np.random.default_rng(seed)
-            named = dict(zip(law.parameters, values, strict=True))
-            truth = smallest(np.log(fine), np.log(law.score(named, fine))[None], 0.95)[0]
-            drawn = law.score(named, N) * np.exp(noise * rng.standard_normal((runs, len(N))))
-            plans = [p for _, p in plan_curves([Curve(str(k), N, s) for k, s in enumerate(drawn)])]
-            held = np.mean([p.low <= truth <= p.high for p in plans])
-            own = np.mean([p.by_law[name][1] <= truth <= p.by_law[name][2] for p in plans])
-            low, middle, high = (
-                np.median([getattr(p, k) for p in plans]) for k in ("low", "n", "high")
-            )
-            weight = np.mean([p.weights[name] for p in plans])
-            lines.append(
-                [
-                    name,
-                    f"{noise:g}",
-                    f"{truth:.0f}",
-                    f"{middle:.0f} ({low:.0f} to {high:.0f})",
-                    f"{100 * held:.1f}",
-                    f"{100 * own:.1f}",
-                    f"{weight:.2f}",
-                ]
-            )
-    heads = (
-        "true law",
-        "noise",
-        "true n",
-        "median (interval)",
-        "held",
-        "by the true law",
-        "its weight",
-    )
-    return table(heads, lines)
-
-
 def parts(runs: int) -> dict[str, Callable[[], list[str]]]:
     """Mark in the page -> what makes the table there."""
     curves = read_curves()
@@ -411,7 +361,6 @@ def parts(runs: int) -> dict[str, Callable[[], list[str]]]:
         "repeats": lambda: coverage_with_repeats(5 * runs // 4),
         "predictions": lambda: coverage_of_predictions(runs // 2),
         "tokens": lambda: coverage_by_tokens(runs // 2),
-        "plans": lambda: coverage_of_plans(runs // 4),
     }
 
 

@@ -217,6 +217,10 @@ def test_folders_of_format_2_are_read_and_not_added_to(tmp_path):
     )
     with pytest.raises(InputError, match="format 2, which are read but not added to: choose"):
         ts.run_sweep(CONFIG, tmp_path)
+    only_file(tmp_path).write_bytes(b"")
+    with pytest.raises(InputError, match=r"not a complete .* format 2, to which nothing") as told:
+        ts.load_results(tmp_path)
+    assert "--redo" not in str(told.value)
 
 
 def test_results_build_their_model_once_and_only_when_asked(tmp_path, monkeypatch):

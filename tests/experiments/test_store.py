@@ -236,6 +236,27 @@ def test_damaged_files_are_put_aside_and_computed_anew_when_asked(tmp_path):
     assert ts.run_sweep(config, folder, redo=True) == (0, 4)
 
 
+def test_what_is_damaged_is_put_aside_before_the_rest_is_refused(tmp_path):
+    config, folder = sweep_file(tmp_path / "c.toml", 4), tmp_path / "r"
+    ts.run_sweep(config, folder)
+    first, second, *_ = sorted(folder.glob("points/*.npz"))
+    first.write_bytes(b"one")
+    second.unlink()
+    second.mkdir()
+    with (
+        pytest.warns(UserWarning, match="1 damaged file is put aside, to be computed anew"),
+        pytest.raises(
+            InputError, match=r"read \(Is a directory\); .*: make it readable, or move"
+        ) as told,
+    ):
+        ts.run_sweep(config, folder, redo=True)
+    assert second.name in str(told.value) and first.name not in str(told.value)
+    assert "--redo" not in str(told.value)
+    assert not first.exists() and first.with_name(f"{first.name}.damaged").read_bytes() == b"one"
+    second.rmdir()
+    assert ts.run_sweep(config, folder) == (2, 4)
+
+
 @pytest.mark.parametrize("error", [OSError(5, "Input/output error"), MemoryError("no room")])
 def test_what_cannot_be_read_now_is_not_said_to_be_damaged(tmp_path, monkeypatch, error):
     ts.run_sweep(CONFIG, tmp_path)

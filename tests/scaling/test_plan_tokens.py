@@ -14,6 +14,7 @@ from tokenspace.scaling.plan import (
     DRAWS,
     measured,
     model_weights,
+    of_counts,
     plan_curves,
     smallest,
     weighted_quantiles,
@@ -219,7 +220,9 @@ def test_the_smallest_n_from_which_on_the_measured_scores_keep_the_share():
     n = np.array([8.0, 1, 4, 2, 8, 16])  # in any order, and twice at 8
     for last, step in ((99.0, (2, 4)), (100.0, (2, 4)), (105.0, (8, 16)), (95.0, (1, 1))):
         assert measured(n, np.array([99, 95, 99, 90, 91, last]), 0.91) == step
-    assert measured(np.array([1.0, 2, 2]), np.array([60, 50, 200.0]), 0.6) == (1, 1)  # mean 100
+    n = np.array([1.0, 2, 2])  # scores of 50 and 200 at 2 mean 100, not 50, 125 or 200
+    assert measured(n, np.array([60, 50, 200.0]), 0.6) == (1, 1)
+    assert measured(n, np.array([60, 50, 200.0]), 0.61) == (1, 2)
 
 
 def test_an_s_shaped_curve_follows_no_law():
@@ -257,6 +260,25 @@ def test_weights_are_averages_of_products_over_bootstraps():
     np.testing.assert_allclose(model_weights(alike, 0)[0], [1 / 6, 1 / 6, 1 / 6, 1 / 2])
     alike[0, 2, 1] = np.nan
     np.testing.assert_allclose(model_weights(alike, 0)[0], [1 / 4, np.nan, 1 / 4, 1 / 2])
+
+
+def test_scores_at_one_n_count_once():
+    """By the mean of their log densities; one that is not known leaves the others alone."""
+    x = np.array([[0.0, 1, 1, 2], [0, 0, 0.5, 1]])
+    logs = np.array([[1.0, 2, 4, 5], [np.nan, 2, 3, 4]])[..., None] * np.array([1.0, 10])
+    want = np.array([[1.0, 3, 5], [np.nan, 3, 4]])[..., None] * np.array([1.0, 10])
+    np.testing.assert_array_equal(of_counts(x, logs), want)
+    apart = np.arange(8.0).reshape(2, 4, 1) / 7
+    np.testing.assert_array_equal(of_counts(x[:1] + np.arange(4) / 9, apart[:1]), apart[:1])
+
+
+def test_an_n_with_many_scores_does_not_decide_that_no_law_holds():
+    """Of a saturating law of five n: 24 of 100 were said to follow none where each score counted."""
+    n, law = np.repeat([4.0, 16, 64, 256, 576], [1, 1, 50, 1, 1]), known_laws()["saturating"]
+    score = law.score(dict(zip(law.parameters, LAWS["saturating"], strict=True)), n)
+    drawn = score * np.exp(0.02 * np.random.default_rng(0).standard_normal((10, len(n))))
+    plans = [p for _, p in plan_curves([Curve(str(k), n, s) for k, s in enumerate(drawn)])]
+    assert not any(p.follows_no_law for p in plans)
 
 
 def test_counts_in_another_unit_say_the_same_of_no_law():

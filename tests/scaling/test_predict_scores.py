@@ -1,5 +1,7 @@
 """Scores predicted from tokens: against known truths, and with both errors in the intervals."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -142,6 +144,11 @@ def test_scores_that_follow_another_law_are_said_to(many):
     level = {n: s / (1 + 0.01 * n) ** 0.3 for n, s in given.items()}
     found = ts.predict_scores(many, level)
     assert found.p_value < 0.05 and "scores bend down in log-log" in repr(found)
+    sure = ts.predict_scores(many, level, level=0.999)  # p is never below 1 / 200
+    assert sure.p_value == found.p_value > 0.001
+    assert f"Scores and tokens disagree (p <= {found.p_value:.2g})" in repr(sure)
+    chance = replace(found, p_value=0.06, level=0.5)
+    assert chance.words() == [] and replace(chance, p_value=0.04).words() != []
     steep = {n: s * (1 + 0.01 * n) for n, s in given.items()}
     assert "scores bend up in log-log" in ts.predict_scores(many, steep).words()[0]
     assert "it takes 4 at different n" in repr(ts.predict_scores(many, scores([8, 32, 256])))

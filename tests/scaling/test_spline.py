@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from scipy import integrate, interpolate, stats
+from scipy import integrate, interpolate, linalg, stats
 
-from tokenspace.scaling.spline import Spline, covariance, integrated
+from tokenspace.scaling.spline import ROUGHNESS, Spline, covariance, integrated
 
 U = np.array([0.0, 0.13, 0.3, 0.3, 0.55, 0.8, 1.0])
 WEIGHT = np.array([1.0, 2, 0.5, 1, 1, 0.7, 1])
@@ -57,6 +57,20 @@ def test_scores_left_out_are_foretold_as_by_the_whole_covariance():
         assert spline.leave_one_out(Y)[1, out] == pytest.approx(want, abs=2e-6)
 
 
+def test_roughness_is_as_likely_as_a_dense_likelihood_says():
+    """Contrasts that straight lines leave are multivariate t, of no degrees of freedom beforehand."""
+    spline = Spline(U, WEIGHT)
+    contrasts = linalg.null_space(np.stack([np.ones(7), U]))
+    for y, found in zip(Y, spline.shares(Y), strict=True):
+        logs = []
+        for rho in spline.roughness:
+            own = np.diag(1 / WEIGHT) + rho * covariance(U, U)
+            shape = contrasts.T @ own @ contrasts
+            logs.append(stats.multivariate_t.logpdf(y @ contrasts, None, shape, df=1e-9))
+        share = np.exp(logs - np.max(logs))
+        np.testing.assert_allclose(found, share / share.sum(), rtol=1e-6)
+
+
 def test_draws_scatter_as_what_is_not_known():
     """Mean, and covariance at two u, of the mixture over roughness."""
     spline = Spline(U, WEIGHT)
@@ -79,6 +93,13 @@ def test_draws_scatter_as_what_is_not_known():
 
 
 def test_roughness_follows_the_steps_between_counts():
-    """Scores at one u twice are one count; ten times the noise by a step."""
+    """Scores at one u twice are one count; by steps of 1 bends are as large as the source says."""
     assert Spline(U, WEIGHT).roughness[0] == 5**3
     assert Spline(np.linspace(0, 1, 11), np.ones(11)).roughness[-1] == pytest.approx(1e5)
+    step = np.arange(3.0)
+    second = np.array([1, -2, 1])
+    for rho, *said in ((ROUGHNESS[0], 1.6, 0.8), (ROUGHNESS[-1], 16, 8.2)):
+        bend = rho * covariance(step, step)
+        found = np.sqrt([bend[2, 2], second @ bend @ second])
+        np.testing.assert_allclose(found, said, rtol=0.03)
+    assert np.sqrt(second @ second) == pytest.approx(2.4, abs=0.05)

@@ -20,31 +20,43 @@ class Unusable(InputError):
         super().__init__(f"{path}: {why}; {_what_to_do(damaged, not damaged)}")
 
 
-def all_of(found: Mapping[Path, Unusable]) -> Unusable | InputError:
-    """One error for all of these files: the first ten by name, how many there are, what to do."""
+def all_of(found: Mapping[Path, Unusable], old: bool = False) -> InputError:
+    """One error for all of these files: the first ten by name, how many there are, what to do.
+
+    old: the folder is of a format that is read and not added to, so that nothing is computed anew.
+    """
     first, *others = found.values()
     if not others:
-        return first
+        advice = _what_to_do(first.damaged, not first.damaged, old)
+        return InputError(f"{first.path}: {first.why}; {advice}")
     lines = [f"  {path.name}: {one.why}" for path, one in list(found.items())[:NAMED]]
     if len(found) > NAMED:
         lines.append(f"  ... and {len(found) - NAMED:,} more")
     damaged = sum(one.damaged for one in found.values())
-    advice = _what_to_do(damaged > 0, damaged < len(found))
+    advice = _what_to_do(damaged > 0, damaged < len(found), old)
     listed = "\n".join(lines)
     many = counted(len(found), "result file")
     return InputError(f"{first.path.parent}: {many} cannot be used:\n{listed}\n{advice}")
 
 
-def _what_to_do(damaged: bool, unreadable: bool) -> str:
+def _what_to_do(damaged: bool, unreadable: bool, old: bool = False) -> str:
     """What helps: of damaged files, and of those that cannot be read now."""
     said = []
-    if damaged:
+    if damaged and old:
+        said.append(
+            "the folder is of format 2, to which nothing is added: move what is damaged away, and "
+            "the rest is read"
+        )
+    elif damaged:
         said.append(
             "`tokenspace sweep CONFIG --out DIR --redo` puts what is damaged aside, as "
             f"NAME{ASIDE}, and computes only that and what is missing"
         )
     if unreadable:
-        said.append("if a file is there that cannot be read, its contents may be sound")
+        said.append(
+            "if a file is there that cannot be read, its contents may be sound: make it readable, "
+            "or move it away"
+        )
     return "; ".join(said)
 
 
@@ -57,7 +69,7 @@ def put_aside(paths: Sequence[Path]) -> str:
     aside = [_renamed(path).name for path in paths]
     named = ", ".join(aside[:NAMED]) + (", ..." if len(aside) > NAMED else "")
     files = counted(len(aside), "damaged file is", "damaged files are")
-    return f"{files} put aside and computed anew; in {paths[0].parent} now: {named}"
+    return f"{files} put aside, to be computed anew; in {paths[0].parent} now: {named}"
 
 
 def _renamed(path: Path) -> Path:

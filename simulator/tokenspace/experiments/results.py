@@ -121,7 +121,8 @@ def _read(path: Path) -> bytes:
     try:
         return read_bytes(path, LARGEST_POINT)
     except (OSError, MemoryError) as error:
-        raise Unusable(path, f"cannot be read ({error})", damaged=False) from None
+        why = getattr(error, "strerror", None) or error  # without the number of an open file
+        raise Unusable(path, f"cannot be read ({why})", damaged=False) from None
     except Refused as error:
         raise _incomplete(path, error) from None
 
@@ -308,7 +309,7 @@ def _load_folder(folder: Path) -> list[Loaded]:
         order = {key: k for k, key in enumerate(keys)}
         names = (n for n in sorted(names_of_points(folder)) if n.endswith(".npz"))
         paths = [folder / "points" / n for n in names if KEY.fullmatch(n.removesuffix(".npz"))]
-        found = list(_loaded(paths).values())
+        found = list(_loaded(paths, old=True).values())
         found.sort(key=lambda f: order.get(f.point.key, len(order)))
     else:
         found = _listed_points(folder, listed)
@@ -330,8 +331,8 @@ def _listed_points(folder: Path, listed: list[Any]) -> list[Loaded]:
     return found
 
 
-def _loaded(paths: list[Path]) -> dict[Path, Loaded]:
-    """What these files hold; `InputError` names all that cannot be used."""
+def _loaded(paths: list[Path], old: bool = False) -> dict[Path, Loaded]:
+    """What these files hold; `InputError` names all that cannot be used. old: as in `all_of`."""
     models: Memo = {}
     found: dict[Path, Loaded] = {}
     unusable: dict[Path, Unusable] = {}
@@ -341,5 +342,5 @@ def _loaded(paths: list[Path]) -> dict[Path, Loaded]:
         except Unusable as error:
             unusable[path] = error
     if unusable:
-        raise all_of(unusable)
+        raise all_of(unusable, old)
     return found

@@ -56,7 +56,10 @@ class Status:
 
     @property
     def remaining(self) -> float | None:
-        """Seconds until all is done at the present rate; None where that is not known."""
+        """Seconds until all is done at the present rate; None where that is not known.
+
+        Points that cost more than the last ones take longer than that, by as much.
+        """
         return None if self.rate is None else (self.points - self.done) / self.rate
 
 

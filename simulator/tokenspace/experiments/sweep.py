@@ -64,12 +64,13 @@ def run_sweep(
         stop: asked now and then whether to stop, by raising `Interrupted`.
         strict: compute points anew that other versions of packages computed; without it they are
             used, with a note in their results.
-        redo: put damaged files aside, as NAME.damaged, and compute their points anew.
+        redo: put damaged files aside, as NAME.damaged, and compute their points anew, once all
+            others can be read.
 
     Raises:
         ConfigError: the configuration cannot be used; every problem is listed.
-        InputError: the folder holds another configuration or, without `redo`, corrupt files; or an
-            option is off.
+        InputError: the folder holds another configuration, files that cannot be read or, without
+            `redo`, corrupt ones; or an option is off.
         WorkerDied: a worker process ended; what was finished is stored.
         Interrupted: `stop` said so; the point at work was kept as far as it went.
     """
@@ -138,7 +139,10 @@ def _missing(
 
 
 def _there(folder: Path, part: list[Point], strict: bool, redo: bool) -> np.ndarray:
-    """Of which points the folder holds a file; `InputError` names all that cannot be used."""
+    """Of which points the folder holds a file; `InputError` names all that cannot be used.
+
+    With `redo` those are the ones that cannot be read now: damaged ones are put aside before.
+    """
     names = names_of_points(folder)
     paths = [point_file(folder, point.key) for point in part]
     made, unusable = {}, {}
@@ -147,10 +151,11 @@ def _there(folder: Path, part: list[Point], strict: bool, redo: bool) -> np.ndar
             made[path] = made_here(path) or not strict
         except Unusable as error:
             unusable[path] = error
-    if unusable and not (redo and all(error.damaged for error in unusable.values())):
-        raise all_of(unusable)
-    if unusable:
-        warnings.warn(put_aside(list(unusable)), stacklevel=4)
+    damaged = [path for path, error in unusable.items() if redo and error.damaged]
+    if damaged:
+        warnings.warn(put_aside(damaged), stacklevel=4)
+    if rest := {path: error for path, error in unusable.items() if path not in damaged}:
+        raise all_of(rest)
     return np.array([made.get(path, False) for path in paths], bool)
 
 

@@ -32,7 +32,7 @@ CHANCE = 0.05  # p-value below which scores fall with n
 FALLING = (
     "higher is taken for better; where lower is better, give 1 / perplexity, or 100 - error rate"
 )
-BOOTSTRAPS = 400  # of the scores left out
+BOOTSTRAPS = 400  # of the n left out
 N_ROUNDING = 1e-12  # of n, or a score, from its logarithm
 TOGETHER = 200  # curves that are planned at once
 IN_CACHE = 25  # curves that are drawn at once: more take a fifth longer
@@ -103,9 +103,10 @@ def plan_tokens(
     Each law's parameters are drawn as the scores leave them uncertain (its shapes on their grid,
     the others by Student's t). Beside the laws stands a smoothing spline, which assumes none; it is
     as likely beforehand as all laws together. They are mixed by pseudo-BMA: a law counts by the
-    density with which it foretells every score from the others, averaged over bootstraps of the
-    scores. The interval carries both errors, and lies between the counts that were measured. It
-    reaches the step of counts at which the measured scores come to keep the share for good.
+    density with which it foretells the scores at every n from the others, averaged over bootstraps
+    of the n; of several scores at one n the mean log density counts, once. The interval carries
+    both errors, and lies between the counts that were measured. It reaches the step of counts at
+    which the measured scores come to keep the share for good.
 
     Args:
         n: numbers of tokens, at least 5 different, > 0; one may stand there several times.
@@ -178,18 +179,18 @@ def _planned(
     level: float,
     seed: int,
 ) -> list[TokenPlan]:
-    """Curves of as many points together: what pads would be worked on too."""
+    """Curves of as many points, at as many n, together: what pads would be worked on too."""
     laws = known_laws()
     plans: dict[int, TokenPlan] = {}
-    lengths = np.array([len(x) for x, _, _ in logs])
-    for length in np.unique(lengths):
-        which = [int(k) for k in np.flatnonzero(lengths == length)]
+    sizes = [(len(x), len(np.unique(x))) for x, _, _ in logs]
+    for size in sorted(set(sizes)):
+        which = [k for k, own in enumerate(sizes) if own == size]
         x, y, weight = (np.stack([logs[k][part] for k in which]) for part in (0, 1, 2))
         points = Points(x, y, weight)
         found = [_by_law(on_grid(law, points), keep, seed) for law in laws.values()]
         found.append(_by_spline(points, keep, seed))
         density = np.stack([left_out for left_out, _ in found], axis=-1)
-        shares = model_weights(density, seed)
+        shares = model_weights(of_counts(x, density), seed)
         for row, k in enumerate(which):
             has_say = [
                 (name, j) for j, name in enumerate((*laws, SPLINE)) if np.isfinite(shares[row, j])
@@ -242,12 +243,30 @@ def _by_spline(points: Points, keep: float, seed: int) -> tuple[np.ndarray, np.n
     return left_out, drawn
 
 
-def model_weights(log_density: np.ndarray, seed: int) -> np.ndarray:
-    """Weights (curves, models) by densities (curves, points, models) of scores left out.
+def of_counts(x: np.ndarray, log_density: np.ndarray) -> np.ndarray:
+    """Means of log densities (curves, points, models) of the scores at one n, (curves, n, models).
 
-    Each bootstrap gives the scores weights that are Dirichlet's and multiplies the models'
-    densities; the last model is as likely beforehand as all others together. Not a number where a
-    model was not judged by every score.
+    Scores at one n say together how a law misses there: by its error they are all off. Each on its
+    own, 50 of them would decide between laws that one n cannot tell.
+
+    Args:
+        x: log n (curves, points), ascending, with as many different n in every curve.
+    """
+    place = np.cumsum(np.diff(x, axis=1, prepend=x[:, :1]) > 0, axis=1)
+    rows = np.arange(len(x))[:, None]
+    found = np.zeros((len(x), place.max() + 1, log_density.shape[2]))
+    scores = np.zeros((*found.shape[:2], 1))
+    np.add.at(found, (rows, place), log_density)
+    np.add.at(scores, (rows, place), 1)
+    return found / scores
+
+
+def model_weights(log_density: np.ndarray, seed: int) -> np.ndarray:
+    """Weights (curves, models) by log densities (curves, n, models) of what is left out at each n.
+
+    Each bootstrap gives the n weights that are Dirichlet's and multiplies the models' densities;
+    the last model is as likely beforehand as all others together. Not a number where a model was
+    not judged at every n.
     """
     points = log_density.shape[1]
     counted = points * np.random.default_rng(seed).dirichlet(np.ones(points), BOOTSTRAPS)

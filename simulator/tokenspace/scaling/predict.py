@@ -19,7 +19,8 @@ from tokenspace.statistics.balance import Balance, balance_quantiles, fit_balanc
 from tokenspace.statistics.estimate import Moments
 from tokenspace.statistics.result import Result
 
-SURE = 0.999  # that differences cancel, before that is an error: white tokens seem to by chance
+CANCEL = 0.999  # level at which differences cancel for an error: white tokens seem to by chance
+CHANCE = 0.05  # p-value below which scores and tokens disagree, at any level of the intervals
 PARTS = 200  # of equal probability, of the confidence distribution of n_balance
 
 
@@ -70,10 +71,10 @@ class ScorePrediction:
                 "Too few scores to say whether they follow the tokens' law: it takes 4 at "
                 "different n, or 3 and noise=."
             )
-        elif self.p_value < 1 - self.level:
+        elif self.p_value < CHANCE:
             way = "up" if self.bend > 0 else "down"
             said.append(
-                f"Scores and tokens disagree (p = {self.p_value:.2g}): about the tokens' law the "
+                f"Scores and tokens disagree (p <= {self.p_value:.2g}): about the tokens' law the "
                 f"scores bend {way} in log-log. Do not extrapolate by it."
             )
         return said
@@ -153,7 +154,7 @@ def predict_scores(
         raise InputError("at must be a list of token counts, finite and > 0")
     amplitude = _amplitude(tokens)
     balance = fit_balance(tokens.n, amplitude, level)
-    if fit_balance(tokens.n, amplitude, SURE).interval[0] == np.inf:
+    if fit_balance(tokens.n, amplitude, CANCEL).interval[0] == np.inf:
         raise InputError(
             "the tokens have no n_balance: psi_within < psi_cross, their differences cancel, and "
             "the law of scores does not hold"
