@@ -98,7 +98,7 @@ class Outcome:
         if STACKED not in held:
             return said
         cases = self.cases[self.cases["law"] == STACKED]
-        parts = []
+        parts: list[str] = []
         for low, high in pairwise(BANDS):
             part = cases[(cases["times last n"] > low) & (cases["times last n"] <= high)]
             if len(part):
