@@ -12,8 +12,11 @@ from tokenspace.cli import forecasts
 from tokenspace.scaling import forecast, outcome
 from tokenspace.scaling.ahead import forecast_at
 from tokenspace.scaling.curves import read_curves
+from tokenspace.scaling.laws import known_laws
 
 N = np.array([1, 8, 16, 32, 64, 128, 256, 384])
+INSIDE = "Inside a curve's data, where no interval was tested: 1 forecast."
+TOP = ("--top", "100", "--chance", "1")
 WAVE = 0.01 * np.array([1, -2, 1, 2, -1, -1, 2, -2])
 
 
@@ -109,40 +112,82 @@ def test_every_forecast_goes_into_a_file(call, csv, tmp_path):
 
 
 def test_one_forecast_of_each_curve_at_other_n(call, csv, tmp_path):
-    law, out = ("--law", "power,saturating"), tmp_path / "ahead.csv"
+    out = tmp_path / "ahead.csv"
     with csv.open("a") as rows:
         rows.write("m,short,1,5,\nm,short,8,6,\n")
-    status, said, _ = call("forecast", csv, "--at", "0.5,512,40000", *law, "--out", out)
+    status, said, _ = call("forecast", csv, "--at", "0.5,512,40000", "--out", out)
+    table = pd.read_csv(out)
+    over = (table["high"] > 100).sum()
     assert status == 0 and "m / b7" in said and forecasts.GROWN_LOG in said
     for note in (
         "Farther than any that was tested, over 72 times the last n: 8 forecasts.",
         "Below a curve's smallest n, where no interval was tested: 8 forecasts.",
-        "8 intervals end above 100: where scores are per cent, --top 100 keeps them below",
+        f"{over} intervals end above 100: where scores are per cent, --top 100 keeps them below",
         "Left out, too few points: 1 curve.",
         "Points that the column confound names are used too.",
     ):
         assert note in said
-    table = pd.read_csv(out)
     assert list(table["curve"]) == [f"m / b{k}" for k in range(8) for _ in range(3)]
     (curve, *_), one = read_curves(csv), table[table["n"] == 512].iloc[0]
-    want = forecast_at(curve.n, curve.score, 512, law[1]).iloc[0]
+    want = forecast_at(curve.n, curve.score, 512).iloc[0]
     assert list(one[["forecast", "low", "high"]]) == pytest.approx(
         list(want[["forecast", "low", "high"]])
     )
     row = next(line for line in said.splitlines() if "m / b0 " in line and " 512 " in line)
     assert f"{want['low']:.4g} to {want['high']:.4g}" in row and f"{want['forecast']:.4g}" in row
-    status, said, _ = call("forecast", csv, "--at", "512", *law, "--json")
+    status, said, _ = call("forecast", csv, "--at", "512", "--json")
     found = json.loads(said)
     assert (
         found["left_out"] == 1
         and found["intervals"] == forecasts.GROWN_LOG
         and len(found["forecasts"]) == 8
     )
+    assert found["follow_no_law"] == []
     assert found["forecasts"][0]["low"] == pytest.approx(want["low"])
     status, said, _ = call("forecast", csv, "--at", "512", "--law", "power")
     assert forecasts.OWN in said and "These intervals grow" not in said
-    status, said, _ = call("forecast", csv, "--at", "512", *law, "--top", "100")
+    status, said, _ = call("forecast", csv, "--at", "512", "--top", "100")
     assert forecasts.GROWN_ODDS in said and "end above 100" not in said
+
+
+@pytest.mark.parametrize(
+    ("at", "options", "said", "unsaid"),
+    [
+        ("384,512", (), (forecasts.GROWN_LOG, INSIDE), (forecasts.UNMEASURED,)),
+        ("384", (), (INSIDE,), ("These intervals grow", forecasts.UNMEASURED)),
+        ("512", (), (forecasts.GROWN_LOG,), (INSIDE, forecasts.UNMEASURED)),
+        ("512", ("--law", "power,offset"), (forecasts.UNMEASURED,), ("These intervals grow",)),
+        ("512", ("--loss", "huber"), (forecasts.UNMEASURED,), ("These intervals grow",)),
+        ("512", TOP, (forecasts.UNMEASURED,), ("These intervals grow",)),
+    ],
+)
+def test_intervals_are_told_only_where_they_were_measured(call, csv, at, options, said, unsaid):
+    lines = csv.read_text().splitlines()
+    csv.write_text("\n".join(lines[: 1 + len(N)]))  # the first curve alone
+    out = call("forecast", csv, "--at", at, *options)[1]
+    assert all(text in out for text in said) and not any(text in out for text in unsaid)
+    found = json.loads(call("forecast", csv, "--at", at, *options, "--json")[1])
+    assert found["intervals"] == " ".join(said)
+
+
+def test_laws_that_intervals_were_measured_of_are_those_there_are():
+    assert set(forecasts.MEASURED) == set(known_laws())
+
+
+def test_curves_that_no_law_follows_are_named_as_in_plans(call, tmp_path):
+    """An S that rises at n = 80, beside a power law; the odds of the S are a power law too."""
+    n = np.array([1, 9, 36, 64, 144, 256, 576])
+    scores = {"s": 20 + 50 / (1 + (80 / n) ** 3), "p": 20 * n**0.1, "short": 20 * n[:4] ** 0.1}
+    rows = [f"{k},{m},{v}" for k, own in scores.items() for m, v in zip(n, own, strict=False)]
+    (tmp_path / "c.csv").write_text("\n".join(["model,n,score", *rows]))
+    words = "None of the laws follows the scores of 1 curve, as `plan-tokens` finds by a spline; "
+    words += "forecasts of them are of laws that do not fit: s."
+    assert words in call("forecast", tmp_path / "c.csv", "--at", 576)[1]
+    planned = json.loads(call("plan-tokens", tmp_path / "c.csv", "--json")[1])
+    assert [p["curve"] for p in planned if p["follows_no_law"]] == ["s"]
+    found = json.loads(call("forecast", tmp_path / "c.csv", "--at", 576, "--json")[1])
+    assert found["follow_no_law"] == ["s"]
+    assert "None of the laws" not in call("forecast", tmp_path / "c.csv", "--at", 9, *TOP[:2])[1]
 
 
 def test_forecasts_of_many_curves_at_other_n_are_cut(call, tmp_path):
@@ -158,8 +203,9 @@ def test_forecasts_of_many_curves_at_other_n_are_cut(call, tmp_path):
     [
         (["--at", "5;6"], "--at 5;6: must be numbers of tokens with commas between them"),
         (["--at", "5,0"], "--at 5,0: must be numbers of tokens"),
-        (["--at", "5", "--rolling"], "leave --rolling and --curves out"),
-        (["--at", "5", "--curves"], "leave --rolling and --curves out"),
+        (["--at", "5", "--rolling"], "leave --hold, --rolling and --curves out"),
+        (["--at", "5", "--curves"], "leave --hold, --rolling and --curves out"),
+        (["--at", "5", "--hold", "3"], "leave --hold, --rolling and --curves out"),
     ],
 )
 def test_what_cannot_be_foretold_at(call, csv, options, words):

@@ -261,6 +261,13 @@ def test_forecasts_of_ones_own_curves(tmp_path):
     shown = [t.get_text() for t in figure.axes[0].texts]
     want = outcome.errors[list(outcome.skill["law"])[::-1]].median()
     assert shown == [f"{100 * v:.1f} %" for v in want]
+    assert {t.get_color() for t in figure.axes[0].texts} == {"black"}
+    path.write_text(path.read_text() + "".join(f"short,{m},{9 * m**0.3},\n" for m in n))
+    figure = figures.draw("forecast_skill", [], csv=str(path))
+    names = [t.get_text() for t in figure.axes[0].get_yticklabels()]
+    texts = dict(zip(names, figure.axes[0].texts, strict=True))  # of the shortest no broken law
+    assert [k for k, t in texts.items() if t.get_color() == "grey"] == ["broken"]
+    assert [k for k, t in texts.items() if t.get_text().endswith("%\n3 of 4")] == ["broken"]
     with pytest.raises(ts.TokenspaceError, match="hold = no is not allowed"):
         figures.draw("forecast_skill", [], csv=str(path), hold="no")
     with pytest.raises(ts.TokenspaceError, match="no curve is long enough"):

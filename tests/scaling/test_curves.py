@@ -134,6 +134,29 @@ def test_what_makes_no_curve_of_its_own_is_said(tmp_path):
     assert remarks(read(tmp_path, "m,n,score\navg reasoning,1,2\navg reasoning,4,2\n")) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("n,score\n0.25,2\n1,3\n0.5,4\n", ["n looks like a share of tokens, as none is above 1"]),
+        ("n,score\n1,2\n", []),
+        (
+            "model,Ratio,n,A\na,full,576,9\na,50%,288,8\nb,full,576,9\nb,50%,288,8\n",
+            ["each row is a curve of its own: leave out column Ratio", "no column is called score"],
+        ),
+        (
+            "model,n,score\nllava,576,9\nbase,64,8\nother,64,8\n",
+            [
+                "each row is a curve of its own, with one n: leave out the column that changes with n"
+            ],
+        ),
+        ("model,n,score\na,64,9\nb,64,8\n", []),  # no column would help
+    ],
+)
+def test_n_that_are_no_counts_and_rows_that_are_curves_are_told(tmp_path, text, said):
+    found = remarks(read(tmp_path, text))
+    assert len(found) == len(said) and all(map(str.startswith, found, said))
+
+
 def test_sizes_are_read_as_models_are_named(tmp_path):
     (curve,) = read(tmp_path, "n,score,model_size\n1,2,0.5B\n2,3,500M\n4,4,5e8\n")
     assert curve.size == 5e8

@@ -107,7 +107,9 @@ def test_words_count_how_many_were_compared():
     assert "Nearer than the power law" in said[2] and "better by" in said[2]
     assert "No forecaster is nearer than the power law" in said[8]
     few = Outcome(names, alone, by_curve(alone), several, 0, {"model": 8})
-    assert few.words() == ["Too few to say so of any other model (8)."]
+    assert few.words() == ["Too few for a test of 7 forecasters together: model (8)."]
+    two = Outcome(names, alone, by_curve(alone), skill(alone), 0, {"model": 5})
+    assert two.words() == ["Too few for a test: model (5)."]
 
 
 def test_curves_belong_together_by_any_name_that_several_have():
@@ -189,8 +191,11 @@ def test_words_name_the_two_that_are_conditions():
         for k in range(8)
     ]
     said = judge(curves, METHOD, 1).words()
-    assert said[-2].endswith("no column has one name for several of them, but for the two of of.")
-    assert said[-1] == "Too few to say so of any other of (2)."
+    assert said[-2] == (
+        "Curves count as independent: no column, metric and split aside, tells groups of them "
+        "apart, but for the two of of."
+    )
+    assert said[-1] == "Too few for a test: of (2)."
 
 
 def test_words_of_intervals_by_distance():
@@ -206,9 +211,12 @@ def test_words_of_intervals_by_distance():
     outcome = Outcome({0: "a"}, cases, by_curve(cases), skill(cases), 0, {"curve": 1})
     assert outcome.intervals() == [
         "95 % intervals of power held 25 % of the scores: a law's interval takes the law for true.",
-        "Those of stacked, which grow beyond the data, held 50 %, fewer than they promise; by n over "
-        "the last n seen: 50 % of 2 up to 4, 100 % of 1 up to 16, 0 % of 1 beyond 16.",
+        "Those of stacked, which grow beyond the data, held 50 %, fewer than they promise: up to "
+        "4 times the last n: 50 % of 2, 4 to 16 times: 100 % of 1, beyond 16 times: 0 % of 1.",
     ]
+    far = cases[cases["times last n"] > 4]
+    said = Outcome({0: "a"}, far, by_curve(far), skill(far), 0, {}).intervals()[1]
+    assert ": 4 to 16 times the last n: 100 % of 1, beyond 16 times: 0 % of 1." in said
     alone = cases[cases["law"] == "power"]
     assert len(Outcome({0: "a"}, alone, by_curve(alone), skill(alone), 0, {}).intervals()) == 1
 

@@ -13,6 +13,9 @@ from tokenspace.errors import InputError
 from tokenspace.printable import counted, percent, shown
 
 if TYPE_CHECKING:
+    import pandas as pd
+    from rich.progress import Progress
+
     from tokenspace.scaling.curves import Curve
     from tokenspace.scaling.fit import Method
     from tokenspace.scaling.outcome import Outcome
@@ -33,6 +36,8 @@ Csv = Annotated[
 ]
 INTERRUPTED = 130  # exit status after ctrl-c
 PERCENT = 100.0
+NAMED = 3  # curves that a sentence names
+HOLD = 3  # largest n that are held back where --hold is not given
 FARTHEST = 72  # n over the last n seen, of the forecasts that intervals were tested on
 # what docs/forecasts.md says of intervals on files of curves that they were not set on
 GROWN = (
@@ -41,6 +46,11 @@ GROWN = (
 )
 GROWN_LOG = GROWN.format("95 to 98", "88 to 96")
 GROWN_ODDS = GROWN.format("94 to 98", "95 to 100")
+MEASURED = ("power", "logarithm", "crossover", "offset", "saturating", "broken")  # laws it is of
+UNMEASURED = (
+    "What these intervals hold was not measured: that was done for all six laws together, by "
+    "squares, without --chance."
+)
 OWN = (
     "of one law take the law for true: on the shipped curves they held less than they promise; "
     "--law auto gives one that grows beyond the data."
@@ -134,6 +144,9 @@ def _ahead(csv: str | None, at: str, method: Method, out: Path | None, as_json: 
             lambda done: bar.update(task, completed=done),
             [c.stated(method.scale) for c in curves],
         )
+        told = [curves[k] for k in dict.fromkeys(table["curve"])]
+        # a plan takes laws of the score itself, and knows nothing of those of the odds
+        lawless = _of_no_law(told, bar) if method.scale == Log() else []
     if table.empty:
         raise InputError(f"no curve has enough points for the {', '.join(method.laws)} law")
     names = {k: c.name for k, c in enumerate(curves)}
@@ -141,13 +154,13 @@ def _ahead(csv: str | None, at: str, method: Method, out: Path | None, as_json: 
         whole = table.assign(curve=table["curve"].map(names))
         whole.to_csv(out, index=False, float_format="%.10g")
     stacked = table["law"].iloc[0] == STACKED
-    grown = GROWN_LOG if method.scale == Log() else GROWN_ODDS
-    notes = [grown if stacked else f"{percent(method.level, 'g')} intervals {OWN}"]
+    about = _of_intervals(curves, table, method)
+    notes = [*about]
     few = len(every) - table["curve"].nunique()
     if as_json:
         rows = [r | {"curve": names[r["curve"]]} for r in table.to_dict("records")]
-        said = {"level": method.level, "intervals": notes[0], "left_out": few, "forecasts": rows}
-        document(said)
+        said = {"level": method.level, "intervals": " ".join(about), "left_out": few}
+        document(said | {"follow_no_law": lawless, "forecasts": rows})
         return
     show_ahead(table, names, method.level)
     if stacked and (far := int((table["times last n"] > FARTHEST).sum())):
@@ -155,17 +168,19 @@ def _ahead(csv: str | None, at: str, method: Method, out: Path | None, as_json: 
             f"Farther than any that was tested, over {FARTHEST} times the last n: "
             f"{counted(far, 'forecast')}."
         )
-    first = np.array([c.n.min() for c in curves])[table["curve"]]
-    if stacked and (before := int((table["n"] < first).sum())):
-        notes.append(
-            f"Below a curve's smallest n, where no interval was tested: "
-            f"{counted(before, 'forecast')}."
-        )
     best = np.array([c.score.max() for c in curves])[table["curve"]]
     if over := int(((best > 1) & (best <= PERCENT) & (table["high"] > PERCENT)).sum()):
         notes.append(
             f"{counted(over, 'interval')} end above 100: where scores are per cent, --top 100 "
             "keeps them below, and makes most of them shorter."
+        )
+    if lawless:
+        notes.append(
+            shown(
+                f"None of the laws follows the scores of {counted(len(lawless), 'curve')}, as "
+                "`plan-tokens` finds by a spline; forecasts of them are of laws that do not fit: "
+                f"{listed(lawless)}."
+            )
         )
     if few:
         notes.append(f"Left out, too few points: {counted(few, 'curve')}.")
@@ -174,6 +189,48 @@ def _ahead(csv: str | None, at: str, method: Method, out: Path | None, as_json: 
     print("\n".join(notes))
     if out is not None:
         print(shown(f"every forecast: {out}"))
+
+
+def _of_intervals(curves: list[Curve], table: pd.DataFrame, method: Method) -> list[str]:
+    """What is known of the intervals of a table of `ahead`, by where their n lie."""
+    import numpy as np
+
+    from tokenspace.scaling.forecast import STACKED
+    from tokenspace.scaling.scales import Log, Logit
+
+    if table["law"].iloc[0] != STACKED:
+        return [f"{percent(method.level, 'g')} intervals {OWN}"]
+    chance = method.scale.chance if isinstance(method.scale, Logit) else 0
+    if set(method.laws) != set(MEASURED) or method.loss != "squares" or chance:
+        return [UNMEASURED]
+    ends = np.array([(c.n.min(), c.n.max()) for c in curves])[table["curve"]]
+    below, beyond = table["n"] < ends[:, 0], table["n"] > ends[:, 1]
+    said = []
+    if beyond.any():
+        said.append(GROWN_LOG if method.scale == Log() else GROWN_ODDS)
+    for where, which in (
+        ("Inside a curve's data", ~below & ~beyond),
+        ("Below a curve's smallest n", below),
+    ):
+        if count := int(which.sum()):
+            said.append(f"{where}, where no interval was tested: {counted(count, 'forecast')}.")
+    return said
+
+
+def _of_no_law(curves: list[Curve], bar: Progress) -> list[str]:
+    """Names of the curves of which a plan says that none of the laws follows them."""
+    from tokenspace.scaling.plan import LEAST, plan_curves
+
+    long = [c for c in curves if c.different >= LEAST]
+    task = bar.add_task("laws", total=len(long))
+    plans = plan_curves(long, progress=lambda done: bar.update(task, completed=done))
+    return [name for name, plan in plans if plan.follows_no_law]
+
+
+def listed(names: list[str]) -> str:
+    """A few names, and how many more there are."""
+    more = [f"and {len(names) - NAMED} more"] if len(names) > NAMED else []
+    return ", ".join(names[:NAMED] + more)
 
 
 def _what_works(curves: list[Curve]) -> str:
@@ -192,8 +249,12 @@ def _what_works(curves: list[Curve]) -> str:
 def forecast(
     csv: Csv = None,
     hold: Annotated[
-        int, typer.Option(min=1, help="How many of the largest n of each curve are held back.")
-    ] = 3,
+        int | None,
+        typer.Option(
+            min=1,
+            help=f"How many of the largest n of each curve are held back; {HOLD} if not given.",
+        ),
+    ] = None,
     rolling: Annotated[
         bool, typer.Option("--rolling", help="From every point but the first four, all later ones.")
     ] = False,
@@ -229,10 +290,13 @@ def forecast(
     check_out(out, csv)
     method = chosen_method(law, 0.95, scale_of(top, chance), loss)
     if at:
-        if rolling or curves:
-            raise InputError("--at foretells from all scores: leave --rolling and --curves out")
+        if rolling or curves or hold is not None:
+            raise InputError(
+                "--at foretells from all scores: leave --hold, --rolling and --curves out"
+            )
         _ahead(csv, at, method, out, as_json)
         return
+    hold = HOLD if hold is None else hold
     every = read(csv)
     parts = subsets(every)
     found: dict[str, Outcome] = {}

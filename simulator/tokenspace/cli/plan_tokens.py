@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tokenspace.cli.common import Json, app, progress_bar
-from tokenspace.cli.forecasts import Csv, check_out, long_enough, read, show_weights
+from tokenspace.cli.forecasts import Csv, check_out, listed, long_enough, read, show_weights
 from tokenspace.cli.present import document, stdout
 from tokenspace.errors import InputError
 from tokenspace.printable import percent, shown
 
 MANY = 100  # curves, or models, that a table shows whole; of more, the ends
 ENDS = 8
-NAMED = 3  # curves that a sentence names
 
 if TYPE_CHECKING:
     from tokenspace.scaling.cost import TransformerCost
@@ -217,12 +216,6 @@ def _show_models(models: list[str], plans: list[tuple[str, TokenPlan]]) -> None:
     stdout().print(table)
 
 
-def _first(names: list[str]) -> str:
-    """A few names, and how many more there are."""
-    more = [f"and {len(names) - NAMED} more"] if len(names) > NAMED else []
-    return ", ".join(names[:NAMED] + more)
-
-
 def _other_laws(curves: list[Curve], plans: list[tuple[str, TokenPlan]]) -> list[str]:
     """Curves of which `fit` prefers another law than that which has the most weight here."""
     from tokenspace.scaling.curves import fit_curves
@@ -250,13 +243,13 @@ def _explain(
         print(f"{few} of {count}: the share is reached at the smallest n already.")
     if fallen := [name for name, plan in plans if plan.falls]:
         print(
-            shown(f"{len(fallen)} of {count}: the scores fall with n: {_first(fallen)}; {FALLING}.")
+            shown(f"{len(fallen)} of {count}: the scores fall with n: {listed(fallen)}; {FALLING}.")
         )
     if lawless := [name for name, plan in plans if plan.follows_no_law]:
         print(
             shown(
                 f"{len(lawless)} of {count}: the spline has nearly all weight; none of the laws "
-                f"follows these curves: {_first(lawless)}."
+                f"follows these curves: {listed(lawless)}."
             )
         )
     if len(plans) <= MANY and (other := _other_laws(curves, plans)):
@@ -264,7 +257,7 @@ def _explain(
             shown(
                 f"{len(other)} of {count}: `fit` prefers another law than has the most weight "
                 "here, as its AICc pays per parameter and a plan weighs by scores left out: "
-                f"{_first(other)}."
+                f"{listed(other)}."
             )
         )
     if cost:

@@ -19,7 +19,7 @@ from tokenspace.scaling.optimise import Logs
 from tokenspace.scaling.result import ScalingFit
 from tokenspace.scaling.scales import Scale, error_of_share, unit
 from tokenspace.scaling.stated import stated_variance
-from tokenspace.scaling.table import COLUMNS, ERRORS, SIZE, read_table, refuse, size_name
+from tokenspace.scaling.table import COLUMNS, ERRORS, SIZE, number, read_table, refuse, size_name
 
 AVERAGE = re.compile(r"(avg|average|mean)[.\s(%)]*", re.IGNORECASE)  # repeats other columns
 TOGETHER = 400  # curves that are fitted at once
@@ -153,7 +153,7 @@ def _by_size(
 
 def remarks(curves: Sequence[Curve]) -> list[str]:
     """What a reader of these curves should know, in words."""
-    said = [repeats(curves), two_units(curves)]
+    said = [shares_of_tokens(curves), rows_alone(curves), repeats(curves), two_units(curves)]
     if wide := [name for c in curves for name in c.wide]:
         named = ", ".join(wide if len(wide) < 7 else [*wide[:5], f"{len(wide) - 5} more"])
         said.append(f"no column is called score: read as scores, a benchmark each: {named}")
@@ -165,7 +165,7 @@ def remarks(curves: Sequence[Curve]) -> list[str]:
         )
     largest = max(c.n.max() for c in curves)
     alone = [c for c in curves if c.different == 1 and c.n[0] == largest]
-    if lonely := alone if len(alone) < len(curves) else []:
+    if lonely := alone if any(c.different > 1 for c in curves) else []:
         rest = f" and {len(lonely) - 1} more" if len(lonely) > 1 else ""
         said.append(
             f"{lonely[0].name}{rest}: has one n, the largest; if other curves end there, as at the "
@@ -190,6 +190,38 @@ def remarks(curves: Sequence[Curve]) -> list[str]:
                 f"per cent too: no shares of 1? ({least})"
             )
     return [one for one in said if one]
+
+
+def shares_of_tokens(curves: Sequence[Curve]) -> str:
+    """That n is no count where none is above 1, in words; else empty."""
+    n = np.concatenate([c.n for c in curves])
+    if n.max() > 1 or n.min() == 1:
+        return ""
+    return "n looks like a share of tokens, as none is above 1; it must be a count"
+
+
+def rows_alone(curves: Sequence[Curve]) -> str:
+    """Which column keeps curves of different n apart where none has two, in words; else empty.
+
+    A column of numbers, such as Retention Ratio, one of which may be a word, such as full; any
+    other column may well name models, so it is not told to be left out.
+    """
+    if any(c.different > 1 for c in curves) or len({c.n[0] for c in curves}) == 1:
+        return ""
+    columns = list(dict.fromkeys(k for c in curves for k in c.labels))
+    for column in columns:
+        values = {c.labels.get(column, "") for c in curves}
+        words = sum(np.isnan(number(v.rstrip("%x "))) for v in values)
+        together: dict[tuple[str, ...], set[float]] = {}
+        for c in curves:
+            rest = tuple(c.labels.get(k, "") for k in columns if k != column)
+            together.setdefault(rest, set()).add(float(c.n[0]))
+        if words <= 1 < len(values) and max(map(len, together.values())) > 1:
+            return f"each row is a curve of its own: leave out column {column}"
+    return (
+        "each row is a curve of its own, with one n: leave out the column that changes with n; "
+        f"what names a curve here: {', '.join(columns)}"
+    )
 
 
 def two_units(curves: Sequence[Curve]) -> str:

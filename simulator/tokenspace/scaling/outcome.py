@@ -73,14 +73,16 @@ class Outcome:
             pairs = ", ".join(way for way in self.clusters if way != "curve")
             but = f", but for the two of {pairs}" if pairs else ""
             said.append(
-                f"Curves count as independent: no column has one name for several of them{but}."
+                "Curves count as independent: no column, metric and split aside, tells groups of "
+                f"them apart{but}."
             )
         few = {way: k for way, k in self.clusters.items() if way not in enough}
         if self.curves == 1:
             said.append("One curve says nothing of others; its forecasts: --out FILE.csv.")
         elif few:
             listed = ", ".join(f"{way} ({k})" for way, k in few.items())
-            said.append(f"Too few to say so of any other {listed}.")
+            together = f" of {compared} forecasters together" if compared > 1 else ""
+            said.append(f"Too few for a test{together}: {listed}.")
         return said
 
     def intervals(self) -> list[str]:
@@ -96,17 +98,20 @@ class Outcome:
         if STACKED not in held:
             return said
         cases = self.cases[self.cases["law"] == STACKED]
-        parts = []
+        parts: list[str] = []
         for low, high in pairwise(BANDS):
             part = cases[(cases["times last n"] > low) & (cases["times last n"] <= high)]
             if len(part):
-                where = f"up to {high:g}" if np.isfinite(high) else f"beyond {low:g}"
-                parts.append(f"{100 * part['held'].mean():.0f} % of {len(part):,} {where}")
+                where = f"{low:g} to {high:g}" if low else f"up to {high:g}"
+                where = where if np.isfinite(high) else f"beyond {low:g}"
+                last = "" if parts else " the last n"
+                share = f"{100 * part['held'].mean():.0f} % of {len(part):,}"
+                parts.append(f"{where} times{last}: {share}")
         few = ", fewer than they promise" if held[STACKED] < self.level - SHORT else ""
         return [
             *said,
             f"Those of {STACKED}, which grow beyond the data, held {100 * held[STACKED]:.0f} %"
-            f"{few}; by n over the last n seen: {', '.join(parts)}.",
+            f"{few}: {', '.join(parts)}.",
         ]
 
     def to_dict(self) -> dict[str, Any]:

@@ -84,11 +84,14 @@ class ForecastSkill(Figure):
                 middle = errors.median()
                 at = max(middle, LEAST)
                 panel.plot([at, at], [row - 0.4, row + 0.4], "k-", linewidth=2)
+                few = len(errors) < outcome.curves
+                of = f"\n{len(errors)} of {outcome.curves}" if few else ""
                 panel.text(
-                    *(1.01, row, f"{100 * middle:.1f} %"),
+                    *(1.01, row, f"{100 * middle:.1f} %{of}"),
                     transform=panel.get_yaxis_transform(),
                     va="center",
                     fontsize=10,
+                    color="grey" if few else "black",
                 )
             panel.set_xscale("log")
             panel.xaxis.set_major_formatter(lambda error, _: f"{100 * error:g} %")
@@ -102,8 +105,8 @@ class ForecastSkill(Figure):
         panels[0, 0].set_yticks(range(len(order)), order)
         panels[0, 0].set_ylim(-0.6, len(order) - 0.4)
         figure.supxlabel(
-            "rms error of log S, in per cent (at the left edge 0.1 % or less); bars and numbers: "
-            "medians over curves",
+            "rms error of log S, in per cent (at the left edge 0.1 % or less)\nbars and numbers: "
+            "medians over curves (grey: the others are too short)",
             fontsize=12,
         )
         figure.suptitle("Scores forecast from fewer tokens", fontsize=14)
