@@ -12,6 +12,8 @@ from tokenspace.scaling.fit import chosen_method
 from tokenspace.scaling.outcome import judge
 from tokenspace.scaling.scales import Log, Logit
 
+pytestmark = pytest.mark.once  # numbers of a page
+
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "forecasts.md").read_text()
 spec = importlib.util.spec_from_file_location("forecasts", ROOT / "docs" / "forecasts.py")

@@ -13,6 +13,8 @@ from tokenspace.scaling.joint.per_model import by_model, rows, tasks
 from tokenspace.scaling.joint.ratios import ratios
 from tokenspace.scaling.subsets import subsets
 
+pytestmark = pytest.mark.once  # numbers of a page
+
 DOCS = Path(__file__).parent.parent / "docs"
 PAGE = (DOCS / "shared_balance.md").read_text()
 

@@ -228,6 +228,7 @@ def held(page, law, points, which):
         assert cell == pytest.approx([flat if law == "constant" else right, wrong], abs=1), factor
 
 
+@pytest.mark.once
 def test_what_the_page_says_of_errors(page):
     """The curve of six points that AICc of the scatter calls a logarithm."""
     held(page, "saturating", 6, slice(0, 3, 2))
