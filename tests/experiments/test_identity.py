@@ -271,7 +271,7 @@ def test_an_axis_of_sixty_thousand_values_does_not_hang():
 
 
 @pytest.mark.slow
-def test_ten_thousand_points_are_opened_in_five_seconds(tmp_path, monkeypatch):
+def test_ten_thousand_points_are_opened_as_fast_as_numpy_reads_their_files(tmp_path, monkeypatch):
     from tokenspace import files
     from tokenspace.experiments.store import begin, encode_point, save_point
 
@@ -282,6 +282,14 @@ def test_ten_thousand_points_are_opened_in_five_seconds(tmp_path, monkeypatch):
     begin(tmp_path, config, every)
     for point in every:
         save_point(tmp_path, point, encode_point(point, result))
-    assert cpu_seconds(lambda: ts.load_results(tmp_path)) < 5
-    assert cpu_seconds(lambda: ts.open_results(tmp_path)) < 5
+
+    def by_numpy():
+        for file in (tmp_path / "points").rglob("*.npz"):
+            with np.load(file) as arrays:
+                [arrays[name] for name in arrays.files]
+
+    # it takes 0.7 of this time; a limit in seconds would tell how busy the machine is
+    most = 1.2 * cpu_seconds(by_numpy)
+    assert cpu_seconds(lambda: ts.load_results(tmp_path)) < most
+    assert cpu_seconds(lambda: ts.open_results(tmp_path)) < most
     assert ts.open_results(tmp_path, layout="points").sizes["point"] == 10_000
