@@ -171,8 +171,8 @@ def _ahead(csv: str | None, at: str, method: Method, out: Path | None, as_json: 
     best = np.array([c.score.max() for c in curves])[table["curve"]]
     if over := int(((best > 1) & (best <= PERCENT) & (table["high"] > PERCENT)).sum()):
         notes.append(
-            f"{counted(over, 'interval ends', 'intervals end')} above 100: where scores are per cent, "
-            "--top 100 keeps them below, and makes most of them shorter."
+            f"{counted(over, 'interval ends', 'intervals end')} above 100: where scores are per "
+            "cent, --top 100 keeps them below, and makes most of them shorter."
         )
     if lawless:
         notes.append(
