@@ -8,13 +8,13 @@ import tokenspace as ts
 from tokenspace.scaling import plan
 from tokenspace.scaling.curves import Curve
 from tokenspace.scaling.draws import MOST, curves_of, finer
+from tokenspace.scaling.fit import checked
 from tokenspace.scaling.laws import known_laws
+from tokenspace.scaling.model_weights import model_weights, no_law_follows, of_counts
 from tokenspace.scaling.optimise import grouped
 from tokenspace.scaling.plan import (
     DRAWS,
     measured,
-    model_weights,
-    of_counts,
     plan_curves,
     smallest,
     weighted_quantiles,
@@ -146,6 +146,17 @@ def test_a_plan_does_not_depend_on_its_company(monkeypatch):
         np.testing.assert_allclose(
             [found.n, found.low, found.high], [alone.n, alone.low, alone.high], rtol=1e-6
         )
+
+
+def test_curves_that_follow_no_law_are_those_of_their_plans(monkeypatch):
+    s_shaped = 20 + 40 / (1 + (30 / N) ** 1.5)
+    curves = [Curve("S", N, s_shaped), *(Curve("", N[:m], 30 * N[:m] ** 0.1) for m in (9, 10))]
+    logs = [checked(c.n, c.score) for c in curves]
+    monkeypatch.setattr("tokenspace.scaling.model_weights.TOGETHER", 2)
+    seen = []
+    assert no_law_follows(logs, progress=seen.append) == [True, False, False]
+    assert [p.follows_no_law for _, p in plan_curves(curves)] == [True, False, False]
+    assert seen == [2, 3]
 
 
 def test_quantiles_count_weights():

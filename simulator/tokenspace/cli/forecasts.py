@@ -219,12 +219,15 @@ def _of_intervals(curves: list[Curve], table: pd.DataFrame, method: Method) -> l
 
 def _of_no_law(curves: list[Curve], bar: Progress) -> list[str]:
     """Names of the curves of which a plan says that none of the laws follows them."""
-    from tokenspace.scaling.plan import LEAST, plan_curves
+    from tokenspace.scaling.model_weights import LEAST, no_law_follows
+    from tokenspace.scaling.scales import Log
 
     long = [c for c in curves if c.different >= LEAST]
     task = bar.add_task("laws", total=len(long))
-    plans = plan_curves(long, progress=lambda done: bar.update(task, completed=done))
-    return [name for name, plan in plans if plan.follows_no_law]
+    lawless = no_law_follows(
+        [c.logs(Log()) for c in long], progress=lambda done: bar.update(task, completed=done)
+    )
+    return [c.name for c, alone in zip(long, lawless, strict=True) if alone]
 
 
 def listed(names: list[str]) -> str:

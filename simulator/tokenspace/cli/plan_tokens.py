@@ -50,7 +50,7 @@ def plan_tokens(
     --width causal attention.
     """
     from tokenspace.scaling.cost import TransformerCost
-    from tokenspace.scaling.plan import LEAST
+    from tokenspace.scaling.model_weights import LEAST
     from tokenspace.scaling.subsets import model_of
 
     if parameters is None and (layers or width or text):
@@ -117,7 +117,8 @@ def _parameters(text: str) -> float:
 def _planned(
     curves: list[Curve], keep: float, cost: TransformerCost | None, seed: int
 ) -> list[tuple[str, TokenPlan]]:
-    from tokenspace.scaling.plan import TOGETHER, plan_curves
+    from tokenspace.scaling.model_weights import TOGETHER
+    from tokenspace.scaling.plan import plan_curves
 
     with progress_bar(len(curves) > TOGETHER) as bar:
         task = bar.add_task("curves", total=len(curves))

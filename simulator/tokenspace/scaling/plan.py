@@ -14,27 +14,21 @@ from tokenspace.scaling.cost import TransformerCost
 from tokenspace.scaling.curves import Curve
 from tokenspace.scaling.draws import curves_of, finer
 from tokenspace.scaling.fit import checked
-from tokenspace.scaling.laws import known_laws
-from tokenspace.scaling.optimise import Logs, Points
-from tokenspace.scaling.predictive import LEAST_SCATTER, Grid, on_grid
+from tokenspace.scaling.model_weights import LEAST, NO_LAW, SPLINE, TOGETHER, Judged, judged
+from tokenspace.scaling.optimise import Logs
+from tokenspace.scaling.predictive import LEAST_SCATTER, Grid
 from tokenspace.scaling.scales import Log
-from tokenspace.scaling.spline import Spline
-from tokenspace.scaling.validation import leave_one_out
 
 KEEP = 0.95
-SPLINE = "spline"  # the curve of no law, among the laws
-NO_LAW = 0.95  # weight of the spline from which on no law is said to follow the scores
 POINTS = 33  # counts, evenly spread in log n, at which S(n) is compared
 APART = 1e-6  # of u: a count as near to one that was measured is that one
 DRAWS, OF_SPLINE = 400, 1200  # of each law, and of the spline, whose tails are long
-LEAST = 5  # different counts
 CHANCE = 0.05  # p-value below which scores fall with n
 FALLING = (
     "higher is taken for better; where lower is better, give 1 / perplexity, or 100 - error rate"
 )
 BOOTSTRAPS = 400  # of the n left out
 N_ROUNDING = 1e-12  # of n, or a score, from its logarithm
-TOGETHER = 200  # curves that are planned at once
 IN_CACHE = 25  # curves that are drawn at once: more take a fifth longer
 
 
@@ -179,105 +173,55 @@ def _planned(
     level: float,
     seed: int,
 ) -> list[TokenPlan]:
-    """Curves of as many points, at as many n, together: what pads would be worked on too."""
-    laws = known_laws()
     plans: dict[int, TokenPlan] = {}
-    sizes = [(len(x), len(np.unique(x))) for x, _, _ in logs]
-    for size in sorted(set(sizes)):
-        which = [k for k, own in enumerate(sizes) if own == size]
-        x, y, weight = (np.stack([logs[k][part] for k in which]) for part in (0, 1, 2))
-        points = Points(x, y, weight)
-        found = [_by_law(on_grid(law, points), keep, seed) for law in laws.values()]
-        found.append(_by_spline(points, keep, seed))
-        density = np.stack([left_out for left_out, _ in found], axis=-1)
-        shares = model_weights(of_counts(x, density), seed)
+    for which, found in judged(logs, seed):
+        drawn = [
+            _of_law(grid, np.isfinite(found.weights[:, j]), keep, seed)
+            for j, grid in enumerate(found.grids.values())
+        ]
+        drawn.append(_of_spline(found, keep, seed))
         for row, k in enumerate(which):
             has_say = [
-                (name, j) for j, name in enumerate((*laws, SPLINE)) if np.isfinite(shares[row, j])
+                (name, j)
+                for j, name in enumerate(found.names)
+                if np.isfinite(found.weights[row, j])
             ]
-            drawn = {name: found[j][1][row] for name, j in has_say}
-            weights = {name: float(shares[row, j]) for name, j in has_say}
-            plan = _plan(drawn, weights, ends[k], keep, level, cost)
+            values = {name: drawn[j][row] for name, j in has_say}
+            weights = {name: float(found.weights[row, j]) for name, j in has_say}
+            plan = _plan(values, weights, ends[k], keep, level, cost)
             plans[k] = replace(plan, falls=falls(*logs[k][:2]))
     return [plans[k] for k in range(len(logs))]
 
 
-def _by_law(grid: Grid, keep: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Log densities of scores left out (curves, points), and draws of the smallest n, of a law.
-
-    A law that cannot be judged by every score left out is not drawn.
-    """
-    points = grid.points
-    left_out = leave_one_out(grid.law, points, points.weight, grid)
-    drawn = np.full((len(points.x), DRAWS), np.nan)
-    judged = np.flatnonzero(np.isfinite(left_out).all(axis=1))
-    if not len(judged):
-        return left_out, drawn
-    fine = finer(grid[judged])
-    for first in range(0, len(judged), IN_CACHE):
-        now = np.arange(first, min(first + IN_CACHE, len(judged)))
+def _of_law(grid: Grid, has_say: np.ndarray, keep: float, seed: int) -> np.ndarray:
+    """Draws of the smallest n, (curves, `DRAWS`), for the curves of which the law has a say."""
+    drawn = np.full((len(grid.raw), DRAWS), np.nan)
+    some = np.flatnonzero(has_say)
+    if not len(some):
+        return drawn
+    fine = finer(grid[some])
+    for first in range(0, len(some), IN_CACHE):
+        now = np.arange(first, min(first + IN_CACHE, len(some)))
         ends = fine.points.x[now][:, [0, -1]]
         x = ends[:, :1] + np.diff(ends) * np.linspace(0, 1, POINTS)
         curves = curves_of(fine[now], x, DRAWS, seed)
-        drawn[judged[now]] = [smallest(a, b, keep) for a, b in zip(x, curves, strict=True)]
-    return left_out, drawn
+        drawn[some[now]] = [smallest(a, b, keep) for a, b in zip(x, curves, strict=True)]
+    return drawn
 
 
-def _by_spline(points: Points, keep: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """The same of the spline; curves with the same counts and weights share its matrices."""
-    left_out, drawn = np.empty(points.x.shape), np.empty((len(points.x), OF_SPLINE))
-    design, kind = np.unique(
-        np.concatenate([points.x, points.weight], axis=1), axis=0, return_inverse=True
-    )
-    for number, row in enumerate(design):
-        x, weight = np.split(row, 2)
-        u = (x - x[0]) / (x[-1] - x[0])
-        spline, some = Spline(u, weight), np.flatnonzero(kind.ravel() == number)
-        even = np.linspace(0, 1, POINTS)
-        fine = np.union1d(even[np.abs(even[:, None] - u).min(axis=1) > APART], u)
-        left_out[some] = spline.leave_one_out(points.y[some])
+def _of_spline(found: Judged, keep: float, seed: int) -> np.ndarray:
+    """The same of the spline, (curves, `OF_SPLINE`)."""
+    points = found.points
+    drawn = np.empty((len(points.x), OF_SPLINE))
+    even = np.linspace(0, 1, POINTS)
+    for spline, some in found.splines:
+        first, last = points.x[some[0], [0, -1]]
+        fine = np.union1d(even[np.abs(even[:, None] - spline.u).min(axis=1) > APART], spline.u)
+        log_n = first + (last - first) * fine
         for part in np.split(some, range(IN_CACHE, len(some), IN_CACHE)):
             curves = spline.draws(points.y[part], fine, OF_SPLINE, seed)
-            log_n = x[0] + (x[-1] - x[0]) * fine
             drawn[part] = [smallest(log_n, curve, keep) for curve in curves]
-    return left_out, drawn
-
-
-def of_counts(x: np.ndarray, log_density: np.ndarray) -> np.ndarray:
-    """Means of log densities (curves, points, models) of the scores at one n, (curves, n, models).
-
-    Scores at one n say together how a law misses there: by its error they are all off. Each on its
-    own, 50 of them would decide between laws that one n cannot tell.
-
-    Args:
-        x: log n (curves, points), ascending, with as many different n in every curve.
-    """
-    place = np.cumsum(np.diff(x, axis=1, prepend=x[:, :1]) > 0, axis=1)
-    rows = np.arange(len(x))[:, None]
-    found = np.zeros((len(x), place.max() + 1, log_density.shape[2]))
-    scores = np.zeros((*found.shape[:2], 1))
-    np.add.at(found, (rows, place), log_density)
-    np.add.at(scores, (rows, place), 1)
-    return found / scores
-
-
-def model_weights(log_density: np.ndarray, seed: int) -> np.ndarray:
-    """Weights (curves, models) by log densities (curves, n, models) of what is left out at each n.
-
-    Each bootstrap gives the n weights that are Dirichlet's and multiplies the models' densities;
-    the last model is as likely beforehand as all others together. Not a number where a model was
-    not judged at every n.
-    """
-    points = log_density.shape[1]
-    counted = points * np.random.default_rng(seed).dirichlet(np.ones(points), BOOTSTRAPS)
-    judged = np.isfinite(log_density).all(axis=1)
-    density = np.where(judged[:, None], log_density, 0)
-    logs = np.einsum("bm,cmk->cbk", counted, density, optimize=True)
-    logs[..., -1] += np.log(np.maximum(judged[:, :-1].sum(axis=1), 1))[:, None]
-    logs = np.where(judged[:, None], logs, -np.inf)
-    weight = np.exp(logs - logs.max(axis=2, keepdims=True))
-    weight = (weight / weight.sum(axis=2, keepdims=True)).mean(axis=1)
-    return np.where(judged, weight, np.nan)
+    return drawn
 
 
 def _plan(

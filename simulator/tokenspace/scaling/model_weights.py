@@ -1,0 +1,129 @@
+"""How much laws, and a curve of no law, weigh: by what they foretell at each n left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tokenspace.scaling.laws import known_laws
+from tokenspace.scaling.optimise import Logs, Points
+from tokenspace.scaling.predictive import Grid, on_grid
+from tokenspace.scaling.spline import Spline
+from tokenspace.scaling.validation import leave_one_out
+
+SPLINE = "spline"  # the curve of no law, among the laws
+NO_LAW = 0.95  # weight of the spline from which on no law is said to follow the scores
+LEAST = 5  # different counts, so that laws can be judged by scores left out
+BOOTSTRAPS = 400  # of the scores left out
+TOGETHER = 200  # curves that are judged at once
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Laws and splines of curves of as many points, and their weights.
+
+    grids: of each law, by its name; splines: each with the curves, by row, whose counts and weights
+    it is of; weights: (curves, models), the spline last, not a number where a law has no say.
+    """
+
+    points: Points
+    grids: dict[str, Grid]
+    splines: list[tuple[Spline, np.ndarray]]
+    weights: np.ndarray
+
+    @property
+    def names(self) -> list[str]:
+        return [*self.grids, SPLINE]
+
+
+def judged(logs: Sequence[Logs], seed: int) -> Iterator[tuple[list[int], Judged]]:
+    """Curves of as many points, at as many n, together: what pads would be worked on too."""
+    sizes = [(len(x), len(np.unique(x))) for x, _, _ in logs]
+    for size in sorted(set(sizes)):
+        which = [k for k, own in enumerate(sizes) if own == size]
+        x, y, weight = (np.stack([logs[k][part] for k in which]) for part in (0, 1, 2))
+        points = Points(x, y, weight)
+        grids = {name: on_grid(law, points) for name, law in known_laws().items()}
+        splines = _splines(points)
+        left_out = [leave_one_out(g.law, points, points.weight, g) for g in grids.values()]
+        of_spline = np.empty(points.x.shape)
+        for spline, some in splines:
+            of_spline[some] = spline.leave_one_out(points.y[some])
+        density = np.stack([*left_out, of_spline], axis=-1)
+        weights = model_weights(of_counts(points.x, density), seed)
+        yield which, Judged(points, grids, splines, weights)
+
+
+def no_law_follows(
+    logs: Sequence[Logs],
+    seed: int = 0,
+    progress: Callable[[int], None] | None = None,
+) -> list[bool]:
+    """Of each curve whether the spline has nearly all the weight, as `TokenPlan.follows_no_law`.
+
+    Args:
+        logs: (log n ascending, log S, weights) each, at `LEAST` different n or more.
+        progress: called with the number of curves that are done, now and then.
+    """
+    found: list[bool] = []
+    for first in range(0, len(logs), TOGETHER):
+        part = logs[first : first + TOGETHER]
+        lawless = np.zeros(len(part), bool)
+        for which, one in judged(part, seed):
+            lawless[which] = one.weights[:, -1] >= NO_LAW
+        found += lawless.tolist()
+        if progress is not None:
+            progress(len(found))
+    return found
+
+
+def _splines(points: Points) -> list[tuple[Spline, np.ndarray]]:
+    """Curves with the same counts and weights share a spline's matrices."""
+    design, kind = np.unique(
+        np.concatenate([points.x, points.weight], axis=1), axis=0, return_inverse=True
+    )
+    found = []
+    for number, row in enumerate(design):
+        x, weight = np.split(row, 2)
+        spline = Spline((x - x[0]) / (x[-1] - x[0]), weight)
+        found.append((spline, np.flatnonzero(kind.ravel() == number)))
+    return found
+
+
+def of_counts(x: np.ndarray, log_density: np.ndarray) -> np.ndarray:
+    """Means of log densities (curves, points, models) of the scores at one n, (curves, n, models).
+
+    Scores at one n say together how a law misses there: by its error they are all off. Each on its
+    own, 50 of them would decide between laws that one n cannot tell.
+
+    Args:
+        x: log n (curves, points), ascending, with as many different n in every curve.
+    """
+    place = np.cumsum(np.diff(x, axis=1, prepend=x[:, :1]) > 0, axis=1)
+    rows = np.arange(len(x))[:, None]
+    found = np.zeros((len(x), place.max() + 1, log_density.shape[2]))
+    scores = np.zeros((*found.shape[:2], 1))
+    np.add.at(found, (rows, place), log_density)
+    np.add.at(scores, (rows, place), 1)
+    return found / scores
+
+
+def model_weights(log_density: np.ndarray, seed: int) -> np.ndarray:
+    """Weights (curves, models) by log densities (curves, n, models) of what is left out at each n.
+
+    Each bootstrap gives the n weights that are Dirichlet's and multiplies the models' densities;
+    the last model is as likely beforehand as all others together. Not a number where a model was
+    not judged at every n.
+    """
+    points = log_density.shape[1]
+    counted = points * np.random.default_rng(seed).dirichlet(np.ones(points), BOOTSTRAPS)
+    judged = np.isfinite(log_density).all(axis=1)
+    density = np.where(judged[:, None], log_density, 0)
+    logs = np.einsum("bm,cmk->cbk", counted, density, optimize=True)
+    logs[..., -1] += np.log(np.maximum(judged[:, :-1].sum(axis=1), 1))[:, None]
+    logs = np.where(judged[:, None], logs, -np.inf)
+    weight = np.exp(logs - logs.max(axis=2, keepdims=True))
+    weight = (weight / weight.sum(axis=2, keepdims=True)).mean(axis=1)
+    return np.where(judged, weight, np.nan)
