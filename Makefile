@@ -1,6 +1,6 @@
 # Two commands: `make demo` runs the main job, `make test` runs the tests. Both set up .venv first.
-# `make test-all` adds the slow tests; `make test-oldest` runs the quick ones that versions decide on
-# the oldest versions; `make mutants` tests the tests of theory, `make mutants ROOM=scaling EVERY=3`
+# `make test-all` adds the slow tests; `make test-oldest` runs each quick test of a room once, on the
+# oldest versions; `make mutants` tests the tests of theory, `make mutants ROOM=scaling EVERY=3`
 # those of another room with a third of its mutants. `make test-models` runs what needs torch and
 # transformers. `make ahead-of-time` compiles every kernel for accelerators that are not here: after a
 # change of kernels, some minutes.
@@ -17,6 +17,9 @@ EVERY ?= 1
 # Workers take parts of the tests, so that what one module prepares is prepared once, and then steal.
 # Three on 2 cores: tests that start, kill and await processes leave a fifth of the cores idle.
 TESTS := -m pytest -n $(WORKERS) --dist worksteal --durations 15
+# On the oldest versions: each quick test of a room, with its first parameters. Pages, sizes, notebooks
+# and benchmarks are held by the newest ones alone.
+ROOMS := $(filter-out tests/benchmarks/,$(sort $(dir $(wildcard tests/*/test_*.py))))
 OLDEST := .venv-oldest
 # torch is large and its newest build may need a GPU's libraries: a small venv with a pinned one.
 MODELS := .venv-models
@@ -40,10 +43,11 @@ test: install
 test-slow: install
 	$(BIN)/python $(TESTS) -m slow
 
-test-all: test test-slow
+test-all: install
+	$(BIN)/python $(TESTS)
 
 test-oldest: install-oldest
-	$(OLDEST)/bin/python $(TESTS) -m "not slow and not once"
+	$(OLDEST)/bin/python $(TESTS) -m "not slow and not once" --first-case $(ROOMS)
 
 test-models: install-models
 	$(MODELS)/bin/python -m pytest --durations 5 tests/tokens/collect

@@ -7,7 +7,7 @@ those; every draw has a fixed seed.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -193,10 +193,10 @@ def coverage_table() -> str:
     return "\n".join(lines)
 
 
-def on_own_curves() -> str:
+def on_own_curves(names: Iterable[str] = TRUTHS) -> str:
     """What intervals of the stack hold on curves of the laws, as they are and grown."""
     shares: dict[float, list[float]] = {0.0: [], Log().strays: []}
-    for name in TRUTHS:
+    for name in names:
         curves = curves_of(name, "normal, 2 %")[: RUNS // 2]
         tasks = [Task(k, m, len(N) - m) for k in range(len(curves)) for m in (5, 7)]
         for strays, found in shares.items():

@@ -119,10 +119,10 @@ def forecasts(rows: list[Row]) -> list[str]:
     return table(["series", "points", *names], lines)
 
 
-def powers(curves: Sequence[Curve]) -> list[str]:
+def powers(curves: Sequence[Curve], kinds: Sequence[str] = KINDS) -> list[str]:
     lines, settings = [], []
     for model, own in by_model(curves).items():
-        for kind in KINDS:
+        for kind in kinds:
             found = power(own, kind=kind, runs=400)
             pairs = zip(found["noise"], found["counts"], strict=True)
             settings = [f"noise x {a:g}, {b} n" for a, b in dict.fromkeys(pairs)]

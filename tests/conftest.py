@@ -17,6 +17,9 @@ if not os.environ["JAX_PLATFORMS"]:
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", f"{Path(__file__).parents[1]}/build/compiled")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+# Workers fill the cores by themselves. Threads of OpenBLAS that wait for one another on a full
+# machine spin: an eigenvalue problem of 384 features then takes ten times its processor time.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # some CPUs refuse what they kept, and say so
 
 import jax
@@ -30,6 +33,28 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 matplotlib.use("Agg")
 settings.register_profile("tokenspace", deadline=None, max_examples=50, derandomize=True)
 settings.load_profile("tokenspace")
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--first-case",
+        action="store_true",
+        help="each test with its first parameters only, unless it is marked every_case",
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    """What `make test-oldest` runs: every line of a test, not every number that it is tried with."""
+    if not config.getoption("first_case"):
+        return
+    seen, kept, left_out = set(), [], []
+    for item in items:
+        test = item.nodeid.partition("[")[0]
+        again = test in seen and not item.get_closest_marker("every_case")
+        (left_out if again else kept).append(item)
+        seen.add(test)
+    items[:] = kept
+    config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.fixture(autouse=True)

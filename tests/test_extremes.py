@@ -68,13 +68,6 @@ def test_a_million_tokens_one_by_one():
     np.testing.assert_allclose(r.mean, np.linalg.norm(sums, axis=1), rtol=1e-5)
 
 
-@pytest.mark.slow
-def test_a_million_tokens_one_by_one_in_the_mean():
-    model = ts.TokenModel(BRANCHES["AR(1)"], ts.Isotropic(16))
-    r = ts.simulate(model, ts.log_grid(MILLION, 9), 256, 1, "tokens", max_memory=8_400_000)
-    assert_agrees(r.mean, r.standard_error, ts.theory.expected_divergence(model, r.n))
-
-
 EDGES = {
     "psi_within just valid": ts.equicorrelated(0.2, 0.1 + 1e-9, 0.1),
     "psi_within at 1": ts.equicorrelated(0.0, 1.0, 0.0),

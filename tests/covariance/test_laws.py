@@ -29,6 +29,7 @@ def test_every_law_has_a_row():
     assert set(LAWS) == set(ROOMS["law"].names())
 
 
+@pytest.mark.every_case
 @pytest.mark.parametrize("name", LAWS)
 def test_what_it_does_to_tokens(name):
     law, scale = LAWS[name]
@@ -37,6 +38,7 @@ def test_what_it_does_to_tokens(name):
     np.testing.assert_allclose(h, scale(g)[:, None] * g, rtol=2e-5)
 
 
+@pytest.mark.every_case
 @pytest.mark.parametrize("name", LAWS)
 def test_moments_and_correlation_of_samples(name):
     """E||h||^2 and the correlation of two tokens, from tokens that were drawn."""

@@ -12,6 +12,7 @@ from tokenspace.errors import InputError
 LAG = np.arange(0, 200)
 
 
+@pytest.mark.every_case
 @pytest.mark.parametrize("name", POSITIONS)
 def test_is_a_correlation_matrix(name):
     k = POSITIONS[name].dense(N)
@@ -20,6 +21,7 @@ def test_is_a_correlation_matrix(name):
     assert np.linalg.eigvalsh(k)[0] > -1e-10
 
 
+@pytest.mark.every_case
 @pytest.mark.parametrize("name", POSITIONS)
 def test_prefix_covariance_sums_the_matrix(name):
     covariance, grid = POSITIONS[name], np.array([1, 2, 5, 7, 8, 20, N])

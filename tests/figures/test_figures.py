@@ -59,6 +59,7 @@ def test_names_and_meanings():
         assert figures.meaning(name).endswith(".") and "\n" not in figures.meaning(name)
 
 
+@pytest.mark.every_case
 @pytest.mark.parametrize(
     "name", NAMES[1:-2]
 )  # the last two fit measured curves: the CLI's test draws them

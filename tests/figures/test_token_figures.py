@@ -50,6 +50,7 @@ def test_the_divergence_of_given_tokens_has_the_lambda_of_its_fit(loaded):
         np.testing.assert_allclose(law.get_ydata(), scale * root)
 
 
+@pytest.mark.every_case
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 @pytest.mark.parametrize("name", of_tokens())
 def test_draws(loaded, name):

@@ -85,6 +85,7 @@ def test_given_tokens_name_what_read_them(monkeypatch, platform, work, why):
         assert dispatch.kernel("measure", work=work).implementation == want
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("implementation", ["pallas (GPU)", "pallas (TPU)"])
 def test_a_result_names_what_read_its_tokens(monkeypatch, implementation):
     call = kernel_of("measure", implementation).call
@@ -99,6 +100,7 @@ def test_a_result_names_what_read_its_tokens(monkeypatch, implementation):
         np.testing.assert_allclose(result.mean, d.mean(axis=0), rtol=1e-5)
 
 
+@pytest.mark.once
 def test_a_gpu_takes_more_pairs_than_a_launch_can(monkeypatch):
     """Places in an array are numbers of 32 bits there."""
     args = arguments("measure", SHAPES[4], BRANCHES["white"])

@@ -43,13 +43,14 @@ from tokenspace_kernels.random_bits import PLAIN
 def case(repeats, *values):
     """Kernels take long to compile for the interpreter: what repeats a program is a slow test.
 
-    Of the rest one shape each is run on the oldest versions too.
+    Every kernel is run on the oldest versions too, in one shape.
     """
+    slow = repeats and values[:2] in INTERPRETED
     once = values[2] in SHAPES and values[2] != SHAPES[4]
-    marks = [pytest.mark.slow] * repeats + [pytest.mark.once] * once
-    return pytest.param(*values, marks=marks if values[:2] in INTERPRETED else ())
+    return pytest.param(*values, marks=[pytest.mark.slow] * slow + [pytest.mark.once] * once)
 
 
+@pytest.mark.every_case
 @pytest.mark.parametrize(
     ("name", "implementation", "shape"),
     [
@@ -77,6 +78,7 @@ SAMPLING = [k for k in FAST if k[0].startswith("sample_")]
         for k in SAMPLING
         for b in BRANCHES
         if b != "equicorrelated"  # drawn above
+        if k not in INTERPRETED or b not in ("AR(1)", "Matern 3/2")  # drawn below; between others
     ],
 )
 def test_every_fused_covariance(device, name, implementation, branches):
@@ -283,6 +285,7 @@ def test_numba_that_does_not_know_this_numpy(monkeypatch, fresh_dispatch):
         assert dispatch.kernel("measure").implementation == "xla"
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("module", [sample_divergence_gpu, sample_divergence_tpu])
 def test_pallas_takes_features_in_slices_and_tokens_in_chunks(monkeypatch, module):
     monkeypatch.setattr(module, "LARGEST_SLICE", 128)
@@ -293,6 +296,7 @@ def test_pallas_takes_features_in_slices_and_tokens_in_chunks(monkeypatch, modul
     assert_close(got, reference.sample_divergence(*args), shape.tokens * shape.dim)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("module", [sample_statistics_gpu, sample_statistics_tpu])
 def test_pallas_forms_tokens_of_two_chunks_with_features_that_fill_no_vector(monkeypatch, module):
     monkeypatch.setattr(sample_statistics_tpu, "CHUNK", 128)

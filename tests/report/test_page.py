@@ -14,6 +14,8 @@ from tokenspace.printable import number
 from tokenspace.report import html
 from tokenspace.report.html import write_report
 
+pytestmark = pytest.mark.once  # what a browser makes of it
+
 EVIL = "</script><img src=x onerror=alert(1)>\"'&amp;\u202e<!--ü漢"
 BRANCHES = folders.CONFIG["branches"]
 HOLES = folders.CONFIG | {

@@ -32,6 +32,7 @@ def check_moments(model, d):
         assert_agrees(d.mean(0), d.std(0) / root, theory.expected_divergence(model, GRID))
 
 
+@pytest.mark.every_case
 @pytest.mark.parametrize("sampler", ["tokens", "dense", "partial_sums", "collapsed"])
 @pytest.mark.parametrize("name", BRANCHES)
 def test_moments_of_every_model_and_sampler(name, sampler):
@@ -39,6 +40,7 @@ def test_moments_of_every_model_and_sampler(name, sampler):
     check_moments(model, draw(model, sampler)["divergence"])
 
 
+@pytest.mark.every_case
 @pytest.mark.parametrize("sampler", ["tokens", "dense", "partial_sums", "collapsed"])
 @pytest.mark.parametrize("features", [SPECTRUM, ts.Spiked(6, (5.0,)), ts.Isotropic(2)])
 def test_moments_of_every_spectrum(features, sampler):

@@ -60,6 +60,7 @@ def test_every_law_has_a_row_and_the_simplest_comes_first():
     assert list(known_laws()) == [row[0] for row in ROWS]
 
 
+@pytest.mark.every_case
 @LAWS
 def test_score_is_the_formula(name, formula, cases):
     law = known_laws()[name]
@@ -68,6 +69,7 @@ def test_score_is_the_formula(name, formula, cases):
         np.testing.assert_allclose(law.score(named, N), formula(N, *values), rtol=1e-12)
 
 
+@pytest.mark.every_case
 @LAWS
 def test_numpy_and_jax_agree(name, formula, cases):
     law = known_laws()[name]

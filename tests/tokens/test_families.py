@@ -51,6 +51,7 @@ def mean_at_lags(matrix, place):
     return total, count
 
 
+@pytest.mark.every_case
 @pytest.mark.parametrize("name", SHAPES)
 def test_sums_and_lags_are_those_of_the_matrix(name):
     family, shape = FAMILIES[name], np.array(SHAPES[name], float)
