@@ -35,10 +35,10 @@ def test_wheel_installs_and_runs(tmp_path):
         "tokenspace/report/page/page.html",
         "tokenspace_benchmarks/results/cpu/latest.json",
     } <= inside
-    venv.create(tmp_path / "env", with_pip=True)
+    venv.create(tmp_path / "env")
     python = tmp_path / "env" / "bin" / "python"
-    install = [python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", wheel]
-    subprocess.run(install, check=True)
+    pip = [sys.executable, "-m", "pip", "--python", python]
+    subprocess.run([*pip, "install", "--quiet", "--no-deps", "--no-index", wheel], check=True)
     # Dependencies come from this environment's packages; its own tokenspace is a .pth, not seen.
     environment = {**os.environ, "PYTHONPATH": sysconfig.get_path("purelib")}
     code = (

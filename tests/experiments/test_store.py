@@ -55,7 +55,7 @@ def template(tmp_path_factory):
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("kills", [6, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [6, pytest.param(25, marks=pytest.mark.slow)])
 def test_kills_lose_nothing(tmp_path, template, kills):
     config = sweep_file(tmp_path / "c.toml", 150)
     command = [sys.executable, "-c", KILLER, config, template, tmp_path / "r", str(kills)]

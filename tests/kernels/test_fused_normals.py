@@ -60,6 +60,7 @@ def worst(k):
     return np.max(np.abs(np.float64(z) / (np.sqrt(2) * special.erfinv(u)) - 1))
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("sign", [-1, 0, 1])
 def test_all_normals_are_as_exact_as_on_a_cpu(monkeypatch, sign):
     monkeypatch.setattr(triton, "elementwise_inline_asm", interpreter(sign))

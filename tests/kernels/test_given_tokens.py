@@ -172,6 +172,7 @@ def test_tokens_after_the_last_n_are_not_read(implementation):
         np.testing.assert_array_equal(x, y)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(("sequences", "tokens"), [(1, 3000), (3, 1500), (40, 70)])
 def test_given_tokens_do_not_depend_on_the_number_of_threads(
     monkeypatch, with_threads, sequences, tokens

@@ -130,6 +130,7 @@ def covered(name, noise, runs, origin=7, loss="squares"):
     return share.mean(), share.std() / np.sqrt(runs)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("name", ["power", "crossover", "saturating"])
 def test_prediction_intervals_cover(name):
     """90 to 97 %, within three standard errors; half as wide: 65 %."""
@@ -137,6 +138,7 @@ def test_prediction_intervals_cover(name):
     assert 0.90 - 3 * error < share < 0.97 + 3 * error
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("origin", [5, 9])
 def test_intervals_of_a_robust_fit_hold_new_scores(origin):
     """94 to 96 % within three standard errors; of RSS / (m - p) as by least squares 90 to 92 %."""
@@ -164,8 +166,7 @@ def test_a_robust_fit_gives_the_interval_of_its_forecast():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("origin", [6, 9])
-@pytest.mark.parametrize("noise", [0.02, 0.1])
+@pytest.mark.parametrize(("noise", "origin"), [(0.02, 6), (0.1, 9)])
 @pytest.mark.parametrize("name", LAWS)
 def test_prediction_intervals_of_every_law_cover(name, noise, origin):
     share, error = covered(name, noise, 500, origin)

@@ -154,6 +154,7 @@ def test_crossover_spans_all_regions_that_the_data_allow(truth, noise, points):
     assert apart >= 1
 
 
+@pytest.mark.once
 def test_exact_intervals_cover():
     """95 % in 4,000 runs, within four standard errors; 1.5 times wider at 4 points: 97.7 %."""
     for points in (4, 10):
@@ -164,6 +165,7 @@ def test_exact_intervals_cover():
             assert abs(covered - 0.95) < 4 * np.sqrt(0.95 * 0.05 / 4000), (points, name, covered)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("freedom", [1e6, 3.0])
 def test_intervals_of_a_robust_fit_cover(freedom):
     """94 to 96 %, with normal noise and with heavy tails; without `widening` 92 % of the former."""

@@ -208,6 +208,7 @@ def test_unit_norm_divergence_is_that_of_each_pair():
     np.testing.assert_allclose(got.unit.covariance, np.cov(both.T) / 8, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.once
 def test_errors_are_those_of_the_mean():
     """Two-sided: over many draws, the mean error squared is the variance of the mean, at each n."""
     rng = np.random.default_rng(4)

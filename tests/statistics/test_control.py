@@ -72,6 +72,7 @@ def test_no_bias_and_the_gain_of_many_features(gaussian):
     np.testing.assert_allclose(said, means.std(0), rtol=0.08)  # 4 standard errors of a spread
 
 
+@pytest.mark.once
 def test_unit_norm_is_held_to_a_huge_run():
     law = ts.UnitNorm()
     exact = ts.theory.second_moment(model(law), GRID)

@@ -19,6 +19,7 @@ MODELS = {
 }
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("tolerance", [0.02, 0.05])
 def test_largest_error_is_a_quarter_of_what_is_allowed(name, tolerance):
@@ -33,6 +34,7 @@ def test_largest_error_is_a_quarter_of_what_is_allowed(name, tolerance):
     assert found == pytest.approx(1, rel=0.2 if name == "one feature" else 0.1)
 
 
+@pytest.mark.once
 def test_a_true_model_passes():
     model = MODELS["exponential"]
     wanted = replicates_to_pass(model, GRID)

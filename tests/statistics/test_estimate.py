@@ -60,6 +60,7 @@ def test_exponents_have_the_errors_of_their_derivatives(beta):
     np.testing.assert_allclose(found.covariance, want, rtol=1e-6)
 
 
+@pytest.mark.once
 def test_rms_has_the_error_of_a_root():
     model = ts.TokenModel(ts.equicorrelated(0.2, 0.3, 0.1), ts.Isotropic(6), ts.UnitNorm())
     result = ts.simulate(model, [1, 3, 8], 50)

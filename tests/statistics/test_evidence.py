@@ -56,6 +56,7 @@ def test_each_score_is_the_intercept_of_a_regression():
         assert z[k] == pytest.approx(stats.norm.ppf(stats.t.cdf(t, freedom)), rel=1e-9)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("replicates", [10, 100])
 @pytest.mark.parametrize("d", [4, 64])
 def test_scores_are_standard_normal_and_independent(replicates, d):
@@ -92,6 +93,7 @@ def test_wrong_errors_are_found_in_fifty_points(replicates, d, wrong):
     assert found.std < low if wrong > 1 else found.std > high
 
 
+@pytest.mark.once
 def test_true_sweeps_have_the_p_values_of_chance():
     rng = np.random.default_rng(2)
     sweeps = [Evidence(50, 0, z, {}, ()) for z in rng.standard_normal((600, 150))]

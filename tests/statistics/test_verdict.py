@@ -137,6 +137,7 @@ def test_a_tolerance_beyond_any_run():
     assert check.verdict in ("UNDECIDED", "FAIL") and check.replicates_needed is None
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("dimension", [1, 2])
 def test_tokens_of_few_values_fail_no_true_theory(dimension):
     """Unit vectors in one dimension are signs: D repeats, and so do its squares."""

@@ -78,6 +78,7 @@ def constant_pairs(rng):
     return rng.standard_normal((2, 20, 12, 4)) + rng.standard_normal((2, 20, 1, 4))
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("family", "pairs", "runs"),
     [

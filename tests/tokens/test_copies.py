@@ -156,6 +156,7 @@ def test_fits_and_descriptions_know_each_picture_once(tmp_path):
     assert said.standard_error == pytest.approx(want.standard_error, rel=1e-6)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("grouped", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_intervals_of_pictures_that_are_there_twice_hold(grouped):
     """5 of them, each twice: intervals held 48 %. Or 12 in groups of 2, a copy of each elsewhere."""

@@ -102,6 +102,7 @@ def truths(spread):
     return truth | {"kurtosis": fourth.sum() / (3 * np.sum(second**2)) - 1}
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("spread", [0, 0.2])
 @pytest.mark.parametrize("count", [8, pytest.param(12, marks=pytest.mark.slow)])
 def test_intervals_of_few_pictures_hold(count, spread):
@@ -126,6 +127,7 @@ def test_intervals_of_few_pictures_hold(count, spread):
     assert all(low <= k <= high for k in held.values()), held
 
 
+@pytest.mark.once
 def test_where_few_tokens_carry_the_variation_its_interval_lies_low():
     """Norms of tokens that differ by 30 %: within sequences 89 to 92 %, as the docstring says."""
     runs, spread, tokens, misses = 600, 0.3, 12, np.zeros(2)

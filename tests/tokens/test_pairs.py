@@ -189,11 +189,11 @@ def truth():
     return {name: value for name, (value, _, _) in quantities(result).items()}
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("pictures", "runs"),
     [
         (5, 1000),
-        pytest.param(10, 2000, marks=pytest.mark.slow),
         pytest.param(30, 2000, marks=pytest.mark.slow),
     ],
 )

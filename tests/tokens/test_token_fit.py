@@ -36,6 +36,7 @@ def test_constant_family_keeps_the_second_moment_at_the_last_token(layer):
     assert model.features.total_variance == pytest.approx(norms, rel=1e-6)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("family", ["constant", "exponential"])
 def test_recovers_what_the_tokens_were_drawn_from(family):
     rng = np.random.default_rng(3)
@@ -148,6 +149,7 @@ def test_pictures_that_share_groups_are_read_and_told_as_they_are():
     assert all(np.isnan(v.standard_error) for v in two.parameters.values())
 
 
+@pytest.mark.once
 def test_memory_is_that_of_the_pictures():
     """Forty of them: every pair would be 39 times as many."""
     pictures = np.random.default_rng(0).standard_normal((40, 64, 128)).astype(np.float32)
@@ -251,7 +253,8 @@ def test_many_groups_are_left_out_together():
 EIGENVALUES = np.array([4.0, 3, 3, 2, 2, 1, 0.5, 0.5])
 
 
-@pytest.mark.parametrize("runs", [300, pytest.param(3000, marks=pytest.mark.slow)])
+@pytest.mark.once
+@pytest.mark.parametrize("runs", [300, pytest.param(1500, marks=pytest.mark.slow)])
 def test_intervals_of_the_constant_family_cover(runs):
     """95 % intervals over independent pairs cover in 93 to 97 % of runs."""
     rng, branches = np.random.default_rng(4), ts.equicorrelated(0.2, 0.3, 0.1)
