@@ -19,7 +19,7 @@ EVERY ?= 1
 TESTS := -m pytest -n $(WORKERS) --dist worksteal --durations 15
 # On the oldest versions: each quick test of a room, with its first parameters. Pages, sizes, notebooks
 # and benchmarks are held by the newest ones alone.
-ROOMS := $(filter-out tests/benchmarks/,$(sort $(dir $(wildcard tests/*/test_*.py))))
+OF_ROOMS := $(filter-out tests/benchmarks/,$(sort $(dir $(wildcard tests/*/test_*.py))))
 OLDEST := .venv-oldest
 # torch is large and its newest build may need a GPU's libraries: a small venv with a pinned one.
 MODELS := .venv-models
@@ -47,7 +47,7 @@ test-all: install
 	$(BIN)/python $(TESTS)
 
 test-oldest: install-oldest
-	$(OLDEST)/bin/python $(TESTS) -m "not slow and not once" --first-case $(ROOMS)
+	$(OLDEST)/bin/python $(TESTS) -m "not slow and not once" --first-case $(OF_ROOMS)
 
 test-models: install-models
 	$(MODELS)/bin/python -m pytest --durations 5 tests/tokens/collect

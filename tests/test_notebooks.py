@@ -52,7 +52,7 @@ def test_is_in_step_and_names_what_exists(source):
 
 
 QUICK = ("01_quickstart",)
-# Sweeps of fewer points: what the notebook does with them stays the same, and its numbers are not held.
+# Fewer points, tokens and features: what is done with them stays the same, and numbers are not held.
 SMALLER = {
     "03_sweeps_and_regimes": {
         '"points": 15,': '"points": 5,',
@@ -61,7 +61,12 @@ SMALLER = {
         "np.linspace(0.0, 0.25, 6), np.geomspace(0.01, 0.5, 6)": (
             "np.linspace(0.0, 0.25, 2), np.geomspace(0.01, 0.5, 3)"
         ),
-    }
+    },
+    "06_your_own_tokens": {
+        "data[layer].astype(": "data[layer][:, :64, :48].astype(",
+        "ts.log_grid(256, 17)": "ts.log_grid(64, 9)",
+        "permutation(256)": "permutation(64)",
+    },
 }
 
 
