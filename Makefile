@@ -15,8 +15,9 @@ ROOM ?= theory
 EVERY ?= 1
 
 # Workers take parts of the tests, so that what one module prepares is prepared once, and then steal.
-# Three on 2 cores: tests that start, kill and await processes leave a fifth of the cores idle.
-TESTS := -m pytest -n $(WORKERS) --dist worksteal --durations 15
+# Three on 2 cores: tests that start, kill and await processes leave a fifth of the cores idle; those of
+# the oldest versions leave none.
+TESTS = -m pytest -n $(WORKERS) --dist worksteal --durations 15
 # On the oldest versions: each quick test of a room, with its first parameters. Pages, sizes, notebooks
 # and benchmarks are held by the newest ones alone.
 OF_ROOMS := $(filter-out tests/benchmarks/,$(sort $(dir $(wildcard tests/*/test_*.py))))
@@ -46,6 +47,7 @@ test-slow: install
 test-all: install
 	$(BIN)/python $(TESTS)
 
+test-oldest: WORKERS = 2
 test-oldest: install-oldest
 	$(OLDEST)/bin/python $(TESTS) -m "not slow and not once" --first-case $(OF_ROOMS)
 

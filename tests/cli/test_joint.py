@@ -84,6 +84,7 @@ def test_joint_with_power(call, csv):
     assert "too short to hold 5 n out" in out
 
 
+@pytest.mark.once
 def test_joint_of_many_models_counts_them_and_shows_the_ends(call, csv):
     lines = csv.read_text().splitlines()
     own = [k.split(",", 1)[1] for k in lines if k.startswith("a,")]
@@ -117,6 +118,7 @@ def test_joint_says_what_is_wrong(call, csv):
     assert status == 2 and "no curve has 4 different n" in err
 
 
+@pytest.mark.once
 def test_an_n_balance_of_a_law_that_is_refused_is_told(call, csv, tmp_path):
     """Slopes that grow from nothing, where one n_balance at most doubles them."""
     rng, path = np.random.default_rng(0), tmp_path / "s.csv"

@@ -188,6 +188,7 @@ def test_numba_takes_features_in_several_pieces(name):
     assert_close(got, getattr(reference, name)(*args), shape.tokens * shape.dim)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("size", [2, 8, 16])
 @pytest.mark.parametrize("branches", BRANCHES)
 def test_blocks_of_tokens_of_any_length_are_the_same_tokens(branches, size):
@@ -210,6 +211,7 @@ def test_a_tpu_reports_more_replicates_than_it_has_lanes():
     assert_close(call(*args), reference.sample_statistics(*args), shape.tokens * shape.dim)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("name", ["collapsed_divergence", "partial_sum_divergence"])
 def test_sums_do_not_depend_on_threads_nor_on_who_else_is_drawn(with_threads, name):
     pytest.importorskip("numba")

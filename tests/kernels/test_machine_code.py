@@ -65,6 +65,7 @@ def run(tmp_path_factory):
     return call
 
 
+@pytest.mark.once
 def test_the_next_process_compiles_nothing(run, tmp_path):
     hits, compiled, numbers = run(tmp_path, program=MEASURE.format(writeable=True))
     assert hits == 0 and compiled > 1

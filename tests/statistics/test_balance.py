@@ -245,6 +245,7 @@ def test_a_fit_needs_three_points_and_is_a_value():
         fit_balance(N, law(5.0, 0.1)).mean = 3.0
 
 
+@pytest.mark.once
 def test_curve_has_the_intervals_of_psis_of_pairs_and_their_covariance():
     """By hand from the cosines of every pair of sequences; between the ends all b, beyond none."""
     rng = np.random.default_rng(3)
