@@ -43,6 +43,7 @@ def pytest_addoption(parser):
     )
 
 
+@pytest.hookimpl(trylast=True)  # of the cases that -m leaves
 def pytest_collection_modifyitems(config, items):
     """What `make test-oldest` runs: every line of a test, not every number that it is tried with."""
     if not config.getoption("first_case"):
