@@ -158,6 +158,7 @@ def test_every_device_has_room_for_the_rows_of_all(devices):
     assert slots in (2, 4, 8) and sum(x.nbytes for x in rows) + gathered <= 10 * each
 
 
+@pytest.mark.once
 def test_memory_that_runs_out_makes_calls_smaller(as_accelerator, monkeypatch):
     points, sizes = points_of(swept(2)), []
     wanted = results(points)
@@ -177,6 +178,7 @@ def test_memory_that_runs_out_makes_calls_smaller(as_accelerator, monkeypatch):
     require_equal(wanted, results(points))
 
 
+@pytest.mark.once
 def test_a_stopped_group_keeps_every_point_and_goes_on(as_accelerator, monkeypatch):
     monkeypatch.setitem(module.MOST_SLOTS, "cpu", 4)
     points = points_of(swept(4, replicates=3000, target_relative_error=1e-6))

@@ -75,6 +75,7 @@ def one_device(tmp_path_factory):
     return folder
 
 
+@pytest.mark.once
 def test_many_devices_give_the_same_bits(one_device, tmp_path):
     config = one_device / "all.toml"
     status, out = call("sweep", config, "--out", tmp_path / "3", "--devices", 3, devices=4)

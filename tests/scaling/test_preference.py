@@ -173,6 +173,7 @@ def test_not_decisive_where_a_point_is_given_twice():
     assert "repeats exactly" in judged(99.0, np.r_[SCORE[:9], SCORE[8]], twice).why
 
 
+@pytest.mark.once
 def test_curves_without_noise_or_slope():
     three = "power,crossover,saturating"
     flat = ts.fit_scaling(N, np.full(10, 5.0), three)

@@ -115,6 +115,7 @@ def test_what_tokens_were_drawn_from_is_chosen(truth, family):
         assert not next(r for r in fit.ranking if r.family == "constant").ties
 
 
+@pytest.mark.once
 def test_auto_tries_every_family_and_its_model_simulates():
     fit = ts.fit_tokens(pictures(MIXED.dense(36), 8, 3), pairs="all", family="auto")
     orders = {r.family: {x.order for x in fit.ranking if x.family == r.family} for r in fit.ranking}
