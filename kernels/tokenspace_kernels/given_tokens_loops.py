@@ -1,12 +1,6 @@
 """Loops over given tokens that Numba compiles: D(n) and the sums behind the realised psi's.
 
-A token of each branch is in the fastest cache when its norm is known and its unit vector is added,
-so memory is read once. Numbers of 16 bits are converted where they are used, twice: that is cheaper
-than a copy.
-
-Both sweeps have vectors of their own. Tokens of NumPy begin 16 bytes after a line of the cache:
-shorter vectors lie across two lines less often while memory is waited for. Unit vectors are added
-to sums that begin with a line, and as many are read before one is written as there are registers.
+What a token adds to the sums behind the psi's is in `given_tokens_units.py`.
 
 D(n) asks which tokens are among the first n, not in what order: each token is added to the sums of
 its segment, the tokens between two points of the grid. So tokens in any order are read as they lie.
@@ -17,33 +11,17 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import types
-from numba.extending import overload
 
-from tokenspace_kernels.given_tokens import LEAST_SQUARE
-from tokenspace_kernels.machine_code import OPTIONS, compiled, inlined
+from tokenspace_kernels.given_tokens_units import ADDED, add_units, place, zero
+from tokenspace_kernels.machine_code import compiled, inlined
 from tokenspace_kernels.scratch_loops import LINE
-from tokenspace_kernels.vectors import (
-    as_float32,
-    filler,
-    loader,
-    minus,
-    plus,
-    store,
-    times,
-    total,
-)
-
-f32, place = np.float32, np.uintp
+from tokenspace_kernels.vectors import as_float32, loader, minus, plus, store
 
 # How the formats travel: Numba knows no bfloat16 and no float16, and their bits tell them apart.
 AS_NUMBA = {"float32": np.float32, "bfloat16": np.uint16, "float16": np.int16}
-WIDTHS = {types.float32: 8, types.uint16: 32, types.int16: 32}  # of norms; found by trying
 PAGE = 1024  # float32 numbers
-ADDED = 64  # features that are added to sums at once
 
-load, fill, width = loader(ADDED), filler(ADDED), place(ADDED)
-zero = place(0)
+load, width = loader(ADDED), place(ADDED)
 
 
 @compiled
@@ -105,73 +83,6 @@ def add_difference(a: Any, b: Any, t: Any, sums: Any) -> None:
         sums[zero, k] += as_float32(a[t, k]) - as_float32(b[t, k])
 
 
-def products_by(numbers: int) -> Any:
-    """The loop that takes the products of two tokens, two vectors of so many features at a time."""
-    load, fill, width = loader(numbers), filler(numbers), place(numbers)
-
-    def added(a: Any, b: Any, t: Any, k: Any, aa: Any, bb: Any, ab: Any) -> Any:
-        x, y = load(a, t, k), load(b, t, k)
-        return plus(aa, times(x, x)), plus(bb, times(y, y)), plus(ab, times(x, y))
-
-    added = inlined(added)
-
-    def products(a: Any, b: Any, t: Any) -> Any:
-        dim = place(a.shape[1])
-        end = dim // (width + width) * (width + width)
-        even = odd = fill(f32(0)), fill(f32(0)), fill(f32(0))
-        for k in range(zero, end, width + width):
-            even, odd = added(a, b, t, k, *even), added(a, b, t, k + width, *odd)
-        aa = total(plus(even[0], odd[0]))
-        bb = total(plus(even[1], odd[1]))
-        ab = total(plus(even[2], odd[2]))
-        for k in range(end, dim):
-            u, v = as_float32(a[t, k]), as_float32(b[t, k])
-            aa, bb, ab = aa + u * u, bb + v * v, ab + u * v
-        return aa, bb, ab
-
-    return products
-
-
-def products(a: Any, b: Any, t: Any) -> Any:
-    """Squared norms and product of the tokens in row t; Numba takes the loop of their format."""
-    raise NotImplementedError("only for code that Numba compiles")
-
-
-@overload(products, jit_options=OPTIONS | {"forceinline": True})
-def _products(a: Any, b: Any, t: Any) -> Any:
-    return products_by(WIDTHS[a.dtype])
-
-
-@inlined
-def inverse(square: Any) -> Any:
-    """One over the root; NaN where the square left its range: nothing is wrong in silence."""
-    return f32(1) / np.sqrt(square) if LEAST_SQUARE <= square < np.inf else f32(np.nan)
-
-
-@inlined
-def add_units(a: Any, b: Any, t: Any, sums: Any) -> Any:
-    """Difference and unit vectors of the tokens in row t, to sums (3, d or more); their cosine."""
-    square_a, square_b, product = products(a, b, t)
-    p, q = inverse(square_a), inverse(square_b)
-    ps, qs = fill(p), fill(q)
-    one, two, dim = place(1), place(2), place(a.shape[1])
-    end = dim // width * width
-    for k in range(zero, end, width):
-        x, y = load(a, t, k), load(b, t, k)
-        difference = plus(load(sums, zero, k), minus(x, y))
-        unit_a = plus(load(sums, one, k), times(ps, x))
-        unit_b = plus(load(sums, two, k), times(qs, y))
-        store(sums, zero, k, difference)
-        store(sums, one, k, unit_a)
-        store(sums, two, k, unit_b)
-    for k in range(end, dim):
-        u, v = as_float32(a[t, k]), as_float32(b[t, k])
-        sums[zero, k] += u - v
-        sums[one, k] += p * u
-        sums[two, k] += q * v
-    return product * p * q
-
-
 @compiled
 def sums_of(pieces: int, dim: int) -> Any:
     """Room for the sums of pieces (pieces, 3, d or more), each on lines of the cache.
@@ -188,14 +99,11 @@ def sums_of(pieces: int, dim: int) -> Any:
 @inlined
 def sum_piece(a: Any, b: Any, rows: Any, psi: bool, sums: Any) -> Any:
     """Sums of the tokens in some rows, to sums (3, d or more); the sum of their cosines."""
-    cosines = 0.0
+    if psi:
+        return add_units(a, b, rows, sums)
     for at in range(len(rows)):
-        t = place(rows[at])
-        if psi:
-            cosines += add_units(a, b, t, sums)
-        else:
-            add_difference(a, b, t, sums)
-    return cosines
+        add_difference(a, b, place(rows[at]), sums)
+    return 0.0
 
 
 @compiled

@@ -87,19 +87,37 @@ def _pointer(context: Any, builder: Any, kind: Any, place: Any, element: Any) ->
     return builder.bitcast(start, element.as_pointer())
 
 
-def loader(width: int) -> Any:
-    """A function (array, row, column) that reads a vector."""
+def loader(width: int, any_order: bool = False) -> Any:
+    """A function (array, row, column) that reads a vector.
+
+    any_order: of bfloat16 numbers those of even places come before the others, which takes half
+    the operations.
+    """
 
     @intrinsic
     def load(typing: Any, h: Any, row: Any, column: Any) -> Any:
         def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            vector = ir.VectorType(context.get_data_type(h.dtype), width)
+            pairs = any_order and h.dtype == types.uint16
+            element = ir.IntType(32) if pairs else context.get_data_type(h.dtype)
+            vector = ir.VectorType(element, width // 2 if pairs else width)
             pointer = _pointer(context, builder, h, arguments, vector)
-            return _float32(builder, builder.load(pointer, align=h.dtype.bitwidth // 8), h.dtype)
+            read = builder.load(pointer, align=h.dtype.bitwidth // 8)
+            return _halves(builder, read) if pairs else _float32(builder, read, h.dtype)
 
         return Vector(width)(h, types.uintp, types.uintp), code
 
     return load
+
+
+def _halves(builder: Any, pairs: Any) -> Any:
+    """Both bfloat16 numbers of words, the lower ones first: each is the upper half of a float32."""
+    count = pairs.type.count
+    lower = builder.shl(pairs, ir.Constant(pairs.type, [16] * count))
+    upper = builder.and_(pairs, ir.Constant(pairs.type, [0xFFFF0000] * count))
+    single = ir.VectorType(ir.FloatType(), count)
+    both = [builder.bitcast(x, single) for x in (lower, upper)]
+    places = ir.Constant(ir.VectorType(ir.IntType(32), 2 * count), list(range(2 * count)))
+    return builder.shuffle_vector(*both, places)
 
 
 @intrinsic
