@@ -100,6 +100,8 @@ def status(
         rest = f"; and {len(labels) - SHOWN:,} more" if len(labels) > SHOWN else ""
         if labels:
             print(f"{name}: {some}{rest}")
+    for line in found.why.splitlines():
+        print(shown(line))
     for line in at_work(found):
         print(shown(line))
     if found.finished:
