@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,11 +16,40 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+WIDEST = 10_000  # characters of a line that nothing folds
+
 
 def stdout() -> Console:
     from rich.console import Console
 
     return Console(width=None if sys.stdout.isatty() else 180)
+
+
+def show_table(table: Table) -> None:
+    """Print a table; where it is wider than the terminal, a paragraph a row, with nothing cut."""
+    from rich.text import Text
+
+    console = stdout()
+    whole = console.options.update(width=WIDEST)
+    if console.measure(table, options=whole).maximum <= console.width:
+        console.print(table)
+        return
+
+    def plain(cell: Any, between: str = " ") -> str:
+        lines = Text.from_markup(str(cell)).plain.splitlines()
+        return between.join(" ".join(line.split()) for line in lines)
+
+    def filled(text: str, indent: str = "") -> str:
+        kept = text.replace(" %", "\xa0%")  # a number and its sign stay together
+        lines = textwrap.wrap(kept, console.width, initial_indent=indent, subsequent_indent=indent)
+        return "\n".join(lines).replace("\xa0", " ")
+
+    print(filled(plain(table.title or "")))
+    names = [plain(column.header) for column in table.columns]
+    for first, *others in zip(*(column.cells for column in table.columns), strict=True):
+        cells = zip(names[1:], (plain(cell, ", ") for cell in others), strict=True)
+        print(plain(first))
+        print(filled("; ".join(f"{name}: {cell}" for name, cell in cells if cell), "  "))
 
 
 def document(value: Any) -> None:
