@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from processes import COMMAND, environment
@@ -31,6 +32,7 @@ def command(*arguments, **variables):
 def test_help_and_version_load_nothing_heavy(arguments):
     code = f"""
 import sys
+from pathlib import Path
 from tokenspace import cli
 sys.argv = ["tokenspace", *{arguments!r}]
 try:
@@ -87,3 +89,13 @@ def test_fit_says_in_words_what_has_no_number(call, tmp_path):
     csv.write_text("model,vision_tokens,score\na,1,2\na,4,4\na,16,8\na,64,16.1\n")
     status, out, _ = call("fit", csv)
     assert status == 0 and "nan" not in out and "inf" not in out
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+def test_a_full_disk_is_told_in_words():
+    with open("/dev/full", "w") as full:
+        found = subprocess.run(
+            [*COMMAND, "models"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert found.returncode == 2 and "Traceback" not in found.stderr
+    assert "the output: cannot be written (No space left on device); free" in found.stderr

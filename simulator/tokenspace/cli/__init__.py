@@ -31,6 +31,8 @@ from tokenspace.printable import shown
 
 __all__ = ["app", "main"]
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+
 
 @cache
 def _commands() -> Any:
@@ -60,14 +62,28 @@ def main() -> None:
         messages.print(f"[bold red]error:[/] out of memory: {escape(shown(error))}", soft_wrap=True)
         sys.exit(2)
     except BrokenPipeError:  # the reader of our output went away, e.g. `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         sys.exit(1)
     except OSError as error:
-        if error.errno != errno.ENAMETOOLONG:
+        if error.errno == errno.ENAMETOOLONG:
+            path = escape(f"{str(error.filename)[:80]}...")
+            messages.print(f"[bold red]error:[/] {path}: the name is too long for a file or folder")
+        elif error.errno in NO_ROOM:
+            what = escape(shown(error.filename or "the output"))
+            messages.print(
+                f"[bold red]error:[/] {what}: cannot be written ({error.strerror}); free space, or "
+                "write elsewhere",
+                soft_wrap=True,
+            )
+            _drop_output()
+        else:
             raise
-        path = escape(f"{str(error.filename)[:80]}...")
-        messages.print(f"[bold red]error:[/] {path}: the name is too long for a file or folder")
         sys.exit(2)
+
+
+def _drop_output() -> None:
+    """What is left to be printed goes nowhere: it would fail once more when Python ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _as_sentence(message: Warning | str, category: type[Warning], *_: object) -> str:

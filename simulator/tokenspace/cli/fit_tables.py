@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rich.markup import escape
 
-from tokenspace.cli.present import dense_table, show_table
+from tokenspace.cli.present import dense_table, show_table, write_table
 from tokenspace.printable import counted, percent, shown
 from tokenspace.scaling.scales import Log
 
@@ -84,7 +84,7 @@ def write(out: Path, fitted: Fitted) -> None:
                 low, high = one.intervals.get(key, (np.nan, np.nan))
                 row |= {key: value, f"{key}_low": low, f"{key}_high": high}
             rows.append(row)
-    pd.DataFrame(rows).to_csv(out, index=False, float_format="%.10g")
+    write_table(out, pd.DataFrame(rows))
 
 
 def show_counts(fits: list[ScalingFit]) -> None:

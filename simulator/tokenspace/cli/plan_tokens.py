@@ -10,7 +10,7 @@ import typer
 
 from tokenspace.cli.common import Json, app, progress_bar
 from tokenspace.cli.forecasts import Csv, check_out, listed, long_enough, read, show_weights
-from tokenspace.cli.present import document, show_table
+from tokenspace.cli.present import document, show_table, write_table
 from tokenspace.errors import InputError
 from tokenspace.printable import percent, shown
 
@@ -184,7 +184,7 @@ def _write(out: Path, plans: list[tuple[str, TokenPlan]]) -> None:
             row |= {f"weight_{law}": weight, f"needed_{law}": needed}
             row |= {f"low_{law}": low, f"high_{law}": high}
         rows.append(row)
-    pd.DataFrame(rows).to_csv(out, index=False)
+    write_table(out, pd.DataFrame(rows), digits=None)
 
 
 def _show_models(models: list[str], plans: list[tuple[str, TokenPlan]]) -> None:

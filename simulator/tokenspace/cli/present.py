@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
+    import pandas as pd
     from rich.console import Console
     from rich.table import Table
 
@@ -50,6 +52,17 @@ def show_table(table: Table) -> None:
         cells = zip(names[1:], (plain(cell, ", ") for cell in others), strict=True)
         print(plain(first))
         print(filled("; ".join(f"{name}: {cell}" for name, cell in cells if cell), "  "))
+
+
+def write_table(out: Path, table: pd.DataFrame, digits: str | None = "%.10g") -> None:
+    """A CSV that is there whole or not at all, so that a full disk loses no older one.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    from tokenspace.files import write_atomically
+
+    write_atomically(out, table.to_csv(index=False, float_format=digits).encode())
 
 
 def document(value: Any) -> None:

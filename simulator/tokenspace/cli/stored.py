@@ -230,6 +230,8 @@ def report(
             "a report is of the folder of a sweep, or of tokens: tokenspace report FOLDER, or "
             "tokenspace report --tokens DIR"
         )
+    if out is not None and (out.suffix not in (".html", ".htm") or not out.parent.is_dir()):
+        raise InputError(f"--out {out}: must be a file FILE.html in a folder that exists")
     if folder is None:
         from tokenspace.cli.token_report import report_tokens
 
