@@ -1,11 +1,15 @@
 """Before a command starts: what it loads, its version, completion, and options that it refuses."""
 
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from processes import COMMAND, environment
+
+from tokenspace.cli.interrupts import interruptible
 
 HEAVY = ("numpy", "scipy", "jax", "pandas", "matplotlib", "xarray", "numba")
 SAY = f"import sys; print('loaded', [m for m in {HEAVY!r} if m in sys.modules])"
@@ -32,6 +36,7 @@ def command(*arguments, **variables):
 def test_help_and_version_load_nothing_heavy(arguments):
     code = f"""
 import sys
+import time
 from pathlib import Path
 from tokenspace import cli
 sys.argv = ["tokenspace", *{arguments!r}]
@@ -99,3 +104,30 @@ def test_a_full_disk_is_told_in_words():
         )
     assert found.returncode == 2 and "Traceback" not in found.stderr
     assert "the output: cannot be written (No space left on device); free" in found.stderr
+
+
+def test_an_interrupt_ends_a_command_wherever_it_comes():
+    """In an import, which turns it into another error; and where JAX would drop it."""
+
+    def _xla_gc_callback():
+        signal.raise_signal(signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(SystemExit) as ended, interruptible():
+        _xla_gc_callback()
+        time.sleep(10)
+    assert ended.value.code == 130
+    with pytest.raises(SystemExit) as ended, interruptible():
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise ImportError("half of it") from None
+    assert ended.value.code == 130 and signal.getsignal(signal.SIGINT) is before
+    with pytest.raises(ImportError, match="its own"), interruptible():
+        raise ImportError("its own")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with interruptible():
+            signal.raise_signal(signal.SIGINT)  # of a job in the background
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -26,6 +26,7 @@ from tokenspace.cli import measure, fit_tokens, coverage, machine  # noqa: F401
 
 # isort: on
 from tokenspace.cli.common import app, messages
+from tokenspace.cli.interrupts import interruptible
 from tokenspace.errors import TokenspaceError, WorkerDied
 from tokenspace.printable import shown
 
@@ -47,7 +48,8 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):  # names of files need not be words
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        _commands()(prog_name="tokenspace")  # also when it is run as `python -m tokenspace`
+        with interruptible():
+            _commands()(prog_name="tokenspace")  # also when it is run as `python -m tokenspace`
     except WorkerDied as error:
         messages.print(
             f"[bold red]error:[/] {escape(shown(error))}", soft_wrap=True, highlight=False
