@@ -99,7 +99,7 @@ def test_a_floor_of_rounding_is_0(capfd, write):
     assert "S(n) by offset" in said and "n^alpha" not in said and "floor = 0 (" in said
 
 
-def test_tables_wider_than_the_terminal_cut_nothing(capfd, write, monkeypatch):
+def test_no_table_is_cut_by_a_narrow_terminal(capfd, write, monkeypatch):
     """A name of 200 letters, and 80 columns: a paragraph a row with each cell whole."""
     name = f"[b]{'x' * 200}[/b]"
     csv = write(f"m,n,score\n{name},1,2\n{name},4,4.1\n{name},16,8\n{name},64,16.1\n", "c.csv")
@@ -116,4 +116,9 @@ def test_tables_wider_than_the_terminal_cut_nothing(capfd, write, monkeypatch):
     assert "12.5 %" in said[2]  # a number and its sign stay together
     monkeypatch.setattr(present, "stdout", lambda: Console(width=300))
     show_table(table)
+    assert "─" in capfd.readouterr().out
+    words = dense_table("title", ["what", "left"], left=2)
+    words.add_row("a long sentence that is folded between its words " * 3, "cut by its author …")
+    monkeypatch.setattr(present, "stdout", lambda: Console(width=60))
+    show_table(words)
     assert "─" in capfd.readouterr().out

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-WIDEST = 10_000  # characters of a line that nothing folds
+CUT = "\N{HORIZONTAL ELLIPSIS}"  # where rich leaves the rest of a word out
 
 
 def stdout() -> Console:
@@ -28,12 +28,14 @@ def stdout() -> Console:
 
 
 def show_table(table: Table) -> None:
-    """Print a table; where it is wider than the terminal, a paragraph a row, with nothing cut."""
+    """Print a table; where the terminal is so narrow that words are cut, a paragraph a row."""
     from rich.text import Text
 
     console = stdout()
-    whole = console.options.update(width=WIDEST)
-    if console.measure(table, options=whole).maximum <= console.width:
+    with console.capture() as captured:
+        console.print(table)
+    own = sum(str(cell).count(CUT) for column in table.columns for cell in column.cells)
+    if captured.get().count(CUT) <= own:
         console.print(table)
         return
 
