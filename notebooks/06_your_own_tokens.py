@@ -174,6 +174,9 @@ panels[0].invert_yaxis()
 # - **a patch grid gets no farther than one length along the order** at layers 3 and 9 (0.16 and 0.14),
 #   and after the last layer patches with a power law are first by a little (0.147). No family could get
 #   much farther: what pictures differ by among themselves, "no model", is 0.22, 0.16 and 0.18;
+# - **raster and serpentine tie to every digit** where a patch grid is fitted to sums: the first n patches
+#   read either way are the same ones, or their mirror image, so that no psi, D(n) or gamma can tell which.
+#   A Hilbert curve can be told;
 # - with eight pictures most differences between families are within twice their errors: the choice is
 #   of the simplest that is not clearly worse, not of the one true family;
 # - in **random order** nothing beats constant correlations by more than its error, and "auto" chooses

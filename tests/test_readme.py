@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tokenspace.experiments.config import read_configuration
+from tokenspace.experiments.presence import BEAT, SILENT
 from tokenspace.scaling.curves import compare_with_least_squares, fit_curves, read_curves
 from tokenspace_benchmarks import table
 
@@ -157,3 +159,21 @@ def test_speeds_of_given_tokens_are_those_recorded():
     fast, slow = (1e3 * at[case, f"divergence and psi, {k}"] for k in ("numba", "xla"))
     assert f"take {fast:.0f} ms on the same cores." in SAMPLERS
     assert f"runs without it, takes {slow:.0f} ms" in SAMPLERS
+
+
+def test_how_much_too_small_errors_of_pairs_that_share_pictures_are():
+    """As notebook 06 found it, which is executed."""
+    notebook = json.loads((ROOT / "notebooks" / "06_your_own_tokens.ipynb").read_text())
+    texts = [o["text"] for c in notebook["cells"] for o in c.get("outputs", []) if "text" in o]
+    (said,) = (t for t in map("".join, texts) if "n_balance x " in t)
+    found = [round(float(x)) for x in re.findall(r" x ([\d.]+)", said)]
+    assert len(found) == 12
+    assert f"errors {min(found)} to {max(found)} times too small" in " ".join(README.split())
+
+
+def test_numbers_of_pages_are_those_of_the_code():
+    pages = {p.name: " ".join(p.read_text().split()) for p in PAGES}
+    assert f"touches its record in `runs/` of the folder every {BEAT:.0f} s" in pages["slurm.md"]
+    assert "one that is silent for half a minute is taken" in pages["slurm.md"] and SILENT == 30
+    points = len(read_configuration(ROOT / "sweeps" / "phase_diagram.toml").points)
+    assert f"{points:,} models simulated" in pages["README.md"]

@@ -20,7 +20,14 @@ def log_grid(largest: int, points: int = 33) -> np.ndarray:
 
     Returns:
         Ascending distinct numbers, int64.
+
+    Raises:
+        InputError: largest is not within 1 and 2147483646, or there are no points.
     """
+    for name, value, most in (("largest", largest, LARGEST), ("points", points, np.inf)):
+        if not isinstance(value, (int, float, np.number)) or not 1 <= value <= most:
+            allowed = f"a number from 1 to {LARGEST}" if most == LARGEST else "at least 1"
+            raise InputError(f"log_grid: {name} = {value!r} is not allowed; it must be {allowed}")
     return np.unique(np.round(np.geomspace(1, largest, points)).astype(np.int64))
 
 

@@ -101,3 +101,7 @@ def test_any_junk_gives_a_config_error_or_points(table, key, value):
         points_of(raw)
     except ConfigError as error:
         assert error.problems
+
+
+def test_a_mark_of_byte_order_is_read_over(capfd, write):
+    assert call(capfd, "plan", write("\ufeff" + CONFIG.replace("\n", "\r\n")))[0] == 0

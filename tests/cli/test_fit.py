@@ -4,6 +4,11 @@ import json
 
 import pytest
 from commands import call
+from rich.console import Console
+from rich.markup import escape
+
+from tokenspace.cli import present
+from tokenspace.cli.present import dense_table, show_table
 
 
 def test_fit(capfd, write, tmp_path):
@@ -92,3 +97,28 @@ def test_odds_are_named_and_their_limit_is_a_score(capfd, write):
 def test_a_floor_of_rounding_is_0(capfd, write):
     said = call(capfd, "fit", write(SATURATED, "s.csv"), "--law", "offset")[1]
     assert "S(n) by offset" in said and "n^alpha" not in said and "floor = 0 (" in said
+
+
+def test_no_table_is_cut_by_a_narrow_terminal(capfd, write, monkeypatch):
+    """A name of 200 letters, and 80 columns: a paragraph a row with each cell whole."""
+    name = f"[b]{'x' * 200}[/b]"
+    csv = write(f"m,n,score\n{name},1,2\n{name},4,4.1\n{name},16,8\n{name},64,16.1\n", "c.csv")
+    out = call(capfd, "fit", csv)[1]
+    assert f"\n{name}\n" in out
+    table = dense_table("title", ["law", "skill", "interval"], left=1)
+    table.add_row(escape(name), "12.5 %", "c = 1\nk = 2")
+    for width in (80, 20):
+        monkeypatch.setattr(present, "stdout", lambda width=width: Console(width=width))
+        show_table(table)
+        said = capfd.readouterr().out.splitlines()
+        assert said[:2] == ["title", name] and max(map(len, said[2:])) <= width
+        assert " ".join(" ".join(said[2:]).split()) == "skill: 12.5 %; interval: c = 1, k = 2"
+    assert "12.5 %" in said[2]  # a number and its sign stay together
+    monkeypatch.setattr(present, "stdout", lambda: Console(width=300))
+    show_table(table)
+    assert "─" in capfd.readouterr().out
+    words = dense_table("title", ["what", "left"], left=2)
+    words.add_row("a long sentence that is folded between its words " * 3, "cut by its author …")
+    monkeypatch.setattr(present, "stdout", lambda: Console(width=60))
+    show_table(words)
+    assert "─" in capfd.readouterr().out

@@ -87,7 +87,8 @@ def test_json_holds_the_same(call, files):
             "did you mean 'exponential'",
         ),
         (["pictures.npy", "--pairs", "all", "--aim", "both"], "one of sums, lags"),
-        (["pictures.npy", "--pairs", "all", "--config", "no/m.toml"], "cannot be written"),
+        (["pictures.npy", "--pairs", "all", "--config", "no/m.toml"], "in a folder that exists"),
+        (["pictures.npy", "--pairs", "all", "--config", "pictures.npy"], "be a file FILE.toml"),
         (["none.npy", "--pairs", "all"], "none.npy"),
     ],
 )

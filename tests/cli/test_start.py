@@ -1,10 +1,15 @@
 """Before a command starts: what it loads, its version, completion, and options that it refuses."""
 
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 from processes import COMMAND, environment
+
+from tokenspace.cli.interrupts import interruptible
 
 HEAVY = ("numpy", "scipy", "jax", "pandas", "matplotlib", "xarray", "numba")
 SAY = f"import sys; print('loaded', [m for m in {HEAVY!r} if m in sys.modules])"
@@ -31,6 +36,8 @@ def command(*arguments, **variables):
 def test_help_and_version_load_nothing_heavy(arguments):
     code = f"""
 import sys
+import time
+from pathlib import Path
 from tokenspace import cli
 sys.argv = ["tokenspace", *{arguments!r}]
 try:
@@ -87,3 +94,40 @@ def test_fit_says_in_words_what_has_no_number(call, tmp_path):
     csv.write_text("model,vision_tokens,score\na,1,2\na,4,4\na,16,8\na,64,16.1\n")
     status, out, _ = call("fit", csv)
     assert status == 0 and "nan" not in out and "inf" not in out
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+def test_a_full_disk_is_told_in_words():
+    with open("/dev/full", "w") as full:
+        found = subprocess.run(
+            [*COMMAND, "models"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert found.returncode == 2 and "Traceback" not in found.stderr
+    assert "the output: cannot be written (No space left on device); free" in found.stderr
+
+
+def test_an_interrupt_ends_a_command_wherever_it_comes():
+    """In an import, which turns it into another error; and where JAX would drop it."""
+
+    def _xla_gc_callback():
+        signal.raise_signal(signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(SystemExit) as ended, interruptible():
+        _xla_gc_callback()
+        time.sleep(10)
+    assert ended.value.code == 130
+    with pytest.raises(SystemExit) as ended, interruptible():
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise ImportError("half of it") from None
+    assert ended.value.code == 130 and signal.getsignal(signal.SIGINT) is before
+    with pytest.raises(ImportError, match="its own"), interruptible():
+        raise ImportError("its own")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with interruptible():
+            signal.raise_signal(signal.SIGINT)  # of a job in the background
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -153,6 +153,20 @@ def test_files_that_vanish_meanwhile_are_not_there(folder, monkeypatch):
     assert len(with_stray) == len(listed) + 1 and status_of(folder, NOW).done == 6
 
 
+def test_damaged_files_are_not_finished_and_the_command_says_what_to_do(call, folder):
+    ts.run_sweep(SWEPT, folder)
+    files = [folder / "points" / f"{p.key}.npz" for p in points_of(SWEPT)]
+    whole = files[0].read_bytes()
+    files[1].write_bytes(whole)  # of another point
+    files[2].write_bytes(whole[:-1])
+    found = status_of(folder)
+    assert (found.done, found.unusable, found.missing) == (6, ("dim = 2", "dim = 3"), ())
+    assert not found.finished
+    out = call("status", folder)[1]
+    assert "6 of 8 points finished" in out and "2 result files cannot be used" in out
+    assert files[2].name in out and "--redo` puts" in out and "next: " not in out
+
+
 def test_before_the_first_point_nothing_is_known(folder):
     for file in (folder / "points").iterdir():
         file.unlink()

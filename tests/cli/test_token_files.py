@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import shlex
 
 import numpy as np
@@ -43,6 +44,11 @@ def test_pickles_are_never_run(capfd, tmp_path, monkeypatch):
     np.save("bomb.npy", np.array([Bomb()], dtype=object), allow_pickle=True)
     status, _, err = call(capfd, "measure", "bomb.npy", "bomb.npy")
     assert status == 2 and "cannot be read" in err and not os.path.exists("exploded")
+    with open("bomb.npz", "wb") as file:
+        pickle.dump(Bomb(), file)
+    status, _, err = call(capfd, "measure", "bomb.npz", "bomb.npz")
+    assert status == 2 and "is no .npz file, as numpy.savez writes it" in err
+    assert "allow_pickle" not in err and not os.path.exists("exploded")
 
 
 TOKENS = np.ones((2, 3, 4), np.float32)

@@ -142,6 +142,9 @@ def test_a_report_is_of_a_sweep_or_of_tokens(call, folder):
     for arguments in ((), ("x", "--tokens", "layers")):
         status, _, err = call("report", *arguments)
         assert status == 2 and "tokenspace report --tokens DIR" in err
+    for out in ("layers/manifest.json", "no/t.html"):
+        status, _, err = call("report", "--tokens", "layers", "--out", out)
+        assert status == 2 and "must be a file FILE.html in a folder that exists" in err
 
 
 def test_a_fit_of_a_folder_is_that_of_its_arrays(call, folder):

@@ -80,6 +80,17 @@ def test_patch_orders_visit_every_patch_once(order):
     assert (steps.max() == 1) == (order != "raster")
 
 
+def test_sums_of_the_first_patches_are_the_same_in_raster_and_serpentine_order():
+    """They are the same patches, or their mirror image: no psi and no D(n) tells the two apart."""
+
+    def totals(order):
+        matrix = ts.PatchGrid(8, 8, ts.Exponential(3.0), ts.PowerLaw(0.7), order).dense(64)
+        return [matrix[:n, :n].sum() for n in range(1, 65)]
+
+    np.testing.assert_allclose(totals("serpentine"), totals("raster"), rtol=1e-12)
+    assert not np.allclose(totals("hilbert"), totals("raster"), rtol=0.1)
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from folders import CONFIG
+from folders import CONFIG, npz, only_file
+from folders import read as arrays_of
 from processes import COMMAND, call, environment, start, sweep_file
 
 import tokenspace as ts
 from tokenspace.errors import InputError
 from tokenspace.experiments import results
+from tokenspace.experiments.config import points_of
 from tokenspace.experiments.results import load_point
 from tokenspace.experiments.store import (
     begin,
@@ -234,6 +236,33 @@ def test_damaged_files_are_put_aside_and_computed_anew_when_asked(tmp_path):
     aside = [first.with_name(first.name + end) for end in (".damaged", ".damaged.2")]
     assert [file.read_bytes() for file in aside] == [b"one", b"two"]
     assert ts.run_sweep(config, folder, redo=True) == (0, 4)
+
+
+def test_numbers_that_cannot_be_are_put_aside_too(tmp_path):
+    ts.run_sweep(CONFIG, tmp_path)
+    arrays, meta = arrays_of(only_file(tmp_path))
+    only_file(tmp_path).write_bytes(npz(arrays | {"mean": -arrays["mean"]}, meta))
+    with pytest.raises(InputError, match=r"below 0.* --redo` puts"):
+        ts.load_results(tmp_path)
+    with pytest.warns(UserWarning, match="1 damaged file is put aside"):
+        assert ts.run_sweep(CONFIG, tmp_path, redo=True) == (1, 1)
+    assert len(ts.load_results(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_second_run_begins_at_the_other_end_and_nothing_is_drawn_twice(tmp_path, strict):
+    """It runs while the first one is between two points, and takes all that is left."""
+    config, folder, told = sweep_file(tmp_path / "c.toml", 4), tmp_path / "r", []
+
+    def second(finished, total, point):
+        if finished == 1 and not told:
+            seen = lambda done, total, point: told.append(point.label)  # noqa: E731
+            assert ts.run_sweep(config, folder, seen) == (3, 4)
+
+    labels = [point.label for point in points_of(config)]
+    assert ts.run_sweep(config, folder, second, strict=strict) == (4 if strict else 1, 4)
+    assert told == [labels[3], *labels[:0:-1]]
+    assert ts.run_sweep(config, folder) == (0, 4)
 
 
 def test_what_is_damaged_is_put_aside_before_the_rest_is_refused(tmp_path):

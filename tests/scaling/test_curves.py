@@ -196,6 +196,14 @@ def test_without_other_columns_there_is_one_curve(tmp_path):
         (b"n,score\n1,\xff\n", "it is no UTF-8 text (invalid start byte); save it as UTF-8"),
         ("m;n;score\na;1;2,5\n", "cells are separated by ';'; save it with commas between cells"),
         ("n\tscore\n1\t2\n", "cells are separated by '\\t'"),
+        ("n;score\n1;2,5\n2;3,5\n", "cells are separated by ';'"),
+        ("\n\nn,score\n1,2\n", "begins with an empty line; the first line names the columns"),
+        ("PK\x03\x04\x14", "is a spreadsheet, or compressed: save it as CSV"),
+        ("# mine\nn,score\n1,2\n", "its first line must name the columns"),
+        ("m,n,score\na,1\na,2\n", "column score is empty"),
+        ("n,score\n1,#DIV/0!\n", "'#DIV/0!' is an error of a spreadsheet; leave the cell empty"),
+        ("n,score\n1,\N{MINUS SIGN}2.5\n", "is not a number; write -2.5"),
+        ("n,score\n2024-01-02,2\n3,x\n4,x\n", "n = '2024-01-02' is not a number"),
         ("n,score\n1,2\n2,1_000\n", "line 3: score = '1_000' is not a number"),
         ("m,n,vision_tokens,score\na,9,1,2\n", "has both vision_tokens and n; leave one of them"),
         ("n,score,score\n1,2,3\n", "two columns are named 'score'; leave one of them out"),
@@ -252,6 +260,7 @@ def test_files_are_refused_in_words(tmp_path, text, words):
     with pytest.raises(InputError) as caught:
         read(tmp_path, text)
     assert str(caught.value).startswith(str(tmp_path / "c.csv")) and words in str(caught.value)
+    assert "write 2024" not in str(caught.value)  # part of a date is no number to write
 
 
 def test_the_largest_file(tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ from scipy import optimize
 
 import tokenspace as ts
 from tokenspace import theory
+from tokenspace.errors import InputError
 from tokenspace.scaling import optimise
 from tokenspace.scaling.curves import Curve, fit_curves, read_curves
 
@@ -165,3 +166,17 @@ def test_fits_are_printed_for_people():
     assert "but the scores have no slope" in str(ts.fit_scaling(n, 0 * n + 40, "power"))
     odds = ts.fit_scaling(n, score, "saturating", scale=ts.Logit(100, 0)).best
     assert f"limit = {odds.limits_as_scores().parameters['limit']:.4g} (" in repr(odds)
+
+
+@pytest.mark.parametrize("odd", ["masked", "complex"])
+def test_masked_and_complex_scores_are_not_taken_for_others(odd):
+    s = np.array([1.0, 2, 3, 4])
+    bad = np.ma.masked_array(s, s > 3) if odd == "masked" else s + 1j
+    with pytest.raises(InputError, match=f"score has {odd} values; give real numbers"):
+        ts.fit_scaling([1, 2, 4, 8], bad)
+
+
+@pytest.mark.parametrize("bad", [{"largest": 0}, {"largest": "a"}, {"largest": 9, "points": 0}])
+def test_grids_that_are_none(bad):
+    with pytest.raises(InputError, match=r"log_grid: .* is not allowed; it must be"):
+        ts.log_grid(**bad)

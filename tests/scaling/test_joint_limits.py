@@ -171,6 +171,9 @@ def test_few_counts_widen_what_blocks_allow():
     assert few_counts(10, 47, 0.95) == pytest.approx(want, rel=1e-4)
     assert few_counts(1000, 5987, 0.95) == pytest.approx(1, abs=0.01)
     assert few_counts(10, 7, 0.8) == 1
+    one = curves(60.0)[0]
+    family = Family.of([one.keep(np.arange(len(N)) < count) for count in (6, 6, 8)])
+    assert typical_count(family) == 6  # of the median curve
 
 
 def test_few_counts_are_quantiles_of_what_scores_say_over_what_residuals_do():

@@ -127,6 +127,14 @@ def test_what_is_no_array_of_numbers_is_refused(bad):
         ts.measure(bad, bad)
 
 
+def test_masks_are_not_passed_over():
+    masked = np.ma.masked_array(A, A > 2)
+    with pytest.raises(InputError, match="tokens a have masked values, which are no tokens"):
+        ts.measure(masked, A)
+    whole = ts.measure(np.ma.masked_array(A), 2 * A).mean
+    np.testing.assert_array_equal(whole, ts.measure(A, 2 * A).mean)
+
+
 def test_inside_jit_is_refused():
     with pytest.raises(InputError, match="tokens a cannot be read as an array"):
         jax.jit(lambda x: ts.divergence(x, x, 20))(A)

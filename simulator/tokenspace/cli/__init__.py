@@ -26,10 +26,13 @@ from tokenspace.cli import measure, fit_tokens, coverage, machine  # noqa: F401
 
 # isort: on
 from tokenspace.cli.common import app, messages
+from tokenspace.cli.interrupts import interruptible
 from tokenspace.errors import TokenspaceError, WorkerDied
 from tokenspace.printable import shown
 
 __all__ = ["app", "main"]
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
 
 @cache
@@ -45,7 +48,8 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):  # names of files need not be words
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        _commands()(prog_name="tokenspace")  # also when it is run as `python -m tokenspace`
+        with interruptible():
+            _commands()(prog_name="tokenspace")  # also when it is run as `python -m tokenspace`
     except WorkerDied as error:
         messages.print(
             f"[bold red]error:[/] {escape(shown(error))}", soft_wrap=True, highlight=False
@@ -60,14 +64,28 @@ def main() -> None:
         messages.print(f"[bold red]error:[/] out of memory: {escape(shown(error))}", soft_wrap=True)
         sys.exit(2)
     except BrokenPipeError:  # the reader of our output went away, e.g. `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         sys.exit(1)
     except OSError as error:
-        if error.errno != errno.ENAMETOOLONG:
+        if error.errno == errno.ENAMETOOLONG:
+            path = escape(f"{str(error.filename)[:80]}...")
+            messages.print(f"[bold red]error:[/] {path}: the name is too long for a file or folder")
+        elif error.errno in NO_ROOM:
+            what = escape(shown(error.filename or "the output"))
+            messages.print(
+                f"[bold red]error:[/] {what}: cannot be written ({error.strerror}); free space, or "
+                "write elsewhere",
+                soft_wrap=True,
+            )
+            _drop_output()
+        else:
             raise
-        path = escape(f"{str(error.filename)[:80]}...")
-        messages.print(f"[bold red]error:[/] {path}: the name is too long for a file or folder")
         sys.exit(2)
+
+
+def _drop_output() -> None:
+    """What is left to be printed goes nowhere: it would fail once more when Python ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _as_sentence(message: Warning | str, category: type[Warning], *_: object) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tokenspace.cli.common import Json, app, progress_bar
-from tokenspace.cli.present import document, stdout
+from tokenspace.cli.present import document, show_table
 from tokenspace.errors import InputError
 
 if TYPE_CHECKING:
@@ -70,5 +70,5 @@ def _show(rows: list[Row]) -> None:
         for law, d, cells in found.lines:
             said = [shares(c) if c is None or c.met else f"[red]{shares(c)}[/]" for c in cells]
             table.add_row(law, f"{d:,}", *said)
-        stdout().print(table)
+        show_table(table)
     print(f"{sum(r.met for r in rows)} of {len(rows)} cells reach the goal")

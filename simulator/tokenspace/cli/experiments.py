@@ -23,7 +23,7 @@ from tokenspace.cli.common import (
     messages,
     progress_bar,
 )
-from tokenspace.cli.present import document, stdout
+from tokenspace.cli.present import document, show_table
 from tokenspace.cli.result_json import summary
 from tokenspace.cli.sweep_tables import on_skipped, outlook_table
 from tokenspace.errors import InputError, Interrupted
@@ -254,7 +254,7 @@ def plan(
             }
         )
         return
-    stdout().print(outlook_table(kinds))
+    show_table(outlook_table(kinds))
     print(f"{counted(len(points), 'point')}: about {duration(seconds)}, {size(on_disk)} on disk")
     if same := len(points) - len({point.key for point in points}):
         print(f"{counted(same, 'point is', 'points are')} the same as others, and drawn once")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rich.markup import escape
 
-from tokenspace.cli.present import dense_table, stdout
+from tokenspace.cli.present import dense_table, show_table, write_table
 from tokenspace.printable import counted, percent, shown
 from tokenspace.scaling.scales import Log
 
@@ -65,7 +65,7 @@ def _show_models(fitted: Fitted, models: Sequence[str]) -> None:
             f"{ranked[0][0]}: {ranked[0][1]}" if ranked else "-",
             str(sum(f.flat for f in own)),
         )
-    stdout().print(table)
+    show_table(table)
 
 
 def write(out: Path, fitted: Fitted) -> None:
@@ -84,7 +84,7 @@ def write(out: Path, fitted: Fitted) -> None:
                 low, high = one.intervals.get(key, (np.nan, np.nan))
                 row |= {key: value, f"{key}_low": low, f"{key}_high": high}
             rows.append(row)
-    pd.DataFrame(rows).to_csv(out, index=False, float_format="%.10g")
+    write_table(out, pd.DataFrame(rows))
 
 
 def show_counts(fits: list[ScalingFit]) -> None:
@@ -183,7 +183,7 @@ def show_sizes(sizes: Sequence[SizeFit]) -> None:
         ]
         scatter = percent(one.residual_std, ".1f")
         table.add_row(escape(shown(one.benchmark)), str(one.points), *cells, scatter)
-    stdout().print(table)
+    show_table(table)
     for one in (one for one in sizes if one.p_value < RARE):
         scatter, least = (percent(v, ".2g") for v in (one.residual_std, one.curves_std))
         print(
@@ -219,4 +219,4 @@ def _show_curves(title: str, fitted: Fitted) -> None:
         told = f"{f.best.chi_squared:.1f} / {f.best.degrees_of_freedom} ({f.best.p_value:.2g})"
         fits = [told if np.isfinite(f.best.p_value) else "-"] if errors else []
         table.add_row(escape(shown(name)), *line, *chosen, *fits)
-    stdout().print(table)
+    show_table(table)

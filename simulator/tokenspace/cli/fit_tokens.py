@@ -11,7 +11,7 @@ from tokenspace.cli.common import Json, app
 from tokenspace.cli.fit_tokens_json import as_data
 from tokenspace.cli.fit_tokens_tables import show
 from tokenspace.cli.fitted_tokens import fitted
-from tokenspace.cli.model_file import write_model
+from tokenspace.cli.model_file import check_model_file, write_model
 from tokenspace.cli.present import document
 from tokenspace.cli.token_inputs import (
     AllPairs,
@@ -76,6 +76,7 @@ def fit_tokens(
     from tokenspace.tokens.arrays import load_order
     from tokenspace.tokens.pairs import pairs_of
 
+    check_model_file(config)
     named = list(family or ["auto"])
     how: dict[str, Any] = {
         "family": named if len(named) > 1 else named[0],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tokenspace.cli.present import stdout
+from tokenspace.cli.present import show_table
 from tokenspace.printable import known, number, shown
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _show_ranking(found: TokenFit) -> None:
             str(r.size) if r.aim else "",
             style="bold" if here else None,
         )
-    stdout().print(table)
+    show_table(table)
     print(
         "Chosen: the fewest parameters of those within one standard error of the best; "
         "ties: not worse than the best at 95 %."
@@ -73,7 +73,7 @@ def _show_parameters(found: TokenFit) -> None:
         low, high = value.interval()
         bounded = float(value.standard_error) > 0 and low > -float("inf")
         table.add_row(name, _number(value), f"{low:.4g} to {high:.4g}" if bounded else "unknown")
-    stdout().print(table)
+    show_table(table)
     _show_compared(found)
 
 
@@ -87,7 +87,7 @@ def _show_compared(found: TokenFit) -> None:
     for row in found.compared:
         z = "0: by construction" if row.z == 0 else known(row.z, ".1f")
         table.add_row(row.name, _number(row.tokens), number(row.model.mean), z)
-    stdout().print(table)
+    show_table(table)
 
 
 def _show_description(said: TokenDescription) -> None:
@@ -98,13 +98,13 @@ def _show_description(said: TokenDescription) -> None:
         table.add_column(name)
     for row in said.beside_gaussian():
         table.add_row(*row)
-    stdout().print(table)
+    show_table(table)
     table = Table(title="What norms change", header_style="bold")
     for name in ("quantity", "as given", "scaled to norm 1", "change"):
         table.add_column(name)
     for row in said.what_norms_change():
         table.add_row(*row)
-    stdout().print(table)
+    show_table(table)
     print(f"token law {said.law!r}: {said.why}")
 
 

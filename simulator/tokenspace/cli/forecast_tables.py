@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from tokenspace.cli.present import dense_table, stdout
+from tokenspace.cli.present import dense_table, show_table
 from tokenspace.printable import percent, shown
 
 if TYPE_CHECKING:
@@ -151,4 +151,4 @@ def _print_table(title: str, names: list[str], rows: list[list[str]]) -> None:
     table = dense_table(title, names, left=1)
     for row in rows:
         table.add_row(*(escape(shown(cell)) for cell in row))
-    stdout().print(table)
+    show_table(table)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tokenspace.cli.common import Json, app, messages, progress_bar
-from tokenspace.cli.present import document
+from tokenspace.cli.present import document, write_table
 from tokenspace.errors import InputError
 from tokenspace.printable import counted, percent, shown
 
@@ -152,7 +152,7 @@ def _ahead(csv: str | None, at: str, method: Method, out: Path | None, as_json: 
     names = {k: c.name for k, c in enumerate(curves)}
     if out is not None:
         whole = table.assign(curve=table["curve"].map(names))
-        whole.to_csv(out, index=False, float_format="%.10g")
+        write_table(out, whole)
     stacked = table["law"].iloc[0] == STACKED
     about = _of_intervals(curves, table, method)
     notes = [*about]
@@ -333,7 +333,7 @@ def forecast(
             f"{_what_works(every)}"
         )
     if out is not None:
-        table_of(found).to_csv(out, index=False, float_format="%.10g")
+        write_table(out, table_of(found))
     if as_json:
         document({name: outcome.to_dict() for name, outcome in found.items()})
         raise typer.Exit(INTERRUPTED if stopped else 0)

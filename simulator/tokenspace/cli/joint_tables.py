@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from tokenspace.cli.present import stdout
+from tokenspace.cli.present import show_table
 from tokenspace.printable import UNKNOWN, counted, known, shown, to_error
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def show_fits(rows: list[Row], runs: int) -> None:
             _excluded(fit, "independent"),
             *(_ratio(t, row.curves, runs) for t in fit.tests),
         )
-    stdout().print(table)
+    show_table(table)
     print(
         "n_balance: none where power laws fit as well as any. Ratios of -2 log L (p): need, none "
         "against one n_balance;\nsharing, one for all against one each; shape, one for all against "
@@ -149,7 +149,7 @@ def _show_counts(rows: Sequence[Row]) -> None:
             *map(str, rejected),
             f"{sum(r.fit.against for r in own):,} of {sum(r.curves for r in own):,} curves",
         )
-    stdout().print(table)
+    show_table(table)
     print("need, sharing, shape: models with p < 0.05; by chance one in twenty of all at most.")
 
 
@@ -181,7 +181,7 @@ def show_forecasts(rows: list[Row], hold: int) -> None:
         found = skill(errors)
         cells = (f"{found.at[k, 'median error']:.3f} ({found.at[k, 'best on']:.0f})" for k in names)
         table.add_row(escape(shown(model)), escape(shown(points)), *cells)
-    stdout().print(table)
+    show_table(table)
 
 
 def show_power(model: str, found: pd.DataFrame) -> None:
@@ -194,7 +194,7 @@ def show_power(model: str, found: pd.DataFrame) -> None:
         table.add_column(f"noise x {noise:g}, {counts} n", justify="right")
     for (test, truth), own in found.groupby(["test", "truth"], sort=False):
         table.add_row(test, truth, *(f"{v:.2f}" for v in own["rejected"]))
-    stdout().print(table)
+    show_table(table)
 
 
 def _table(title: str, *columns: str) -> Any:

@@ -9,7 +9,7 @@ import typer
 
 from tokenspace.cli.bench_tables import slope_table, timing_table
 from tokenspace.cli.common import Json, Plugin, app, messages
-from tokenspace.cli.present import document, stdout
+from tokenspace.cli.present import document, show_table
 
 
 @app.command()
@@ -50,7 +50,7 @@ def models(plugin: Plugin = None, as_json: Json = False) -> None:
                     *first, key, escape(p["meaning"]), "" if same else escape(p["allowed"])
                 )
                 first = ["", ""]
-        stdout().print(table)
+        show_table(table)
     print("Position covariances combine: { sum = [ .. ] }, { product = [ .. ] }, scale = number.")
     print(f"Samplers: {', '.join(samplers)}. Scaling laws of `fit`: {', '.join(laws)}.")
     print("A class of your own: write @ts.register above it, and name its module: --plugin MODULE.")
@@ -104,8 +104,8 @@ def bench(
             }
         )
     else:
-        stdout().print(timing_table(suite.timings))
-        stdout().print(slope_table(suite.slopes))
+        show_table(timing_table(suite.timings))
+        show_table(slope_table(suite.slopes))
         print(
             "limits of the machine: " + ", ".join(f"{k} {v:.3g}" for k, v in suite.limits.items())
         )

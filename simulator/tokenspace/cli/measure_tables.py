@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tokenspace.cli.present import dense_table, stdout
+from tokenspace.cli.present import dense_table, show_table
 from tokenspace.errors import InputError
 from tokenspace.printable import between, counted, number, percent, shown, to_error
 
@@ -137,7 +137,7 @@ def _show_table(result: Result, exponent: Exponent | None, scale: Scale | None) 
             if scale is None
             else to_error(scale.mean * np.sqrt(upsilon[k]), result.standard_error[k]),
         )
-    stdout().print(table)
+    show_table(table)
 
 
 def _show_norms(result: Result, scales: dict[str, Scale | None]) -> None:
@@ -161,7 +161,7 @@ def _show_norms(result: Result, scales: dict[str, Scale | None]) -> None:
             *cells(result.divergence, scales["lambda"], k),
             *cells(result.unit_divergence, scales["lambda_unit_norm"], k),
         )
-    stdout().print(table)
+    show_table(table)
 
 
 def show_groups(found: list[Measured]) -> None:
@@ -203,7 +203,7 @@ def show_groups(found: list[Measured]) -> None:
             "-" if balance is None else between(balance.interval, balance.standard_error),
             "-" if scale is None else to_error(scale.mean, scale.standard_error),
         )
-    stdout().print(table)
+    show_table(table)
     if bent := said_of_norms([(m.name, m.result) for m in found]):
         print(bent)
     if varies:

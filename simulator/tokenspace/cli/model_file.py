@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tokenspace.errors import InputError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tokenspace.tokens.fit import TokenFit
+
+
+def check_model_file(path: Path | None) -> None:
+    """InputError, before anything is fitted, where no configuration can be written."""
+    if path is not None and (path.suffix != ".toml" or not path.parent.is_dir() or path.is_dir()):
+        raise InputError(f"--config {path}: must be a file FILE.toml in a folder that exists")
 
 
 def write_model(path: Path, found: TokenFit, tokens: int) -> str:

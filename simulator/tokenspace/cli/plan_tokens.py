@@ -10,7 +10,7 @@ import typer
 
 from tokenspace.cli.common import Json, app, progress_bar
 from tokenspace.cli.forecasts import Csv, check_out, listed, long_enough, read, show_weights
-from tokenspace.cli.present import document, stdout
+from tokenspace.cli.present import document, show_table, write_table
 from tokenspace.errors import InputError
 from tokenspace.printable import percent, shown
 
@@ -83,7 +83,7 @@ def plan_tokens(
             said = f": the {ENDS} of {len(plans):,} curves that need the least share, and the most"
             _show([*ends[:ENDS], *ends[-ENDS:]], cost, said)
         print(f"Every curve: --json, or --out FILE.csv{f', as in {out}' if out else ''}.")
-    _explain(curves, plans, cost)
+    _explain(plans, cost)
     show_weights(curves)
 
 
@@ -164,7 +164,7 @@ def _show(
             *saved,
             said,
         )
-    stdout().print(table)
+    show_table(table)
 
 
 def _write(out: Path, plans: list[tuple[str, TokenPlan]]) -> None:
@@ -184,7 +184,7 @@ def _write(out: Path, plans: list[tuple[str, TokenPlan]]) -> None:
             row |= {f"weight_{law}": weight, f"needed_{law}": needed}
             row |= {f"low_{law}": low, f"high_{law}": high}
         rows.append(row)
-    pd.DataFrame(rows).to_csv(out, index=False)
+    write_table(out, pd.DataFrame(rows), digits=None)
 
 
 def _show_models(models: list[str], plans: list[tuple[str, TokenPlan]]) -> None:
@@ -214,30 +214,17 @@ def _show_models(models: list[str], plans: list[tuple[str, TokenPlan]]) -> None:
             f"{percent(few)} to {percent(many)}",
             f"{percent(np.median(low))} to {percent(np.median(high))}",
         )
-    stdout().print(table)
+    show_table(table)
 
 
-def _other_laws(curves: list[Curve], plans: list[tuple[str, TokenPlan]]) -> list[str]:
-    """Curves of which `fit` prefers another law than that which has the most weight here."""
-    from tokenspace.scaling.curves import fit_curves
-
-    said = []
-    for (name, found), (_, plan) in zip(fit_curves(curves), plans, strict=True):
-        most = max(plan.weights, key=lambda law: plan.weights[law])
-        if found.preferred and found.preferred != most:
-            said.append(f"{name} ({found.preferred}, here {most})")
-    return said
-
-
-def _explain(
-    curves: list[Curve], plans: list[tuple[str, TokenPlan]], cost: TransformerCost | None
-) -> None:
+def _explain(plans: list[tuple[str, TokenPlan]], cost: TransformerCost | None) -> None:
     from tokenspace.scaling.plan import FALLING
 
     print(
         "needed: from there on the fitted curve keeps the share; at least the smallest n that was "
         "measured. The interval\ncarries the parameters' errors and the doubt about the law; laws "
-        "are weighed by how they foretell scores left out.\nspline: a smooth curve of no law."
+        "are weighed by how they foretell scores left out;\n`fit` may prefer another one, as its "
+        "AICc pays per parameter. spline: a smooth curve of no law."
     )
     count = len(plans)
     if few := sum(plan.n <= plan.smallest for _, plan in plans):
@@ -251,14 +238,6 @@ def _explain(
             shown(
                 f"{len(lawless)} of {count}: the spline has nearly all weight; none of the laws "
                 f"follows these curves: {listed(lawless)}."
-            )
-        )
-    if len(plans) <= MANY and (other := _other_laws(curves, plans)):
-        print(
-            shown(
-                f"{len(other)} of {count}: `fit` prefers another law than has the most weight "
-                "here, as its AICc pays per parameter and a plan weighs by scores left out: "
-                f"{listed(other)}."
             )
         )
     if cost:

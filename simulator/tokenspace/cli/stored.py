@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from tokenspace.cli.common import Json, Plugin, Tolerance, app, messages
-from tokenspace.cli.present import document, stdout
+from tokenspace.cli.present import document, show_table
 from tokenspace.cli.result_json import summary
 from tokenspace.cli.sweep_tables import SHOWN, at_work, verdict_table
 from tokenspace.errors import InputError
@@ -31,7 +31,7 @@ def _show_checks(rows: list[tuple[str, Any, Any]], evidence: Any, as_json: bool)
         most = rows
         if len(rows) > MOST_ROWS:  # those that fail first, in their order
             most = sorted(rows, key=lambda row: WORST_FIRST.index(row[2].verdict))[:MOST_ROWS]
-        stdout().print(verdict_table(most))
+        show_table(verdict_table(most))
         for label, _, check in most:
             if check.verdict != "PASS":
                 print(f"{shown(label)}: {check.verdict}: {check.reason}")
@@ -100,6 +100,8 @@ def status(
         rest = f"; and {len(labels) - SHOWN:,} more" if len(labels) > SHOWN else ""
         if labels:
             print(f"{name}: {some}{rest}")
+    for line in found.why.splitlines():
+        print(shown(line))
     for line in at_work(found):
         print(shown(line))
     if found.finished:
@@ -228,6 +230,8 @@ def report(
             "a report is of the folder of a sweep, or of tokens: tokenspace report FOLDER, or "
             "tokenspace report --tokens DIR"
         )
+    if out is not None and (out.suffix not in (".html", ".htm") or not out.parent.is_dir()):
+        raise InputError(f"--out {out}: must be a file FILE.html in a folder that exists")
     if folder is None:
         from tokenspace.cli.token_report import report_tokens
 

@@ -9,7 +9,7 @@ caches decide, so points are drawn one at a time.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -38,7 +38,7 @@ class Group(NamedTuple):
     slots: int
 
 
-def groups(points: Sequence[Point], execution: Execution) -> Iterator[Group]:
+def groups(points: Iterable[Point], execution: Execution) -> Iterator[Group]:
     """All points, those of one shape together; plans are made as groups are asked for.
 
     A group has as many blocks as the devices draw at once, as far as its shape has points.

@@ -14,7 +14,7 @@ from tokenspace.experiments.experiment import DEFAULT, Execution, Point
 from tokenspace.experiments.groups import groups
 from tokenspace.experiments.partial import decode, read_partial, save_partial
 from tokenspace.experiments.simulate import run_experiment
-from tokenspace.experiments.store import encode_point, save_point
+from tokenspace.experiments.store import encode_point, point_file, save_point
 from tokenspace.experiments.together import NONE, Hooks, OutOfMemory, Stop, run_group
 from tokenspace.registry import load_plugin
 from tokenspace.statistics.result import Result
@@ -27,7 +27,7 @@ def run_point(point: Point, execution: Execution = DEFAULT, **hooks: Any) -> Res
 
 
 def run_points(
-    points: Sequence[Point], execution: Execution = DEFAULT, hooks: Hooks = NONE
+    points: Iterable[Point], execution: Execution = DEFAULT, hooks: Hooks = NONE
 ) -> Iterator[tuple[Point, Result]]:
     """Each point and its result as it is finished; those of one shape are drawn together.
 
@@ -65,14 +65,33 @@ def _stop_between(stop: Stop | None) -> None:
 
 
 def complete_points(
-    folder: Path, points: Sequence[Point], execution: Execution, stop: Stop | None
-) -> Iterator[Point]:
+    folder: Path,
+    points: Sequence[Point],
+    execution: Execution,
+    stop: Stop | None,
+    anew: bool = False,
+) -> Iterator[tuple[Point, bool]]:
     """Run points from where they were left; each is stored and then given.
+
+    Args:
+        folder, points, execution, stop: as in `run_sweep`.
+        anew: run points whose files are there too.
+
+    Yields:
+        A point, and whether it was computed here: not where another run finished it meanwhile.
 
     Raises:
         Interrupted: after what was seen of unfinished points was kept.
     """
-    writer = hosts.is_writer()
+    writer, others = hosts.is_writer(), list[Point]()
+
+    def missing() -> Iterator[Point]:
+        for point in points:
+            there = not anew and writer and point_file(folder, point.key).exists()
+            if hosts.any_host(there):
+                others.append(point)
+            else:
+                yield point
 
     def begun(point: Point) -> Accumulator | None:
         kept = hosts.bytes_from_writer(read_partial(folder, point) if writer else None)
@@ -82,10 +101,12 @@ def complete_points(
         if writer:
             save_partial(folder, point, seen)
 
-    for point, result in run_points(points, execution, Hooks(begun, keep, stop)):
+    for point, result in run_points(missing(), execution, Hooks(begun, keep, stop)):
         if writer:
             save_point(folder, point, encode_point(point, result))
-        yield point
+        yield point, True
+        yield from ((others.pop(), False) for _ in range(len(others)))
+    yield from ((point, False) for point in others)
 
 
 def pack_point(point: Point) -> dict[str, Any]:

@@ -61,14 +61,17 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _work(folder: Path, packed: list[dict[str, Any]], execution: Execution) -> int:
-    """Complete points; how many of them were before it was asked to stop."""
-    finished = 0
+def _work(
+    folder: Path, packed: list[dict[str, Any]], execution: Execution, anew: bool
+) -> tuple[int, int]:
+    """Complete points; how many were before it was asked to stop, and how many of these here."""
+    finished = here = 0
     with graceful() as asked, suppress(Interrupted):
         points = [unpack_point(p, _plugins) for p in packed]
-        for _ in complete_points(folder, points, execution, lambda: asked() or _told.is_set()):
-            finished += 1
-    return finished
+        stop = lambda: asked() or _told.is_set()  # noqa: E731
+        for _, computed in complete_points(folder, points, execution, stop, anew):
+            finished, here = finished + 1, here + computed
+    return finished, here
 
 
 def run_in_pool(
@@ -78,8 +81,11 @@ def run_in_pool(
     workers: int,
     tell: Callable[[int, Point], None],
     stop: Callable[[], bool] | None,
-) -> None:
+    anew: bool = False,
+) -> int:
     """Complete the points in `workers` spawned processes (a fork after JAX started would hang).
+
+    How many were computed here: as `complete_points` tells.
 
     Raises:
         WorkerDied: one ended by itself, e.g. for want of memory.
@@ -88,18 +94,18 @@ def run_in_pool(
     context = multiprocessing.get_context("spawn")
     event, shares = context.Event(), _shares(workers)
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # they share the devices
-    finished = 0
+    finished = here = 0
     with ProcessPoolExecutor(workers, context, _start, (event, plugins(), shares)) as pool:
-        pending: dict[Future[int], Point] = {
-            pool.submit(_work, folder, [pack_point(p) for p in batch], execution): batch[-1]
+        pending: dict[Future[tuple[int, int]], Point] = {
+            pool.submit(_work, folder, [pack_point(p) for p in batch], execution, anew): batch[-1]
             for batch in batches(points, workers)
         }
         try:
             while pending:
                 for future in wait(pending, timeout=0.2, return_when=FIRST_COMPLETED).done:
                     point = pending.pop(future)
-                    if not future.cancelled() and (more := future.result()):
-                        finished += more
+                    if not future.cancelled() and (more := future.result())[0]:
+                        finished, here = finished + more[0], here + more[1]
                         tell(finished, point)
                 if stop is not None and stop() and not event.is_set():
                     event.set()
@@ -116,3 +122,4 @@ def run_in_pool(
             raise
     if finished < len(points):
         raise Interrupted.between(finished, len(points))
+    return here

@@ -72,10 +72,11 @@ class End:
 
 
 @contextmanager
-def at_work(folder: Path, points: int) -> Iterator[None]:
+def at_work(folder: Path, points: int) -> Iterator[int]:
     """Within the context everybody sees that a run computes so many points of the folder.
 
-    Where the record cannot be written the run goes on without one.
+    It gives how many runs were at work there before this one. Where the record cannot be written
+    the run goes on without one.
 
     Raises:
         InputError: `runs/` is a symbolic link.
@@ -89,7 +90,7 @@ def at_work(folder: Path, points: int) -> Iterator[None]:
     if handle is not None:
         beat.start()
     try:
-        yield
+        yield _before(folder, path)
         how = "finished"
     except (Interrupted, KeyboardInterrupt):
         how = "stopped"
@@ -135,6 +136,18 @@ def _record(runs: Path, about: dict[str, Any]) -> tuple[int | None, Path]:
             os.close(handle)
         return None, path
     return handle, path
+
+
+def _before(folder: Path, record: Path) -> int:
+    """How many runs are at work that began before this one; of two at once the names decide."""
+    now, begun = clock(folder), {}
+    for path in record.parent.glob("*@*.json"):
+        with suppress(OSError):
+            worker = _worker(path, now)
+            if path == record or worker.alive:
+                begun[path] = worker.begun or 0.0, path.name
+    own = begun.get(record)
+    return 0 if own is None else sum(one < own for one in begun.values())
 
 
 def _lock(handle: int) -> bool:

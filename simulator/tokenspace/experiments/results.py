@@ -86,8 +86,19 @@ def load_point(path: Path) -> tuple[StoredPoint, Result]:
     Raises:
         InputError: the file is truncated, corrupt or not one of ours.
     """
-    loaded = load(path)
+    try:
+        loaded = load(path)
+    except Unusable as error:
+        raise all_of({path: error}, _is_of_format_2(path.parent.parent)) from None
     return loaded.point, loaded.result
+
+
+def _is_of_format_2(folder: Path) -> bool:
+    """Whether nothing is added to a folder; a folder that does not say is taken for a new one."""
+    try:
+        return read_sweep(folder)[1] is None
+    except InputError:
+        return False
 
 
 def load(path: Path, models: Memo | None = None) -> Loaded:

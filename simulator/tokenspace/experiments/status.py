@@ -1,4 +1,4 @@
-"""How far a sweep is, seen from any machine that sees its folder; no file of a point is opened."""
+"""How far a sweep is, seen from any machine that sees its folder."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ import numpy as np
 
 from tokenspace.errors import InputError
 from tokenspace.experiments import format_2
+from tokenspace.experiments.damaged import Unusable, all_of
 from tokenspace.experiments.presence import End, Worker, clock, last_end, workers_of
-from tokenspace.experiments.store import read_sweep
+from tokenspace.experiments.results import made_here
+from tokenspace.experiments.store import point_file, read_sweep
 from tokenspace.files import require_no_link
 
 # The present rate is of so many points and waits for a first file, whichever reaches further back.
@@ -28,11 +30,12 @@ USUAL = 9  # gaps, the last ones, whose median is usual too
 class Status:
     """Points of a sweep and the files that stand for them.
 
-    points: in all, each experiment once; done: finished; begun: labels of points that are kept
-    unfinished; missing: labels of points without a finished file; last: seconds since a file was
-    last written, None where there is none; rate: points finished a second lately, by all who work
-    on it, None where nobody does or that is not known yet; workers: runs that are at work or died;
-    ended: how the last run that finished did, None where none has.
+    points: in all, each experiment once; done: finished, in files that are whole; begun: labels of
+    points that are kept unfinished; missing: labels of points without a file; last: seconds since a
+    file was last written, None where there is none; rate: points finished a second lately, by all
+    who work on it, None where nobody does or that is not known yet; workers: runs that are at work
+    or died; ended: how the last run that finished did, None where none has; unusable: labels of
+    points whose file is damaged or cannot be read; why: what is wrong with them and what to do.
     """
 
     points: int
@@ -43,6 +46,8 @@ class Status:
     rate: float | None
     workers: tuple[Worker, ...] = ()
     ended: End | None = None
+    unusable: tuple[str, ...] = ()
+    why: str = ""
 
     @property
     def finished(self) -> bool:
@@ -64,7 +69,7 @@ class Status:
 
 
 def status_of(folder: str | Path, now: float | None = None) -> Status:
-    """How far the sweep of a folder is. No file of a point is opened.
+    """How far the sweep of a folder is. Files are read to see that they are whole, 0.2 ms each.
 
     Args:
         folder: the --out folder of a sweep.
@@ -75,6 +80,7 @@ def status_of(folder: str | Path, now: float | None = None) -> Status:
     """
     folder = Path(folder)
     config, listed = read_sweep(folder)
+    old = listed is None
     if listed is None:
         listed = [(k, {}, k) for k in format_2.keys_in_order(config, str(folder))]
     labels: dict[str, str] = {}
@@ -82,6 +88,7 @@ def status_of(folder: str | Path, now: float | None = None) -> Status:
         labels.setdefault(key, label)
     written = _written(folder / "points")
     at = {key: written[f"{key}.npz"] for key in labels if f"{key}.npz" in written}
+    unusable = _unusable([point_file(folder, key) for key in at])
     begun = [key for key in labels if f".{key}.partial" in written and key not in at]
     times = [*at.values(), *(written[f".{key}.partial"] for key in begun)]
     now = clock(folder) if now is None else now
@@ -89,14 +96,27 @@ def status_of(folder: str | Path, now: float | None = None) -> Status:
     since = [w.begun for w in workers if w.alive and w.begun is not None]
     return Status(
         points=len(labels),
-        done=len(at),
+        done=len(at) - len(unusable),
         begun=tuple(labels[key] for key in begun),
         missing=tuple(label for key, label in labels.items() if key not in at),
         last=max(now - max(times), 0.0) if times else None,
         rate=_rate(np.sort(list(at.values())), min(since), now) if since else None,
         workers=workers,
         ended=last_end(folder, now),
+        unusable=tuple(labels[path.stem] for path in unusable),
+        why=str(all_of(unusable, old)) if unusable else "",
     )
+
+
+def _unusable(paths: list[Path]) -> dict[Path, Unusable]:
+    """Which of these files are not whole, are not those of their points, or cannot be read."""
+    found = {}
+    for path in paths:
+        try:
+            made_here(path)
+        except Unusable as error:
+            found[path] = error
+    return found
 
 
 def _written(folder: Path) -> dict[str, float]:

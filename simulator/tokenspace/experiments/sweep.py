@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -20,7 +21,7 @@ from tokenspace.experiments.experiment import Execution, Point
 from tokenspace.experiments.point import complete_points
 from tokenspace.experiments.pool import run_in_pool, worthwhile
 from tokenspace.experiments.presence import at_work
-from tokenspace.experiments.results import made_here
+from tokenspace.experiments.results import load, made_here
 from tokenspace.experiments.select import select
 from tokenspace.experiments.shards import parse_shard, shard_of
 from tokenspace.experiments.store import begin, names_of_points, point_file
@@ -43,11 +44,12 @@ def run_sweep(
     strict: bool = False,
     redo: bool = False,
 ) -> tuple[int, int]:
-    """Run the points that the folder does not hold yet; returns (computed now, points in all).
+    """Run the points that the folder does not hold yet; returns (computed here, points in all).
 
     Points that are one experiment count once.
 
-    Several runs may share one folder, on one machine or many: files appear whole or not at all.
+    Several runs may share one folder, on one machine or many: files appear whole or not at all. A
+    run passes over what others have finished, and takes the points in another order than they do.
 
     Args:
         config: a TOML file, the same as a dictionary, or what `read_configuration` made of it.
@@ -95,16 +97,33 @@ def run_sweep(
         if progress is not None:
             progress(done + finished, total, point)
 
+    here = 0
     if missing:
-        tell(0, missing[0])
-        with at_work(folder, len(missing)) if hosts.is_writer() else nullcontext():
+        with at_work(folder, len(missing)) if hosts.is_writer() else nullcontext(0) as before:
+            missing = _in_turn(missing, int(hosts.from_writer(np.asarray(before))))
+            tell(0, missing[0])
             if scheduler is not None:
                 run_on_dask(folder, missing, execution, scheduler, tell, stop)
+                here = len(missing)
             elif workers > 1 and (workers := worthwhile(missing, workers)) > 1:
-                run_in_pool(folder, missing, execution, workers, tell, stop)
+                here = run_in_pool(folder, missing, execution, workers, tell, stop, strict)
             else:
-                _run_here(folder, missing, execution, tell, stop)
-    return len(missing), total
+                here = _run_here(folder, missing, execution, tell, stop, strict)
+    return here, total
+
+
+def _in_turn(points: list[Point], before: int) -> list[Point]:
+    """Points in an order of their own for each of several runs at work, so that these share them.
+
+    The first begins at one end and the second at the other; more take them at random.
+
+    Args:
+        points: all that are missing.
+        before: how many runs are at work already.
+    """
+    if before < 2:
+        return points[:: -1 if before else 1]
+    return random.Random(before).sample(points, len(points))
 
 
 def _missing(
@@ -148,6 +167,8 @@ def _there(folder: Path, part: list[Point], strict: bool, redo: bool) -> np.ndar
     made, unusable = {}, {}
     for path in dict.fromkeys(path for path in paths if path.name in names):
         try:  # nothing wrong is passed over in silence
+            if redo:  # what is put aside is all that a reader would refuse
+                load(path)
             made[path] = made_here(path) or not strict
         except Unusable as error:
             unusable[path] = error
@@ -165,13 +186,15 @@ def _run_here(
     execution: Execution,
     tell: Callable[[int, Point], None],
     stop: Callable[[], bool] | None,
-) -> None:
-    finished = 0
+    anew: bool,
+) -> int:
+    finished = here = 0
     try:
-        for point in complete_points(folder, missing, execution, stop):
-            finished += 1
+        for point, computed in complete_points(folder, missing, execution, stop, anew):
+            finished, here = finished + 1, here + computed
             tell(finished, point)
     except Interrupted as interrupted:
         if interrupted.seen is not None:
             raise
         raise Interrupted.between(finished, len(missing)) from None
+    return here

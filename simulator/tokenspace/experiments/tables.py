@@ -40,7 +40,9 @@ def read_toml(path: str | Path) -> dict[str, Any]:
     """
     source = str(path)
     try:
-        text = read_bytes(Path(path), LARGEST, links=True).decode("utf-8")
+        text = read_bytes(Path(path), LARGEST, links=True).decode(
+            "utf-8-sig"
+        )  # as Windows saves it
     except Refused as error:
         raise ConfigError(source, [f"cannot be read: {error}"]) from None
     except FileNotFoundError:

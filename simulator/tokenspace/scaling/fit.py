@@ -268,6 +268,9 @@ def checked(
     arrays: list[np.ndarray] = []
     given = {"n": n, "score": score} | ({} if error is None else {"error": error})
     for name, values in given.items():
+        odd = "masked" if np.ma.is_masked(values) else "complex" if np.iscomplexobj(values) else ""
+        if odd:
+            raise InputError(f"{name} has {odd} values; give real numbers, and leave the rest out")
         try:
             array = np.asarray(values, np.float64)
         except (TypeError, ValueError):

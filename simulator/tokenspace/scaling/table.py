@@ -46,6 +46,7 @@ def read_table(source: Path) -> tuple[pd.DataFrame, str, int, list[str]]:
         raise InputError(f"{source}: has {size:,} bytes; at most {LARGEST:,} are read")
     if not size:
         raise InputError(f"{source}: is empty; it needs columns vision_tokens (or n) and score")
+    _require_header(source)
     try:
         # blank lines are counted, and a small compressed file could hold one without end; cells
         # are kept as they stand, as models may be called 01 and 1, or None
@@ -63,19 +64,18 @@ def read_table(source: Path) -> tuple[pd.DataFrame, str, int, list[str]]:
             "save it as UTF-8, and decompress it first if it is compressed"
         ) from None
     except (OSError, ValueError, ParserError) as error:
-        raise InputError(f"{source}: cannot be read as CSV: {error}") from None
+        raise InputError(
+            f"{source}: cannot be read as CSV: {' '.join(str(error).split())}"
+        ) from None
     table.columns = [str(name).strip() for name in table.columns]
     twice = [c for c in COLUMNS if f"{c}.1" in table]  # so pandas calls the second
     if twice:
         raise InputError(f"{source}: two columns are named {twice[0]!r}; leave one of them out")
-    alone = ("|", "&") if len(table.columns) == 1 else ()  # else they may stand in a name
-    if other := next((mark for mark in (";", "\t", *alone) if mark in table.columns[0]), ""):
-        raise InputError(
-            f"{source}: its cells are separated by {other!r}; save it with commas between cells, "
-            "and points in numbers"
-        )
     if not isinstance(table.index, pd.RangeIndex):  # pandas took the first cells for names of rows
-        raise InputError(f"{source}: its rows have more cells than its header has columns")
+        raise InputError(
+            f"{source}: its rows have more cells than its header has columns; its first line must "
+            "name the columns, each once"
+        )
     count = next((c for c in COUNTS if c in table), None)
     if count is None:
         raise InputError(f"{source}: {_no_count(list(table.columns))}")
@@ -102,12 +102,34 @@ def read_table(source: Path) -> tuple[pd.DataFrame, str, int, list[str]]:
     count = next((c for c in COUNTS if c in table), count)
     scores = [c for c in wide or ["score"] if c in table]
     if not scores or count not in table:
-        raise InputError(f"{source}: holds no rows below its header")
+        empty = f"column {count if scores else 'score'} is empty" if len(table) else ""
+        raise InputError(f"{source}: {empty or 'holds no rows below its header'}")
     _check(source, table, count, scores)
     if wide := scores if wide else []:
         table = _a_row_a_score(source, table, wide)
     scored = table["score"].notna()
     return table[scored], count, int((~scored).sum()), wide
+
+
+def _require_header(source: Path) -> None:
+    """InputError for a file whose first line names no columns with commas between them."""
+    try:
+        with open(source, "rb") as file:
+            head = file.read(1 << 16)
+    except OSError as error:
+        raise InputError(f"{source}: cannot be read ({error.strerror or error})") from None
+    if head.startswith(b"PK\x03\x04"):
+        raise InputError(f"{source}: is a spreadsheet, or compressed: save it as CSV")
+    first = head.splitlines()[0].decode("utf-8-sig", "replace").strip()
+    if not first.strip(","):
+        raise InputError(f"{source}: begins with an empty line; the first line names the columns")
+    alone = ("|", "&") if "," not in first else ()  # else they may stand in a name
+    name = first.split(",")[0]
+    if other := next((mark for mark in (";", "\t", *alone) if mark in name), ""):
+        raise InputError(
+            f"{source}: its cells are separated by {other!r}; save it with commas between cells, "
+            "and points in numbers"
+        )
 
 
 def _no_count(columns: list[str]) -> str:
@@ -193,10 +215,14 @@ def _no_number(column: str, text: str) -> str:
         return "is not a number; write 1234.5, with a point, and nothing between thousands"
     if grid := re.fullmatch(r"\s*(\d+)\s*[x\N{MULTIPLICATION SIGN}*]\s*(\d+)\s*", text):
         return f"is not a number; write {int(grid[1]) * int(grid[2])}"
+    if text.strip().startswith("#"):
+        return "is an error of a spreadsheet; leave the cell empty"
+    if np.isfinite(number(plain := text.replace("\N{MINUS SIGN}", "-"))):
+        return f"is not a number; write {plain.strip()}"
     inside = re.findall(r"(?<![A-Za-z\d.-])\d+(?:\.\d+)?(?![A-Za-z\d.])", text)
     if len(inside) == 2 and ("\N{PLUS-MINUS SIGN}" in text or "\\pm" in text):
         return f"is not a number; write {inside[0]}, and {inside[1]} in a column standard_error"
-    if len(inside) == 1:
+    if len(inside) == len(re.findall(r"\d+(?:\.\d+)?", text)) == 1:  # a date has several
         return f"is not a number; write {inside[0]}"
     if column in COUNTS and text.strip().isalpha():
         return "is not a number; write how many tokens that is"

@@ -43,6 +43,8 @@ def load_array(path: Path, key: str | None = None) -> np.ndarray:
                 np.load(path, "r", allow_pickle=False, max_header_size=LARGEST_HEADER)
             )
         if path.suffix == ".npz":
+            if not zipfile.is_zipfile(path):
+                raise InputError(f"{path}: is no .npz file, as numpy.savez writes it")
             with np.load(path, allow_pickle=False, max_header_size=LARGEST_HEADER) as data:
                 name = _pick(path, list(data.files), key)
                 _require_to_fit(path, name)
@@ -59,6 +61,8 @@ def load_array(path: Path, key: str | None = None) -> np.ndarray:
                 "limit (ulimit -n), or put the arrays of a layer into one .safetensors file"
             ) from None
         what = f"cannot be read as {path.suffix}: {error}"
+        if "malformed node" in str(error):
+            what = "is damaged: its header is no description of an array"
         if "greater than file size" in str(error):
             what = "is cut off: it has fewer bytes than its header says"
         raise InputError(f"{path}: {what}") from None

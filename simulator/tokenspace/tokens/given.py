@@ -103,6 +103,11 @@ def _zero(h: Array) -> Array:
 
 def _array(name: str, h: Any) -> Array:
     """Tokens of one branch as an array of real numbers (..., N, d)."""
+    if np.ma.is_masked(h):
+        raise InputError(
+            f"tokens {name} have masked values, which are no tokens: leave out padding, and save "
+            "what is left as plain arrays"
+        )
     try:
         if not (isinstance(h, jax.Array) and h.devices() == {jax.devices()[0]}):
             h = np.asarray(h)

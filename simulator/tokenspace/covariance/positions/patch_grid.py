@@ -23,7 +23,8 @@ class PatchGrid(Covariance):
 
     A Kronecker product of two 1-D covariances, permuted by the order of reading: `raster` (row
     by row), `serpentine` (every other row backwards) or `hilbert` (along a Hilbert curve). The
-    exponent of E[D(n)] depends on that order.
+    exponent of E[D(n)] depends on that order, but for the first two: n patches read either way are
+    the same ones, or their mirror image.
     """
 
     rows: int = parameter("rows of patches", at_least=1, at_most=LARGEST_SIDE, integer=True)
