@@ -172,6 +172,9 @@ def test_plans_of_curves_that_follow_no_law_are_named(call, tmp_path):
     assert (table["low"][:4] < 142).all() and (table["high"][:4] > 142).all()  # the true n is 142
     found = json.loads(call("plan-tokens", path, "--json")[1])
     assert [one["follows_no_law"] for one in found] == [True] * 4 + [False]
+    assert [one["rests_on_laws"] for one in found] == [False] * 4 + [True]
+    assert list(table["rests_on_laws"]) == [False] * 4 + [True]
+    assert "1 of 5: the interval rests on the laws" in said
     out = call("plan-tokens", path, "--keep", 0.1, "--parameters", "7e9")[1]
     assert "5 of 5: the share is reached at the smallest n already." in out
     assert "0.2 % (0.2 % to 0.2 %)" in out
@@ -198,18 +201,22 @@ def test_plans_in_a_file_join_on_n(call, csv, tmp_path):
     assert status == 0 and list(plans["of_n"]) == [512] * 4 and (plans["high"] <= 512).all()
 
 
-@pytest.mark.parametrize("command", [("joint", "--runs", 99), ("plan-tokens",)])
-def test_errors_that_only_weigh_are_said(call, csv, command):
-    """Errors ten times as large change nothing but what `fit` prefers, and that is said."""
-    said = []
+def test_errors_that_only_weigh_are_said(call, csv):
+    """Errors ten times as large change nothing of `joint`, and that is said; plans they change."""
+    said, plans = [], []
     for error in (0.5, 5):
         head, *rows = csv.read_text().splitlines()[:15]
         own = csv.with_name(f"{error}.csv")
         own.write_text("\n".join([f"{head},standard_error", *(f"{r},{error}" for r in rows)]))
-        status, out, _ = call(command[0], own, *command[1:])
+        status, out, _ = call("joint", own, "--runs", 99)
         assert status == 0 and "however large the errors are said to be" in out
-        said.append([line for line in out.splitlines() if "`fit` prefers" not in line])
+        said.append(out)
+        status, out, _ = call("plan-tokens", own)
+        assert status == 0 and "however large" not in out and "without a law" in out
+        plans.append(json.loads(call("plan-tokens", own, "--json")[1]))
     assert said[0] == said[1]
+    width = np.array([[np.log(p["high"] / p["low"]) for p in found] for found in plans])
+    assert np.all(width[1] > width[0])
 
 
 def test_a_curve_without_noise_bends_no_way(call, csv):
