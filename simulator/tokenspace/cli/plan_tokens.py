@@ -260,8 +260,9 @@ def _explain(
     if resting := [name for name, plan in plans if plan.rests_on_laws]:
         print(
             shown(
-                f"{len(resting)} of {count}: the interval rests on the laws; a curve of no law would "
-                f"lie outside more than one time in ten, see without a law: {listed(resting)}."
+                f"{len(resting)} of {count}: the interval rests on the laws; a curve of no law "
+                "would lie outside more than one time in ten, see the column without a law: "
+                f"{listed(resting)}."
             )
         )
     if len(plans) <= MANY and (other := _other_laws(curves, plans)):

@@ -135,7 +135,8 @@ def plan_tokens(
 
     Source: Y. Yao, A. Vehtari, D. Simpson, A. Gelman, Bayesian Analysis 13, 917, 2018.
     """
-    curves = [Curve("", np.asarray(n), np.asarray(score), error=error)]
+    own = None if error is None else np.asarray(error)
+    curves = [Curve("", np.asarray(n), np.asarray(score), error=own)]
     return plan_curves(curves, keep, cost=cost, level=level, seed=seed)[0][1]
 
 
