@@ -176,7 +176,7 @@ def test_laws_that_intervals_were_measured_of_are_those_there_are():
 
 def test_curves_that_no_law_follows_are_named_as_in_plans(call, tmp_path):
     """An S that rises at n = 80, beside a power law; the odds of the S are a power law too."""
-    n = np.array([1, 9, 36, 64, 144, 256, 576])
+    n = np.array([1, 4, 9, 16, 36, 64, 100, 144, 256, 576])
     scores = {"s": 20 + 50 / (1 + (80 / n) ** 3), "p": 20 * n**0.1, "short": 20 * n[:4] ** 0.1}
     rows = [f"{k},{m},{v}" for k, own in scores.items() for m, v in zip(n, own, strict=False)]
     (tmp_path / "c.csv").write_text("\n".join(["model,n,score", *rows]))

@@ -147,10 +147,16 @@ def test_plan_tokens(call, csv):
     assert "7e+09 parameters, attention of 32 layers of width 4096, 64 text tokens" in " ".join(
         out.split()
     )
-    assert "Standard errors" not in out
+    said = out
     status, out, _ = call("plan-tokens", csv, "--keep", 0.9, "--json")
     found = json.loads(out)
     assert len(found) == 4 and found[0]["keep"] == 0.9 and found[0]["flops"] is None
+    rests = [one["curve"] for one in found if one["rests_on_laws"]]
+    words = (
+        f"{len(rests)} of 4: the interval rests on the laws; a curve of no law would lie outside"
+    )
+    assert rests and words in " ".join(said.split()) and f"law: {', '.join(rests)}." in said
+    assert "without a law" in said
     assert all(1 <= p["low"] <= p["n"] <= p["high"] <= 512 for p in found)
 
 
@@ -174,6 +180,8 @@ def test_plans_of_curves_that_follow_no_law_are_named(call, tmp_path):
     assert (table["low"][:4] < 142).all() and (table["high"][:4] > 142).all()  # the true n is 142
     found = json.loads(call("plan-tokens", path, "--json")[1])
     assert [one["follows_no_law"] for one in found] == [True] * 4 + [False]
+    assert [one["rests_on_laws"] for one in found] == list(table["rests_on_laws"]) == [False] * 5
+    assert "rests on the laws" not in said
     out = call("plan-tokens", path, "--keep", 0.1, "--parameters", "7e9")[1]
     assert "5 of 5: the share is reached at the smallest n already." in out
     assert "0.2 % (0.2 % to 0.2 %)" in out
@@ -189,7 +197,8 @@ def test_plans_of_many_curves_are_told_by_model_or_by_the_ends(call, csv, tmp_pa
     kept = tmp_path / "plans.csv"
     out = call("plan-tokens", csv, "--out", kept)[1]
     plans = pd.read_csv(kept).sort_values("needed", kind="stable")["curve"]
-    assert [name in out for name in plans] == [True, False, False, True]
+    shown = out.split("Every curve")[0]
+    assert [name in shown for name in plans] == [True, False, False, True]
     assert "the 1 of 4 curves that need the least share" in " ".join(out.split())
 
 
@@ -200,18 +209,20 @@ def test_plans_in_a_file_join_on_n(call, csv, tmp_path):
     assert status == 0 and list(plans["of_n"]) == [512] * 4 and (plans["high"] <= 512).all()
 
 
-@pytest.mark.parametrize("command", [("joint", "--runs", 99), ("plan-tokens",)])
-def test_errors_that_only_weigh_are_said(call, csv, command):
-    """Errors ten times as large change nothing but what `fit` prefers, and that is said."""
-    said = []
+def test_errors_that_only_weigh_are_said(call, csv):
+    """Errors ten times as large change nothing of `joint`, and that is said; plans they change."""
+    said, plans = [], []
     for error in (0.5, 5):
         head, *rows = csv.read_text().splitlines()[:15]
         own = csv.with_name(f"{error}.csv")
         own.write_text("\n".join([f"{head},standard_error", *(f"{r},{error}" for r in rows)]))
-        status, out, _ = call(command[0], own, *command[1:])
+        status, out, _ = call("joint", own, "--runs", 99)
         assert status == 0 and "however large the errors are said to be" in out
-        said.append([line for line in out.splitlines() if "`fit` prefers" not in line])
+        said.append(out)
+        plans.append(json.loads(call("plan-tokens", own, "--json")[1]))
     assert said[0] == said[1]
+    width = np.array([[np.log(p["high"] / p["low"]) for p in found] for found in plans])
+    assert np.all(width[1] > width[0])
 
 
 def test_a_curve_without_noise_bends_no_way(call, csv):

@@ -10,7 +10,13 @@ from tokenspace.scaling.curves import Curve
 from tokenspace.scaling.draws import MOST, curves_of, finer
 from tokenspace.scaling.fit import checked
 from tokenspace.scaling.laws import known_laws
-from tokenspace.scaling.model_weights import model_weights, no_law_follows, of_counts
+from tokenspace.scaling.model_weights import (
+    evidence,
+    model_weights,
+    no_law,
+    no_law_follows,
+    of_counts,
+)
 from tokenspace.scaling.optimise import grouped
 from tokenspace.scaling.plan import (
     DRAWS,
@@ -315,8 +321,15 @@ def test_draws_count_by_their_laws_weight_however_many_they_are():
     weights, ends = {"power": 0.98, "spline": 0.02}, np.array([1.0, 768, 32, 64])
     found = plan._plan(drawn, weights, ends, 0.95, 0.95, None)
     assert (found.low, found.n, found.high, found.measured) == (64, 500, 500, 64)
+    assert found.outside == 0 and not found.rests_on_laws
     found = plan._plan(drawn, weights, np.array([1.0, 768, 512, 768]), 0.95, 0.95, None)
     assert (found.low, found.n, found.high) == (500, 500, 512)
+    assert found.outside == 1 and found.rests_on_laws
+    assert "; without a law 102.5 to 197.5" in repr(found)
+    for share, rests in ((0.12, True), (0.08, False)):  # of the spline's draws, beyond 512
+        drawn["spline"] = np.where(np.arange(1200) < 1200 * share, 600.0, 505.0)
+        found = plan._plan(drawn, weights, np.array([1.0, 768, 512, 768]), 0.95, 0.95, None)
+        assert found.outside == pytest.approx(share) and found.rests_on_laws == rests
 
 
 def test_scores_that_fall_are_told():
@@ -330,3 +343,48 @@ def test_scores_that_fall_are_told():
     x = np.log(n)
     assert not plan.falls(x, np.zeros(5)) and not plan.falls(x, np.array([2, 1, 3, 4, 5.0]))
     assert plan.falls(x, -x) and not plan.falls(x, -1e-9 * x)
+
+
+def test_stated_errors_that_agree_are_the_noise():
+    """The power law's interval is the normal one of the errors; with errors a tenth, Student's t."""
+    score = truth("power")[0] * np.exp(0.01 * np.random.default_rng(4).standard_normal(10))
+    line = stats.linregress(np.log(N), np.log(score))
+    spread = np.sum((np.log(N) - np.log(N).mean()) ** 2)
+    for error, reach in (
+        (0.02, stats.norm.ppf(0.975) * 0.02 / np.sqrt(spread)),
+        (0.001, stats.t.ppf(0.975, 8) * line.stderr),
+    ):
+        plan = ts.plan_tokens(N, score, error=error * score)
+        want = [768 * np.exp(np.log(0.95) / (line.slope + k * reach)) for k in (0, -1, 1)]
+        np.testing.assert_allclose(plan.by_law["power"], want, rtol=0.02)
+    (_, same), *_ = plan_curves([Curve("a", N, score, error=0.001 * score)])
+    np.testing.assert_allclose([same.low, same.high], [plan.low, plan.high], rtol=1e-9)
+
+
+def test_stated_errors_decide_what_laws_and_the_spline_weigh():
+    """An S of ten counts: no law follows it with errors of 1 %, all may with errors of 20 %."""
+    score = 20 + 40 / (1 + (30 / N) ** 1.5)
+    small, large = (ts.plan_tokens(N, score, error=k * score) for k in (0.01, 0.2))
+    assert small.follows_no_law and not large.follows_no_law and large.weights["spline"] < 0.8
+    assert large.high / large.low > 3 * small.high / small.low
+    logs = [checked(N, score, k * score) for k in (0.01, 0.2)]
+    assert no_law_follows(logs, stated=[0.01**2, 0.2**2]) == [True, False]
+
+
+def test_no_law_takes_weight_and_evidence_of_all_n_against_the_best_law():
+    """Beside weight: little that all n say alike is no case, nor is much that one says."""
+    logs = np.zeros((2, 5, 3))
+    logs[0, :, :2], logs[1, :, :2] = [-2.0, -1.0], [np.nan, -1.5]
+    np.testing.assert_allclose(evidence(logs), [5, 7.5])
+    assert no_law(0.95, 5.0) and not no_law(0.94, 50.0) and not no_law(0.999, 4.99)
+    np.testing.assert_array_equal(no_law(np.array([0.99, 0.99]), np.array([4, 6])), [False, True])
+
+
+def test_five_counts_do_not_refuse_the_broken_law_which_they_cannot_judge():
+    """Weights alone refused it of 42 in 100."""
+    n, law = np.array([4.0, 16, 64, 256, 576]), known_laws()["broken"]
+    score = law.score(dict(zip(law.parameters, LAWS["broken"], strict=True)), n)
+    drawn = score * np.exp(0.01 * np.random.default_rng(0).standard_normal((12, 5)))
+    plans = [p for _, p in plan_curves([Curve(str(k), n, s) for k, s in enumerate(drawn)])]
+    assert sum(p.weights["spline"] >= 0.95 for p in plans) >= 3
+    assert not any(p.follows_no_law for p in plans)

@@ -103,3 +103,41 @@ def test_roughness_follows_the_steps_between_counts():
         found = np.sqrt([bend[2, 2], second @ bend @ second])
         np.testing.assert_allclose(found, said, rtol=0.03)
     assert np.sqrt(second @ second) == pytest.approx(2.4, abs=0.05)
+
+
+@pytest.mark.parametrize("noise", [0.2, 3.0])
+def test_with_known_noise_the_spline_is_a_dense_gaussian_process(noise):
+    """Shares, and what is left out at one u, where sigma^2 is known; another curve's is not."""
+    spline, known = Spline(U, WEIGHT), np.array([np.nan, noise])
+    contrasts = linalg.null_space(np.stack([np.ones(7), U]))
+    logs, parts, inside = [], [], []
+    rest = U[3] != U
+    inner = linalg.null_space(np.stack([np.ones(5), U[rest]]))
+    for rho in spline.roughness:
+        own = noise * (np.diag(1 / WEIGHT) + rho * covariance(U, U))
+        normal = stats.multivariate_normal
+        logs.append(normal.logpdf(Y[1] @ contrasts, None, contrasts.T @ own @ contrasts))
+        some = own[np.ix_(rest, rest)]
+        inside.append(normal.logpdf(Y[1, rest] @ inner, None, inner.T @ some @ inner))
+        whole = noise * flat(rho)
+        gain = np.linalg.solve(whole[np.ix_(rest, rest)], whole[rest, 3])
+        scale = np.sqrt(whole[3, 3] - gain @ whole[rest, 3])
+        parts.append(stats.norm.logpdf(Y[1, 3], gain @ Y[1, rest], scale))
+    share, left = (np.exp(k - np.max(k)) / np.exp(k - np.max(k)).sum() for k in (logs, inside))
+    np.testing.assert_allclose(spline.shares(Y, known)[1], share, rtol=1e-6)
+    found = spline.leave_one_out(Y, known)
+    assert found[1, 3] == pytest.approx(np.log(np.exp(parts) @ left), abs=1e-5)
+    np.testing.assert_array_equal(spline.shares(Y, known)[0], spline.shares(Y)[0])
+    np.testing.assert_array_equal(found[0], spline.leave_one_out(Y)[0])
+    # draws scatter by it, however small the residuals are
+    at = np.unique(U)
+    drawn = spline.draws(0 * Y, at, 20_000, 0, known)
+    shares, total = spline.shares(0 * Y, known)[1], np.zeros((6, 6))
+    for k, rho in enumerate(spline.roughness):
+        full = noise * flat(rho)
+        lines = np.stack([np.ones(6), at], axis=1)
+        prior = noise * (1e9 * lines @ lines.T + rho * covariance(at, at))
+        cross = noise * (1e9 * lines @ np.stack([np.ones(7), U]) + rho * covariance(at, U))
+        total += shares[k] * (prior - cross @ np.linalg.solve(full, cross.T))
+    np.testing.assert_allclose(drawn[1].var(axis=0), np.diag(total), rtol=0.06)
+    assert np.all(drawn[0].var(axis=0) < 1e-6)

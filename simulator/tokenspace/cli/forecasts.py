@@ -225,7 +225,9 @@ def _of_no_law(curves: list[Curve], bar: Progress) -> list[str]:
     long = [c for c in curves if c.different >= LEAST]
     task = bar.add_task("laws", total=len(long))
     lawless = no_law_follows(
-        [c.logs(Log()) for c in long], progress=lambda done: bar.update(task, completed=done)
+        [c.logs(Log()) for c in long],
+        progress=lambda done: bar.update(task, completed=done),
+        stated=[c.stated(Log()) for c in long],
     )
     return [c.name for c, alone in zip(long, lawless, strict=True) if alone]
 

@@ -16,6 +16,7 @@ from tokenspace.printable import percent, shown
 
 MANY = 100  # curves, or models, that a table shows whole; of more, the ends
 ENDS = 8
+SAID = "follows_no_law", "rests_on_laws"  # of a plan, beside its fields
 
 if TYPE_CHECKING:
     from tokenspace.scaling.cost import TransformerCost
@@ -44,8 +45,8 @@ def plan_tokens(
 ) -> None:
     """Say how few tokens keep a share of the score, over all laws, with an interval.
 
-    The CSV is that of `fit`; scores must rise with quality. standard_error or questions weigh the
-    points of a curve against each other; noise is the scatter of the scores.
+    The CSV is that of `fit`; scores must rise with quality. standard_error or questions tell the
+    noise where the scores agree with them, as in `forecast`; else their scatter does.
     FLOPs of one pass over vision and text tokens: 2 x parameters a token, and with --layers and
     --width causal attention.
     """
@@ -67,7 +68,7 @@ def plan_tokens(
     if as_json:
         document(
             [
-                {"curve": name} | asdict(plan) | {"follows_no_law": plan.follows_no_law}
+                {"curve": name} | asdict(plan) | {k: getattr(plan, k) for k in SAID}
                 for name, plan in plans
             ]
         )
@@ -137,6 +138,8 @@ def _show(
     from rich.markup import escape
     from rich.table import Table
 
+    from tokenspace.scaling.model_weights import SPLINE
+
     keep = plans[0][1].keep
     table = Table(
         title=f"Tokens that keep {keep:.4g} of the score at the largest n{which}",
@@ -146,6 +149,7 @@ def _show(
     table.add_column("curve")
     for name in ("of n", "needed", "95 % interval", *(["FLOPs"] if cost else [])):
         table.add_column(name, justify="right")
+    table.add_column("without a law", justify="right")
     table.add_column("laws by weight: what each needs alone")
     for name, plan in plans:
         laws = sorted(plan.weights.items(), key=lambda item: -item[1])
@@ -162,6 +166,7 @@ def _show(
             f"{plan.n:.3g}",
             f"{plan.low:.3g} to {plan.high:.3g}",
             *saved,
+            "{:.3g} to {:.3g}".format(*plan.by_law[SPLINE][1:]),
             said,
         )
     show_table(table)
@@ -175,8 +180,8 @@ def _write(out: Path, plans: list[tuple[str, TokenPlan]]) -> None:
     for name, plan in plans:
         row = {"curve": name, "keep": plan.keep, "of_n": plan.largest, "needed": plan.n}
         row |= {"low": plan.low, "high": plan.high, "level": plan.level}
-        row |= {"measured": plan.measured, "follows_no_law": plan.follows_no_law}
-        row |= {"falls": plan.falls}
+        row |= {"measured": plan.measured, "falls": plan.falls}
+        row |= {k: getattr(plan, k) for k in SAID}
         if plan.flops:
             row["flops_share"] = plan.flops[0] / plan.flops[1]
         for law, weight in plan.weights.items():
@@ -238,6 +243,14 @@ def _explain(plans: list[tuple[str, TokenPlan]], cost: TransformerCost | None) -
             shown(
                 f"{len(lawless)} of {count}: the spline has nearly all weight; none of the laws "
                 f"follows these curves: {listed(lawless)}."
+            )
+        )
+    if resting := [name for name, plan in plans if plan.rests_on_laws]:
+        print(
+            shown(
+                f"{len(resting)} of {count}: the interval rests on the laws; a curve of no law "
+                "would lie outside more than one time in ten, see the column without a law: "
+                f"{listed(resting)}."
             )
         )
     if cost:

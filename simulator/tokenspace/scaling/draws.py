@@ -1,4 +1,7 @@
-"""Curves that the scores allow a law: its shapes drawn from their grid, the rest by Student's t."""
+"""Curves that the scores allow a law: its shapes drawn from their grid, the rest by Student's t.
+
+Where the variance of noise is known, the rest is normal.
+"""
 
 from __future__ import annotations
 
@@ -59,6 +62,9 @@ def curves_of(grid: Grid, x: np.ndarray, runs: int, seed: int) -> np.ndarray:
     values, axes = np.linalg.eigh(grid.inverse)
     spread = axes * np.sqrt(np.maximum(values, 0))[..., None, :]  # (curves, k, kept, kept)
     size = np.sqrt(grid.squares[rows, which] / chi_squared)
+    if grid.points.noise is not None:
+        noise = grid.points.noise[:, None]
+        size = np.where(np.isfinite(noise), np.sqrt(noise), size)
     moved = size[..., None] * np.einsum("crij,rj->cri", spread[rows, which], normal)
     if law.linear:
         lanes = grid.raw.reshape(-1, law.size), np.repeat(x, grid.raw.shape[1], axis=0)

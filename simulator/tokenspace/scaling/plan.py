@@ -14,7 +14,7 @@ from tokenspace.scaling.cost import TransformerCost
 from tokenspace.scaling.curves import Curve
 from tokenspace.scaling.draws import curves_of, finer
 from tokenspace.scaling.fit import checked
-from tokenspace.scaling.model_weights import LEAST, NO_LAW, SPLINE, TOGETHER, Judged, judged
+from tokenspace.scaling.model_weights import LEAST, SPLINE, TOGETHER, Judged, judged, no_law
 from tokenspace.scaling.optimise import Logs
 from tokenspace.scaling.predictive import LEAST_SCATTER, Grid
 from tokenspace.scaling.scales import Log
@@ -23,6 +23,7 @@ KEEP = 0.95
 POINTS = 33  # counts, evenly spread in log n, at which S(n) is compared
 APART = 1e-6  # of u: a count as near to one that was measured is that one
 DRAWS, OF_SPLINE = 400, 1200  # of each law, and of the spline, whose tails are long
+TWICE = 2  # times the chance to miss from which an interval is said to rest on the laws
 CHANCE = 0.05  # p-value below which scores fall with n
 FALLING = (
     "higher is taken for better; where lower is better, give 1 / perplexity, or 100 - error rate"
@@ -42,7 +43,9 @@ class TokenPlan:
     between which the answer lies; measured: the smallest of them from which on every measured score
     keeps the share of that at the largest; level: of the intervals; flops: at n and at the largest
     n, where a `TransformerCost` was given, and flops_interval: at low and at high; falls: whether
-    the scores fall with n beyond chance, so that the plan says nothing if lower is better.
+    the scores fall with n beyond chance, so that the plan says nothing if lower is better;
+    evidence: log of how many times as well the spline foretells all scores left out as the best of
+    the laws does; outside: share of the spline's draws that lie outside of low to high.
     """
 
     n: float
@@ -58,11 +61,18 @@ class TokenPlan:
     flops: tuple[float, float] | None = None
     flops_interval: tuple[float, float] | None = None
     falls: bool = False
+    evidence: float = float("nan")
+    outside: float = float("nan")
 
     @property
     def follows_no_law(self) -> bool:
-        """Whether the spline has nearly all the weight."""
-        return self.weights[SPLINE] >= NO_LAW
+        """Whether the spline has nearly all the weight, and very strong evidence for it."""
+        return bool(no_law(self.weights[SPLINE], self.evidence))
+
+    @property
+    def rests_on_laws(self) -> bool:
+        """Whether a curve of no law would miss the interval more than twice as often as it says."""
+        return self.outside > TWICE * (1 - self.level)
 
     def __repr__(self) -> str:
         said = (
@@ -73,6 +83,9 @@ class TokenPlan:
             said += "; that is the smallest n that was measured"
         if self.follows_no_law:
             said += "; the scores follow none of the laws"
+        if self.rests_on_laws:
+            _, low, high = self.by_law[SPLINE]
+            said += f"; without a law {low:.4g} to {high:.4g}"
         if self.falls:
             said += f"; but the scores fall with n: {FALLING}"
         if self.flops is not None:
@@ -90,6 +103,7 @@ def plan_tokens(
     cost: TransformerCost | None = None,
     level: float = 0.95,
     seed: int = 0,
+    error: Sequence[float] | np.ndarray | None = None,
 ) -> TokenPlan:
     """The smallest n from which on S(n) >= keep S(largest n), over all laws, with an interval.
 
@@ -110,6 +124,8 @@ def plan_tokens(
         cost: of a pass through the model, to say what is saved.
         level: of the intervals, in (0, 1).
         seed: of the draws.
+        error: standard errors of the scores, > 0, same length: the noise where the scores agree
+            with them, as in `forecast`.
 
     Returns:
         A `TokenPlan`.
@@ -119,7 +135,8 @@ def plan_tokens(
 
     Source: Y. Yao, A. Vehtari, D. Simpson, A. Gelman, Bayesian Analysis 13, 917, 2018.
     """
-    curves = [Curve("", np.asarray(n), np.asarray(score))]
+    own = None if error is None else np.asarray(error)
+    curves = [Curve("", np.asarray(n), np.asarray(score), error=own)]
     return plan_curves(curves, keep, cost=cost, level=level, seed=seed)[0][1]
 
 
@@ -143,7 +160,7 @@ def plan_curves(
             )
     logs = []
     for curve in curves:
-        found = curve.logs(Log()) if curve.name else checked(curve.n, curve.score)
+        found = curve.logs(Log()) if curve.name else checked(curve.n, curve.score, curve.error)
         if (count := len(np.unique(found[0]))) < LEAST:
             where = f"{curve.name}: " if curve.name else ""
             raise InputError(
@@ -159,7 +176,8 @@ def plan_curves(
         scores = [np.asarray(c.score, float) for c in curves[first : first + TOGETHER]]
         kept = [measured(n, s, keep) for n, s in zip(counts, scores, strict=True)]
         ends = [np.array([n.min(), n.max(), *k]) for n, k in zip(counts, kept, strict=True)]
-        plans += zip(names, _planned(part, ends, keep, cost, level, seed), strict=True)
+        stated = [c.stated(Log()) for c in curves[first : first + TOGETHER]]
+        plans += zip(names, _planned(part, stated, ends, keep, cost, level, seed), strict=True)
         if progress is not None:
             progress(len(plans))
     return plans
@@ -167,6 +185,7 @@ def plan_curves(
 
 def _planned(
     logs: Sequence[Logs],
+    stated: Sequence[float],
     ends: Sequence[np.ndarray],
     keep: float,
     cost: TransformerCost | None,
@@ -174,7 +193,7 @@ def _planned(
     seed: int,
 ) -> list[TokenPlan]:
     plans: dict[int, TokenPlan] = {}
-    for which, found in judged(logs, seed):
+    for which, found in judged(logs, seed, stated):
         drawn = [
             _of_law(grid, np.isfinite(found.weights[:, j]), keep, seed)
             for j, grid in enumerate(found.grids.values())
@@ -189,7 +208,8 @@ def _planned(
             values = {name: drawn[j][row] for name, j in has_say}
             weights = {name: float(found.weights[row, j]) for name, j in has_say}
             plan = _plan(values, weights, ends[k], keep, level, cost)
-            plans[k] = replace(plan, falls=falls(*logs[k][:2]))
+            told = float(found.evidence[row])
+            plans[k] = replace(plan, falls=falls(*logs[k][:2]), evidence=told)
     return [plans[k] for k in range(len(logs))]
 
 
@@ -219,7 +239,7 @@ def _of_spline(found: Judged, keep: float, seed: int) -> np.ndarray:
         fine = np.union1d(even[np.abs(even[:, None] - spline.u).min(axis=1) > APART], spline.u)
         log_n = first + (last - first) * fine
         for part in np.split(some, range(IN_CACHE, len(some), IN_CACHE)):
-            curves = spline.draws(points.y[part], fine, OF_SPLINE, seed)
+            curves = spline.draws(points.y[part], fine, OF_SPLINE, seed, found.noise[part])
             drawn[part] = [smallest(log_n, curve, keep) for curve in curves]
     return drawn
 
@@ -247,6 +267,7 @@ def _plan(
         by_law[name] = centre, first, last
     smallest_n, largest_n, fails_n, measured_n = map(float, ends)
     low, high = min(low, measured_n), max(high, fails_n)
+    spline = values[SPLINE]
     flops, interval = None, None
     if cost is not None:
         flops = float(cost.flops(middle)), float(cost.flops(largest_n))
@@ -264,6 +285,7 @@ def _plan(
         level=level,
         flops=flops,
         flops_interval=interval,
+        outside=float(np.mean((spline < low) | (spline > high))),
     )
 
 

@@ -6,8 +6,9 @@ beforehand in a, b and log sigma, its mean given the scores is the cubic smoothi
 roughness rho = tau^2 / sigma^2 is laid out on a grid, equally likely in log rho, as the shapes of a
 law are. Given rho, with M = 1 / weight + rho K and G = M^-1 less what straight lines take of it,
 RSS = y' G y has m - 2 degrees of freedom, a curve scatters as Student's t, and
-p(y) ~ (|M| |X' M^-1 X|)^(-1/2) RSS^(-(m - 2) / 2), X the lines. What is left of G after some points
-is their inverse covariance given all others, so no fit is done twice to leave points out.
+p(y) ~ (|M| |X' M^-1 X|)^(-1/2) RSS^(-(m - 2) / 2), X the lines. Where sigma^2 = v is known, a curve
+scatters normally instead, and the last factor is exp(-RSS / (2 v)). What is left of G after some
+points is their inverse covariance given all others, so no fit is done twice to leave points out.
 
 Source: G. Wahba, Journal of the Royal Statistical Society B 40, 364, 1978.
 """
@@ -29,7 +30,11 @@ ROUGHNESS = 10.0 ** np.arange(0, 2.5, 0.5)
 
 @dataclass(frozen=True)
 class Spline:
-    """The smoother of points u in [0, 1] with weights > 0, both (m,), at every roughness (k,)."""
+    """The smoother of points u in [0, 1] with weights > 0, both (m,), at every roughness (k,).
+
+    Where its methods take noise, that is sigma^2 of each curve, (curves,), not a number where it is
+    not known; None: of none.
+    """
 
     u: np.ndarray
     weight: np.ndarray
@@ -61,14 +66,16 @@ class Spline:
         rss = np.einsum("kij,ci,cj->ck", self._solved[1], y, y, optimize=True)
         return np.maximum(rss, len(self.u) * LEAST_SCATTER**2)
 
-    def shares(self, y: np.ndarray) -> np.ndarray:
+    def shares(self, y: np.ndarray, noise: np.ndarray | None = None) -> np.ndarray:
         """How likely each roughness is, given log scores (curves, m): (curves, k)."""
-        return _shares(self._solved[2], self.squares(y), len(self.u) - 2)
+        known = _of_each(noise, len(y))
+        return _shares(self._solved[2], self.squares(y), len(self.u) - 2, known)
 
-    def leave_one_out(self, y: np.ndarray) -> np.ndarray:
+    def leave_one_out(self, y: np.ndarray, noise: np.ndarray | None = None) -> np.ndarray:
         """Log density of each log S given those at all other u, (curves, m), as of laws."""
         _, rest, size = self._solved
         found = np.empty(y.shape)
+        known = _of_each(noise, len(y))
         for value in np.unique(self.u):
             out = self.u == value
             there = rest[:, out][:, :, out]
@@ -78,16 +85,25 @@ class Spline:
             squares = self.squares(y) - (pull * miss).sum(axis=2).T
             squares = np.maximum(squares, len(self.u) * LEAST_SCATTER**2)
             freedom = int((~out).sum()) - 2
-            shares = _shares(size + np.linalg.slogdet(there)[1], squares, freedom)
+            shares = _shares(size + np.linalg.slogdet(there)[1], squares, freedom, known)
             own = np.diagonal(spread, axis1=1, axis2=2).T  # (points, k)
-            scale = np.sqrt(squares[:, None] / freedom * own)
+            variance = np.where(np.isfinite(known), known, squares / freedom)
+            scale = np.sqrt(variance[:, None] * own)
             centre = y[:, out, None] - np.moveaxis(miss, 0, 2)
             weight = np.broadcast_to(shares[:, None], scale.shape)
-            mixture = Mixture(weight, centre, scale, np.full(scale.shape, float(freedom)))
+            degrees = np.where(np.isfinite(known), np.inf, float(freedom))[:, None]
+            mixture = Mixture(weight, centre, scale, np.broadcast_to(degrees, scale.shape))
             found[:, out] = mixture.log_density(y[:, out])
         return found
 
-    def draws(self, y: np.ndarray, u: np.ndarray, runs: int, seed: int) -> np.ndarray:
+    def draws(
+        self,
+        y: np.ndarray,
+        u: np.ndarray,
+        runs: int,
+        seed: int,
+        noise: np.ndarray | None = None,
+    ) -> np.ndarray:
         """log S at u of curves that log scores (curves, m) allow, (curves, runs, len(u)).
 
         A curve and scores drawn beforehand, with those scores' own errors smoothed away, scatter
@@ -100,16 +116,19 @@ class Spline:
         place = (rng.permutation(runs) + rng.random(runs)) / runs
         chi_squared = rng.chisquare(len(self.u) - 2, runs)
         bend = integrated(u, runs, rng)
-        noise = rng.standard_normal((runs, len(self.u))) / np.sqrt(self.weight)
+        errors = rng.standard_normal((runs, len(self.u))) / np.sqrt(self.weight)
         own = bend[:, np.searchsorted(u, self.u)]
-        passed, squares = np.cumsum(self.shares(y), axis=1), self.squares(y)
+        passed, squares = np.cumsum(self.shares(y, noise), axis=1), self.squares(y)
+        known = _of_each(noise, len(y))[:, 0]
         smoother = self.smoother(u)
         found = np.empty((len(y), runs, len(u)))
         for curve, scores in enumerate(y):
             which = np.searchsorted(passed[curve, :-1], place)
             sigma = np.sqrt(squares[curve, which] / chi_squared)[:, None]
+            if np.isfinite(known[curve]):
+                sigma = np.full_like(sigma, np.sqrt(known[curve]))
             tau = sigma * np.sqrt(self.roughness[which])[:, None]
-            rest = scores - tau * own - sigma * noise
+            rest = scores - tau * own - sigma * errors
             for k in np.unique(which):
                 rows = which == k
                 found[curve, rows] = tau[rows] * bend[rows] + rest[rows] @ smoother[k].T
@@ -137,7 +156,13 @@ def integrated(u: np.ndarray, runs: int, rng: np.random.Generator) -> np.ndarray
     return np.pad(np.cumsum(moved, axis=1), ((0, 0), (1, 0)))
 
 
-def _shares(size: np.ndarray, squares: np.ndarray, freedom: int) -> np.ndarray:
-    logs = -size / 2 - freedom / 2 * np.log(squares)
+def _of_each(noise: np.ndarray | None, curves: int) -> np.ndarray:
+    """The noise that is known of each curve, (curves, 1)."""
+    return np.full((curves, 1), np.nan) if noise is None else np.asarray(noise)[:, None]
+
+
+def _shares(size: np.ndarray, squares: np.ndarray, freedom: int, noise: np.ndarray) -> np.ndarray:
+    told = np.where(np.isfinite(noise), squares / noise, freedom * np.log(squares))
+    logs = -(size + told) / 2
     shares = np.exp(logs - logs.max(axis=1, keepdims=True))
     return np.asarray(shares / shares.sum(axis=1, keepdims=True))
