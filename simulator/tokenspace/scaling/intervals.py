@@ -122,7 +122,7 @@ def _farther(
     lanes = tuple(np.repeat(a, count) for a in which)
     held = lanes[1][:, None] == np.arange(law.size)
     starts[held] = (ends + BEYOND * (ends - centre[:, :, None]))[lanes]
-    raw, squares = minimise(law, starts, held, points[lanes[0]], ROUGH)
+    raw, squares = minimise(law, starts, held, points, ROUGH, lanes[0])
     lane = squares.reshape(-1, count).argmin(axis=1) + count * np.arange(len(which[0]))
     lane = lane[squares[lane] <= bounds[lanes[0][lane], 1]]
     curve, parameter, side = which = tuple(a[lane] for a in lanes)

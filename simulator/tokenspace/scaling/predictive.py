@@ -130,8 +130,8 @@ class Grid:
     def fitted(cls, law: ScalingLaw, starts: np.ndarray, points: Points) -> Grid:
         """From raw parameters (curves, k, p), the last `law.shapes` of which are held."""
         curves, k, size = starts.shape
-        lanes = points[np.repeat(np.arange(curves), k)]
-        raw, squares = fit_held(law, starts.reshape(-1, size), lanes)
+        curve = np.repeat(np.arange(curves), k)
+        raw, squares = fit_held(law, starts.reshape(-1, size), points, curve)
         return cls(law, points, raw.reshape(starts.shape), squares.reshape(curves, k), starts)
 
     def __getitem__(self, which: np.ndarray) -> Grid:
@@ -187,8 +187,8 @@ class Grid:
         curves, k, size = starts.shape
         lanes = starts.reshape(-1, size)
         stay = np.zeros(lanes.shape, bool)
-        points = self.points[np.repeat(np.arange(curves), k)]
-        raw, squares = minimise(self.law, lanes, stay, points)
+        curve = np.repeat(np.arange(curves), k)
+        raw, squares = minimise(self.law, lanes, stay, self.points, curve=curve)
         return raw.reshape(starts.shape), squares.reshape(curves, k)
 
     @property
