@@ -48,12 +48,39 @@ def judged(logs: Sequence[Logs], seed: int) -> Iterator[tuple[list[int], Judged]
         grids = {name: on_grid(law, points) for name, law in known_laws().items()}
         splines = _splines(points)
         left_out = [leave_one_out(g.law, points, points.weight, g) for g in grids.values()]
-        of_spline = np.empty(points.x.shape)
-        for spline, some in splines:
-            of_spline[some] = spline.leave_one_out(points.y[some])
-        density = np.stack([*left_out, of_spline], axis=-1)
-        weights = model_weights(of_counts(points.x, density), seed)
+        weights = _weights(points, splines, np.stack(left_out, axis=-1), seed)
         yield which, Judged(points, grids, splines, weights)
+
+
+def spline_weights(points: Points, left_out: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Weight of the spline in each curve, (curves,); not a number at fewer than `LEAST` counts.
+
+    Args:
+        points: of the curves, padded.
+        left_out: of every law, (curves, points, laws), see `validation.leave_one_out`.
+    """
+    found = np.full(len(points.x), np.nan)
+    sizes = np.stack([points.counts, points.different], axis=1)
+    for count, different in np.unique(sizes, axis=0):
+        if different >= LEAST:
+            which = np.flatnonzero((sizes == (count, different)).all(axis=1))
+            own = Points(*(a[which, :count] for a in (points.x, points.y, points.weight)))
+            found[which] = _weights(own, _splines(own), left_out[which, :count], seed)[:, -1]
+    return found
+
+
+def _weights(
+    points: Points,
+    splines: Sequence[tuple[Spline, np.ndarray]],
+    left_out: np.ndarray,
+    seed: int,
+) -> np.ndarray:
+    """Weights of laws and the spline, (curves, models), by scores left out of the laws."""
+    of_spline = np.empty(points.x.shape)
+    for spline, some in splines:
+        of_spline[some] = spline.leave_one_out(points.y[some])
+    density = np.concatenate([left_out, of_spline[:, :, None]], axis=2)
+    return model_weights(of_counts(points.x, density), seed)
 
 
 def no_law_follows(

@@ -18,6 +18,7 @@ import numpy as np
 from tokenspace.scaling.lanes import CLOSE, LONGEST, Entries, descend, solved
 from tokenspace.scaling.laws import ScalingLaw
 
+TOGETHER = 1 << 17  # points of curves, each squared: 1,300 curves of ten points at once
 PULL = 1e-9 / 900  # of the squares about the mean, on shapes that the data say nothing about
 
 Logs = tuple[np.ndarray, np.ndarray, np.ndarray]  # log n ascending, log S and weights of a curve
@@ -66,6 +67,21 @@ def padded(count: int) -> int:
     """To how many points a curve is padded: to 3 binary digits, so 8, 10, 12, 14, 16, 20, .."""
     step = 1 << max(0, (count - 1).bit_length() - 3)
     return -(-count // step) * step
+
+
+def batches(curves: Sequence[Logs]) -> Iterator[slice]:
+    """Curves one after the other that are worked on at once, by the memory that they take.
+
+    Each of m points is fitted m times, without one of them: m^2 numbers for each value of a shape.
+    """
+    first, numbers = 0, 0
+    for k, (x, _, _) in enumerate(curves):
+        if k > first and numbers + len(x) ** 2 > TOGETHER:
+            yield slice(first, k)
+            first, numbers = k, 0
+        numbers += len(x) ** 2
+    if curves:
+        yield slice(first, len(curves))
 
 
 def grouped(curves: Sequence[Logs]) -> Iterator[tuple[np.ndarray, Points]]:

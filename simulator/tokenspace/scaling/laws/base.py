@@ -5,9 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar
 
-import jax
 import numpy as np
 from scipy.special import expit
 
@@ -115,6 +115,7 @@ class ScalingLaw(ABC):
             intervals[name] = (low, high)
         return intervals
 
+    @cache  # noqa: B019, laws are few, and frozen
     def ranges(self) -> dict[str, tuple[float, float]]:
         """The ends of each parameter's range, by name."""
         size = len(self.parameters)
@@ -158,7 +159,11 @@ class LogRange:
 
 def sigmoid(x: Any, xp: Any) -> Any:
     """1 / (1 + exp(-x)) without overflow, in the value or in JAX's derivative."""
-    return expit(x) if xp is np else jax.nn.sigmoid(x)
+    if xp is np:
+        return expit(x)
+    from jax.nn import sigmoid as of_jax  # fits need no JAX, which takes a second to import
+
+    return of_jax(x)
 
 
 def known_laws() -> dict[str, ScalingLaw]:
