@@ -252,7 +252,15 @@ class Grid:
 
 def on_grid(law: ScalingLaw, points: Points) -> Grid:
     """Fit a law with its shapes held at each value of its grid."""
-    starts = np.stack(
-        [law.starts(points.x[k, :m], points.y[k, :m]) for k, m in enumerate(points.counts)]
-    )
-    return Grid.fitted(law, starts, points)
+    return Grid.fitted(law, starts_of(law, points), points)
+
+
+def starts_of(law: ScalingLaw, points: Points) -> np.ndarray:
+    """Where fits of a law start, (curves, k, p): of curves of as many points together."""
+    counts, place = np.unique(points.counts, return_inverse=True)
+    rows = [np.flatnonzero(place == k) for k in range(len(counts))]
+    found = [
+        law.starts_of(points.x[which, :m], points.y[which, :m])
+        for which, m in zip(rows, counts, strict=True)
+    ]
+    return np.concatenate(found)[np.argsort(np.concatenate(rows))]
