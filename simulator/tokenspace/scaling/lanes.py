@@ -173,19 +173,38 @@ def _moved(law: ScalingLaw, kept: int, now: _Lanes, step: Step, close: float) ->
 
 def solved(system: Entries, right: np.ndarray) -> np.ndarray:
     """Solutions (p, lanes) of symmetric equations, by L D L^T; 0 where they are none."""
-    rows = range(len(right))
+    return np.nan_to_num(_solution(*factors(system), right))
+
+
+def inverse(system: Entries, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Inverses (p, p, ..) and determinants (..) of symmetric matrices of p = size rows."""
+    lower, pivots = factors(system)
+    unit = np.eye(size).reshape(size, size, *(1 for _ in pivots[0].shape))
+    columns = [_solution(lower, pivots, one) for one in unit]
+    return np.stack(columns), np.prod(pivots, axis=0)
+
+
+def factors(system: Entries) -> tuple[Entries, list[np.ndarray]]:
+    """L below its diagonal of 1, and D, of L D L^T."""
     lower: Entries = {}
-    pivot: list[np.ndarray] = []
+    pivots: list[np.ndarray] = []
+    for a, b in sorted(system):
+        rest = system[a, b]
+        for k in range(b):
+            rest = rest - lower[a, k] * (pivots[k] * (lower[b, k] if a != b else lower[a, k]))
+        if a == b:
+            pivots.append(rest)
+        else:
+            lower[a, b] = rest / pivots[b]
+    return lower, pivots
+
+
+def _solution(lower: Entries, pivots: list[np.ndarray], right: np.ndarray) -> np.ndarray:
     answer = list(right)
-    for a in rows:
-        for b in range(a):
-            known = sum((lower[a, k] * pivot[k] * lower[b, k] for k in range(b)), start=0.0)
-            lower[a, b] = (system[a, b] - known) / pivot[b]
-        pivot.append(
-            system[a, a] - sum((lower[a, k] ** 2 * pivot[k] for k in range(a)), start=0.0)
-        )
-        answer[a] = answer[a] - sum((lower[a, k] * answer[k] for k in range(a)), start=0.0)
-    for a in reversed(rows):
-        later = sum((lower[k, a] * answer[k] for k in range(a + 1, len(right))), start=0.0)
-        answer[a] = answer[a] / pivot[a] - later
-    return np.nan_to_num(np.stack(answer))
+    for a, b in sorted(lower):
+        answer[a] = answer[a] - lower[a, b] * answer[b]
+    for a in reversed(range(len(answer))):
+        answer[a] = answer[a] / pivots[a]
+        for k in range(a + 1, len(answer)):
+            answer[a] = answer[a] - lower[k, a] * answer[k]
+    return np.stack(answer)

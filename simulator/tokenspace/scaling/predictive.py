@@ -22,6 +22,7 @@ import numpy as np
 from scipy.special import gammaln, stdtr, stdtrit
 
 from tokenspace.scaling.held import fit_held
+from tokenspace.scaling.lanes import inverse
 from tokenspace.scaling.laws import ScalingLaw
 from tokenspace.scaling.optimise import Points, minimise
 from tokenspace.scaling.student import student
@@ -158,19 +159,23 @@ class Grid:
     def inverse(self) -> np.ndarray:
         """(J^T W J)^+ of what is no shape, (curves, k, kept, kept)."""
         slopes, weight = self.slopes, self.points.weight
-        kept = range(slopes.shape[-1])
-        products = [
-            np.einsum("cm,ckm,ckm->ck", weight, slopes[..., i], slopes[..., j])
-            for i in kept
-            for j in kept
-        ]
-        matrix = np.stack(products, axis=-1).reshape(*self.squares.shape, len(kept), len(kept))
-        size = np.trace(matrix, axis1=-2, axis2=-1) / len(kept)
-        told = np.linalg.det(matrix) > FAR_FROM_SINGULAR * size ** len(kept)
-        found = np.empty_like(matrix)
-        found[told] = np.linalg.inv(matrix[told])
-        found[~told] = np.linalg.pinv(matrix[~told], hermitian=True)
-        return found
+        kept = slopes.shape[-1]
+        entries = {
+            (i, j): np.einsum("cm,ckm,ckm->ck", weight, slopes[..., i], slopes[..., j])
+            for i in range(kept)
+            for j in range(i + 1)
+        }
+        with np.errstate(all="ignore"):
+            found, determinant = inverse(entries, kept)
+        size = np.mean([entries[i, i] for i in range(kept)], axis=0)
+        untold = ~(determinant > FAR_FROM_SINGULAR * size**kept)
+        if untold.any():
+            rows = [
+                [entries[max(i, j), min(i, j)][untold] for j in range(kept)] for i in range(kept)
+            ]
+            matrix = np.moveaxis(np.array(rows), -1, 0)
+            found[:, :, untold] = np.moveaxis(np.linalg.pinv(matrix, hermitian=True), 0, -1)
+        return np.ascontiguousarray(np.moveaxis(found, (0, 1), (-2, -1)))
 
     def refined(self) -> tuple[np.ndarray, np.ndarray]:
         """Optima (curves, j, p) and their sums of squares, from the lowest points of the grid."""
