@@ -289,6 +289,11 @@ def forecast(
             )
         _ahead(csv, at, method, out, as_json)
         return
+    if rolling and hold is not None:
+        raise InputError(
+            "--rolling forecasts from every origin, whatever is held back: leave --hold out, or "
+            "leave --rolling out to hold back the largest n"
+        )
     hold = HOLD if hold is None else hold
     every = read(csv)
     parts = subsets(every)

@@ -143,7 +143,7 @@ def _no_law(curves: Sequence[Logs], seen: Seen) -> np.ndarray:
         return spline_weights(seen.points, seen.left_out_by_scatter) >= NO_LAW
     found = np.zeros(len(curves), bool)
     long = np.flatnonzero(seen.points.different >= LEAST)
-    found[long] = no_law_follows([curves[k] for k in long])
+    found[long] = no_law_follows([curves[int(k)] for k in long])
     return found
 
 

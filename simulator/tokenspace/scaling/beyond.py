@@ -51,15 +51,15 @@ class Stretched:
     def by(cls, mixture: Mixture, extra: np.ndarray) -> Stretched:
         """Half-widths at 95 % become sqrt(h^2 + extra^2), extra (curves, points)."""
         low, median, high = (mixture.quantile(p) for p in (ENDS[0], 0.5, ENDS[1]))
-        grown = [np.hypot(1.0, extra / half) for half in (median - low, high - median)]
-        return cls(mixture, median, *grown, (low, high))
+        below, above = (np.hypot(1.0, extra / half) for half in (median - low, high - median))
+        return cls(mixture, median, below, above, (low, high))
 
     def _factor(self, away: np.ndarray) -> np.ndarray:
         return np.where(away < 0, self.below, self.above)
 
     def quantile(self, p: float) -> np.ndarray:
         """The y with P(log S <= y) = p, (curves, points)."""
-        known = [end for own, end in zip(ENDS, self.ends, strict=True) if np.isclose(p, own, 0, ROUNDING)]
+        known = [y for own, y in zip(ENDS, self.ends, strict=True) if abs(p - own) < ROUNDING]
         away = (known[0] if known else self.mixture.quantile(p)) - self.median
         return np.asarray(self.median + self._factor(away) * away)
 

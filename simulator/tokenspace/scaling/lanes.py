@@ -65,7 +65,7 @@ class _Lanes:
     def residuals(self, law: ScalingLaw, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """log S less the law's, (m, lanes), and weighted sums of squares, infinite for none."""
         off = self.y - law.log_score(raw[:, None], self.x)
-        squares = np.einsum("ml,ml,ml->l", self.weight, off, off)
+        squares = over_points(self.weight * off**2)
         return off, np.where(np.isfinite(squares), squares, np.inf)
 
 
@@ -97,22 +97,23 @@ def descend(
 
     def begun(some: slice) -> _Lanes:
         """Lanes that are yet to step; those that cannot are done."""
-        own, given = curve[some], (points.x, points.y, points.weight)
-        raw = np.ascontiguousarray(found[some].T)
+        own = curve[some]
+        x, y, weight = (np.ascontiguousarray(a[own].T) for a in (points.x, points.y, points.weight))
+        raw, none = np.array(found[some].T, order="C"), np.zeros(len(own))
         free = np.ones((kept, len(own))) if held is None else 1.0 - held[some, :kept].T
-        pulled = np.zeros(free.shape) if pull is None else shaped[:, None] * pull[own]
-        none = np.zeros(len(own))
         now = _Lanes(
-            np.arange(len(found))[some],
-            *(np.ascontiguousarray(a[own].T) for a in given),
-            raw,
-            free,
-            pulled,
-            none,
-            none,
-            np.full(len(own), 1e-8),  # the first step of a linear law is then its last
-            np.zeros(len(own), int),
-            none > 0,
+            number=np.arange(len(found))[some],
+            x=x,
+            y=y,
+            weight=weight,
+            raw=raw,
+            free=free,
+            pull=np.zeros(free.shape) if pull is None else shaped[:, None] * pull[own],
+            off=y,
+            squares=none,
+            damping=np.full(len(own), 1e-8),  # the first step of a linear law is then its last
+            steps=np.zeros(len(own), int),
+            done=none > 0,
         )
         now.off, now.squares = now.residuals(law, raw)
         now.done = np.isinf(now.squares)
@@ -139,17 +140,16 @@ def descend(
 def _moved(law: ScalingLaw, kept: int, now: _Lanes, step: Step, close: float) -> np.ndarray:
     """Whether it was the last, (lanes,), of one step of every lane, which moves them in place."""
     slopes = [
-        np.broadcast_to(one, now.x.shape)
-        for one in law.derivatives(now.raw[:, None], now.x)[:kept]
+        np.broadcast_to(one, now.x.shape) for one in law.derivatives(now.raw[:, None], now.x)[:kept]
     ]
     weighted = [now.weight * one for one in slopes]
     free, pull, raw = now.free, now.pull, now.raw[:kept]
     entries = {
-        (a, b): np.einsum("ml,ml->l", weighted[a], slopes[b]) * (free[a] * free[b])
+        (a, b): over_points(weighted[a] * slopes[b]) * (free[a] * free[b])
         for a in range(kept)
         for b in range(a + 1)
     }
-    gradient = np.stack([np.einsum("ml,ml->l", one, now.off) for one in weighted])
+    gradient = np.stack([over_points(one * now.off) for one in weighted])
     gradient = (gradient - pull * raw) * free
     diagonal = np.stack([entries[a, a] for a in range(kept)]) + pull
     # a parameter that is held, or that the data do not tell at all, does not move
@@ -169,6 +169,12 @@ def _moved(law: ScalingLaw, kept: int, now: _Lanes, step: Step, close: float) ->
     promise = (gradient * moved).sum(axis=0)
     still = (promise > close * before + NOTHING) | np.isnan(promise)
     return ~still | (now.damping > 1e12) | (now.steps >= STEPS)
+
+
+def over_points(values: np.ndarray) -> np.ndarray:
+    """Sums (lanes,) of (m, lanes), in the order of points: of a lane alone as in company."""
+    alone = values.shape[1] == 1  # NumPy would add pairs of its points first
+    return np.asarray(np.add.accumulate(values)[-1] if alone else values.sum(axis=0))
 
 
 def solved(system: Entries, right: np.ndarray) -> np.ndarray:

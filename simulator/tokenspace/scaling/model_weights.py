@@ -64,7 +64,8 @@ def spline_weights(points: Points, left_out: np.ndarray, seed: int = 0) -> np.nd
     for count, different in np.unique(sizes, axis=0):
         if different >= LEAST:
             which = np.flatnonzero((sizes == (count, different)).all(axis=1))
-            own = Points(*(a[which, :count] for a in (points.x, points.y, points.weight)))
+            x, y, weight = (a[which, :count] for a in (points.x, points.y, points.weight))
+            own = Points(x, y, weight)
             found[which] = _weights(own, _splines(own), left_out[which, :count], seed)[:, -1]
     return found
 

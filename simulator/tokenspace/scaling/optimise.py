@@ -18,7 +18,7 @@ import numpy as np
 from tokenspace.scaling.lanes import CLOSE, LONGEST, Entries, descend, solved
 from tokenspace.scaling.laws import ScalingLaw
 
-TOGETHER = 1 << 17  # points of curves, each squared: 1,300 curves of ten points at once
+TOGETHER = 1 << 16  # points of curves, each squared: 655 curves of ten points at once
 PULL = 1e-9 / 900  # of the squares about the mean, on shapes that the data say nothing about
 
 Logs = tuple[np.ndarray, np.ndarray, np.ndarray]  # log n ascending, log S and weights of a curve

@@ -15,8 +15,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from tokenspace.scaling.laws import ScalingLaw
 from tokenspace.scaling.lanes import LONGEST
+from tokenspace.scaling.laws import ScalingLaw
 from tokenspace.scaling.optimise import Points
 from tokenspace.scaling.predictive import Grid, on_grid
 
