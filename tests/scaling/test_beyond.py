@@ -5,7 +5,6 @@ import pytest
 from scipy import stats
 
 import tokenspace as ts
-from tokenspace.scaling import ahead as module
 from tokenspace.scaling.ahead import ahead
 from tokenspace.scaling.beyond import Stretched, distance
 from tokenspace.scaling.fit import chosen_method

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tokenspace.errors import InputError
-from tokenspace.scaling import curves, table
+from tokenspace.scaling import table
 from tokenspace.scaling.curves import (
     Curve,
     compare_with_least_squares,

@@ -61,7 +61,10 @@ def test_lanes_do_not_depend_on_their_company(monkeypatch, name):
 @pytest.mark.parametrize("name", LAWS)
 def test_starts_of_many_curves_are_those_of_each(name):
     law = LAWS[name]
-    x, y = np.stack([np.log(N), np.log(N[::-1] + 3)[::-1]]), np.stack([logs()[k][1] for k in (0, 3)])
+    x, y = (
+        np.stack([np.log(N), np.log(N[::-1] + 3)[::-1]]),
+        np.stack([logs()[k][1] for k in (0, 3)]),
+    )
     found = law.starts_of(x, y)
     for k in range(2):
         np.testing.assert_allclose(found[k], law.starts(x[k], y[k]), rtol=1e-12)

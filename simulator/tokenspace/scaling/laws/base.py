@@ -66,6 +66,7 @@ class ScalingLaw(ABC):
         With shapes: one start for each of their values on a grid, equally likely beforehand; the
         other parameters may be rough, as they are fitted with the shapes held. Values next to each
         other on a grid of one shape must be neighbours in `starts`.
+        With `starts_together` both arguments may also be (.., n), and starts are (.., k, p).
 
         Args:
             log_n: ascending, (n,).
