@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import optimize
 
 from tokenspace.scaling import ahead, forecast, lanes, model_weights
 from tokenspace.scaling.ahead import ahead_and_no_law
@@ -56,6 +57,17 @@ def test_lanes_do_not_depend_on_their_company(monkeypatch, name):
         np.testing.assert_array_equal(alone[0], raw[[k]])
     off = points.y[curve] - law.log_scores(raw, points.x[curve])
     np.testing.assert_allclose((points.weight[curve] * off**2).sum(axis=1), squares, rtol=1e-9)
+    if law.shapes:  # pulled, so not where the squares alone are least
+        return
+    for k, best in enumerate(squares.reshape(len(points.x), -1).argmin(axis=1)):
+        lane = k * len(squares) // len(points.x) + best
+
+        def miss(own, k=k):
+            off = points.y[k] - law.log_scores(own[None], points.x[[k]])[0]
+            return np.sqrt(points.weight[k]) * off
+
+        farther = optimize.least_squares(miss, raw[lane], xtol=1e-12, ftol=1e-12, gtol=1e-12)
+        assert 2 * farther.cost > squares[lane] * (1 - 1e-6)
 
 
 @pytest.mark.parametrize("name", LAWS)
