@@ -54,7 +54,7 @@ def fit(
     from tokenspace.cli.fit_tables import show_counts, show_errors, show_fits, show_sizes, write
     from tokenspace.scaling.curves import TOGETHER, fit_curves
     from tokenspace.scaling.fit import LEAST
-    from tokenspace.scaling.sizes import fit_sizes, in_several_sizes
+    from tokenspace.scaling.sizes import fit_sizes, in_several_sizes, units_of_sizes
     from tokenspace.scaling.subsets import model_of
 
     check_out(out, csv)
@@ -86,5 +86,12 @@ def fit(
         print(f"{count} of {len(fitted)}: {reason}.")
     if sizes:
         show_sizes(sizes)
+        for name in units_of_sizes(curves):
+            print(
+                shown(
+                    f"{name}: some sizes look like shares of 1 and others like per cent, and the "
+                    "law over sizes needs one unit: write all scores of it alike."
+                )
+            )
     if out is not None:
         print(shown(f"every law of every curve: {out}"))

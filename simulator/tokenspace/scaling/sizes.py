@@ -23,14 +23,14 @@ from scipy.special import expit
 
 from tokenspace.errors import InputError
 from tokenspace.precision import float64
-from tokenspace.scaling.curves import Curve
+from tokenspace.scaling.curves import Curve, two_units
 from tokenspace.scaling.intervals import FAR
 from tokenspace.scaling.predictive import LEAST_SCATTER
 from tokenspace.scaling.preference import birge
 from tokenspace.scaling.result import ScalingFit
 from tokenspace.scaling.scales import Log
 from tokenspace.scaling.size_law import log_score_of, minimised, values_of
-from tokenspace.scaling.stated import noise_of_law, stated_variance, variances
+from tokenspace.scaling.stated import noise_of_law, stated_variance, variances, weights
 from tokenspace.scaling.table import SIZE
 
 TOPS = (1.0, 100.0)  # the best scores there can be, of shares and of percentages
@@ -155,6 +155,16 @@ def in_several_sizes(curves: Sequence[Curve]) -> dict[str, list[Curve]]:
     }
 
 
+def units_of_sizes(curves: Sequence[Curve]) -> list[str]:
+    """Benchmarks of which some sizes look like shares of 1 and others like per cent."""
+    found = []
+    for name, part in in_several_sizes(curves).items():
+        n, score = (np.concatenate([getattr(c, k) for c in part]) for k in ("n", "score"))
+        if two_units([Curve(name, n, score)]) and not two_units(part):
+            found.append(name)
+    return found
+
+
 def _fit(name: str, curves: list[Curve], level: float) -> SizeFit:
     n, score = (np.concatenate([getattr(c, k) for c in curves]) for k in ("n", "score"))
     size = np.concatenate([np.full(len(c.n), c.size) for c in curves])
@@ -238,8 +248,7 @@ def _weights(curves: Sequence[Curve], score: np.ndarray) -> tuple[np.ndarray, fl
     if len(errors) < len(curves):
         return np.ones(len(score)), float("nan")
     error = np.concatenate(errors)
-    stated = stated_variance(score, error)
-    return stated / variances(score, error, Log()), stated
+    return weights(score, error, Log()), stated_variance(score, error)
 
 
 def _quantile(level: float, freedom: int, by_errors: bool) -> float:
