@@ -8,7 +8,7 @@ from scipy import optimize, stats
 
 import tokenspace as ts
 from tokenspace.scaling.curves import Curve, fit_curves, read_curves
-from tokenspace.scaling.sizes import fit_sizes, in_several_sizes
+from tokenspace.scaling.sizes import fit_sizes, in_several_sizes, units_of_sizes
 
 N = np.array([1, 4, 16, 36, 64, 144, 576.0])
 SIZES = (0.5e9, 1.8e9, 7e9)
@@ -250,3 +250,9 @@ def test_what_the_scores_do_not_tell_is_not_bounded():
     curves = [replace(c, score=1.2 - c.score) for c in made()]
     (fit,) = fit_sizes(curves)
     assert fit.parameters["g"] < 1e-6 and fit.intervals["g"] == (0, np.inf)
+
+
+def test_sizes_in_two_units_are_named():
+    small, *large = made()
+    assert units_of_sizes([small, *large]) == []
+    assert units_of_sizes([replace(small, score=100 * small.score), *large]) == ["b"]
