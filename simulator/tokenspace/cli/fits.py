@@ -98,6 +98,15 @@ def fit(
     for reason, count in said_why.items():
         print(f"{count} of {len(fitted)}: {reason}.")
     if sizes:
+        from tokenspace.scaling.sizes import units_of_sizes
+
         show_sizes(sizes)
+        for name in units_of_sizes(curves):
+            print(
+                shown(
+                    f"{name}: some sizes look like shares of 1 and others like per cent, and the "
+                    "law over sizes needs one unit: write all scores of it alike."
+                )
+            )
     if out is not None:
         print(shown(f"every law of every curve: {out}"))

@@ -5,8 +5,8 @@ several scores stand at one n, all of them are seen or none. Errors are of log S
 Besides the laws there are two more forecasters: "no change" says the last score that it has seen
 (the mean of their log S, where there are several), without an interval, and "stacked" mixes the
 laws' distributions with the weights under which the points that it has seen, each n left out in
-turn, would have been foretold best. The intervals of laws take the law for true; that of "stacked"
-grows beyond the data by what no law knows, see `scaling/beyond.py`.
+turn and counted once, would have been foretold best. The intervals of laws take the law for true;
+that of "stacked" grows beyond the data by what no law knows, see `scaling/beyond.py`.
 
 Source: Y. Yao et al., Using Stacking to Average Bayesian Predictive Distributions, Bayesian
 Analysis 13, 917, 2018; L. J. Tashman, Out-of-sample tests of forecasting accuracy, Int. J.
@@ -26,6 +26,7 @@ import pandas as pd
 from tokenspace.errors import InputError
 from tokenspace.scaling.beyond import Stretched, distance
 from tokenspace.scaling.fit import Method, Optima, checked, chosen_method, common_noise
+from tokenspace.scaling.model_weights import of_counts
 from tokenspace.scaling.optimise import Logs, Points, batches, grouped
 from tokenspace.scaling.predictive import Grid, Mixture
 from tokenspace.scaling.scales import Scale
@@ -297,7 +298,7 @@ def forecasters(
         mixtures.append(one.known(one.own_noise).predict(x, weight))
         yield name, centre, mixtures[-1]
     if len(mixtures) > 1:
-        shares = stack(seen.left_out)  # (curves, laws)
+        shares = stack(of_counts(points.x, seen.left_out, points.weight))  # (curves, laws)
         extra = method.scale.strays * distance(points, x)
         together = Stretched.by(_together(mixtures, shares), extra)
         yield STACKED, together.median, together
@@ -313,8 +314,8 @@ def stack(log_density: np.ndarray) -> np.ndarray:
     one point more, on which all laws do alike, keeps the weights of few points from the ends.
 
     Args:
-        log_density: (curves, points, laws), of each point left out; points that are missing for
-            all laws do not count.
+        log_density: (curves, points, laws), of each n left out, see `of_counts`; points that are
+            missing for all laws do not count.
     """
     known = np.isfinite(log_density)
     counted = known.any(axis=2)

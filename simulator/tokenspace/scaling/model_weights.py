@@ -120,22 +120,30 @@ def _splines(points: Points) -> list[tuple[Spline, np.ndarray]]:
     return found
 
 
-def of_counts(x: np.ndarray, log_density: np.ndarray) -> np.ndarray:
+def of_counts(
+    x: np.ndarray, log_density: np.ndarray, weight: np.ndarray | None = None
+) -> np.ndarray:
     """Means of log densities (curves, points, models) of the scores at one n, (curves, n, models).
 
     Scores at one n say together how a law misses there: by its error they are all off. Each on its
     own, 50 of them would decide between laws that one n cannot tell.
 
     Args:
-        x: log n (curves, points), ascending, with as many different n in every curve.
+        x: log n (curves, points), ascending.
+        weight: of the points, 0 where they pad; None: none does.
+
+    Returns:
+        Not numbers beyond the last n of a curve that has fewer than others.
     """
     place = np.cumsum(np.diff(x, axis=1, prepend=x[:, :1]) > 0, axis=1)
     rows = np.arange(len(x))[:, None]
     found = np.zeros((len(x), place.max() + 1, log_density.shape[2]))
     scores = np.zeros((*found.shape[:2], 1))
-    np.add.at(found, (rows, place), log_density)
-    np.add.at(scores, (rows, place), 1)
-    return found / scores
+    counts = np.ones((*x.shape, 1), bool) if weight is None else weight[:, :, None] > 0
+    np.add.at(found, (rows, place), np.where(counts, log_density, 0))
+    np.add.at(scores, (rows, place), counts)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(found / scores)
 
 
 def model_weights(log_density: np.ndarray, seed: int) -> np.ndarray:
