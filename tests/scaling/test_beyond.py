@@ -5,7 +5,6 @@ import pytest
 from scipy import stats
 
 import tokenspace as ts
-from tokenspace.scaling import ahead as module
 from tokenspace.scaling.ahead import ahead
 from tokenspace.scaling.beyond import Stretched, distance
 from tokenspace.scaling.fit import chosen_method
@@ -57,10 +56,11 @@ def test_density_of_a_stretched_mixture_is_the_slope_of_its_distribution():
 
 def test_distance_is_counted_from_the_nearer_end_of_each_curve():
     x = np.log(N)
-    curves = [(x[:5], x[:5], np.ones(5)), (x[2:8], x[2:8], np.ones(6))]
-    ((_, points),) = grouped(curves)  # both are padded to eight
-    asked = np.log([[4.0, 64, 128], [4, 64, 768]])
-    want = [[0, 0, np.log(2)], [np.log(4), 0, np.log(2)]]
+    longer = np.log([8, 12, *N[2:9], 520])
+    curves = [(x[:9], x[:9], np.ones(9)), (longer, longer, np.ones(10))]
+    ((_, points),) = grouped(curves)  # both are padded to ten
+    asked = np.log([[4.0, 64, 1024], [4, 64, 1040]])
+    want = [[0, 0, np.log(2)], [np.log(2), 0, np.log(2)]]
     np.testing.assert_allclose(distance(points, asked), want, atol=1e-12)
 
 
@@ -120,7 +120,7 @@ def test_many_curves_keep_their_numbers(monkeypatch):
     lengths, seen = (5, 10, 6, 9, 5), []
     logs = [(np.log(N[:m]), np.log(scores(k)[:m]), np.ones(m)) for k, m in enumerate(lengths)]
     method = chosen_method("power,logarithm", 0.95)
-    monkeypatch.setattr(module, "TOGETHER", 3)
+    monkeypatch.setattr("tokenspace.scaling.optimise.TOGETHER", 200)  # points squared
     table = ahead(logs, np.array([100.0, 2000]), method, seen.append)
     assert list(table["curve"]) == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4] and seen == [3, 5]
     assert list(table["n"]) == [100, 2000] * 5

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tokenspace.errors import InputError
-from tokenspace.scaling import curves, table
+from tokenspace.scaling import table
 from tokenspace.scaling.curves import (
     Curve,
     compare_with_least_squares,
@@ -277,7 +277,7 @@ def test_no_file_at_all(tmp_path):
 
 
 def test_progress_and_order_of_many_curves(monkeypatch):
-    monkeypatch.setattr(curves, "TOGETHER", 2)
+    monkeypatch.setattr("tokenspace.scaling.optimise.TOGETHER", 2 * len(N) ** 2)
     seen = []
     given = [Curve(str(k), N, SCORE * k) for k in range(1, 6)]
     found = fit_curves(given, "power", level=0.5, progress=seen.append)

@@ -341,15 +341,16 @@ def test_ends_follow_a_bent_parameter(monkeypatch, bend, unbend):
 
 
 def test_curves_are_padded_by_points_without_weight():
-    curves = [(np.arange(m, dtype=float), np.arange(m) + 1.0 * m, np.ones(m)) for m in (3, 4, 5, 9)]
+    counts = (3, 4, 9, 10, 17)
+    curves = [(np.arange(m, dtype=float), np.arange(m) + 1.0 * m, np.ones(m)) for m in counts]
     found = {tuple(which): points for which, points in grouped(curves)}
-    assert list(found) == [(0, 1), (2,), (3,)]
-    assert [p.x.shape[1] for p in found.values()] == [4, 8, 16]
-    points = found[0, 1]
-    np.testing.assert_array_equal(points.counts, [3, 4])
-    np.testing.assert_array_equal(points.weight, [[1, 1, 1, 0], [1, 1, 1, 1]])
-    np.testing.assert_array_equal(points.x[0], [0, 1, 2, 2])
-    np.testing.assert_array_equal(points.y[0], [3, 4, 5, 5])
+    assert list(found) == [(0,), (1,), (2, 3), (4,)]
+    assert [p.x.shape[1] for p in found.values()] == [3, 4, 10, 20]
+    points = found[2, 3]
+    np.testing.assert_array_equal(points.counts, [9, 10])
+    np.testing.assert_array_equal(points.weight[0], [1] * 9 + [0])
+    np.testing.assert_array_equal(points.x[0], [*range(9), 8])
+    np.testing.assert_array_equal(points.y[0], [*range(9, 18), 17])
 
 
 def test_what_is_held_stays():

@@ -8,7 +8,7 @@ from scipy import optimize, stats
 
 import tokenspace as ts
 from tokenspace.scaling.curves import Curve, fit_curves, read_curves
-from tokenspace.scaling.sizes import fit_sizes, in_several_sizes
+from tokenspace.scaling.sizes import fit_sizes, in_several_sizes, units_of_sizes
 
 N = np.array([1, 4, 16, 36, 64, 144, 576.0])
 SIZES = (0.5e9, 1.8e9, 7e9)
@@ -132,3 +132,127 @@ def test_with_a_limit_at_the_top_intervals_are_those_of_scipy_without_it():
     low, high = fit.intervals["b"]
     assert (high - low) / 2 == pytest.approx(stats.t.ppf(0.975, freedom) * error[1], rel=1e-3)
     assert fit.residual_std == pytest.approx(np.sqrt(2 * found.cost / freedom), rel=1e-5)
+
+
+SHARE = np.geomspace(0.03, 0.01, len(N))  # standard errors over scores
+
+
+def with_errors(off, seed=4, factor=1.0):
+    """Scores that are off by `off` of what their errors, times 1 / factor, say."""
+    rng = np.random.default_rng(seed)
+    noise = off * SHARE * rng.standard_normal((len(SIZES), len(N)))
+    bare = [replace(c, name=f"{c.size:g}") for c in made()]
+    scores = [c.score * np.exp(e) for c, e in zip(bare, noise, strict=True)]
+    return [
+        replace(c, score=s, error=s * SHARE / factor) for c, s in zip(bare, scores, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(("off", "by_errors"), [(0.5, True), (3.0, False)])
+def test_errors_weigh_the_scores_and_tell_the_noise_unless_chi_squared_is_large(off, by_errors):
+    """Beside scipy's least squares of residuals over errors; (J^T J)^-1 is the covariance."""
+    curves = with_errors(off)
+    (fit,) = fit_sizes(curves)
+    n, size = np.tile(N, 3), np.repeat(SIZES, len(N))
+
+    def law(p, n, size):
+        return p[0] - p[1] * (size / SIZES[0]) ** -p[2] * n ** -p[3]
+
+    def residuals(p):
+        share = np.tile(SHARE, 3)
+        return (np.log(law(p, n, size)) - np.log(np.concatenate([c.score for c in curves]))) / share
+
+    found = optimize.least_squares(
+        residuals, [0.7, 0.3, 0.2, 0.15], xtol=1e-14, ftol=1e-14, gtol=1e-14
+    )
+    np.testing.assert_allclose(list(fit.parameters.values()), found.x, rtol=1e-3)
+    chi_squared, freedom = 2 * found.cost, 17
+    assert fit.chi_squared == pytest.approx(chi_squared, rel=1e-6) and fit.by_errors is by_errors
+    widen = 1.0 if by_errors else chi_squared / freedom
+    covariance = widen * np.linalg.inv(found.jac.T @ found.jac)
+    np.testing.assert_allclose(fit.covariance, covariance, rtol=5e-3)
+    quantile = stats.norm.ppf(0.975) if by_errors else stats.t.ppf(0.975, freedom)
+    low, high = fit.intervals["b"]
+    assert (high - low) / 2 == pytest.approx(quantile * np.sqrt(covariance[2, 2]), rel=2e-3)
+
+    at, new = np.array([100.0]), 0.02
+    value = law(found.x, at, 3e9)
+    steps = 1e-6 * np.eye(4)
+    slopes = [
+        (np.log(law(found.x + e, at, 3e9)) - np.log(law(found.x - e, at, 3e9)))[0] / 2e-6
+        for e in steps
+    ]
+    variance = slopes @ covariance @ slopes
+    for error, own in ((0.0, 0.0), (new, widen * (new / value[0]) ** 2)):
+        ends = fit.predict_interval(at, 3e9, error)
+        half = quantile * np.sqrt(variance + own)
+        np.testing.assert_allclose(
+            np.log(ends).ravel(), np.log(value) + half * np.array([-1, 1]), atol=2e-3 * half
+        )
+
+
+def test_errors_that_some_curves_lack_weigh_nothing():
+    curves = with_errors(1.0)
+    (some,) = fit_sizes([replace(curves[0], error=None), *curves[1:]])
+    (none,) = fit_sizes([replace(c, error=None) for c in curves])
+    assert some.parameters == none.parameters and some.intervals == none.intervals
+    assert np.isnan([some.chi_squared, some.stated]).all() and not some.by_errors
+    low, high = none.predict_interval(100.0, 3e9)
+    bare = none.predict_interval(100.0, 3e9, 0.0)
+    own = (np.log(high / low) ** 2 - np.log(bare[1] / bare[0]) ** 2) / 4
+    assert own[0] == pytest.approx((stats.t.ppf(0.975, 17) * none.residual_std) ** 2, rel=1e-9)
+
+
+def test_chi_squared_refuses_the_law_where_the_curves_agree_with_their_errors():
+    """A size that lies 10 % off; by errors that are too small the scatter is judged, by F."""
+    curves = with_errors(0.5)
+    off = [replace(c, score=c.score * 1.1 ** (k % 2)) for k, c in enumerate(curves)]
+    (fit,) = fit_sizes(off, fits=dict(fit_curves(off, "saturating")))
+    assert fit.p_value == stats.chi2.sf(fit.chi_squared, 17) < 1e-3
+    doubted = with_errors(1.0, factor=5.0)
+    fits = dict(fit_curves(doubted, "saturating"))
+    (fit,) = fit_sizes(doubted, fits=fits)
+    own = [f.best for f in fits.values()]
+    freedom = sum(f.degrees_of_freedom for f in own)
+    squares = sum(f.chi_squared for f in own) * fit.stated  # each by its own errors
+    assert fit.curves_std == pytest.approx(np.sqrt(squares / freedom), rel=1e-6)
+    ratio = fit.residual_std**2 / fit.curves_std**2
+    assert fit.p_value == pytest.approx(stats.f.sf(ratio, 17, freedom), rel=1e-6)
+    assert fit.p_value > 0.05 > 1e-6 > stats.chi2.sf(fit.chi_squared, 17)
+
+
+def test_a_limit_may_lie_below_a_score_that_noise_has_raised():
+    """Curves that are level at the end: the optimum is that of scipy without a bound."""
+    curves = []
+    for size, last in zip(SIZES, (1.0, 1.03, 0.98), strict=True):
+        score = 0.7 - 0.4 * (size / SIZES[0]) ** -0.6 * N**-0.8
+        score[-1] *= last
+        curves.append(Curve("c", N, score, {"model": f"{size:g}", "benchmark": "b"}, size=size))
+    (fit,) = fit_sizes(curves)
+
+    def off(p):
+        parts = [
+            np.log((p[0] - p[1] * (c.size / SIZES[0]) ** -p[2] * c.n ** -p[3]) / c.score)
+            for c in curves
+        ]
+        return np.concatenate(parts)
+
+    found = optimize.least_squares(off, [0.7, 0.4, 0.6, 0.8], xtol=1e-14, ftol=1e-14, gtol=1e-14)
+    assert found.x[0] < max(c.score.max() for c in curves)
+    np.testing.assert_allclose(list(fit.parameters.values()), found.x, rtol=1e-3)
+    low, high = fit.intervals["limit"]
+    error = np.sqrt(2 * found.cost / 17 * np.linalg.inv(found.jac.T @ found.jac)[0, 0])
+    assert high - low == pytest.approx(2 * 2.1098 * error, rel=0.01)
+
+
+def test_what_the_scores_do_not_tell_is_not_bounded():
+    """A law that only rises, of scores that fall: g is 0, and as small as any."""
+    curves = [replace(c, score=1.2 - c.score) for c in made()]
+    (fit,) = fit_sizes(curves)
+    assert fit.parameters["g"] < 1e-6 and fit.intervals["g"] == (0, np.inf)
+
+
+def test_sizes_in_two_units_are_named():
+    small, *large = made()
+    assert units_of_sizes([small, *large]) == []
+    assert units_of_sizes([replace(small, score=100 * small.score), *large]) == ["b"]

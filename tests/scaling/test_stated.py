@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 import tokenspace as ts
+from tokenspace.scaling.ahead import ahead
 from tokenspace.scaling.fit import chosen_method
 from tokenspace.scaling.forecast import rolling_origins, stack
 from tokenspace.scaling.laws import known_laws
@@ -116,3 +117,22 @@ def test_errors_of_curves_in_a_batch_are_their_own():
     bare = rolling_origins(logs, replace(method, loss="huber"), 2, stated=[0.02**2, np.nan])
     want = rolling_origins(logs, replace(method, loss="huber"), 2)
     np.testing.assert_array_equal(bare["high"], want["high"])
+
+
+def test_scores_at_one_n_weigh_laws_by_their_mean():
+    """Five scores at the last n, padded beside a curve of one: by hand, each n counted once."""
+    n = np.concatenate([N, np.full(4, 768.0)])
+    y = np.log(scores(0.02))
+    y = np.concatenate([y, y[-1] + [0.03, -0.01, 0.05, 0.02]])
+    logs = [(np.log(n), y, np.ones(14)), (np.log(N), y[:10], np.ones(10))]
+    method = chosen_method(LAWS, 0.95, Log(0.0))
+    found = ahead(logs, np.array([640.0]), method).set_index("curve")["forecast"]
+    for curve, (x, own, weight) in enumerate(logs):
+        points = Points(x[None], own[None], weight[None])
+        left = [leave_one_out(law, points, points.weight)[0] for law in method.laws.values()]
+        by_count = [[row[x == k].mean() for k in np.unique(x)] for row in left]
+        share = stack(np.transpose(by_count)[None])[0]
+        at = np.log([[found[curve]]])
+        grids = [on_grid(law, points).predict(np.log([[640.0]])) for law in method.laws.values()]
+        below = sum(w * g.cdf(at)[0, 0] for w, g in zip(share, grids, strict=True))
+        assert below == pytest.approx(0.5, abs=1e-6), curve

@@ -176,7 +176,7 @@ def show_sizes(sizes: Sequence[SizeFit]) -> None:
         table.add_column(name)
     for one in sizes:
         cells = [
-            f"{v:.4g} ({one.intervals[k][0]:.3g} to {one.intervals[k][1]:.3g})"
+            f"{v:.4g} ({_ends(*one.intervals[k])})"
             if k in one.intervals
             else f"{v:.4g} (the best there can be)"
             for k, v in one.parameters.items()
@@ -189,9 +189,13 @@ def show_sizes(sizes: Sequence[SizeFit]) -> None:
         print(
             shown(
                 f"{one.benchmark}: this law does not fit: scatter {scatter}, and {least} about the "
-                f"curves' own best laws (F-test, p = {one.p_value:.1g}). Its intervals say little."
+                f"curves' own best laws (p = {one.p_value:.1g}). Its intervals say little."
             )
         )
+
+
+def _ends(low: float, high: float) -> str:
+    return f"{low:.3g} to {high:.3g}" if np.isfinite(high) else "not bounded"
 
 
 def _show_curves(title: str, fitted: Fitted) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,6 +22,20 @@ from tokenspace.cli.forecasts import (
 )
 from tokenspace.cli.present import document
 from tokenspace.printable import shown
+
+if TYPE_CHECKING:
+    from tokenspace.scaling.curves import Curve
+    from tokenspace.scaling.result import ScalingFit
+    from tokenspace.scaling.sizes import SizeFit
+
+
+def _over_sizes(curves: list[Curve], fitted: list[tuple[str, ScalingFit]]) -> list[SizeFit]:
+    """Fits over sizes of model, where there are several; else JAX is not even imported."""
+    if not any(curve.size > 0 for curve in curves):
+        return []
+    from tokenspace.scaling.sizes import fit_sizes, in_several_sizes
+
+    return fit_sizes(curves, fits=dict(fitted)) if in_several_sizes(curves) else []
 
 
 @app.command()
@@ -54,7 +68,6 @@ def fit(
     from tokenspace.cli.fit_tables import show_counts, show_errors, show_fits, show_sizes, write
     from tokenspace.scaling.curves import TOGETHER, fit_curves
     from tokenspace.scaling.fit import LEAST
-    from tokenspace.scaling.sizes import fit_sizes, in_several_sizes
     from tokenspace.scaling.subsets import model_of
 
     check_out(out, csv)
@@ -70,7 +83,7 @@ def fit(
         )
     if out is not None:
         write(out, fitted)
-    sizes = fit_sizes(curves, fits=dict(fitted)) if in_several_sizes(curves) else []
+    sizes = _over_sizes(curves, fitted)
     if as_json:
         fits = [{"curve": name, **f.to_dict()} for name, f in fitted]
         document({"fits": fits, "sizes": [asdict(one) for one in sizes]})
@@ -85,6 +98,15 @@ def fit(
     for reason, count in said_why.items():
         print(f"{count} of {len(fitted)}: {reason}.")
     if sizes:
+        from tokenspace.scaling.sizes import units_of_sizes
+
         show_sizes(sizes)
+        for name in units_of_sizes(curves):
+            print(
+                shown(
+                    f"{name}: some sizes look like shares of 1 and others like per cent, and the "
+                    "law over sizes needs one unit: write all scores of it alike."
+                )
+            )
     if out is not None:
         print(shown(f"every law of every curve: {out}"))

@@ -14,7 +14,6 @@ from tokenspace.printable import counted, percent, shown
 
 if TYPE_CHECKING:
     import pandas as pd
-    from rich.progress import Progress
 
     from tokenspace.scaling.curves import Curve
     from tokenspace.scaling.fit import Method
@@ -117,7 +116,7 @@ def _ahead(csv: str | None, at: str, method: Method, out: Path | None, as_json: 
     import numpy as np
 
     from tokenspace.cli.forecast_tables import show_ahead
-    from tokenspace.scaling.ahead import ahead, checked_at
+    from tokenspace.scaling.ahead import ahead, ahead_and_no_law, checked_at
     from tokenspace.scaling.forecast import STACKED, enough_seen
     from tokenspace.scaling.scales import Log
 
@@ -137,16 +136,20 @@ def _ahead(csv: str | None, at: str, method: Method, out: Path | None, as_json: 
         )
     with progress_bar(len(curves) > 200) as bar:
         task = bar.add_task("curves", total=len(curves))
-        table = ahead(
+        given = (
             [c.logs(method.scale) for c in curves],
             asked,
             method,
             lambda done: bar.update(task, completed=done),
             [c.stated(method.scale) for c in curves],
         )
-        told = [curves[k] for k in dict.fromkeys(table["curve"])]
         # a plan takes laws of the score itself, and knows nothing of those of the odds
-        lawless = _of_no_law(told, bar) if method.scale == Log() else []
+        lawless = []
+        if method.scale == Log():
+            table, alone = ahead_and_no_law(*given)
+            lawless = [curves[k].name for k in table["curve"].unique() if alone[k]]
+        else:
+            table = ahead(*given)
     if table.empty:
         raise InputError(f"no curve has enough points for the {', '.join(method.laws)} law")
     names = {k: c.name for k, c in enumerate(curves)}
@@ -215,21 +218,6 @@ def _of_intervals(curves: list[Curve], table: pd.DataFrame, method: Method) -> l
         if count := int(which.sum()):
             said.append(f"{where}, where no interval was tested: {counted(count, 'forecast')}.")
     return said
-
-
-def _of_no_law(curves: list[Curve], bar: Progress) -> list[str]:
-    """Names of the curves of which a plan says that none of the laws follows them."""
-    from tokenspace.scaling.model_weights import LEAST, no_law_follows
-    from tokenspace.scaling.scales import Log
-
-    long = [c for c in curves if c.different >= LEAST]
-    task = bar.add_task("laws", total=len(long))
-    lawless = no_law_follows(
-        [c.logs(Log()) for c in long],
-        progress=lambda done: bar.update(task, completed=done),
-        stated=[c.stated(Log()) for c in long],
-    )
-    return [c.name for c, alone in zip(long, lawless, strict=True) if alone]
 
 
 def listed(names: list[str]) -> str:
@@ -301,6 +289,11 @@ def forecast(
             )
         _ahead(csv, at, method, out, as_json)
         return
+    if rolling and hold is not None:
+        raise InputError(
+            "--rolling forecasts from every origin, whatever is held back: leave --hold out, or "
+            "leave --rolling out to hold back the largest n"
+        )
     hold = HOLD if hold is None else hold
     every = read(csv)
     parts = subsets(every)

@@ -18,11 +18,13 @@ from tokenspace.scaling.forecast import (
     DIFFERENT,
     FEWEST,
     STACKED,
-    TOGETHER,
+    Seen,
     enough_seen,
     forecasters,
 )
-from tokenspace.scaling.optimise import Logs, grouped
+from tokenspace.scaling.laws import known_laws
+from tokenspace.scaling.model_weights import LEAST, no_law_by, no_law_follows
+from tokenspace.scaling.optimise import Logs, batches, grouped
 from tokenspace.scaling.scales import Scale
 from tokenspace.scaling.stated import stated_variance, variance_of, weight_ahead
 from tokenspace.scaling.table import RANGE
@@ -99,29 +101,67 @@ def ahead(
         progress: called with the number of curves that are done, now and then.
         stated: variance of a point of weight 1, `stated_variance` of each curve.
     """
-    parts = []
+    return _ahead(curves, at, method, progress, stated, judged=False)[0]
+
+
+def ahead_and_no_law(
+    curves: Sequence[Logs],
+    at: np.ndarray,
+    method: Method,
+    progress: Callable[[int], None] | None = None,
+    stated: Sequence[float] | None = None,
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """`ahead` of scores themselves, and of each curve whether no law follows it, (curves,).
+
+    As `model_weights.no_law_follows`, by the scores left out that the forecasts are of where these
+    are of all laws, by squares; never true of a curve of fewer than 5 different n.
+    """
+    return _ahead(curves, at, method, progress, stated, judged=True)
+
+
+def _ahead(
+    curves: Sequence[Logs],
+    at: np.ndarray,
+    method: Method,
+    progress: Callable[[int], None] | None,
+    stated: Sequence[float] | None,
+    judged: bool,
+) -> tuple[pd.DataFrame, np.ndarray]:
+    parts, lawless = [], np.zeros(len(curves), bool)
     variance = variance_of(len(curves), stated, method.loss)
-    for first in range(0, len(curves), TOGETHER):
-        some = slice(first, first + TOGETHER)
-        part = _together(curves[some], variance[some], at, method)
-        parts.append(part.assign(curve=part["curve"] + first))
+    for some in batches(curves):
+        part, lawless[some] = _together(curves[some], variance[some], at, method, judged)
+        parts.append(part.assign(curve=part["curve"] + some.start))
         if progress is not None:
-            progress(min(first + TOGETHER, len(curves)))
-    return pd.concat(parts, ignore_index=True)
+            progress(some.stop)
+    return pd.concat(parts, ignore_index=True), lawless
+
+
+def _no_law(curves: Sequence[Logs], seen: Seen) -> np.ndarray:
+    """Of curves that are seen whether no law follows them, (curves,)."""
+    if seen.method.laws == known_laws() and seen.method.loss == "squares":
+        return no_law_by(seen.points, seen.left_out, seen.noise)
+    found = np.zeros(len(curves), bool)
+    long = np.flatnonzero(seen.points.different >= LEAST)
+    stated = seen.stated[long] if seen.method.loss == "squares" else None
+    found[long] = no_law_follows([curves[int(k)] for k in long], stated=stated)
+    return found
 
 
 def _together(
-    curves: Sequence[Logs], variance: np.ndarray, at: np.ndarray, method: Method
-) -> pd.DataFrame:
+    curves: Sequence[Logs], variance: np.ndarray, at: np.ndarray, method: Method, judged: bool
+) -> tuple[pd.DataFrame, np.ndarray]:
     law = STACKED if len(method.laws) > 1 else next(iter(method.laws))
     tail = (1 - method.level) / 2
-    found = []
+    found, lawless = [], np.zeros(len(curves), bool)
     for which, points in grouped(curves):
         x = np.broadcast_to(np.log(at), (len(which), len(at)))
-        seen = [(curves[k][0], curves[k][2]) for k in which]
-        weight = [weight_ahead(n, own, np.log(at), method.loss) for n, own in seen]
-        told = forecasters(points, x, np.stack(weight), method, variance[which])
-        for name, centre, mixture in told:
+        own = [(curves[k][0], curves[k][2]) for k in which]
+        weight = [weight_ahead(n, weights, np.log(at), method.loss) for n, weights in own]
+        seen = Seen(points, method, variance[which])
+        if judged:
+            lawless[which] = _no_law([curves[k] for k in which], seen)
+        for name, centre, mixture in forecasters(seen, x, np.stack(weight)):
             if name != law or mixture is None:
                 continue
             ends = [mixture.quantile(p) for p in (tail, 1 - tail)]
@@ -140,4 +180,4 @@ def _together(
                 )
             )
     table = pd.concat(found, ignore_index=True).sort_values("curve", kind="stable")
-    return table[table["forecast"].notna()].reset_index(drop=True)
+    return table[table["forecast"].notna()].reset_index(drop=True), lawless

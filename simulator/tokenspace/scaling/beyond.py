@@ -24,6 +24,7 @@ from tokenspace.scaling.optimise import Points
 from tokenspace.scaling.predictive import Mixture
 
 ENDS = (0.025, 0.975)  # of the interval that `strays` is told of
+ROUNDING = 1e-15  # of (1 - 0.95) / 2
 
 
 def distance(points: Points, x: np.ndarray) -> np.ndarray:
@@ -36,27 +37,30 @@ def distance(points: Points, x: np.ndarray) -> np.ndarray:
 class Stretched:
     """A mixture whose halves below and above its median are stretched, arrays (curves, points).
 
-    below, above: how many times as far from the median a quantile lies, at least 1.
+    below, above: how many times as far from the median a quantile lies, at least 1; ends: of the
+    mixture at `ENDS`, which are most often asked for.
     """
 
     mixture: Mixture
     median: np.ndarray
     below: np.ndarray
     above: np.ndarray
+    ends: tuple[np.ndarray, np.ndarray]
 
     @classmethod
     def by(cls, mixture: Mixture, extra: np.ndarray) -> Stretched:
         """Half-widths at 95 % become sqrt(h^2 + extra^2), extra (curves, points)."""
         low, median, high = (mixture.quantile(p) for p in (ENDS[0], 0.5, ENDS[1]))
-        grown = [np.hypot(1.0, extra / half) for half in (median - low, high - median)]
-        return cls(mixture, median, *grown)
+        below, above = (np.hypot(1.0, extra / half) for half in (median - low, high - median))
+        return cls(mixture, median, below, above, (low, high))
 
     def _factor(self, away: np.ndarray) -> np.ndarray:
         return np.where(away < 0, self.below, self.above)
 
     def quantile(self, p: float) -> np.ndarray:
         """The y with P(log S <= y) = p, (curves, points)."""
-        away = self.mixture.quantile(p) - self.median
+        known = [y for own, y in zip(ENDS, self.ends, strict=True) if abs(p - own) < ROUNDING]
+        away = (known[0] if known else self.mixture.quantile(p)) - self.median
         return np.asarray(self.median + self._factor(away) * away)
 
     def log_density(self, y: np.ndarray) -> np.ndarray:

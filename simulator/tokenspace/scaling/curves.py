@@ -15,14 +15,14 @@ import pandas as pd
 from tokenspace.errors import InputError
 from tokenspace.printable import counted
 from tokenspace.scaling.fit import LEAST, Method, checked, chosen_method, fit_logs
-from tokenspace.scaling.optimise import Logs
+from tokenspace.scaling.optimise import Logs, batches
 from tokenspace.scaling.result import ScalingFit
 from tokenspace.scaling.scales import Scale, error_of_share, unit
 from tokenspace.scaling.stated import stated_variance
 from tokenspace.scaling.table import COLUMNS, ERRORS, SIZE, number, read_table, refuse, size_name
 
 AVERAGE = re.compile(r"(avg|average|mean)[.\s(%)]*", re.IGNORECASE)  # repeats other columns
-TOGETHER = 400  # curves that are fitted at once
+TOGETHER = 400  # curves, from which on progress is shown
 SHIPPED = {
     "paper": "benchmark_scores.csv",
     "published": "published_scores.csv",
@@ -320,8 +320,7 @@ def fit_curves(
     method: Method = chosen_method(law, level, scale, loss)
     logs = [curve.logs(method.scale) for curve in curves]
     fits: list[ScalingFit] = []
-    for first in range(0, len(logs), TOGETHER):
-        part = slice(first, first + TOGETHER)
+    for part in batches(logs):
         stated = [curve.stated(method.scale) for curve in curves[part]]
         fits += fit_logs(logs[part], method, stated)
         if progress is not None:

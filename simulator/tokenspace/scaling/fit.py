@@ -26,7 +26,7 @@ from tokenspace.scaling.stated import (
     noise_of_law,
     stated_variance,
     variance_of,
-    variances,
+    weights,
     with_noise,
 )
 from tokenspace.scaling.validation import leave_one_out
@@ -305,6 +305,5 @@ def checked(
     x, s = np.log(arrays[0][order]), arrays[1][order]
     weight = np.ones(len(x))
     if error is not None:
-        own = arrays[2][order]
-        weight = stated_variance(s, own, scale) / variances(s, own, scale)
+        weight = weights(s, arrays[2][order], scale)
     return x, scale.forward(s), weight

@@ -5,8 +5,8 @@ several scores stand at one n, all of them are seen or none. Errors are of log S
 Besides the laws there are two more forecasters: "no change" says the last score that it has seen
 (the mean of their log S, where there are several), without an interval, and "stacked" mixes the
 laws' distributions with the weights under which the points that it has seen, each n left out in
-turn, would have been foretold best. The intervals of laws take the law for true; that of "stacked"
-grows beyond the data by what no law knows, see `scaling/beyond.py`.
+turn and counted once, would have been foretold best. The intervals of laws take the law for true;
+that of "stacked" grows beyond the data by what no law knows, see `scaling/beyond.py`.
 
 Source: Y. Yao et al., Using Stacking to Average Bayesian Predictive Distributions, Bayesian
 Analysis 13, 917, 2018; L. J. Tashman, Out-of-sample tests of forecasting accuracy, Int. J.
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,8 @@ import pandas as pd
 from tokenspace.errors import InputError
 from tokenspace.scaling.beyond import Stretched, distance
 from tokenspace.scaling.fit import Method, Optima, checked, chosen_method, common_noise
-from tokenspace.scaling.optimise import Logs, Points, grouped
+from tokenspace.scaling.model_weights import of_counts
+from tokenspace.scaling.optimise import Logs, Points, batches, grouped
 from tokenspace.scaling.predictive import Mixture
 from tokenspace.scaling.scales import Scale
 from tokenspace.scaling.stated import stated_variance, variance_of
@@ -34,7 +36,6 @@ from tokenspace.scaling.validation import leave_one_out
 STACKED, NO_CHANGE = "stacked", "no change"
 FEWEST = 4  # points from which a forecast is made: one more than the power law's numbers
 DIFFERENT = 3  # n among them
-TOGETHER = 200  # curves that are forecast at once
 ROUNDS = 200  # of the weights of a stack
 
 
@@ -146,17 +147,17 @@ def rolling_origins(
     """
     found = []
     variance = variance_of(len(curves), stated, method.loss)
-    for first in range(0, len(curves), TOGETHER):
-        part = curves[first : first + TOGETHER]
+    for some in batches(curves):
+        part = curves[some]
         tasks = []
         for k, (x, _, _) in enumerate(part):
             last = np.flatnonzero(np.diff(x)) + 1 if hold is None else [seen(x, hold)]
             tasks += [Task(k, int(m), len(x) - int(m)) for m in last if enough_seen(x[:m])]
         if tasks:
-            table = cases(part, tasks, method, variance[first : first + TOGETHER])
-            found.append(table.assign(curve=table["curve"] + first))
+            table = cases(part, tasks, method, variance[some])
+            found.append(table.assign(curve=table["curve"] + some.start))
         if progress is not None:
-            progress(min(first + TOGETHER, len(curves)))
+            progress(some.stop)
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
 
 
@@ -218,7 +219,7 @@ def _forecasts(
         "score": score[asked],
     }
     parts = []
-    told = forecasters(points, x, weight, method, stated)
+    told = forecasters(Seen(points, method, stated), x, weight)
     for order, (name, centre, mixture) in enumerate(told):
         values: dict[str, Any] = dict(common) | {"law order": order, "law": name}
         values["forecast"] = method.scale.backward(centre)[asked]
@@ -237,34 +238,64 @@ def _forecasts(
     return pd.concat(parts)
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What forecasts start from: curves that are padded to one width, and the laws' fits to them.
+
+    stated: variance of a point of weight 1 by the standard errors, (curves,), not a number where it
+    is not known.
+    """
+
+    points: Points
+    method: Method
+    stated: np.ndarray
+
+    @cached_property
+    def optima(self) -> list[Optima]:
+        """Of each law."""
+        laws = self.method.laws.values()
+        return [Optima.of(law, self.points, self.method, self.stated) for law in laws]
+
+    @cached_property
+    def noise(self) -> np.ndarray:
+        """One for all laws of a curve, (curves,), not a number where it is not known."""
+        return common_noise(self.optima)
+
+    @cached_property
+    def left_out(self) -> np.ndarray:
+        """Log density of each score given those at all other n, (curves, points, laws).
+
+        Judged by one noise for all laws of a curve, see `preference.birge`, as laws are compared;
+        where it is not known each law has its own.
+        """
+        known = np.isfinite(self.noise).any()
+        grids = [one.known(self.noise) if known else one.grid for one in self.optima]
+        weight = self.points.weight
+        return np.stack([leave_one_out(g.law, g.points, weight, g) for g in grids], axis=-1)
+
+
 def forecasters(
-    points: Points, x: np.ndarray, weight: np.ndarray, method: Method, stated: np.ndarray
+    seen: Seen, x: np.ndarray, weight: np.ndarray
 ) -> Iterator[tuple[str, np.ndarray, Mixture | Stretched | None]]:
     """(name, y at log n = x, its distribution) of every forecaster; not a number where it has none.
 
     Of one law the noise is that of `noise_of_law`, as in its `LawFit`. "stacked" mixes just these,
-    with weights of scores left out, which are judged by one noise for all laws of a curve, see
-    `preference.birge`, as laws are compared. With that noise in the mixture too, 95 % intervals of
-    five points held 92 % where errors were half of what is true, 88 % at the next n; so 97 and 96.
+    with weights of scores left out, which are judged by one noise for all laws of a curve. With
+    that noise in the mixture too, 95 % intervals of five points held 92 % where errors were half of
+    what is true, 88 % at the next n; so 97 and 96.
 
     Args:
-        points: what is seen.
+        seen: the scores that forecasts start from.
         x, weight: of the scores that are asked, (curves, m).
-        stated: variance of a point of weight 1 by the standard errors, (curves,), not a number
-            where it is not known.
     """
-    found = [Optima.of(law, points, method, stated) for law in method.laws.values()]
-    mixtures = []
-    for name, one in zip(method.laws, found, strict=True):
+    points, method, mixtures = seen.points, seen.method, []
+    for name, one in zip(method.laws, seen.optima, strict=True):
         enough = np.isfinite(one.freedom)[:, None]
         centre = np.where(enough, one.grid.law.log_scores(one.best[0], x), np.nan)
         mixtures.append(one.known(one.own_noise).predict(x, weight))
         yield name, centre, mixtures[-1]
-    if len(found) > 1:
-        noise = common_noise(found)
-        grids = [one.known(noise) for one in found]
-        left_out = [leave_one_out(grid.law, grid.points, points.weight, grid) for grid in grids]
-        shares = stack(np.stack(left_out, axis=-1))  # (curves, laws)
+    if len(mixtures) > 1:
+        shares = stack(of_counts(points.x, seen.left_out, points.weight))  # (curves, laws)
         extra = method.scale.strays * distance(points, x)
         together = Stretched.by(_together(mixtures, shares), extra)
         yield STACKED, together.median, together
@@ -280,8 +311,8 @@ def stack(log_density: np.ndarray) -> np.ndarray:
     one point more, on which all laws do alike, keeps the weights of few points from the ends.
 
     Args:
-        log_density: (curves, points, laws), of each point left out; points that are missing for
-            all laws do not count.
+        log_density: (curves, points, laws), of each n left out, see `of_counts`; points that are
+            missing for all laws do not count.
     """
     known = np.isfinite(log_density)
     counted = known.any(axis=2)

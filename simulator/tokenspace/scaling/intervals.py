@@ -14,10 +14,13 @@ Source: D. M. Bates, D. G. Watts, Nonlinear Regression Analysis and Its Applicat
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from tokenspace.scaling.laws import ScalingLaw
 from tokenspace.scaling.optimise import Points, minimise
+from tokenspace.scaling.predictive import starts_of
 
 # Raw parameters are logarithms or slopes, of order 1.
 FAR = 50.0  # so far from an optimum is without end
@@ -91,15 +94,16 @@ def _elsewhere(law: ScalingLaw, points: Points) -> np.ndarray:
     Starts of the curve and of its mirror image, which rises where the curve falls; and of both with
     a shape beyond its grid, which may end well within what is possible.
     """
+    last = points.counts[:, None] - 1
+    mirrored = np.take_along_axis(points.y, abs(last - np.arange(points.y.shape[1])), axis=1)
     starts = []
-    for x, y, count in zip(points.x, points.y, points.counts, strict=True):
-        for log_score in (y[:count], y[:count][::-1]):
-            grid = law.starts(x[:count], log_score)
-            outer = grid[[0, -1]]
-            if law.shapes == 1:
-                outer[:, -1] += OUTER * np.sign(outer[:, -1] - outer[::-1, -1])
-            starts.append(np.concatenate([grid[::SPARSE], outer]))
-    return np.stack(starts).reshape(len(points.x), -1, law.size)
+    for y in (points.y, mirrored):
+        grid = starts_of(law, replace(points, y=y))
+        outer = grid[:, [0, -1]]
+        if law.shapes == 1:
+            outer[..., -1] += OUTER * np.sign(outer[..., -1] - outer[:, ::-1, -1])
+        starts += [grid[:, ::SPARSE], outer]
+    return np.concatenate(starts, axis=1)
 
 
 def _farther(
@@ -122,7 +126,7 @@ def _farther(
     lanes = tuple(np.repeat(a, count) for a in which)
     held = lanes[1][:, None] == np.arange(law.size)
     starts[held] = (ends + BEYOND * (ends - centre[:, :, None]))[lanes]
-    raw, squares = minimise(law, starts, held, points[lanes[0]], ROUGH)
+    raw, squares = minimise(law, starts, held, points, ROUGH, lanes[0])
     lane = squares.reshape(-1, count).argmin(axis=1) + count * np.arange(len(which[0]))
     lane = lane[squares[lane] <= bounds[lanes[0][lane], 1]]
     curve, parameter, side = which = tuple(a[lane] for a in lanes)

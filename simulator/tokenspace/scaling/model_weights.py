@@ -91,13 +91,44 @@ def judged(
             drawn = [one.known(one.own_noise) for one in found]
         splines = _splines(points)
         left_out = [leave_one_out(g.law, g.points, points.weight, g) for g in grids]
-        of_spline = np.empty(points.x.shape)
-        for spline, some in splines:
-            of_spline[some] = spline.leave_one_out(points.y[some], noise[some])
-        density = of_counts(points.x, np.stack([*left_out, of_spline], axis=-1))
+        density = _densities(points, splines, np.stack(left_out, axis=-1), noise)
         by_name = dict(zip(known_laws(), drawn, strict=True))
         weights = model_weights(density, seed)
         yield which, Judged(points, by_name, splines, noise, weights, evidence(density))
+
+
+def no_law_by(points: Points, left_out: np.ndarray, noise: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Whether none of the laws follows a curve, (curves,); never of fewer than `LEAST` counts.
+
+    Args:
+        points: of the curves, padded.
+        left_out: of every law, (curves, points, laws), see `validation.leave_one_out`.
+        noise: by which the laws were judged, variance of a point of weight 1, (curves,), not a
+            number where the scatter tells it.
+    """
+    found = np.zeros(len(points.x), bool)
+    sizes = np.stack([points.counts, points.different], axis=1)
+    for count, different in np.unique(sizes, axis=0):
+        if different >= LEAST:
+            which = np.flatnonzero((sizes == (count, different)).all(axis=1))
+            x, y, weight = (a[which, :count] for a in (points.x, points.y, points.weight))
+            own = Points(x, y, weight)
+            density = _densities(own, _splines(own), left_out[which, :count], noise[which])
+            found[which] = no_law(model_weights(density, seed)[:, -1], evidence(density))
+    return found
+
+
+def _densities(
+    points: Points,
+    splines: Sequence[tuple[Spline, np.ndarray]],
+    left_out: np.ndarray,
+    noise: np.ndarray,
+) -> np.ndarray:
+    """Log densities of what is left out at each n, (curves, n, models), the spline last."""
+    of_spline = np.empty(points.x.shape)
+    for spline, some in splines:
+        of_spline[some] = spline.leave_one_out(points.y[some], noise[some])
+    return of_counts(points.x, np.concatenate([left_out, of_spline[:, :, None]], axis=2))
 
 
 def no_law_follows(
@@ -139,22 +170,30 @@ def _splines(points: Points) -> list[tuple[Spline, np.ndarray]]:
     return found
 
 
-def of_counts(x: np.ndarray, log_density: np.ndarray) -> np.ndarray:
+def of_counts(
+    x: np.ndarray, log_density: np.ndarray, weight: np.ndarray | None = None
+) -> np.ndarray:
     """Means of log densities (curves, points, models) of the scores at one n, (curves, n, models).
 
     Scores at one n say together how a law misses there: by its error they are all off. Each on its
     own, 50 of them would decide between laws that one n cannot tell.
 
     Args:
-        x: log n (curves, points), ascending, with as many different n in every curve.
+        x: log n (curves, points), ascending.
+        weight: of the points, 0 where they pad; None: none does.
+
+    Returns:
+        Not numbers beyond the last n of a curve that has fewer than others.
     """
     place = np.cumsum(np.diff(x, axis=1, prepend=x[:, :1]) > 0, axis=1)
     rows = np.arange(len(x))[:, None]
     found = np.zeros((len(x), place.max() + 1, log_density.shape[2]))
     scores = np.zeros((*found.shape[:2], 1))
-    np.add.at(found, (rows, place), log_density)
-    np.add.at(scores, (rows, place), 1)
-    return found / scores
+    counts = np.ones((*x.shape, 1), bool) if weight is None else weight[:, :, None] > 0
+    np.add.at(found, (rows, place), np.where(counts, log_density, 0))
+    np.add.at(scores, (rows, place), counts)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(found / scores)
 
 
 def model_weights(log_density: np.ndarray, seed: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 A lane is one minimisation: a start, the raw parameters that are held there, and the points of its
 curve. Curves are padded by points of weight 0, so that all lanes of a law step together: a fit has
 two to four parameters and ten points, and calling a function once a fit costs more than the fit.
+How lanes step is `scaling/lanes.py`.
 
 Source: D. W. Marquardt, SIAM J. Appl. Math. 11, 431, 1963.
 """
@@ -14,13 +15,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tokenspace.scaling.lanes import CLOSE, LONGEST, Entries, descend, solved
 from tokenspace.scaling.laws import ScalingLaw
 
-STEPS = 200
-NUMBERS = 1 << 18  # points that are worked on at once
-CLOSE = 1e-13  # of the sum of squares: where a minimum is reached
-NOTHING = 1e-26  # sum of squares of log S that is rounding: scores without noise are fitted
-LONGEST = 3.0  # step of a raw parameter, which is of order 1
+TOGETHER = 1 << 16  # points of curves, each squared: 655 curves of ten points at once
 PULL = 1e-9 / 900  # of the squares about the mean, on shapes that the data say nothing about
 
 Logs = tuple[np.ndarray, np.ndarray, np.ndarray]  # log n ascending, log S and weights of a curve
@@ -65,12 +63,33 @@ class Points:
         return (self.counts > law.size) & (self.different >= law.size)
 
 
+def padded(count: int) -> int:
+    """To how many points a curve is padded: to 3 binary digits, so 8, 10, 12, 14, 16, 20, .."""
+    step = 1 << max(0, (count - 1).bit_length() - 3)
+    return -(-count // step) * step
+
+
+def batches(curves: Sequence[Logs]) -> Iterator[slice]:
+    """Curves one after the other that are worked on at once, by the memory that they take.
+
+    Each of m points is fitted m times, without one of them: m^2 numbers for each value of a shape.
+    """
+    first, numbers = 0, 0
+    for k, (x, _, _) in enumerate(curves):
+        if k > first and numbers + len(x) ** 2 > TOGETHER:
+            yield slice(first, k)
+            first, numbers = k, 0
+        numbers += len(x) ** 2
+    if curves:
+        yield slice(first, len(curves))
+
+
 def grouped(curves: Sequence[Logs]) -> Iterator[tuple[np.ndarray, Points]]:
-    """(which curves, their points), those padded to the same power of two together.
+    """(which curves, their points), those that are `padded` to as many points together.
 
     The width of a curve follows from the curve alone, so its fit does not depend on its company.
     """
-    widths = np.array([1 << (len(x) - 1).bit_length() for x, _, _ in curves])
+    widths = np.array([padded(len(x)) for x, _, _ in curves])
     for width in np.unique(widths):
         which = np.flatnonzero(widths == width)
         x, y, weight = (np.zeros((len(which), width)) for _ in range(3))
@@ -87,6 +106,7 @@ def minimise(
     held: np.ndarray,
     points: Points,
     close: float = CLOSE,
+    curve: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Raw parameters (lanes, p) at a local minimum, and their sums of squares (lanes,).
 
@@ -94,92 +114,56 @@ def minimise(
         law: the law.
         starts: (lanes, p).
         held: (lanes, p), true at the parameters that stay where they start.
-        points: a curve a lane.
+        points: of the curves.
         close: share of the sum of squares; a step that promises less is the last.
+        curve: that of each lane, (lanes,), by its row in the points; a curve a lane if not given.
 
     Returns:
         Raw parameters, and weighted sums of squares in log S, infinite where not finite.
     """
-    lanes = max(1, NUMBERS // points.x.shape[1])
-    if len(starts) > lanes:
-        parts = [slice(k, k + lanes) for k in range(0, len(starts), lanes)]
-        found = [minimise(law, starts[k], held[k], points[k], close) for k in parts]
-        return np.concatenate([f[0] for f in found]), np.concatenate([f[1] for f in found])
-    raw = np.array(starts, np.float64)
-    size, shapes = raw.shape[1], np.arange(raw.shape[1]) >= raw.shape[1] - law.shapes
+    shapes = np.arange(starts.shape[1]) >= starts.shape[1] - law.shapes
     total = points.weight.sum(axis=1, keepdims=True)
     mean = (points.weight * points.y).sum(axis=1, keepdims=True) / total
-    pull = PULL * (points.weight * (points.y - mean) ** 2).sum(axis=1)[:, None] * shapes
+    pull = PULL * (points.weight * (points.y - mean) ** 2).sum(axis=1)
 
-    def residuals(raw: np.ndarray, points: Points) -> tuple[np.ndarray, np.ndarray]:
-        off = points.y - law.log_scores(raw, points.x)
-        rss = (points.weight * off**2).sum(axis=1)
-        return off, np.where(np.isfinite(rss), rss, np.inf)
+    def step(system: Entries, gradient: np.ndarray) -> np.ndarray:
+        return _step(system, gradient, shapes, law.linear)
 
-    with np.errstate(all="ignore"):
-        off, rss = residuals(raw, points)
-        damping = np.full(len(raw), 1e-8)  # the first step of a linear law is then its last
-        active = np.flatnonzero(np.isfinite(rss))
-        for _ in range(STEPS):
-            if not len(active):
-                break
-            here, now, free = raw[active], points[active], ~held[active]
-            jacobian = law.slopes(here, now.x) * free[:, None]
-            weighted = now.weight[:, :, None] * jacobian
-            curvature = np.swapaxes(weighted, 1, 2) @ jacobian
-            gradient = (weighted * off[active, :, None]).sum(axis=1) - pull[active] * here * free
-            diagonal = np.diagonal(curvature, axis1=1, axis2=2) + pull[active]
-            # a parameter that is held, or that the data do not tell at all, does not move
-            ground = 1e-14 * diagonal.max(axis=1, keepdims=True) + 1e-280
-            extra = pull[active] + damping[active, None] * diagonal + ground + ~free
-            system = curvature + extra[:, :, None] * np.eye(size)
-            step = _step(system, gradient, shapes, law.linear) * free
-            trial = here + step
-            off_there, reached = residuals(trial, now)
-            cost, before = (
-                r + (pull[active] * p**2).sum(axis=1)
-                for r, p in ((reached, trial), (rss[active], here))
-            )
-            better = cost <= before
-            moved = active[better]
-            raw[moved], rss[moved], off[moved] = trial[better], reached[better], off_there[better]
-            damping[active] = np.where(
-                better, np.maximum(damping[active] / 10, 1e-12), damping[active] * 10
-            )
-            promise = (gradient * step).sum(axis=1)
-            done = (promise <= close * before + NOTHING) | (damping[active] > 1e12)
-            active = active[~done]
-    return raw, rss
+    whole = len(shapes)
+    return descend(law, whole, starts, points, curve, step, close, held=held, pull=pull)
 
 
-def _step(system: np.ndarray, gradient: np.ndarray, shapes: np.ndarray, linear: bool) -> np.ndarray:
-    """The solution of each lane's equations, (lanes, p), no longer than `LONGEST`, and downhill.
+def _step(system: Entries, gradient: np.ndarray, shapes: np.ndarray, linear: bool) -> np.ndarray:
+    """The solution of each lane's equations, (p, lanes), no longer than `LONGEST`, and downhill.
 
     What log S is linear in goes as far as it must: no step of it is too long.
 
     A shape that the data hardly tell would stride far. It goes as far as it may, and the others,
     which are told, to where they are best then: a step that is cut as a whole would let them creep.
     """
-    system, gradient = np.nan_to_num(system), np.nan_to_num(gradient)
-    step = np.linalg.solve(system, gradient[:, :, None])[:, :, 0]
-    far = (np.abs(step) > LONGEST) & shapes
-    lanes = far.any(axis=1)
+    step = solved(system, gradient)
+    far = (np.abs(step) > LONGEST) & shapes[:, None]
     whole = _cut(step, shapes if linear else np.ones_like(shapes))
-    if lanes.any():
-        here, stay = system[lanes], far[lanes]
-        moved = np.clip(step[lanes], -LONGEST, LONGEST) * stay
-        rest = (gradient[lanes] - (here @ moved[:, :, None])[:, :, 0]) * ~stay
+    lanes = np.flatnonzero(far.any(axis=0))
+    if len(lanes):
+        here = {pair: entry[lanes] for pair, entry in system.items()}
+        stay, slope = far[:, lanes], gradient[:, lanes]
+        moved = np.clip(step[:, lanes], -LONGEST, LONGEST) * stay
+        rest = slope.copy()
+        for a, b in here:
+            rest[a] -= here[a, b] * moved[b]
+            if a != b:
+                rest[b] -= here[a, b] * moved[a]
         # rows and columns of what is moved already are those of the identity
-        here = here * (~stay[:, :, None] & ~stay[:, None]) + stay[:, :, None] * np.eye(len(shapes))
-        found = moved + _cut(
-            np.linalg.solve(here, rest[:, :, None])[:, :, 0], ~shapes & (not linear)
-        )
-        downhill = (gradient[lanes] * found).sum(axis=1, keepdims=True) > 0
-        whole[lanes] = np.where(downhill, found, whole[lanes])
+        for a, b in here:
+            here[a, b] = np.where(stay[a] | stay[b], float(a == b), here[a, b])
+        found = moved + _cut(solved(here, rest * ~stay), ~shapes & (not linear))
+        downhill = (slope * found).sum(axis=0) > 0
+        whole[:, lanes] = np.where(downhill, found, whole[:, lanes])
     return whole
 
 
 def _cut(step: np.ndarray, counted: np.ndarray) -> np.ndarray:
     """The step, shortened so that none of the parameters that are counted (p,) goes too far."""
-    most = np.maximum((np.abs(step) * counted).max(axis=1, keepdims=True), 1e-300)
+    most = np.maximum((np.abs(step) * counted[:, None]).max(axis=0), 1e-300)
     return np.asarray(step * np.minimum(1, LONGEST / most))

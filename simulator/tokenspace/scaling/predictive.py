@@ -22,6 +22,7 @@ import numpy as np
 from scipy.special import gammaln, stdtr, stdtrit
 
 from tokenspace.scaling.held import fit_held
+from tokenspace.scaling.lanes import inverse
 from tokenspace.scaling.laws import ScalingLaw
 from tokenspace.scaling.optimise import Points, minimise
 from tokenspace.scaling.student import student
@@ -130,8 +131,8 @@ class Grid:
     def fitted(cls, law: ScalingLaw, starts: np.ndarray, points: Points) -> Grid:
         """From raw parameters (curves, k, p), the last `law.shapes` of which are held."""
         curves, k, size = starts.shape
-        lanes = points[np.repeat(np.arange(curves), k)]
-        raw, squares = fit_held(law, starts.reshape(-1, size), lanes)
+        curve = np.repeat(np.arange(curves), k)
+        raw, squares = fit_held(law, starts.reshape(-1, size), points, curve)
         return cls(law, points, raw.reshape(starts.shape), squares.reshape(curves, k), starts)
 
     def __getitem__(self, which: np.ndarray) -> Grid:
@@ -158,19 +159,23 @@ class Grid:
     def inverse(self) -> np.ndarray:
         """(J^T W J)^+ of what is no shape, (curves, k, kept, kept)."""
         slopes, weight = self.slopes, self.points.weight
-        kept = range(slopes.shape[-1])
-        products = [
-            np.einsum("cm,ckm,ckm->ck", weight, slopes[..., i], slopes[..., j])
-            for i in kept
-            for j in kept
-        ]
-        matrix = np.stack(products, axis=-1).reshape(*self.squares.shape, len(kept), len(kept))
-        size = np.trace(matrix, axis1=-2, axis2=-1) / len(kept)
-        told = np.linalg.det(matrix) > FAR_FROM_SINGULAR * size ** len(kept)
-        found = np.empty_like(matrix)
-        found[told] = np.linalg.inv(matrix[told])
-        found[~told] = np.linalg.pinv(matrix[~told], hermitian=True)
-        return found
+        kept = slopes.shape[-1]
+        entries = {
+            (i, j): np.einsum("cm,ckm,ckm->ck", weight, slopes[..., i], slopes[..., j])
+            for i in range(kept)
+            for j in range(i + 1)
+        }
+        with np.errstate(all="ignore"):
+            found, determinant = inverse(entries, kept)
+        size = np.mean([entries[i, i] for i in range(kept)], axis=0)
+        untold = ~(determinant > FAR_FROM_SINGULAR * size**kept)
+        if untold.any():
+            rows = [
+                [entries[max(i, j), min(i, j)][untold] for j in range(kept)] for i in range(kept)
+            ]
+            matrix = np.moveaxis(np.array(rows), -1, 0)
+            found[:, :, untold] = np.moveaxis(np.linalg.pinv(matrix, hermitian=True), 0, -1)
+        return np.ascontiguousarray(np.moveaxis(found, (0, 1), (-2, -1)))
 
     def refined(self) -> tuple[np.ndarray, np.ndarray]:
         """Optima (curves, j, p) and their sums of squares, from the lowest points of the grid."""
@@ -187,8 +192,8 @@ class Grid:
         curves, k, size = starts.shape
         lanes = starts.reshape(-1, size)
         stay = np.zeros(lanes.shape, bool)
-        points = self.points[np.repeat(np.arange(curves), k)]
-        raw, squares = minimise(self.law, lanes, stay, points)
+        curve = np.repeat(np.arange(curves), k)
+        raw, squares = minimise(self.law, lanes, stay, self.points, curve=curve)
         return raw.reshape(starts.shape), squares.reshape(curves, k)
 
     @property
@@ -252,7 +257,15 @@ class Grid:
 
 def on_grid(law: ScalingLaw, points: Points) -> Grid:
     """Fit a law with its shapes held at each value of its grid."""
-    starts = np.stack(
-        [law.starts(points.x[k, :m], points.y[k, :m]) for k, m in enumerate(points.counts)]
-    )
-    return Grid.fitted(law, starts, points)
+    return Grid.fitted(law, starts_of(law, points), points)
+
+
+def starts_of(law: ScalingLaw, points: Points) -> np.ndarray:
+    """Where fits of a law start, (curves, k, p): of curves of as many points together."""
+    counts, place = np.unique(points.counts, return_inverse=True)
+    rows = [np.flatnonzero(place == k) for k in range(len(counts))]
+    found = [
+        law.starts_of(points.x[which, :m], points.y[which, :m])
+        for which, m in zip(rows, counts, strict=True)
+    ]
+    return np.concatenate(found)[np.argsort(np.concatenate(rows))]

@@ -1,10 +1,11 @@
 """Several sizes of one model at once: score against number of tokens and number of parameters.
 
 S(n, N) = limit - A (N / N_1)^(-b) n^(-g), N_1 the smallest size: what tokens leave to be gained
-shrinks with the size of the model. limit lies between the largest score and the best that there can
-be: 1 for shares, 100 for percentages, without end for others. All curves of a benchmark are fitted
-together, all scores alike whatever their standard errors, by least squares in log S, with optax's
-L-BFGS from a grid of starts.
+shrinks with the size of the model. limit is at most the best score that there can be: 1 for shares,
+100 for percentages, 100 times the largest for others. All curves of a benchmark are fitted together
+by least squares in log S, with optax's L-BFGS from a grid of starts. Standard errors, where every
+score of a benchmark has one, weigh the scores, and tell the noise unless the law's chi^2 is above
+its median, as of single curves: see `scaling/stated.py`. Where some have none, all count alike.
 
 Source: the form of K. Y. Li et al., arXiv 2411.03312, who fit the error in N and n.
 """
@@ -17,34 +18,43 @@ from dataclasses import dataclass, replace
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from scipy import stats
 from scipy.special import expit
 
 from tokenspace.errors import InputError
 from tokenspace.precision import float64
-from tokenspace.scaling.curves import Curve
+from tokenspace.scaling.curves import Curve, two_units
+from tokenspace.scaling.intervals import FAR
 from tokenspace.scaling.predictive import LEAST_SCATTER
+from tokenspace.scaling.preference import birge
 from tokenspace.scaling.result import ScalingFit
+from tokenspace.scaling.scales import Log
+from tokenspace.scaling.size_law import log_score_of, minimised, values_of
+from tokenspace.scaling.stated import noise_of_law, stated_variance, variances, weights
 from tokenspace.scaling.table import SIZE
 
 TOPS = (1.0, 100.0)  # the best scores there can be, of shares and of percentages
 PARAMETERS = ("limit", "A", "b", "g")
 MODEL = ("model", "series", SIZE)  # labels that tell models apart, not benchmarks
-AT_TOP = 0.999  # of the best score there can be: a limit above it lies there
-STEPS = 500
-STILL = 1e-10  # norm of the gradient at which L-BFGS stops
+AT_TOP = 0.999  # of the best score there can be: a limit above it lies there; so of its least
+UNTOLD = 1e-6  # change of log S with a raw parameter, which the scores then say nothing of
 
 
 @dataclass(frozen=True)
 class SizeFit:
     """limit, A, b and g of one benchmark over several sizes.
 
-    intervals: of Student's t from the curvature at the optimum, an approximation; none of a limit
-    that is the best score there can be, which is then taken as given; residual_std: of log S;
+    intervals: of Student's t from the curvature at the optimum, an approximation; of the normal law
+    where the noise is that of the standard errors (`by_errors`); none of a limit that is the best
+    score there can be, which is then taken as given; residual_std: of log S of a score of weight 1;
     points: how many scores; curves_std: of the curves about their own best laws, pooled; p_value:
-    how often residual_std exceeds it so far by chance, if the law of sizes holds: small where it
-    does not, and the intervals then mean little. Both not numbers where those laws are not known.
+    how often the law of sizes, if it holds, is off so far by chance: small where it does not, and
+    the intervals then mean little. By residual_std over curves_std (F), or by chi^2 where the
+    curves' own laws agree with the errors. Both not numbers where those laws are not known.
+
+    chi_squared: of the residuals by the standard errors, and stated, the variance of log S of a
+    score of weight 1 by them: not numbers without them; covariance: of limit, A, b and g, (4, 4),
+    by the same noise as the intervals, 0 for a limit that is given; level: of the intervals.
     """
 
     benchmark: str
@@ -55,12 +65,52 @@ class SizeFit:
     points: int
     curves_std: float = float("nan")
     p_value: float = float("nan")
+    chi_squared: float = float("nan")
+    stated: float = float("nan")
+    by_errors: bool = False
+    covariance: tuple[tuple[float, ...], ...] = ()
+    level: float = 0.95
+
+    @property
+    def freedom(self) -> int:
+        """Scores less parameters that are fitted."""
+        return self.points - len(self.intervals)
+
+    @property
+    def quantile(self) -> float:
+        """Half an interval over its standard error."""
+        return _quantile(self.level, self.freedom, self.by_errors)
 
     def predict(self, n: np.ndarray, size: float) -> np.ndarray:
         """S(n, size)."""
         p = self.parameters
         shrink = (size / self.sizes[0]) ** -p["b"]
         return np.asarray(p["limit"] - p["A"] * shrink * np.asarray(n, float) ** -p["g"])
+
+    def predict_interval(
+        self, n: np.ndarray | float, size: float, error: np.ndarray | float | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """(low, high) of a score that is newly measured at n and size, the law taken for true.
+
+        Args:
+            error: its standard error, >= 0, as n; 0: of the law's own value. It is too small by
+                what those of the fit are, where the scatter counts. None: the score is as those of
+                the fit, or those of weight 1 where they have errors.
+
+        Var log S = noise + J C J^T, with C the covariance and J = d log S / d (limit, A, b, g).
+        """
+        n = np.atleast_1d(np.asarray(n, float))
+        score, p = self.predict(n, size), self.parameters
+        gap, shrink = p["limit"] - score, np.log(size / self.sizes[0])
+        slopes = np.stack([np.ones_like(n), -gap / p["A"], gap * shrink, gap * np.log(n)]) / score
+        noise = self.stated if self.by_errors else self.residual_std**2
+        own = np.asarray(noise)
+        if error is not None:
+            ratio = noise / self.stated if np.isfinite(self.stated) else 1.0
+            own = ratio * (np.asarray(error, float) / score) ** 2
+        law = np.einsum("im,ij,jm->m", slopes, np.array(self.covariance), slopes)
+        half = self.quantile * np.sqrt(own + law)
+        return score * np.exp(-half), score * np.exp(half)
 
 
 def fit_sizes(
@@ -105,6 +155,16 @@ def in_several_sizes(curves: Sequence[Curve]) -> dict[str, list[Curve]]:
     }
 
 
+def units_of_sizes(curves: Sequence[Curve]) -> list[str]:
+    """Benchmarks of which some sizes look like shares of 1 and others like per cent."""
+    found = []
+    for name, part in in_several_sizes(curves).items():
+        n, score = (np.concatenate([getattr(c, k) for c in part]) for k in ("n", "score"))
+        if two_units([Curve(name, n, score)]) and not two_units(part):
+            found.append(name)
+    return found
+
+
 def _fit(name: str, curves: list[Curve], level: float) -> SizeFit:
     n, score = (np.concatenate([getattr(c, k) for c in curves]) for k in ("n", "score"))
     size = np.concatenate([np.full(len(c.n), c.size) for c in curves])
@@ -113,31 +173,34 @@ def _fit(name: str, curves: list[Curve], level: float) -> SizeFit:
         raise InputError(f"{name}: {points} scores do not determine {', '.join(PARAMETERS)}")
     sizes = tuple(sorted({float(k) for k in size}))
     log_n, log_size, log_score = np.log(n), np.log(size / sizes[0]), np.log(score)
+    weight, stated = _weights(curves, score)
+    root = np.sqrt(weight)
     most = score.max()
     room = np.array([most, next((t for t in TOPS if most <= t), 100 * most)])
-    starts = np.array(
-        [[place, 0.0, b, np.log(g)] for place in (-3, 0) for b in (0.0, 0.3) for g in (0.1, 0.5)]
-    )
-    limits = room[0] + (room[1] - room[0]) / (1 + np.exp(-starts[:, 0]))
-    starts[:, 1] = np.log(limits - score.min())
-    with float64():
-        at = tuple(jnp.asarray(a) for a in (log_n, log_size, room))
-        raw, losses = _minimised(jnp.asarray(starts), *at, jnp.asarray(log_score))
-        best = np.asarray(raw)[int(np.nanargmin(losses))]
-        slopes = np.asarray(jax.jacfwd(_log_score)(jnp.asarray(best), *at))
-        rss = float(np.sum((np.asarray(_log_score(jnp.asarray(best), *at)) - log_score) ** 2))
-    values = _values(best, room)
+    given = log_n, log_size, log_score, root
+    best, slopes, rss = _search(room, *given)
+    if expit(best[0]) < 1 - AT_TOP:  # by its noise the largest score may lie above the limit
+        room[0] = score.min()
+        best, slopes, rss = _search(room, *given)
+    values = values_of(best, room)
     at_top = values[0] > AT_TOP * room[1]
     fitted = slice(int(at_top), None)  # a limit at the top is given, not fitted
     freedom = points - len(PARAMETERS[fitted])
     slopes = slopes[:, fitted]
-    half = np.zeros(len(PARAMETERS))
-    covariance = rss / freedom * np.linalg.pinv(slopes.T @ slopes, hermitian=True)
-    half[fitted] = stats.t.ppf((1 + level) / 2, freedom) * np.sqrt(np.diag(covariance))
-    ends = np.stack([_values(best - half, room), _values(best + half, room)], axis=1)
+    own = float(noise_of_law(stated, rss / stated, freedom))
+    by_errors = bool(np.isfinite(own))
+    noise = own if by_errors else rss / freedom
+    covariance = np.zeros((len(PARAMETERS), len(PARAMETERS)))
+    covariance[fitted, fitted] = noise * np.linalg.pinv(slopes.T @ slopes, hermitian=True)
+    half = _quantile(level, freedom, by_errors) * np.sqrt(np.diag(covariance))
+    half[half > FAR] = np.inf
+    half[fitted][np.linalg.norm(slopes, axis=0) < UNTOLD] = np.inf
+    ends = np.stack([values_of(best - half, room), values_of(best + half, room)], axis=1)
     intervals = {k: (float(a), float(b)) for k, (a, b) in zip(PARAMETERS, ends, strict=True)}
     if at_top:
         del intervals["limit"]
+    share = expit(best[0])
+    named = np.array([(room[1] - room[0]) * share * (1 - share), values[1], 1.0, values[3]])
     return SizeFit(
         name,
         sizes,
@@ -145,7 +208,53 @@ def _fit(name: str, curves: list[Curve], level: float) -> SizeFit:
         intervals,
         float(np.sqrt(rss / freedom)),
         points,
+        chi_squared=rss / stated,
+        stated=stated,
+        by_errors=by_errors,
+        covariance=tuple(map(tuple, (covariance * np.outer(named, named)).tolist())),
+        level=level,
     )
+
+
+def _search(
+    room: np.ndarray,
+    log_n: np.ndarray,
+    log_size: np.ndarray,
+    log_score: np.ndarray,
+    root: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Best raw parameters (4,), sqrt(weight) times the slopes of log S there (m, 4), and squares.
+
+    room: least and largest limit; root: square roots of the weights.
+    """
+    starts = np.array(
+        [[place, 0.0, b, np.log(g)] for place in (-3, 0) for b in (0.0, 0.3) for g in (0.1, 0.5)]
+    )
+    limits = room[0] + (room[1] - room[0]) / (1 + np.exp(-starts[:, 0]))
+    starts[:, 1] = np.log(limits - np.exp(log_score).min())
+    with float64():
+        at = tuple(jnp.asarray(a) for a in (log_n, log_size, room))
+        scores = jnp.asarray(log_score), jnp.asarray(root)
+        raw, losses = minimised(jnp.asarray(starts), *at, *scores)
+        best = np.asarray(raw)[int(np.nanargmin(losses))]
+        slopes = root[:, None] * np.asarray(jax.jacfwd(log_score_of)(jnp.asarray(best), *at))
+        off = np.asarray(log_score_of(jnp.asarray(best), *at)) - log_score
+    return best, slopes, float(np.sum((root * off) ** 2))
+
+
+def _weights(curves: Sequence[Curve], score: np.ndarray) -> tuple[np.ndarray, float]:
+    """Weights of the scores, and the variance of log S of weight 1: all 1 without all errors."""
+    errors = [c.error for c in curves if c.error is not None]
+    if len(errors) < len(curves):
+        return np.ones(len(score)), float("nan")
+    error = np.concatenate(errors)
+    return weights(score, error, Log()), stated_variance(score, error)
+
+
+def _quantile(level: float, freedom: int, by_errors: bool) -> float:
+    """Of the normal law where the noise is known, else of Student's t."""
+    end = (1 + level) / 2
+    return float(stats.norm.ppf(end) if by_errors else stats.t.ppf(end, freedom))
 
 
 def _judged(found: SizeFit, curves: Sequence[Curve], fits: Mapping[str, ScalingFit]) -> SizeFit:
@@ -154,64 +263,23 @@ def _judged(found: SizeFit, curves: Sequence[Curve], fits: Mapping[str, ScalingF
     Both are of the same scores, and so nearer each other than the F distribution has it: a cautious
     test. In simulations with noise of 2 % it rejected the true law in 0 of 300 runs, and one from
     which four sizes lie 3 % off in 97 of 100. Curves whose best law leaves no degree of freedom say
-    nothing.
+    nothing. With standard errors chi^2 of the law of sizes tells, where Birge's ratio of it and of
+    the curves' own laws leaves the errors as they are.
     """
     own = [(c, fits[c.name].best) for c in curves if fits[c.name].best.degrees_of_freedom > 0]
     freedom = sum(law.degrees_of_freedom for _, law in own)
     if not freedom:
         return found
-    squares = sum(float(np.sum(np.log(c.score / law.predict(c.n)) ** 2)) for c, law in own)
+    squares = 0.0
+    for curve, law in own:
+        off = np.log(curve.score / law.predict(curve.n)) ** 2
+        if np.isfinite(found.stated):
+            off = off * found.stated / variances(curve.score, curve.error, Log())
+        squares += float(np.sum(off))
     deviation = max(np.sqrt(squares / freedom), LEAST_SCATTER)
-    left = found.points - len(found.intervals)
     ratio = (found.residual_std / deviation) ** 2
-    p_value = float(stats.f.sf(ratio, left, freedom))
+    p_value = float(stats.f.sf(ratio, found.freedom, freedom))
+    chi_squared = np.array([[found.chi_squared], [squares / found.stated]])
+    if birge(chi_squared, np.array([[found.freedom], [freedom]]))[0] == 1:
+        p_value = float(stats.chi2.sf(found.chi_squared, found.freedom))
     return replace(found, curves_std=float(deviation), p_value=p_value)
-
-
-def _values(raw: np.ndarray, room: np.ndarray) -> np.ndarray:
-    """limit, A, b and g of raw parameters (4,), the limit within its room (2,)."""
-    limit = room[0] + (room[1] - room[0]) * expit(raw[0])
-    return np.array([limit, np.exp(raw[1]), raw[2], np.exp(raw[3])])
-
-
-def _log_score(raw: jax.Array, log_n: jax.Array, log_size: jax.Array, room: jax.Array) -> jax.Array:
-    limit = room[0] + (room[1] - room[0]) * jax.nn.sigmoid(raw[0])
-    gap = jnp.exp(raw[1] - raw[2] * log_size - jnp.exp(raw[3]) * log_n)
-    return jnp.log(jnp.maximum(limit - gap, 1e-12 * limit))
-
-
-@jax.jit
-def _minimised(
-    starts: jax.Array,
-    log_n: jax.Array,
-    log_size: jax.Array,
-    room: jax.Array,
-    log_score: jax.Array,
-) -> tuple[jax.Array, jax.Array]:
-    """Raw parameters (k, 4) that L-BFGS reaches from each start, and their losses."""
-    solver = optax.lbfgs()
-    spread = jnp.sum((log_score - log_score.mean()) ** 2)
-
-    def loss(raw: jax.Array) -> jax.Array:
-        return jnp.sum((_log_score(raw, log_n, log_size, room) - log_score) ** 2) / spread
-
-    value_and_grad = optax.value_and_grad_from_state(loss)
-
-    def step(carry: tuple[jax.Array, optax.OptState]) -> tuple[jax.Array, optax.OptState]:
-        raw, state = carry
-        value, gradient = value_and_grad(raw, state=state)
-        update, state = solver.update(
-            gradient, state, raw, value=value, grad=gradient, value_fn=loss
-        )
-        return jnp.asarray(optax.apply_updates(raw, update)), state
-
-    def unfinished(carry: tuple[jax.Array, optax.OptState]) -> jax.Array:
-        count = optax.tree.get(carry[1], "count")
-        gradient = optax.tree.get(carry[1], "grad")
-        return jnp.asarray((count == 0) | ((count < STEPS) & (optax.tree.norm(gradient) > STILL)))
-
-    def run(start: jax.Array) -> tuple[jax.Array, jax.Array]:
-        raw, _ = jax.lax.while_loop(unfinished, step, (start, solver.init(start)))
-        return raw, loss(raw)
-
-    return jax.vmap(run)(starts)

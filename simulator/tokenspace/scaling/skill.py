@@ -100,7 +100,7 @@ def _against(
     said: dict[str, float | str] = {f"skill over {other}": unknown}
     said |= {f"p over {other} by {way}": unknown for way in ways}
     said |= {f"p over {other}": unknown, f"p over {other} from": ""}
-    if name == other or other not in set(cases["law"]):
+    if name == other or not (cases["law"] == other).any():
         return said
     pair = cases[cases["law"].isin([name, other])]
     shared = pair.groupby(["curve", "origin", "step"])["law"].transform("nunique") == 2

@@ -28,6 +28,11 @@ def stated_variance(score: Any, error: Any = None, scale: Scale | None = None) -
     return float(1 / np.mean(1 / variances(score, error, Log() if scale is None else scale)))
 
 
+def weights(score: Any, error: Any, scale: Scale) -> np.ndarray:
+    """Weights of the scores by their standard errors: variance is `stated_variance` / weight."""
+    return stated_variance(score, error, scale) / variances(score, error, scale)
+
+
 def variances(score: Any, error: Any, scale: Scale) -> np.ndarray:
     """Variance of y of each score, by its standard error."""
     score = np.asarray(score, np.float64)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar
 
-import jax
 import numpy as np
 from scipy.special import expit
 
@@ -36,13 +36,16 @@ class ScalingLaw(ABC):
     parameters: ClassVar[tuple[str, ...]]
     shapes: ClassVar[int] = 0  # of the raw parameters, the last ones
     limits: ClassVar[tuple[str, ...]] = ()  # parameters that are an S far away from the data
+    starts_together: ClassVar[bool] = False  # `starts` takes curves (.., n), and gives (.., k, p)
     linear: ClassVar[bool] = False  # log S is linear in the raw parameters that are no shapes
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """A law with a formula of its own does not inherit the derivatives of another."""
+        """A law with a formula or starts of its own does not inherit what another says of them."""
         super().__init_subclass__(**options)
         if "log_score" in vars(cls) and "derivatives" not in vars(cls):
             cls.derivatives = ScalingLaw.derivatives  # type: ignore[method-assign]
+        if "starts" in vars(cls) and "starts_together" not in vars(cls):
+            cls.starts_together = False
 
     @abstractmethod
     def log_score(self, raw: Any, log_n: Any, xp: Any = np) -> Any:
@@ -63,11 +66,18 @@ class ScalingLaw(ABC):
         With shapes: one start for each of their values on a grid, equally likely beforehand; the
         other parameters may be rough, as they are fitted with the shapes held. Values next to each
         other on a grid of one shape must be neighbours in `starts`.
+        With `starts_together` both arguments may also be (.., n), and starts are (.., k, p).
 
         Args:
             log_n: ascending, (n,).
             log_score: (n,).
         """
+
+    def starts_of(self, log_n: np.ndarray, log_score: np.ndarray) -> np.ndarray:
+        """`starts` of curves (curves, n): (curves, k, p)."""
+        if self.starts_together:
+            return self.starts(log_n, log_score)
+        return np.stack([self.starts(x, y) for x, y in zip(log_n, log_score, strict=True)])
 
     def log_scores(self, raw: np.ndarray, log_n: np.ndarray) -> np.ndarray:
         """log S of many curves, each with raw parameters (curves, p), at log n (curves, points)."""
@@ -115,6 +125,7 @@ class ScalingLaw(ABC):
             intervals[name] = (low, high)
         return intervals
 
+    @cache  # noqa: B019, laws are few, and frozen
     def ranges(self) -> dict[str, tuple[float, float]]:
         """The ends of each parameter's range, by name."""
         size = len(self.parameters)
@@ -124,6 +135,18 @@ class ScalingLaw(ABC):
         """S(n) of parameters by name at token counts n > 0, any shape."""
         raw = self.raw(*(named[name] for name in self.parameters))
         return np.exp(self.log_score(raw, np.log(np.asarray(n, np.float64))))
+
+
+def straight(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Slope, and value at x = 0, of lines through points (.., n), by least squares: (..)."""
+    middle = x.mean(axis=-1, keepdims=True)
+    slope = ((x - middle) * y).sum(axis=-1) / ((x - middle) ** 2).sum(axis=-1)
+    return slope, y.mean(axis=-1) - slope * middle[..., 0]
+
+
+def beside(*columns: np.ndarray) -> np.ndarray:
+    """Raw parameters (.., k, p) of p columns, each (.., k) or (.., 1) where all k share it."""
+    return np.stack(np.broadcast_arrays(*columns), axis=-1)
 
 
 @dataclass(frozen=True)
@@ -158,7 +181,11 @@ class LogRange:
 
 def sigmoid(x: Any, xp: Any) -> Any:
     """1 / (1 + exp(-x)) without overflow, in the value or in JAX's derivative."""
-    return expit(x) if xp is np else jax.nn.sigmoid(x)
+    if xp is np:
+        return expit(x)
+    from jax.nn import sigmoid as of_jax  # fits need no JAX, which takes a second to import
+
+    return of_jax(x)
 
 
 def known_laws() -> dict[str, ScalingLaw]:

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import expit
 
 from tokenspace.registry import register
-from tokenspace.scaling.laws.base import LogRange, ScalingLaw
+from tokenspace.scaling.laws.base import LogRange, ScalingLaw, beside, straight
 
 BREAKS = LogRange.of(
     0.5, 2.0**20
@@ -28,6 +28,7 @@ class Broken(ScalingLaw):
 
     parameters = ("c", "alpha_1", "alpha_2", "n_break")
     shapes = 1
+    starts_together = True
     linear = True
 
     def log_score(self, raw: Any, log_n: Any, xp: Any = np) -> Any:
@@ -54,7 +55,7 @@ class Broken(ScalingLaw):
 
     def starts(self, log_n: np.ndarray, log_score: np.ndarray) -> np.ndarray:
         """n_break over the counts that were measured: a break elsewhere is not seen."""
-        slope, level = np.polyfit(log_n, log_score, 1)
-        grid = np.linspace(log_n[0], log_n[-1], 25)
-        flat = np.full(25, -slope)
-        return np.stack([np.full(25, level), flat, flat, BREAKS.raw(grid, 1e-3)], axis=1)
+        slope, level = straight(log_n, log_score)
+        grid = np.linspace(log_n[..., 0], log_n[..., -1], 25, axis=-1)
+        flat = -slope[..., None]
+        return beside(level[..., None], flat, flat, BREAKS.raw(grid, 1e-3))

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import expit
 
 from tokenspace.registry import register
-from tokenspace.scaling.laws.base import ScalingLaw
+from tokenspace.scaling.laws.base import ScalingLaw, beside, straight
 
 
 @register
@@ -21,6 +21,7 @@ class Crossover(ScalingLaw):
 
     parameters = ("c", "beta", "n_balance")
     shapes = 1
+    starts_together = True
     linear = True
 
     def log_score(self, raw: Any, log_n: Any, xp: Any = np) -> Any:
@@ -50,6 +51,6 @@ class Crossover(ScalingLaw):
 
         Beyond, all scores lie in one regime, and the law is a power law of exponent beta or beta/2.
         """
-        slope, level = np.polyfit(log_n, log_score, 1)
-        grid = np.linspace(log_n[0] - 3, log_n[-1] + 3, 25)
-        return np.stack([np.full(25, level), np.full(25, slope), grid], axis=1)
+        slope, level = straight(log_n, log_score)
+        grid = np.linspace(log_n[..., 0] - 3, log_n[..., -1] + 3, 25, axis=-1)
+        return beside(level[..., None], slope[..., None], grid)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tokenspace.registry import register
-from tokenspace.scaling.laws.base import ScalingLaw
+from tokenspace.scaling.laws.base import ScalingLaw, straight
 
 LEAST = 1e-12  # of S / c: a falling score ends at 0
 
@@ -22,6 +22,7 @@ class Logarithm(ScalingLaw):
     """
 
     parameters = ("c", "k")
+    starts_together = True
 
     def log_score(self, raw: Any, log_n: Any, xp: Any = np) -> Any:
         log_c, bent = raw
@@ -43,6 +44,8 @@ class Logarithm(ScalingLaw):
 
     def starts(self, log_n: np.ndarray, log_score: np.ndarray) -> np.ndarray:
         """The straight line of S against log n, kept above 0 at n = 1, and a flat one."""
-        slope, first = np.polyfit(log_n, np.exp(log_score), 1)
-        first = max(first, 0.01 * np.exp(log_score[-1]))
-        return np.array([[np.log(first), np.arcsinh(slope / first)], [log_score.mean(), 0.0]])
+        slope, first = straight(log_n, np.exp(log_score))
+        first = np.maximum(first, 0.01 * np.exp(log_score[..., -1]))
+        line = np.stack([np.log(first), np.arcsinh(slope / first)], axis=-1)
+        flat = np.stack([log_score.mean(axis=-1), np.zeros_like(first)], axis=-1)
+        return np.stack([line, flat], axis=-2)

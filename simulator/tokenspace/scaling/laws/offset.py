@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import expit
 
 from tokenspace.registry import register
-from tokenspace.scaling.laws.base import LogRange, ScalingLaw, sigmoid
+from tokenspace.scaling.laws.base import LogRange, ScalingLaw, beside, sigmoid
 
 EXPONENTS = LogRange.of(0.01, 3.0)  # of b; at 0.01 it is a logarithm over any data
 
@@ -24,6 +24,7 @@ class Offset(ScalingLaw):
 
     parameters = ("c", "floor", "b")
     shapes = 1
+    starts_together = True
 
     def log_score(self, raw: Any, log_n: Any, xp: Any = np) -> Any:
         _, floor, b = self.values(raw, xp)
@@ -50,11 +51,9 @@ class Offset(ScalingLaw):
     def starts(self, log_n: np.ndarray, log_score: np.ndarray) -> np.ndarray:
         """b on a grid, the floor by the first and the last score."""
         grid = np.geomspace(0.02, 2, 25)
-        first, last = np.expm1(grid * log_n[0]), np.expm1(grid * log_n[-1])
-        ratio = np.exp(log_score[-1] - log_score[0])
+        first, last = np.expm1(grid * log_n[..., :1]), np.expm1(grid * log_n[..., -1:])
+        ratio = np.exp(log_score[..., -1:] - log_score[..., :1])
         rise = (ratio - 1) / np.maximum(last - ratio * first, 1e-9)
         rise = np.where(last > ratio * first, np.clip(rise, 0.02, 0.98), 0.98)
-        level = log_score[0] - np.log1p(rise * first)
-        return np.stack(
-            [level, np.log1p(-rise) - np.log(rise), EXPONENTS.raw(np.log(grid))], axis=1
-        )
+        level = log_score[..., :1] - np.log1p(rise * first)
+        return beside(level, np.log1p(-rise) - np.log(rise), EXPONENTS.raw(np.log(grid)))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tokenspace.registry import register
-from tokenspace.scaling.laws.base import ScalingLaw
+from tokenspace.scaling.laws.base import ScalingLaw, beside
 
 
 @register
@@ -19,6 +19,7 @@ class Power(ScalingLaw):
     """
 
     parameters = ("c", "alpha")
+    starts_together = True
     linear = True
 
     def log_score(self, raw: Any, log_n: Any, xp: Any = np) -> Any:
@@ -38,4 +39,5 @@ class Power(ScalingLaw):
 
     def starts(self, log_n: np.ndarray, log_score: np.ndarray) -> np.ndarray:
         """Flat, not the closed form, which the optimum must then reach by itself."""
-        return np.array([[log_score.mean(), 0.0]])
+        level = log_score.mean(axis=-1, keepdims=True)
+        return beside(level, np.zeros_like(level))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tokenspace.registry import register
-from tokenspace.scaling.laws.base import LogRange, ScalingLaw
+from tokenspace.scaling.laws.base import LogRange, ScalingLaw, beside
 
 RATES = LogRange.of(0.01, 10.0)  # of g; at 0.01 it is a logarithm over any data
 LEAST = 1e-12  # of S / limit: below n = 1 the formula may leave S > 0
@@ -20,6 +20,7 @@ class Saturating(ScalingLaw):
 
     parameters = ("limit", "q", "g")
     shapes = 1
+    starts_together = True
     limits = ("limit",)
 
     def log_score(self, raw: Any, log_n: Any, xp: Any = np) -> Any:
@@ -50,9 +51,9 @@ class Saturating(ScalingLaw):
     def starts(self, log_n: np.ndarray, log_score: np.ndarray) -> np.ndarray:
         """g from slow as a logarithm to within one step of n, q by the first and the last score."""
         grid = np.geomspace(0.02, 4, 25)
-        first, last = np.exp(-grid * log_n[0]), np.exp(-grid * log_n[-1])
-        ratio = np.exp(log_score[0] - log_score[-1])
+        first, last = np.exp(-grid * log_n[..., :1]), np.exp(-grid * log_n[..., -1:])
+        ratio = np.exp(log_score[..., :1] - log_score[..., -1:])
         q = (1 - ratio) / np.where(np.abs(first - ratio * last) > 1e-9, first - ratio * last, 1e-9)
         q = np.where(first > ratio * last, np.clip(q, -100, 0.999), 0.999)
-        limit = log_score[-1] - np.log1p(-q * last)
-        return np.stack([limit, np.log1p(-q), RATES.raw(np.log(grid))], axis=1)
+        limit = log_score[..., -1:] - np.log1p(-q * last)
+        return beside(limit, np.log1p(-q), RATES.raw(np.log(grid)))

@@ -1,0 +1,216 @@
+"""Lanes of least squares that step together: one array of lanes for each number of a lane.
+
+A lane has two to four parameters and ten points. Its matrices are sums over points here, an array
+of lanes for each of their entries: batches of matrices so small cost more than their numbers. So
+points and parameters are the first axis, and lanes the last. As many are worked on at once as fit a
+cache; those that are done make room for others. No lane depends on its company.
+
+Source: D. W. Marquardt, SIAM J. Appl. Math. 11, 431, 1963.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tokenspace.scaling.laws import ScalingLaw
+
+if TYPE_CHECKING:
+    from tokenspace.scaling.optimise import Points
+
+STEPS = 200
+NUMBERS = 1 << 16  # points that are worked on at once
+CLOSE = 1e-13  # of the sum of squares: where a minimum is reached
+NOTHING = 1e-26  # sum of squares of log S that is rounding: scores without noise are fitted
+LONGEST = 3.0  # step of a raw parameter, which is of order 1
+IDLE = 1 / 8  # of the lanes that are worked on: so many may be done before they make room
+
+Entries = dict[tuple[int, int], np.ndarray]  # of symmetric matrices, (row, column <= row): (lanes,)
+Step = Callable[[Entries, np.ndarray], np.ndarray]  # of damped equations and gradients (p, lanes)
+
+
+@dataclass
+class _Lanes:
+    """Lanes at work, the last axis of all: points (m, lanes), parameters (p, lanes), or (lanes,).
+
+    free: 1 at parameters that move, else 0; pull: on shapes, of the sum of squares.
+    """
+
+    number: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+    weight: np.ndarray
+    raw: np.ndarray
+    free: np.ndarray
+    pull: np.ndarray
+    off: np.ndarray
+    squares: np.ndarray
+    damping: np.ndarray
+    steps: np.ndarray
+    done: np.ndarray
+
+    def keep(self, which: np.ndarray) -> None:
+        """Only the lanes that are true."""
+        for name, values in vars(self).items():
+            setattr(self, name, np.compress(which, values, axis=-1))
+
+    def add(self, other: _Lanes) -> None:
+        """More lanes, behind these."""
+        for name, values in vars(self).items():
+            setattr(self, name, np.concatenate([values, getattr(other, name)], axis=-1))
+
+    def residuals(self, law: ScalingLaw, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """log S less the law's, (m, lanes), and weighted sums of squares, infinite for none."""
+        off = self.y - law.log_score(raw[:, None], self.x)
+        squares = over_points(self.weight * off**2)
+        return off, np.where(np.isfinite(squares), squares, np.inf)
+
+
+def descend(
+    law: ScalingLaw,
+    kept: int,
+    starts: np.ndarray,
+    points: Points,
+    curve: np.ndarray | None,
+    step: Step,
+    close: float = CLOSE,
+    held: np.ndarray | None = None,
+    pull: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Raw parameters (lanes, p) at a minimum over the first `kept`, and their sums of squares.
+
+    Args:
+        starts: (lanes, p).
+        curve: of each lane, by its row in the points; a curve a lane if not given.
+        step: how far lanes go.
+        close: share of the sum of squares; a step that promises less is the last.
+        held: (lanes, p), true at parameters that do not move; none if not given.
+        pull: on the law's shapes, of each curve; none if not given.
+    """
+    found, least = np.array(starts, np.float64), np.full(len(starts), np.inf)
+    curve = np.arange(len(starts)) if curve is None else curve
+    together = max(1, NUMBERS // points.x.shape[1])
+    shaped = np.arange(kept) >= starts.shape[1] - law.shapes
+
+    def begun(some: slice) -> _Lanes:
+        """Lanes that are yet to step; those that cannot are done."""
+        own = curve[some]
+        x, y, weight = (np.ascontiguousarray(a[own].T) for a in (points.x, points.y, points.weight))
+        raw, none = np.array(found[some].T, order="C"), np.zeros(len(own))
+        free = np.ones((kept, len(own))) if held is None else 1.0 - held[some, :kept].T
+        now = _Lanes(
+            number=np.arange(len(found))[some],
+            x=x,
+            y=y,
+            weight=weight,
+            raw=raw,
+            free=free,
+            pull=np.zeros(free.shape) if pull is None else shaped[:, None] * pull[own],
+            off=y,
+            squares=none,
+            damping=np.full(len(own), 1e-8),  # the first step of a linear law is then its last
+            steps=np.zeros(len(own), int),
+            done=none > 0,
+        )
+        now.off, now.squares = now.residuals(law, raw)
+        now.done = np.isinf(now.squares)
+        least[some] = now.squares
+        return now
+
+    with np.errstate(all="ignore"):
+        now, first = begun(slice(0, together)), together
+        while True:
+            if now.done.sum() > IDLE * len(now.done):
+                now.keep(~now.done)
+            if 2 * len(now.done) < together and first < len(found):
+                more = slice(first, first + together - len(now.done))
+                now.add(begun(more))
+                first = more.stop
+            elif now.done.all():
+                return found, least
+            ended = _moved(law, kept, now, step, close) & ~now.done
+            found[now.number[ended]] = now.raw[:, ended].T
+            least[now.number[ended]] = now.squares[ended]
+            now.done |= ended
+
+
+def _moved(law: ScalingLaw, kept: int, now: _Lanes, step: Step, close: float) -> np.ndarray:
+    """Whether it was the last, (lanes,), of one step of every lane, which moves them in place."""
+    slopes = [
+        np.broadcast_to(one, now.x.shape) for one in law.derivatives(now.raw[:, None], now.x)[:kept]
+    ]
+    weighted = [now.weight * one for one in slopes]
+    free, pull, raw = now.free, now.pull, now.raw[:kept]
+    entries = {
+        (a, b): over_points(weighted[a] * slopes[b]) * (free[a] * free[b])
+        for a in range(kept)
+        for b in range(a + 1)
+    }
+    gradient = np.stack([over_points(one * now.off) for one in weighted])
+    gradient = (gradient - pull * raw) * free
+    diagonal = np.stack([entries[a, a] for a in range(kept)]) + pull
+    # a parameter that is held, or that the data do not tell at all, does not move
+    extra = pull + now.damping * diagonal + 1e-14 * diagonal.max(axis=0) + 1e-280 + (1 - free)
+    for a in range(kept):
+        entries[a, a] = entries[a, a] + extra[a]
+    moved = step(entries, gradient) * free
+    trial = now.raw.copy()
+    trial[:kept] += moved
+    off, squares = now.residuals(law, trial)
+    before = now.squares + (pull * raw**2).sum(axis=0)
+    better = squares + (pull * trial[:kept] ** 2).sum(axis=0) <= before
+    for old, new in ((now.raw, trial), (now.off, off), (now.squares, squares)):
+        np.copyto(old, new, where=better)
+    now.damping = np.where(better, np.maximum(now.damping / 10, 1e-12), now.damping * 10)
+    now.steps += 1
+    promise = (gradient * moved).sum(axis=0)
+    still = (promise > close * before + NOTHING) | np.isnan(promise)
+    return ~still | (now.damping > 1e12) | (now.steps >= STEPS)
+
+
+def over_points(values: np.ndarray) -> np.ndarray:
+    """Sums (lanes,) of (m, lanes), in the order of points: of a lane alone as in company."""
+    alone = values.shape[1] == 1  # NumPy would add pairs of its points first
+    return np.asarray(np.add.accumulate(values)[-1] if alone else values.sum(axis=0))
+
+
+def solved(system: Entries, right: np.ndarray) -> np.ndarray:
+    """Solutions (p, lanes) of symmetric equations, by L D L^T; 0 where they are none."""
+    return np.nan_to_num(_solution(*factors(system), right))
+
+
+def inverse(system: Entries, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Inverses (p, p, ..) and determinants (..) of symmetric matrices of p = size rows."""
+    lower, pivots = factors(system)
+    unit = np.eye(size).reshape(size, size, *(1 for _ in pivots[0].shape))
+    columns = [_solution(lower, pivots, one) for one in unit]
+    return np.stack(columns), np.prod(pivots, axis=0)
+
+
+def factors(system: Entries) -> tuple[Entries, list[np.ndarray]]:
+    """L below its diagonal of 1, and D, of L D L^T."""
+    lower: Entries = {}
+    pivots: list[np.ndarray] = []
+    for a, b in sorted(system):
+        rest = system[a, b]
+        for k in range(b):
+            rest = rest - lower[a, k] * (pivots[k] * (lower[b, k] if a != b else lower[a, k]))
+        if a == b:
+            pivots.append(rest)
+        else:
+            lower[a, b] = rest / pivots[b]
+    return lower, pivots
+
+
+def _solution(lower: Entries, pivots: list[np.ndarray], right: np.ndarray) -> np.ndarray:
+    answer = list(right)
+    for a, b in sorted(lower):
+        answer[a] = answer[a] - lower[a, b] * answer[b]
+    for a in reversed(range(len(answer))):
+        answer[a] = answer[a] / pivots[a]
+        for k in range(a + 1, len(answer)):
+            answer[a] = answer[a] - lower[k, a] * answer[k]
+    return np.stack(answer)
