@@ -65,7 +65,7 @@ def no_law(weight: np.ndarray | float, evidence: np.ndarray | float) -> np.ndarr
 
 
 def judged(
-    logs: Sequence[Logs], seed: int, stated: Sequence[float] | None = None
+    logs: Sequence[Logs], seed: int, stated: Sequence[float] | np.ndarray | None = None
 ) -> Iterator[tuple[list[int], Judged]]:
     """Curves of as many points, at as many n, together: what pads would be worked on too.
 
@@ -135,7 +135,7 @@ def no_law_follows(
     logs: Sequence[Logs],
     seed: int = 0,
     progress: Callable[[int], None] | None = None,
-    stated: Sequence[float] | None = None,
+    stated: Sequence[float] | np.ndarray | None = None,
 ) -> list[bool]:
     """Of each curve whether none of the laws follows it, as `TokenPlan.follows_no_law`.
 
