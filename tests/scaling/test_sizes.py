@@ -174,6 +174,9 @@ def test_errors_weigh_the_scores_and_tell_the_noise_unless_chi_squared_is_large(
     quantile = stats.norm.ppf(0.975) if by_errors else stats.t.ppf(0.975, freedom)
     low, high = fit.intervals["b"]
     assert (high - low) / 2 == pytest.approx(quantile * np.sqrt(covariance[2, 2]), rel=2e-3)
+    half = quantile * np.sqrt(covariance[0, 0])
+    ends = found.x[0] - half, min(found.x[0] + half, 1.0)
+    np.testing.assert_allclose(fit.intervals["limit"], ends, rtol=2e-3)
 
     at, new = np.array([100.0]), 0.02
     value = law(found.x, at, 3e9)

@@ -172,12 +172,12 @@ def _fit(name: str, curves: list[Curve], level: float) -> SizeFit:
     if points <= len(PARAMETERS):
         raise InputError(f"{name}: {points} scores do not determine {', '.join(PARAMETERS)}")
     sizes = tuple(sorted({float(k) for k in size}))
-    log_n, log_size, log_score = np.log(n), np.log(size / sizes[0]), np.log(score)
+    log_n, log_size = np.log(n), np.log(size / sizes[0])
     weight, stated = _weights(curves, score)
     root = np.sqrt(weight)
     most = score.max()
     room = np.array([most, next((t for t in TOPS if most <= t), 100 * most)])
-    given = log_n, log_size, log_score, root
+    given = log_n, log_size, score, root
     best, slopes, rss = _search(room, *given)
     if expit(best[0]) < 1 - AT_TOP:  # by its noise the largest score may lie above the limit
         room[0] = score.min()
@@ -193,14 +193,17 @@ def _fit(name: str, curves: list[Curve], level: float) -> SizeFit:
     covariance = np.zeros((len(PARAMETERS), len(PARAMETERS)))
     covariance[fitted, fitted] = noise * np.linalg.pinv(slopes.T @ slopes, hermitian=True)
     half = _quantile(level, freedom, by_errors) * np.sqrt(np.diag(covariance))
-    half[half > FAR] = np.inf
     half[fitted][np.linalg.norm(slopes, axis=0) < UNTOLD] = np.inf
+    share = expit(best[0])
+    named = np.array([(room[1] - room[0]) * share * (1 - share), values[1], 1.0, values[3]])
+    # the limit on its own scale: the largest score, where its room begins, is no bound of it
+    limits = np.clip(values[0] + np.array([-1, 1]) * named[0] * half[0], 0, room[1])
+    half[half > FAR] = np.inf
     ends = np.stack([values_of(best - half, room), values_of(best + half, room)], axis=1)
+    ends[0] = limits
     intervals = {k: (float(a), float(b)) for k, (a, b) in zip(PARAMETERS, ends, strict=True)}
     if at_top:
         del intervals["limit"]
-    share = expit(best[0])
-    named = np.array([(room[1] - room[0]) * share * (1 - share), values[1], 1.0, values[3]])
     return SizeFit(
         name,
         sizes,
@@ -220,7 +223,7 @@ def _search(
     room: np.ndarray,
     log_n: np.ndarray,
     log_size: np.ndarray,
-    log_score: np.ndarray,
+    score: np.ndarray,
     root: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Best raw parameters (4,), sqrt(weight) times the slopes of log S there (m, 4), and squares.
@@ -231,7 +234,8 @@ def _search(
         [[place, 0.0, b, np.log(g)] for place in (-3, 0) for b in (0.0, 0.3) for g in (0.1, 0.5)]
     )
     limits = room[0] + (room[1] - room[0]) / (1 + np.exp(-starts[:, 0]))
-    starts[:, 1] = np.log(limits - np.exp(log_score).min())
+    starts[:, 1] = np.log(limits - score.min())
+    log_score = np.log(score)
     with float64():
         at = tuple(jnp.asarray(a) for a in (log_n, log_size, room))
         scores = jnp.asarray(log_score), jnp.asarray(root)
