@@ -106,13 +106,14 @@ def test_a_full_disk_is_told_in_words():
     assert "the output: cannot be written (No space left on device); free" in found.stderr
 
 
-def test_an_interrupt_ends_a_command_wherever_it_comes():
+def test_an_interrupt_ends_a_command_wherever_it_comes(request):
     """In an import, which turns it into another error; and where JAX would drop it."""
 
     def _xla_gc_callback():
         signal.raise_signal(signal.SIGINT)
 
-    before = signal.getsignal(signal.SIGINT)
+    own = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a background job
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, own))
     with pytest.raises(SystemExit) as ended, interruptible():
         _xla_gc_callback()
         time.sleep(10)
@@ -122,12 +123,9 @@ def test_an_interrupt_ends_a_command_wherever_it_comes():
             signal.raise_signal(signal.SIGINT)
         except KeyboardInterrupt:
             raise ImportError("half of it") from None
-    assert ended.value.code == 130 and signal.getsignal(signal.SIGINT) is before
+    assert ended.value.code == 130 and signal.getsignal(signal.SIGINT) is signal.default_int_handler
     with pytest.raises(ImportError, match="its own"), interruptible():
         raise ImportError("its own")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        with interruptible():
-            signal.raise_signal(signal.SIGINT)  # of a job in the background
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with interruptible():
+        signal.raise_signal(signal.SIGINT)  # of a job in the background

@@ -8,7 +8,7 @@ from scipy import optimize
 import tokenspace as ts
 from tokenspace import theory
 from tokenspace.errors import InputError
-from tokenspace.scaling import optimise
+from tokenspace.scaling import lanes, optimise
 from tokenspace.scaling.curves import Curve, fit_curves, read_curves
 
 CURVES = read_curves()
@@ -99,8 +99,8 @@ def test_many_points_come_in_smaller_blocks(monkeypatch):
     rng = np.random.default_rng(3)
     curves = [Curve(str(k), N, N**0.2 * np.exp(0.1 * rng.standard_normal(10))) for k in range(2)]
     want = json.dumps([f.to_dict() for _, f in fit_curves(curves, "saturating")])
-    for numbers in (16 * 7, 100_000):  # curves of 10 points are 16 wide
-        monkeypatch.setattr(optimise, "NUMBERS", numbers)
+    for numbers in (10 * 7, 100_000):  # seven lanes of ten points
+        monkeypatch.setattr(lanes, "NUMBERS", numbers)
         assert json.dumps([f.to_dict() for _, f in fit_curves(curves, "saturating")]) == want
 
 
