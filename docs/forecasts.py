@@ -1,6 +1,6 @@
 """Write forecasts.md: what the shipped curves say of each law. `python docs/forecasts.py`.
 
-Names of sections (paper, published, later, latest, coverage, intervals, plans, shares) make only
+Names of sections (paper, published, later, latest, coverage, intervals, plans, shares, unseen, stated) make only
 those; every draw has a fixed seed.
 """
 
@@ -104,6 +104,33 @@ STUDIED = {  # what a row of shares is of
     "S: 5, 45, 80, 1.2": s_shaped(5, 45, 80, 1.2),
     "flat": lambda n: 50 + 0 * n,
 }
+UNSEEN = {  # of a row of unseen: shapes that nothing was chosen by
+    "Hill: 25 + 35 / (1 + (50 / n)^2)": s_shaped(25, 35, 50, 2),
+    "Gompertz: 30 + 30 exp(-5 e n^-0.9)": lambda n: 30 + 30 * np.exp(-5 * np.e * n**-0.9),
+    "logistic: 45 + 20 / (1 + 55 / n)": s_shaped(45, 20, np.exp(4), 1),
+    "Weibull: 55 - 25 exp(-(n / 60)^0.6)": lambda n: 55 - 25 * np.exp(-((n / 60) ** 0.6)),
+    "straight from 30 at 1 over 36, 50 to 53": lambda n: np.exp(
+        np.interp(np.log(n), np.log([1, 10, 100, 1000]), np.log([30, 36, 50, 53]))
+    ),
+}
+FEW_TO_MANY = (  # counts of unseen
+    np.array([2.0, 12, 48, 192, 768]),
+    np.array([1.0, 4, 16, 49, 144, 289, 576]),
+    2.0 ** np.arange(10),
+)
+STATED = {  # a column of stated: standard errors, as multiples of the noise
+    "none": None,
+    "right": 1.0,
+    "half": 0.5,
+    "twice": 2.0,
+}
+JUDGED = (  # a row of stated
+    "power: 30, -0.08",
+    "saturating: 70, 0.5, 0.5",
+    "broken: 30, -0.2, -0.02, 40",
+    "S: 40, 20, 30, 1",
+    "S: 50, 12, 60, 1.5",
+)
 COUNTS = {  # of a column of shares
     10: N,
     7: np.array([1.0, 9, 36, 64, 144, 256, 576]),
@@ -230,15 +257,25 @@ def planned(
     noise: float,
     keep: float,
     seed: Sequence[int],
+    stated: float | None = None,
 ) -> tuple[float, list[TokenPlan]]:
-    """The n that keeps the share, and plans of `PLANS` curves with noise."""
+    """The n that keeps the share, and plans of `PLANS` curves with noise.
+
+    stated: standard errors that the curves state, as a multiple of the noise; None: they do not.
+    """
     fine = np.linspace(np.log(n[0]), np.log(n[-1]), 100_001)
     truth = smallest(fine, np.log(score(np.exp(fine)))[None], keep)[0]
     truth = max(truth, n[0])  # by rounding
     drawn = np.random.default_rng(seed).standard_normal((PLANS, len(n)))
     scores = score(n) * np.exp(noise * drawn)
-    curves = [Curve(str(k), n, row) for k, row in enumerate(scores)]
+    errors = [None] * PLANS if stated is None else stated * noise * scores
+    curves = [Curve(str(k), n, row, error=errors[k]) for k, row in enumerate(scores)]
     return truth, [plan for _, plan in plan_curves(curves, keep)]
+
+
+def holding(truth: float, found: Sequence[TokenPlan]) -> np.ndarray:
+    """Whether the interval of each plan holds the true n."""
+    return np.array([p.low <= truth * (1 + ROUNDING) and truth <= p.high for p in found])
 
 
 def shares(name: str, count: int, keep: float) -> str:
@@ -247,8 +284,7 @@ def shares(name: str, count: int, keep: float) -> str:
     for noise in NOISES:
         seed = [7, list(STUDIED).index(name), count, round(noise * 1e4)]
         truth, found = planned(STUDIED[name], COUNTS[count], noise, keep, seed)
-        inside = [p.low <= truth * (1 + ROUNDING) and truth <= p.high for p in found]
-        held.append(f"{100 * np.mean(inside):.0f}")
+        held.append(f"{100 * holding(truth, found).mean():.0f}")
     return " ".join(held)
 
 
@@ -260,6 +296,46 @@ def shares_table() -> str:
         cells = [shares(name, count, keep) for count in COUNTS for keep in KEEPS]
         lines.append("| " + " | ".join([name, *cells]) + " |")
     return "\n".join(lines)
+
+
+def unseen(name: str) -> str:
+    """The row of `UNSEEN` that is called so: intervals that hold, and those that rest on laws."""
+    cells = [name]
+    for n in FEW_TO_MANY:
+        for noise in (0.01, 0.03):
+            seed = [8, list(UNSEEN).index(name), len(n), round(noise * 1e4)]
+            truth, found = planned(UNSEEN[name], n, noise, KEEP, seed)
+            resting = np.mean([p.rests_on_laws for p in found])
+            cells.append(f"{100 * holding(truth, found).mean():.0f} ({100 * resting:.0f})")
+    return "| " + " | ".join(cells) + " |"
+
+
+def unseen_table() -> str:
+    """`unseen` of every curve."""
+    heads = ["truth", *(f"{len(n)}: {noise} %" for n in FEW_TO_MANY for noise in (1, 3))]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    return "\n".join([*lines, *map(unseen, UNSEEN)])
+
+
+def with_errors(name: str) -> str:
+    """The row of stated that is called so: intervals that hold, and how wide they are."""
+    cells = [name]
+    for count in COUNTS:
+        usual = None
+        for stated in STATED.values():
+            seed = [9, list(STUDIED).index(name), count]
+            truth, found = planned(STUDIED[name], COUNTS[count], PLAN_NOISE, KEEP, seed, stated)
+            width = float(np.median([np.log(p.high / p.low) for p in found]))
+            usual = usual or width
+            cells.append(f"{100 * holding(truth, found).mean():.0f} ({width / usual:.1f})")
+    return "| " + " | ".join(cells) + " |"
+
+
+def stated_table() -> str:
+    """`with_errors` of every curve."""
+    heads = ["truth", *(f"{count}: {kind}" for count in COUNTS for kind in STATED)]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    return "\n".join([*lines, *map(with_errors, JUDGED)])
 
 
 def plans(name: str) -> str:
@@ -292,6 +368,10 @@ def sections(wanted: Sequence[str] = ()) -> dict[str, str]:
         made["shares"] = shares_table()
     if not wanted or "plans" in wanted:
         made["plans"] = plans_table()
+    if not wanted or "unseen" in wanted:
+        made["unseen"] = unseen_table()
+    if not wanted or "stated" in wanted:
+        made["stated"] = stated_table()
     for source, title in TITLES.items():
         if wanted and source not in wanted:
             continue

@@ -117,6 +117,15 @@ def test_plans_of_an_s_shaped_curve():
 
 
 @pytest.mark.slow
+def test_plans_of_shapes_that_nothing_was_chosen_by_and_of_stated_errors():
+    name = next(iter(forecasts.UNSEEN))
+    assert forecasts.unseen(name) in PAGE, "run: python docs/forecasts.py unseen"
+    assert forecasts.with_errors(forecasts.JUDGED[0]) in PAGE, (
+        "run: python docs/forecasts.py stated"
+    )
+
+
+@pytest.mark.slow
 def test_shares_of_plans_that_hold():
     name = "S: 50, 12, 60, 1.5"
     cells = [forecasts.shares(name, m, k) for m in forecasts.COUNTS for k in forecasts.KEEPS]
