@@ -1,7 +1,7 @@
 """Write forecasts.md: what the shipped curves say of each law. `python docs/forecasts.py`.
 
-Names of sections (paper, published, later, latest, coverage, intervals, plans, shares, unseen, stated) make only
-those; every draw has a fixed seed.
+Names of sections (paper, published, later, latest, coverage, intervals, plans, shares, unseen,
+stated) make only those; every draw has a fixed seed.
 """
 
 from __future__ import annotations

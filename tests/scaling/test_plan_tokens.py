@@ -194,7 +194,12 @@ def test_cost_counts_parameters_and_attention():
 
 
 def test_refuses():
-    for options, words in (({"keep": 1.0}, "keep = 1.0"), ({"level": 2}, "level = 2")):
+    given = (
+        ({"keep": 1.0}, "keep = 1.0"),
+        ({"keep": "95%"}, "keep = .95%"),
+        ({"level": 2}, "level = 2"),
+    )
+    for options, words in given:
         with pytest.raises(ts.TokenspaceError, match=words):
             ts.plan_tokens(N, N, **options)
     with pytest.raises(ts.TokenspaceError, match="odd: has 4 different n"):

@@ -154,7 +154,7 @@ def plan_curves(
     progress: called with the number of curves that are done, now and then.
     """
     for name, value in (("keep", keep), ("level", level)):
-        if not 0 < value < 1:
+        if isinstance(value, str) or not 0 < value < 1:
             raise InputError(
                 f"{name} = {value!r} is not allowed; it must lie between 0 and 1, as 0.95 for 95 %"
             )
