@@ -217,3 +217,17 @@ def test_workers_end_when_the_command_is_killed(tmp_path):
 
     wait_for(gone, 30)
     run.communicate()
+
+
+def test_no_two_runs_at_work_take_points_in_one_order(tmp_path):
+    """Nor one that begins when the first has ended, beside the second; nor two more at once."""
+    with at_work(tmp_path, 1) as first:
+        second = at_work(tmp_path, 1)
+        assert (first, second.__enter__()) == (0, 1)
+    with at_work(tmp_path, 1) as again, at_work(tmp_path, 1) as third, at_work(tmp_path, 1) as more:
+        assert again == 0 and third > 1 and more > 1 and third != more
+        turns = [worker.turn for worker in workers_of(tmp_path, clock(tmp_path))]
+        assert sorted(turns) == sorted([0, 1, third, more])
+    second.__exit__(None, None, None)
+    with at_work(tmp_path, 1) as alone:
+        assert alone == 0

@@ -9,7 +9,7 @@ from tokenspace.scaling.ahead import ahead_and_no_law
 from tokenspace.scaling.fit import chosen_method
 from tokenspace.scaling.laws import known_laws
 from tokenspace.scaling.laws.power import Power
-from tokenspace.scaling.optimise import Points, batches, grouped, minimise
+from tokenspace.scaling.optimise import PULL, Points, batches, grouped, minimise
 from tokenspace.scaling.validation import leave_one_out
 
 N = np.array([1, 4, 9, 16, 36, 64, 144, 256, 400, 576.0])
@@ -139,3 +139,28 @@ def test_fewer_laws_are_no_reason_to_call_a_curve_lawless(law):
     curves = logs(3, (10, 10, 4))
     found = ahead_and_no_law(curves, np.array([1024.0]), chosen_method(law, 0.95))[1]
     assert found.tolist() == [True, False, False]
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_no_lane_ends_before_its_minimum(name):
+    """A whole step of Newton's from where the best ones end promises less than `CLOSE`.
+
+    Of curves that laws follow: others may have their minimum at infinity.
+    """
+    law, (_, points) = LAWS[name], next(iter(grouped(logs(counts=(10,)))))
+    points = points[np.arange(len(points.x)) % 3 > 0]
+    starts = law.starts_of(points.x, points.y)
+    curve = np.repeat(np.arange(len(starts)), starts.shape[1])
+    free = np.zeros((len(curve), law.size), bool)
+    raw, squares = minimise(law, starts.reshape(free.shape), free, points, curve=curve)
+    best = squares.reshape(len(starts), -1).argmin(axis=1)
+    raw = raw.reshape(starts.shape)[np.arange(len(starts)), best]
+    shaped = np.arange(law.size) >= law.size - law.shapes
+    for own, x, y, weight in zip(raw, points.x, points.y, points.weight, strict=True):
+        off = y - law.log_scores(own[None], x[None])[0]
+        pull = PULL * shaped * np.sum(weight * (y - np.average(y, weights=weight)) ** 2)
+        slopes = np.stack(np.broadcast_arrays(*law.derivatives(own[:, None], x)))
+        gradient = slopes @ (weight * off) - pull * own
+        curvature = (slopes * weight) @ slopes.T + np.diag(pull)
+        promise = gradient @ np.linalg.pinv(curvature, 1e-12, hermitian=True) @ gradient
+        assert promise <= lanes.CLOSE * np.sum(weight * off**2)

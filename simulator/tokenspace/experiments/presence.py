@@ -46,7 +46,7 @@ class Worker:
 
     host, process: where it runs, "" and 0 where its record cannot be read; here: on this machine;
     silent: seconds since its last sign; alive: whether it is at work; begun: when it began, by the
-    clock of the folder, None where its record does not say.
+    clock of the folder, and turn: see `at_work`, None where its record does not say.
     """
 
     host: str
@@ -55,6 +55,7 @@ class Worker:
     silent: float
     alive: bool
     begun: float | None = None
+    turn: int | None = None
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,9 @@ class End:
 def at_work(folder: Path, points: int) -> Iterator[int]:
     """Within the context everybody sees that a run computes so many points of the folder.
 
-    It gives how many runs were at work there before this one. Where the record cannot be written
-    the run goes on without one.
+    It gives the turn of this run: 0 or 1, if no run that began before it and is at work has that
+    turn, else a number above 1 that is drawn. Where the record cannot be written the run goes on
+    without one, at turn 0.
 
     Raises:
         InputError: `runs/` is a symbolic link.
@@ -90,7 +92,7 @@ def at_work(folder: Path, points: int) -> Iterator[int]:
     if handle is not None:
         beat.start()
     try:
-        yield _before(folder, path)
+        yield 0 if handle is None else _say_turn(folder, path, handle)
         how = "finished"
     except (Interrupted, KeyboardInterrupt):
         how = "stopped"
@@ -138,16 +140,31 @@ def _record(runs: Path, about: dict[str, Any]) -> tuple[int | None, Path]:
     return handle, path
 
 
-def _before(folder: Path, record: Path) -> int:
-    """How many runs are at work that began before this one; of two at once the names decide."""
-    now, begun = clock(folder), {}
+def _say_turn(folder: Path, record: Path, handle: int) -> int:
+    """The turn of a run, written to its record; of two that begin at once the names decide."""
+    turn = _turn(folder, record)
+    with suppress(OSError, Refused, *UNREADABLE):
+        told = json.loads(read_bytes(record, LARGEST))
+        os.lseek(handle, 0, os.SEEK_SET)
+        os.write(handle, json.dumps(told | {"turn": turn}).encode())
+    return turn
+
+
+def _turn(folder: Path, record: Path) -> int:
+    """The turn of a run, by the records of those that are at work and began before it."""
+    now, begun, turns = clock(folder), {}, {}
     for path in record.parent.glob("*@*.json"):
         with suppress(OSError):
             worker = _worker(path, now)
             if path == record or worker.alive:
-                begun[path] = worker.begun or 0.0, path.name
-    own = begun.get(record)
-    return 0 if own is None else sum(one < own for one in begun.values())
+                begun[path], turns[path] = (worker.begun or 0.0, path.name), worker.turn
+    if (own := begun.get(record)) is None:
+        return 0
+    taken = {turns[path] for path, when in begun.items() if when < own}
+    free = {0, 1} - taken
+    if not free or None in taken:  # it may have the turn that seems free
+        return 2 + secrets.randbelow(1 << 30)
+    return min(free)
 
 
 def _lock(handle: int) -> bool:
@@ -224,17 +241,18 @@ def clock(folder: Path) -> float:
 
 def _worker(path: Path, now: float) -> Worker:
     """What a record says; OSError where there is none."""
-    silent, begun = now - path.lstat().st_mtime, None
+    silent, begun, turn = now - path.lstat().st_mtime, None, None
     try:
         told = json.loads(read_bytes(path, LARGEST))
         who, here = _who(told), told.get("machine") == _machine()
         begun = float(told["begun"]) if type(told.get("begun")) in (int, float) else None
+        turn = told["turn"] if type(told.get("turn")) is int else None
     except (Refused, PermissionError, *UNREADABLE):
         who, here = ("", 0), False
     alive = abs(silent) < SILENT  # more in the future: by another clock, which tells nothing
     if here and (held := _held(path)) is not None:
         alive = held
-    return Worker(*who, here, silent, alive, begun)
+    return Worker(*who, here, silent, alive, begun, turn)
 
 
 def _who(told: dict[str, Any]) -> tuple[str, int]:

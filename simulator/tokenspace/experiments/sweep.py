@@ -99,8 +99,8 @@ def run_sweep(
 
     here = 0
     if missing:
-        with at_work(folder, len(missing)) if hosts.is_writer() else nullcontext(0) as before:
-            missing = _in_turn(missing, int(hosts.from_writer(np.asarray(before))))
+        with at_work(folder, len(missing)) if hosts.is_writer() else nullcontext(0) as turn:
+            missing = _in_turn(missing, int(hosts.from_writer(np.asarray(turn))))
             tell(0, missing[0])
             if scheduler is not None:
                 run_on_dask(folder, missing, execution, scheduler, tell, stop)
@@ -112,18 +112,18 @@ def run_sweep(
     return here, total
 
 
-def _in_turn(points: list[Point], before: int) -> list[Point]:
+def _in_turn(points: list[Point], turn: int) -> list[Point]:
     """Points in an order of their own for each of several runs at work, so that these share them.
 
-    The first begins at one end and the second at the other; more take them at random.
+    One begins at one end and one at the other; more take them at random.
 
     Args:
         points: all that are missing.
-        before: how many runs are at work already.
+        turn: of the run, see `at_work`.
     """
-    if before < 2:
-        return points[:: -1 if before else 1]
-    return random.Random(before).sample(points, len(points))
+    if turn < 2:
+        return points[:: -1 if turn else 1]
+    return random.Random(turn).sample(points, len(points))
 
 
 def _missing(
