@@ -33,7 +33,7 @@ from tokenspace.scaling.validation import leave_one_out
 
 LOSSES = ("squares", "huber")
 LEAST = 3  # different counts
-
+MOST = 2000  # scores of a curve: each is left out in turn, which takes a minute or two
 
 
 @dataclass(frozen=True)
@@ -293,6 +293,11 @@ def checked(
                 )
             raise InputError(
                 f"{name}[{k}] = {array[k]} is not allowed: {why} must be finite and > 0"
+            )
+        if len(array) > MOST:
+            raise InputError(
+                f"{name} has {len(array):,} values, and a curve may have {MOST:,}: each is left "
+                "out in turn; keep some n, evenly in log n, or give means of neighbours"
             )
         if arrays and len(arrays[0]) != len(array):
             raise InputError(f"n has {len(arrays[0])} values but {name} has {len(array)}")

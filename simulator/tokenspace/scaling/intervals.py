@@ -211,14 +211,15 @@ def _ends(
     warm = raw.copy()  # where the next minimisation starts: the optimum at `inner`
     inner, below = np.zeros(len(raw)), height(squares, bounds)
     outer, above = np.full(len(raw), np.inf), np.full(len(raw), np.inf)
-    trial = np.clip(step, FIRST[0], FIRST[1])
+    trial = np.clip(step, *FIRST)
     end, moved = trial.copy(), np.zeros(len(raw))
     enough = bounds @ [1 - WITHIN, WITHIN]
     active = np.arange(len(raw))
     for _ in range(ROUNDS):
         start = warm[active]
         start[held[active]] = (centre + sign * trial)[active]
-        found, profile = minimise(law, start, held[active], points[active], LOW, None, enough[active])
+        here, low_enough = points[active], enough[active]
+        found, profile = minimise(law, start, held[active], here, LOW, None, low_enough)
         reached = height(profile, bounds[active])
         within = reached <= 0
         i, o = active[within], active[~within]
@@ -229,7 +230,8 @@ def _ends(
         inner[i], below[i], warm[i] = trial[i], reached[within], found[within]
         outer[o], above[o] = trial[o], reached[~within]
         end[active] = np.where(inner[active] >= FAR, np.inf, trial[active])
-        near = (np.abs(reached) < CLOSE) | (outer - inner < CLOSE * (behind + outer) + rounding)[active]
+        narrow = outer - inner < CLOSE * (behind + outer) + rounding
+        near = (np.abs(reached) < CLOSE) | narrow[active]
         active = active[~(near | np.isinf(end[active]))]
         if not len(active):
             break
