@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 STEPS = 200
 NUMBERS = 1 << 16  # points that are worked on at once
 CLOSE = 1e-13  # of the sum of squares: where a minimum is reached
-NOTHING = 1e-18  # sum of squares of log S that is rounding: scores without noise are fitted
+NOTHING = 1e-18  # sum of squares of log S: less tells nothing, of scores without noise too
 LONGEST = 3.0  # step of a raw parameter, which is of order 1
 IDLE = 1 / 8  # of the lanes that are worked on: so many may be done before they make room
 
