@@ -8,7 +8,7 @@ from scipy import optimize
 import tokenspace as ts
 from tokenspace import theory
 from tokenspace.errors import InputError
-from tokenspace.scaling import lanes, optimise
+from tokenspace.scaling import fit, lanes, optimise, validation
 from tokenspace.scaling.curves import Curve, fit_curves, read_curves
 
 CURVES = read_curves()
@@ -101,7 +101,18 @@ def test_many_points_come_in_smaller_blocks(monkeypatch):
     want = json.dumps([f.to_dict() for _, f in fit_curves(curves, "saturating")])
     for numbers in (10 * 7, 100_000):  # seven lanes of ten points
         monkeypatch.setattr(lanes, "NUMBERS", numbers)
+        monkeypatch.setattr(validation, "NUMBERS", numbers)
         assert json.dumps([f.to_dict() for _, f in fit_curves(curves, "saturating")]) == want
+
+
+def test_curves_too_long_to_leave_each_score_out(monkeypatch):
+    n = np.arange(1.0, 2002.0)
+    with pytest.raises(InputError, match=r"n has 2,001 values, and a curve may have 2,000: .*keep"):
+        ts.fit_scaling(n, n**0.2)
+    monkeypatch.setattr(fit, "MOST", 10)
+    assert ts.fit_scaling(n[:10], n[:10] ** 0.2, "power").best.parameters["alpha"] < 0
+    with pytest.raises(InputError, match="n has 11 values"):
+        ts.fit_scaling(n[:11], n[:11] ** 0.2, "power")
 
 
 def test_fits_are_values_and_options_have_names():

@@ -308,6 +308,51 @@ def test_ends_are_found_in_few_rounds(monkeypatch):
     assert sum(lanes) / lanes[0] < 7 and len(lanes) < 14
 
 
+def test_ends_of_fine_scores_are_found_in_few_rounds(monkeypatch):
+    """Scores of five digits: ridges begin so near their ends that these were bisected to nothing.
+
+    Each search doubles its step, and then halves what is left: about ten rounds, where 60 were
+    taken, for the ends and for two ridges.
+    """
+    rounds = []
+
+    def counted(law, start, *rest):
+        rounds.append(len(start))
+        return minimise(law, start, *rest)
+
+    monkeypatch.setattr(intervals, "minimise", counted)
+    n = np.array([1, 4, 9, 16, 36, 64, 144, 256, 400, 576.0])
+    fit = ts.fit_scaling(n, [float(f"{s:.5g}") for s in 30 * n**0.2], "broken")
+    assert 10 < len(rounds) < 80
+    low, high = fit.best.intervals["alpha_1"]
+    assert low < -0.2 < high and high - low < 1e-3
+
+
+@pytest.mark.once
+def test_scores_without_noise_need_no_search(monkeypatch):
+    """What they tell has an interval as narrow as no score is measured; the rest has no bound."""
+    monkeypatch.setattr(intervals, "minimise", None)
+    n = np.array([1, 4, 9, 16, 36, 64, 144, 256, 400, 576.0])
+    laws = "power,crossover,broken"
+    flat = ts.fit_scaling(n, np.full(10, 20.0), laws).fits
+    for name, told, untold in (
+        ("power", ("c", "alpha"), ()),
+        ("crossover", ("c", "beta"), ("n_balance",)),
+        ("broken", ("c",), ("n_break",)),
+    ):
+        for key in told:
+            low, high = flat[name].intervals[key]
+            middle = flat[name].parameters[key]
+            assert low <= middle <= high and 1e-7 < high - low < 1e-3
+        assert all(flat[name].bounds(key) == "not bounded" for key in untold)
+    truth = {"limit": 60, "q": 0.5, "g": 0.6}
+    exact = ts.fit_scaling(n, 60 * (1 - 0.5 * n**-0.6), "saturating").best
+    assert exact.residual_std < 1e-9
+    for key, value in truth.items():
+        low, high = exact.intervals[key]
+        assert low < value < high and high - low < 1e-3 * value
+
+
 @pytest.mark.parametrize(("bend", "unbend"), [("sinh", "arcsinh"), ("arcsinh", "sinh")])
 def test_ends_follow_a_bent_parameter(monkeypatch, bend, unbend):
     """alpha = sinh(raw): profile intervals do not depend on how a parameter is written.

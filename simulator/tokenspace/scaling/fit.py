@@ -14,7 +14,7 @@ import numpy as np
 from scipy import stats
 
 from tokenspace.errors import InputError
-from tokenspace.scaling.intervals import raw_intervals
+from tokenspace.scaling.intervals import intervals_without_noise, raw_intervals
 from tokenspace.scaling.laws import ScalingLaw, known_laws
 from tokenspace.scaling.optimise import Logs, Points, grouped
 from tokenspace.scaling.predictive import LEAST_SCATTER, Grid, on_grid
@@ -33,6 +33,7 @@ from tokenspace.scaling.validation import leave_one_out
 
 LOSSES = ("squares", "huber")
 LEAST = 3  # different counts
+MOST = 2000  # scores of a curve: each is left out in turn, which takes a minute or two
 
 
 @dataclass(frozen=True)
@@ -207,17 +208,16 @@ def _judged(name: str, found: Optima, method: Method, noise: np.ndarray) -> list
     chi_squared = found.chi_squared
     p_value = stats.chi2.sf(chi_squared, freedom)
     own = found.own_noise
-    if enough.any():
-        quantile = (1 + method.level) / 2
-        above = stats.t.ppf(quantile, freedom) ** 2 * wider * rss / freedom
-        above = np.where(np.isfinite(own), stats.norm.ppf(quantile) ** 2 * own, above)
-        ends[enough] = raw_intervals(
-            law,
-            np.concatenate([found.raw, grid.raw], axis=1)[enough],
-            np.concatenate([found.squares, grid.squares], axis=1)[enough],
-            points[enough],
-            above[enough],
-        )
+    quantile = (1 + method.level) / 2
+    variance = np.maximum(rss / freedom, LEAST_SCATTER**2)
+    above = stats.t.ppf(quantile, freedom) ** 2 * wider * variance
+    above = np.where(np.isfinite(own), stats.norm.ppf(quantile) ** 2 * own, above)
+    exact = (rss / freedom <= LEAST_SCATTER**2) & ~np.isfinite(own)
+    tried = np.concatenate([found.raw, grid.raw], axis=1)
+    squares = np.concatenate([found.squares, grid.squares], axis=1)
+    for some, of in ((enough & ~exact, raw_intervals), (enough & exact, intervals_without_noise)):
+        if some.any():
+            ends[some] = of(law, tried[some], squares[some], points[some], above[some])
     grid = found.known(noise)
     left_out = leave_one_out(law, grid.points, given.weight, grid)
     left_out = left_out.mean(axis=1, where=given.weight > 0)
@@ -293,6 +293,11 @@ def checked(
                 )
             raise InputError(
                 f"{name}[{k}] = {array[k]} is not allowed: {why} must be finite and > 0"
+            )
+        if len(array) > MOST:
+            raise InputError(
+                f"{name} has {len(array):,} values, and a curve may have {MOST:,}: each is left "
+                "out in turn; keep some n, evenly in log n, or give means of neighbours"
             )
         if arrays and len(arrays[0]) != len(array):
             raise InputError(f"n has {len(arrays[0])} values but {name} has {len(array)}")

@@ -24,9 +24,10 @@ from tokenspace.scaling.predictive import starts_of
 
 # Raw parameters are logarithms or slopes, of order 1.
 FAR = 50.0  # so far from an optimum is without end
-FIRST = (0.01, 1.0)  # range of the first step
+FIRST = (1e-6, 1.0)  # range of the first step
 CLOSE = 1e-6  # of the half-width of an interval, to which its ends are found
 LOW = 1e-10  # of the sum of squares, to which a profile is found: less than `CLOSE` of an end
+WITHIN = 1e-4  # of the way from the least sum of squares to its limit: so low is low enough
 ROUNDS = 60
 SIDES = np.array([-1.0, 1.0])
 OUTER = 6.0  # of a shape, beyond its grid
@@ -52,20 +53,14 @@ def raw_intervals(
         points: the curves, each of more points than the law has parameters.
         above: how far above the least sum of squares the data still allow, (curves,).
     """
-    curves, k, size = found.shape
-    best = squares.argmin(axis=1)
-    rows = np.arange(curves)
-    centre, rss = found[rows, best], squares[rows, best]
-    wald = np.sqrt(above)[:, None] * _lengths(law, centre, points)
+    curves, _, size = found.shape
+    kept = size - law.shapes
+    centre, rss, wald, reach = _at_once(law, found, squares, points, above)
     if law.linear and not law.shapes:
         return np.stack([centre - wald, centre + wald], axis=-1)
     bounds = np.stack([rss, rss + above], axis=1)
-    room = bounds[:, 1:] - squares
-    kept = size - law.shapes
-    lengths = _lengths(law, found.reshape(-1, size), points[np.repeat(rows, k)], kept)
-    reach = np.sqrt(np.maximum(room, 0))[:, :, None] * lengths.reshape(curves, k, size)
     outermost = SIDES * found[..., None] + reach[..., None]  # (curves, k, p, 2)
-    start = np.where((room >= 0)[:, :, None, None], outermost, -np.inf).argmax(axis=1)
+    start = outermost.argmax(axis=1)
     curve, parameter, side = (a.ravel() for a in np.indices((curves, size, 2)))
     start = start[curve, parameter, side]
     ends = _ends(
@@ -75,6 +70,7 @@ def raw_intervals(
         parameter,
         SIDES[side],
         np.where(parameter < kept, reach[curve, start, parameter], wald[curve, parameter]),
+        centre[curve, parameter],
         bounds[curve],
         points[curve],
     ).reshape(curves, size, 2)
@@ -86,6 +82,42 @@ def raw_intervals(
         if not len(farther):
             break
     return ends
+
+
+def intervals_without_noise(
+    law: ScalingLaw, found: np.ndarray, squares: np.ndarray, points: Points, above: np.ndarray
+) -> np.ndarray:
+    """`raw_intervals` of curves that follow a law to rounding, without a search.
+
+    They hold the found parameters that the data allow, and how far each may move while the shapes
+    stay. A shape is without bound where the data allow the outermost that was tried.
+    """
+    centre, _, wald, reach = _at_once(law, found, squares, points, above)
+    outermost = (SIDES * found[..., None] + reach[..., None]).max(axis=1)
+    tried = (SIDES * found[..., None]).max(axis=1)
+    shape = np.arange(law.size) >= law.size - law.shapes
+    outermost[shape[:, None] & (outermost >= tried)] = np.inf
+    return np.asarray(SIDES * np.maximum(outermost, SIDES * centre[..., None] + wald[..., None]))
+
+
+def _at_once(
+    law: ScalingLaw, found: np.ndarray, squares: np.ndarray, points: Points, above: np.ndarray
+) -> tuple[np.ndarray, ...]:
+    """The best of the found parameters, its squares, and its half-widths, (curves, p).
+
+    And how far each of the found may move while the shapes stay, (curves, k, p): -inf where the
+    data do not allow it.
+    """
+    curves, k, size = found.shape
+    best = squares.argmin(axis=1)
+    rows = np.arange(curves)
+    centre, rss = found[rows, best], squares[rows, best]
+    wald = np.sqrt(above)[:, None] * _lengths(law, centre, points)
+    room = (rss + above)[:, None] - squares
+    every = found.reshape(-1, size), points[np.repeat(rows, k)]
+    lengths = _lengths(law, *every, size - law.shapes).reshape(curves, k, size)
+    reach = np.sqrt(np.maximum(room, 0))[:, :, None] * lengths
+    return centre, rss, wald, np.where((room >= 0)[:, :, None], reach, -np.inf)
 
 
 def _elsewhere(law: ScalingLaw, points: Points) -> np.ndarray:
@@ -131,7 +163,7 @@ def _farther(
     lane = lane[squares[lane] <= bounds[lanes[0][lane], 1]]
     curve, parameter, side = which = tuple(a[lane] for a in lanes)
     step = np.abs(ends[which] - centre[curve, parameter])
-    at = bounds[curve], points[curve]
+    at = centre[curve, parameter], bounds[curve], points[curve]
     return which, _ends(law, raw[lane], squares[lane], parameter, SIDES[side], step, *at)
 
 
@@ -154,6 +186,7 @@ def _ends(
     parameter: np.ndarray,
     sign: np.ndarray,
     step: np.ndarray,
+    best: np.ndarray,
     bounds: np.ndarray,
     points: Points,
 ) -> np.ndarray:
@@ -172,17 +205,21 @@ def _ends(
         return np.clip(np.nan_to_num(share, nan=0.0, posinf=11.0) - 1, -1, 10)
 
     centre = raw[np.arange(len(raw)), parameter]
+    behind = sign * (centre - best)  # of the half-width, where the search begins
+    rounding = 4 * np.spacing(np.abs(centre))
     held = parameter[:, None] == np.arange(raw.shape[1])
     warm = raw.copy()  # where the next minimisation starts: the optimum at `inner`
     inner, below = np.zeros(len(raw)), height(squares, bounds)
     outer, above = np.full(len(raw), np.inf), np.full(len(raw), np.inf)
     trial = np.clip(step, *FIRST)
     end, moved = trial.copy(), np.zeros(len(raw))
+    enough = bounds @ [1 - WITHIN, WITHIN]
     active = np.arange(len(raw))
     for _ in range(ROUNDS):
         start = warm[active]
         start[held[active]] = (centre + sign * trial)[active]
-        found, profile = minimise(law, start, held[active], points[active], LOW)
+        here, low_enough = points[active], enough[active]
+        found, profile = minimise(law, start, held[active], here, LOW, None, low_enough)
         reached = height(profile, bounds[active])
         within = reached <= 0
         i, o = active[within], active[~within]
@@ -193,7 +230,8 @@ def _ends(
         inner[i], below[i], warm[i] = trial[i], reached[within], found[within]
         outer[o], above[o] = trial[o], reached[~within]
         end[active] = np.where(inner[active] >= FAR, np.inf, trial[active])
-        near = (np.abs(reached) < CLOSE) | (outer - inner < CLOSE * outer)[active]
+        narrow = outer - inner < CLOSE * (behind + outer) + rounding
+        near = (np.abs(reached) < CLOSE) | narrow[active]
         active = active[~(near | np.isinf(end[active]))]
         if not len(active):
             break

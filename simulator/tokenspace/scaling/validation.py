@@ -21,6 +21,7 @@ from tokenspace.scaling.optimise import Points
 from tokenspace.scaling.predictive import Grid, on_grid
 
 LEAST = 1e-6  # of 1 - W J A J^T: below, an n tells a parameter nearly alone, and is not moved from
+NUMBERS = 1 << 22  # points, for each value of a shape, that are worked on at once
 
 
 def leave_one_out(
@@ -59,13 +60,15 @@ def leave_one_out(
     first, last = (points.x[curve, k] for k in (0, -1))
     end = (rest.x[:, 0] != first) | (rest.x[:, -1] != last)
     grid = on_grid(law, points) if grid is None else grid
-    for some in (end, ~end):
-        if not some.any():
-            continue
-        c, o, now = curve[some], out[some], rest[some]
-        left = on_grid(law, now) if some is end else _moved(grid, c, o, away[some], now)
-        mixture = left.predict(points.x[c, o][:, None], own[c, o][:, None])
-        found[c, o] = mixture.log_density(points.y[c, o][:, None])[:, 0]
+    together = max(1, NUMBERS // (width * grid.raw.shape[1]))
+    for moved in (False, True):
+        lanes = np.flatnonzero(end != moved)
+        for begin in range(0, len(lanes), together):
+            some = lanes[begin : begin + together]
+            c, o, now = curve[some], out[some], rest[some]
+            left = _moved(grid, c, o, away[some], now) if moved else on_grid(law, now)
+            mixture = left.predict(points.x[c, o][:, None], own[c, o][:, None])
+            found[c, o] = mixture.log_density(points.y[c, o][:, None])[:, 0]
     return found
 
 
