@@ -2,11 +2,12 @@
 
 import json
 
+import numpy as np
 import pytest
-from scipy import stats
 from commands import call
 from rich.console import Console
 from rich.markup import escape
+from scipy import stats
 
 from tokenspace.cli import present
 from tokenspace.cli.present import dense_table, show_table
