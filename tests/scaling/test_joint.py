@@ -15,7 +15,7 @@ from tokenspace.scaling.joint.forecast import POWER, SAME, SEPARATE, SHARED, for
 from tokenspace.scaling.joint.noise import KINDS, Noise
 from tokenspace.scaling.joint.per_model import by_model, study
 from tokenspace.scaling.joint.power import power
-from tokenspace.scaling.joint.ratios import deviance, limits, ratios, upper
+from tokenspace.scaling.joint.ratios import deviance, drawn_deviances, limits, ratios, upper
 from tokenspace.scaling.subsets import subsets
 
 
@@ -56,7 +56,7 @@ def test_squares_and_lines_are_those_of_least_squares(balance, make):
     given = make()
     family = Family.of(given)
     at = np.array([balance])
-    squares = family.squares(family.directions(at))[0]
+    squares = family.squares(family.directions(at))[:, 0]
     log_c, beta = family.lines(balance)
     for k, curve in enumerate(given):
         x, y, w = abscissa(curve.n, at)[0], np.log(curve.score), np.sqrt(weights(curve))
@@ -335,7 +335,9 @@ def test_confidence_sets_hold_the_truth(balance, error):
         noise = Noise.of(drawn, float(drawn.grid[profile.argmin()]))
         for kind in KINDS:
             every = place or len(drawn.grid)  # the limit at the truth is drawn, not interpolated
-            found, _ = limits(drawn, noise, kind, 0.95, 199, 1, every)
+            found, _ = limits(
+                drawn, noise, kind, 0.95, drawn_deviances(drawn, noise, kind, 199, 1, every)
+            )
             held[kind] += int(profile[place] <= found[place])
     for kind, least, most in (("independent", 0.93, 0.97), ("blocks", 0.94, 0.99)):
         low, high = (stats.binom.ppf(q, 400, p) for q, p in ((0.01, least), (0.99, most)))

@@ -15,6 +15,7 @@ from tokenspace.scaling.joint.fit import SURE, fit_joint
 from tokenspace.scaling.joint.noise import KINDS, Noise
 from tokenspace.scaling.joint.ratios import (
     deviance,
+    drawn_deviances,
     drawn_ratios,
     few_counts,
     limits,
@@ -64,7 +65,9 @@ def test_blocks_hold_the_truth_however_many_curves_scatter_together(count, commo
         drawn = replace(family, log_score=truth + deviations[:, None] * scatter)
         profile = deviance(drawn)
         noise = Noise.of(drawn, float(drawn.grid[profile.argmin()]))
-        found, _ = limits(drawn, noise, "blocks", 0.95, 199, 1, place)
+        found, _ = limits(
+            drawn, noise, "blocks", 0.95, drawn_deviances(drawn, noise, "blocks", 199, 1, place)
+        )
         held += int(profile[place] <= found[place])
     low, high = (stats.binom.ppf(q, runs, p) for q, p in ((0.01, 0.95), (0.99, 0.985)))
     assert low <= held <= high
@@ -77,7 +80,9 @@ def test_limits_are_those_of_a_deviance_at_a_time():
     assert len(family.n) == 10 and typical_count(family) == 9
     noise = Noise.of(family, 60.0)
     for kind in KINDS:
-        found, error = limits(family, noise, kind, 0.9, 30, 3, 40)
+        found, error = limits(
+            family, noise, kind, 0.9, drawn_deviances(family, noise, kind, 30, 3, 40)
+        )
         rng = np.random.default_rng(3)
         scatter = np.concatenate([noise.draw(kind, rng, k, family.weight) for k in (25, 5)])
         factor = few_counts(9, noise.freedom, 0.9) if kind == "blocks" else 1.0
@@ -111,7 +116,9 @@ def test_several_scores_at_one_n_are_one_count():
     family = Family.of([thrice(0.05), curves(60.0, 0.05)[1]])
     assert list(family.different) == [10, 10] and typical_count(family) == 10
     noise = Noise.of(family, 60.0)
-    found, _ = limits(family, noise, "blocks", 0.9, 30, 3, 40)
+    found, _ = limits(
+        family, noise, "blocks", 0.9, drawn_deviances(family, noise, "blocks", 30, 3, 40)
+    )
     rng = np.random.default_rng(3)
     parts = [noise.draw("blocks", rng, k, family.weight) for k in (25, 5)]
     drawn = deviance(family, family.fitted(family.grid[40]) + np.concatenate(parts))[:, 40]
@@ -140,7 +147,16 @@ def test_a_copy_of_a_score_counts_for_nothing_and_an_independent_one_for_one():
     alone = Noise.of(once, 60.0)
     assert alone.alike == 0 and alone.freedom == 7 and few_counts(10, 7, 0.95) == 1
     of_one, of_three = (
-        np.array(limits(f, Noise.of(f, 60.0), "blocks", 0.95, 999, 0, 120))[:, 0] * scale
+        np.array(
+            limits(
+                f,
+                Noise.of(f, 60.0),
+                "blocks",
+                0.95,
+                drawn_deviances(f, Noise.of(f, 60.0), "blocks", 999, 0, 120),
+            )
+        )[:, 0]
+        * scale
         for f, scale in ((once, 3), (Family.of([thrice(0.05, 1.0)]), 1))
     )
     (limit, error), (other, its_error) = of_one, of_three
