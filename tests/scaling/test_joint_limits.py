@@ -10,6 +10,8 @@ from scipy import stats
 
 import tokenspace as ts
 from tokenspace.scaling.curves import Curve
+from tokenspace.scaling.joint import family as family_module
+from tokenspace.scaling.joint import ratios as ratios_module
 from tokenspace.scaling.joint.family import Family, abscissa
 from tokenspace.scaling.joint.fit import SURE, fit_joint
 from tokenspace.scaling.joint.noise import KINDS, Noise
@@ -174,11 +176,61 @@ def test_one_score_more_counts_as_often_as_blocks_have_one_more():
     assert two.freedom - more == pytest.approx(10 + (2 / (1 + two.alike**2) - 1) / 10 - 3)
 
 
-def test_likelihood_is_the_sum_of_logarithms():
+def test_profiles_are_sums_of_logarithms(monkeypatch):
+    """A few curves at a time, their squares multiplied: as all together, one logarithm each."""
     family = Family.of([c.keep(np.arange(len(N)) >= k % 3) for k, c in enumerate(curves(60.0) * 7)])
-    squares = 10 ** np.random.default_rng(0).uniform(-8, 4, (len(family.names), 3, 2))
-    want = np.einsum("k,kab->ab", family.counts, np.log(squares))
+    y = 3 * np.random.default_rng(0).standard_normal((4, *family.log_score.shape))
+    squares = family.squares(family.on_grid, y)
+    want = np.einsum("k,k...->...", family.counts, np.log(squares))
+    least = np.empty(squares.shape[:-1])
+    for numbers in (1, 10_000, 1 << 20):
+        monkeypatch.setattr(family_module, "CACHE", numbers)
+        found = family.profile(family.centred(y), family.on_grid, least)
+        np.testing.assert_allclose(found, want, rtol=1e-12)
+    np.testing.assert_allclose(least, squares.min(-1), rtol=1e-12)
     np.testing.assert_allclose(family.log_likelihood(squares), want, rtol=1e-12)
+
+
+def test_of_power_laws_fit_best_0_is_told():
+    """Both ends of the grid are one law, and rounding does not choose."""
+    family = Family.of(curves(0.0))
+    height = np.ones((2, len(family.grid)))
+    height[:, [0, -1]] = [[1e-12, 0.0], [1e-3, 0.0]]
+    np.testing.assert_array_equal(family.first_best(height), [0.0, np.inf])
+
+
+def test_only_what_may_fit_best_is_looked_at(monkeypatch):
+    """The draws after the first 25 find the same deviances by a part of the grid, however tight."""
+    made = [c for seed in range(10) for c in curves(60.0, 0.02, seed)]
+    family = Family.of(made)
+    noise = Noise.of(family, 60.0)
+    looked = []
+
+    def profile(self, y, directions, least=None, real=Family.profile):
+        looked.append(directions.shape[-1])
+        return real(self, y, directions, least)
+
+    monkeypatch.setattr(Family, "profile", profile)
+    for kind in KINDS:
+        looked.clear()
+        found = drawn_deviances(family, noise, kind, 50, 3, 10)
+        half = len(looked) // 2
+        assert set(looked[:half]) == {len(family.grid)}
+        assert np.mean(looked[half:]) < 0.7 * len(family.grid)
+        with monkeypatch.context() as patch:
+            patch.setattr(ratios_module, "FAR", 1e9)
+            every = drawn_deviances(family, noise, kind, 50, 3, 10)
+        np.testing.assert_allclose(found.drawn, every.drawn, rtol=1e-9, atol=1e-9)
+
+
+def test_the_null_of_need_is_drawn_once():
+    """Power laws and noise about the best fit: the ratio of need is the deviance at 0."""
+    family = Family.of(curves(60.0, 0.05))
+    noise = Noise.of(family, 60.0)
+    for kind in KINDS:
+        need = drawn_ratios(family, family.fitted(0.0), noise, kind, 30, 3)[0]
+        found = drawn_deviances(family, noise, kind, 30, 3, 40).drawn[:, 0]
+        np.testing.assert_allclose(found, need, rtol=1e-9, atol=1e-9)
 
 
 def test_few_counts_widen_what_blocks_allow():
