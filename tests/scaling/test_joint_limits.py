@@ -178,8 +178,10 @@ def test_one_score_more_counts_as_often_as_blocks_have_one_more():
 
 def test_profiles_are_sums_of_logarithms(monkeypatch):
     """A few curves at a time, their squares multiplied: as all together, one logarithm each."""
-    family = Family.of([c.keep(np.arange(len(N)) >= k % 3) for k, c in enumerate(curves(60.0) * 7)])
-    y = 3 * np.random.default_rng(0).standard_normal((4, *family.log_score.shape))
+    family = Family.of(
+        [c.keep(np.arange(len(N)) >= k % 3) for k, c in enumerate(curves(60.0) * 30)]
+    )
+    y = 1e-5 * np.random.default_rng(0).standard_normal((4, *family.log_score.shape))
     squares = family.squares(family.on_grid, y)
     want = np.einsum("k,k...->...", family.counts, np.log(squares))
     least = np.empty(squares.shape[:-1])
@@ -229,8 +231,9 @@ def test_the_null_of_need_is_drawn_once():
     noise = Noise.of(family, 60.0)
     for kind in KINDS:
         need = drawn_ratios(family, family.fitted(0.0), noise, kind, 30, 3)[0]
-        found = drawn_deviances(family, noise, kind, 30, 3, 40).drawn[:, 0]
-        np.testing.assert_allclose(found, need, rtol=1e-9, atol=1e-9)
+        found = drawn_deviances(family, noise, kind, 30, 3, 40)
+        assert list(found.places) == [0, 40, 80, len(family.grid) - 2]
+        np.testing.assert_allclose(found.drawn[:, 0], need, rtol=1e-9, atol=1e-9)
 
 
 def test_few_counts_widen_what_blocks_allow():

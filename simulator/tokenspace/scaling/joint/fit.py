@@ -38,9 +38,9 @@ NOISELESS = 2 * LEAST_SCATTER  # residual standard deviation of log S
 class JointFit:
     """Crossover laws of several benchmarks with one n_balance, each with its own c, beta and noise.
 
-    names: of the K curves; n_balance: shared, 0 or infinite where no crossover fits as well as any;
-    c, beta, residual_std: (K,), of each curve at that n_balance; separate: (K,), the n_balance that
-    each curve would have alone; against: curves that bend the way no n_balance can; tests: see
+    names: of the K curves; n_balance: shared, 0 where no crossover fits as well as any; c, beta,
+    residual_std: (K,), of each curve at that n_balance; separate: (K,), the n_balance that each
+    curve would have alone; against: curves that bend the way no n_balance can; tests: see
     `joint.ratios`; grid, deviance: profile of -2 log L, less its least, over n_balance; limits:
     kind of noise -> what the deviance of the true n_balance stays below, over the grid;
     limit_errors: its standard errors, from so many draws; independent_curves: how many independent
@@ -70,7 +70,7 @@ class JointFit:
     @property
     def crossover(self) -> bool:
         """Whether some n_balance fits better than power laws."""
-        return 0 < self.n_balance < np.inf
+        return self.n_balance > 0
 
     def regions(self, kind: str = "blocks", errors: float = 0.0) -> list[tuple[float, float]]:
         """Confidence set of n_balance, intervals (low, high) where the profile is below its limit.
