@@ -215,7 +215,7 @@ def coverage_with_errors(runs: int, seed: int = 4) -> list[str]:
 
 
 def coverage_by_counts(runs: int, seed: int = 11) -> list[str]:
-    """How often sets hold the true n_balance of 18 curves of six or ten counts, and shape is refused.
+    """How often sets of 18 curves of six or ten counts hold n_balance, and shape is refused.
 
     Independent noise of log S, the same for all.
     """

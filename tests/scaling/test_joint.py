@@ -263,6 +263,8 @@ def test_power_is_the_level_where_the_null_is_true(monkeypatch):
         level = found[found["test"] != "shape"]["rejected"]
         assert len(level) == 4
         assert np.all(abs(level - 0.05) < 4 * np.sqrt(2 * 0.05 * 0.95 / 400)), level
+        need = found[found["test"] == "need"]["rejected"]
+        assert np.any(abs(need - 0.05) > 1 / 400)  # other draws than those of the critical value
 
 
 def test_nothing_is_excluded_where_nothing_is_told():
