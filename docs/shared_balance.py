@@ -214,6 +214,32 @@ def coverage_with_errors(runs: int, seed: int = 4) -> list[str]:
     return table(["true n_balance", "errors", *(f"held, {k}" for k in KINDS)], lines)
 
 
+def coverage_by_counts(runs: int, seed: int = 11) -> list[str]:
+    """How often sets of 18 curves of six or ten counts hold n_balance, and shape is refused.
+
+    Independent noise of log S, the same for all.
+    """
+    lines = []
+    slopes = np.random.default_rng(seed).uniform(0.1, 0.35, (18, 1))
+    for n, noise in product((N[[0, 1, 3, 5, 7, 9]], N), (0.01, 0.03)):
+        truth = 3 + slopes * abscissa(n, np.array([30.0]))[0]
+        family = Family.of([Curve(str(k), n, np.exp(y)) for k, y in enumerate(truth)])
+        family = replace(family, near=30.0, width=0.1)
+        place = int(np.argmin(abs(family.grid - 30)))
+        rng = np.random.default_rng(seed)
+        held, wrong = dict.fromkeys(KINDS, 0), dict.fromkeys(KINDS, 0)
+        for run in range(runs):
+            drawn = replace(family, log_score=truth + noise * rng.standard_normal(truth.shape))
+            for kind in KINDS:
+                held[kind] += holds(drawn, place, kind, seed=run)
+                wrong[kind] += rejects(drawn, kind, seed=run)
+        cells = [f"{100 * counted[k] / runs:.1f}" for counted in (held, wrong) for k in KINDS]
+        lines.append([str(len(n)), f"{100 * noise:g} %", *cells])
+    heads = ["counts", "noise"]
+    heads += [f"{said}, {k}" for said in ("held", "shape rejected") for k in KINDS]
+    return table(heads, lines)
+
+
 def coverage_with_repeats(runs: int, seed: int = 7) -> list[str]:
     """How often sets from blocks hold the true n_balance where curves have several scores at an n.
 
@@ -358,6 +384,7 @@ def parts(runs: int) -> dict[str, Callable[[], list[str]]]:
         "power": lambda: powers(curves),
         "sets": lambda: coverage_of_sets(curves, runs // 2),
         "errors": lambda: coverage_with_errors(runs // 2),
+        "counts": lambda: coverage_by_counts(runs // 2),
         "repeats": lambda: coverage_with_repeats(5 * runs // 4),
         "predictions": lambda: coverage_of_predictions(runs // 2),
         "tokens": lambda: coverage_by_tokens(runs // 2),

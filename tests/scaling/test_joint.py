@@ -15,7 +15,7 @@ from tokenspace.scaling.joint.forecast import POWER, SAME, SEPARATE, SHARED, for
 from tokenspace.scaling.joint.noise import KINDS, Noise
 from tokenspace.scaling.joint.per_model import by_model, study
 from tokenspace.scaling.joint.power import power
-from tokenspace.scaling.joint.ratios import deviance, limits, ratios, upper
+from tokenspace.scaling.joint.ratios import deviance, drawn_deviances, limits, ratios, upper
 from tokenspace.scaling.subsets import subsets
 
 
@@ -56,7 +56,7 @@ def test_squares_and_lines_are_those_of_least_squares(balance, make):
     given = make()
     family = Family.of(given)
     at = np.array([balance])
-    squares = family.squares(family.directions(at))[0]
+    squares = family.squares(family.directions(at))[:, 0]
     log_c, beta = family.lines(balance)
     for k, curve in enumerate(given):
         x, y, w = abscissa(curve.n, at)[0], np.log(curve.score), np.sqrt(weights(curve))
@@ -263,6 +263,8 @@ def test_power_is_the_level_where_the_null_is_true(monkeypatch):
         level = found[found["test"] != "shape"]["rejected"]
         assert len(level) == 4
         assert np.all(abs(level - 0.05) < 4 * np.sqrt(2 * 0.05 * 0.95 / 400)), level
+        need = found[found["test"] == "need"]["rejected"]
+        assert np.any(abs(need - 0.05) > 1 / 400)  # other draws than those of the critical value
 
 
 def test_nothing_is_excluded_where_nothing_is_told():
@@ -305,7 +307,7 @@ def test_refuses_what_cannot_be_fitted(given, words):
         ts.fit_joint(given)
 
 
-@pytest.mark.parametrize("options", [{"level": 1.0}, {"runs": 10}, {"runs": 99.5}])
+@pytest.mark.parametrize("options", [{"level": 1.0}, {"level": 0.0}, {"runs": 10}, {"runs": 99.5}])
 def test_refuses_options(options):
     with pytest.raises(ts.TokenspaceError, match=next(iter(options))):
         ts.fit_joint(curves(60.0), **options)
@@ -335,7 +337,9 @@ def test_confidence_sets_hold_the_truth(balance, error):
         noise = Noise.of(drawn, float(drawn.grid[profile.argmin()]))
         for kind in KINDS:
             every = place or len(drawn.grid)  # the limit at the truth is drawn, not interpolated
-            found, _ = limits(drawn, noise, kind, 0.95, 199, 1, every)
+            found, _ = limits(
+                drawn, noise, kind, 0.95, drawn_deviances(drawn, noise, kind, 199, 1, every)
+            )
             held[kind] += int(profile[place] <= found[place])
     for kind, least, most in (("independent", 0.93, 0.97), ("blocks", 0.94, 0.99)):
         low, high = (stats.binom.ppf(q, 400, p) for q, p in ((0.01, least), (0.99, most)))

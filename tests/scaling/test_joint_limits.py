@@ -10,11 +10,14 @@ from scipy import stats
 
 import tokenspace as ts
 from tokenspace.scaling.curves import Curve
+from tokenspace.scaling.joint import family as family_module
+from tokenspace.scaling.joint import ratios as ratios_module
 from tokenspace.scaling.joint.family import Family, abscissa
 from tokenspace.scaling.joint.fit import SURE, fit_joint
 from tokenspace.scaling.joint.noise import KINDS, Noise
 from tokenspace.scaling.joint.ratios import (
     deviance,
+    drawn_deviances,
     drawn_ratios,
     few_counts,
     limits,
@@ -64,7 +67,9 @@ def test_blocks_hold_the_truth_however_many_curves_scatter_together(count, commo
         drawn = replace(family, log_score=truth + deviations[:, None] * scatter)
         profile = deviance(drawn)
         noise = Noise.of(drawn, float(drawn.grid[profile.argmin()]))
-        found, _ = limits(drawn, noise, "blocks", 0.95, 199, 1, place)
+        found, _ = limits(
+            drawn, noise, "blocks", 0.95, drawn_deviances(drawn, noise, "blocks", 199, 1, place)
+        )
         held += int(profile[place] <= found[place])
     low, high = (stats.binom.ppf(q, runs, p) for q, p in ((0.01, 0.95), (0.99, 0.985)))
     assert low <= held <= high
@@ -77,7 +82,9 @@ def test_limits_are_those_of_a_deviance_at_a_time():
     assert len(family.n) == 10 and typical_count(family) == 9
     noise = Noise.of(family, 60.0)
     for kind in KINDS:
-        found, error = limits(family, noise, kind, 0.9, 30, 3, 40)
+        found, error = limits(
+            family, noise, kind, 0.9, drawn_deviances(family, noise, kind, 30, 3, 40)
+        )
         rng = np.random.default_rng(3)
         scatter = np.concatenate([noise.draw(kind, rng, k, family.weight) for k in (25, 5)])
         factor = few_counts(9, noise.freedom, 0.9) if kind == "blocks" else 1.0
@@ -111,7 +118,9 @@ def test_several_scores_at_one_n_are_one_count():
     family = Family.of([thrice(0.05), curves(60.0, 0.05)[1]])
     assert list(family.different) == [10, 10] and typical_count(family) == 10
     noise = Noise.of(family, 60.0)
-    found, _ = limits(family, noise, "blocks", 0.9, 30, 3, 40)
+    found, _ = limits(
+        family, noise, "blocks", 0.9, drawn_deviances(family, noise, "blocks", 30, 3, 40)
+    )
     rng = np.random.default_rng(3)
     parts = [noise.draw("blocks", rng, k, family.weight) for k in (25, 5)]
     drawn = deviance(family, family.fitted(family.grid[40]) + np.concatenate(parts))[:, 40]
@@ -140,7 +149,16 @@ def test_a_copy_of_a_score_counts_for_nothing_and_an_independent_one_for_one():
     alone = Noise.of(once, 60.0)
     assert alone.alike == 0 and alone.freedom == 7 and few_counts(10, 7, 0.95) == 1
     of_one, of_three = (
-        np.array(limits(f, Noise.of(f, 60.0), "blocks", 0.95, 999, 0, 120))[:, 0] * scale
+        np.array(
+            limits(
+                f,
+                Noise.of(f, 60.0),
+                "blocks",
+                0.95,
+                drawn_deviances(f, Noise.of(f, 60.0), "blocks", 999, 0, 120),
+            )
+        )[:, 0]
+        * scale
         for f, scale in ((once, 3), (Family.of([thrice(0.05, 1.0)]), 1))
     )
     (limit, error), (other, its_error) = of_one, of_three
@@ -158,11 +176,64 @@ def test_one_score_more_counts_as_often_as_blocks_have_one_more():
     assert two.freedom - more == pytest.approx(10 + (2 / (1 + two.alike**2) - 1) / 10 - 3)
 
 
-def test_likelihood_is_the_sum_of_logarithms():
-    family = Family.of([c.keep(np.arange(len(N)) >= k % 3) for k, c in enumerate(curves(60.0) * 7)])
-    squares = 10 ** np.random.default_rng(0).uniform(-8, 4, (len(family.names), 3, 2))
-    want = np.einsum("k,kab->ab", family.counts, np.log(squares))
+def test_profiles_are_sums_of_logarithms(monkeypatch):
+    """A few curves at a time, their squares multiplied: as all together, one logarithm each."""
+    family = Family.of(
+        [c.keep(np.arange(len(N)) >= k % 3) for k, c in enumerate(curves(60.0) * 30)]
+    )
+    y = 1e-5 * np.random.default_rng(0).standard_normal((4, *family.log_score.shape))
+    squares = family.squares(family.on_grid, y)
+    want = np.einsum("k,k...->...", family.counts, np.log(squares))
+    least = np.empty(squares.shape[:-1])
+    for numbers in (1, 10_000, 1 << 20):
+        monkeypatch.setattr(family_module, "CACHE", numbers)
+        found = family.profile(family.centred(y), family.on_grid, least)
+        np.testing.assert_allclose(found, want, rtol=1e-12)
+    np.testing.assert_allclose(least, squares.min(-1), rtol=1e-12)
     np.testing.assert_allclose(family.log_likelihood(squares), want, rtol=1e-12)
+
+
+def test_of_power_laws_fit_best_0_is_told():
+    """Both ends of the grid are one law, and rounding does not choose."""
+    family = Family.of(curves(0.0))
+    height = np.ones((2, len(family.grid)))
+    height[:, [0, -1]] = [[1e-12, 0.0], [1e-3, 0.0]]
+    np.testing.assert_array_equal(family.first_best(height), [0.0, np.inf])
+
+
+def test_only_what_may_fit_best_is_looked_at(monkeypatch):
+    """The draws after the first 25 find the same deviances by a part of the grid, however tight."""
+    made = [c for seed in range(10) for c in curves(60.0, 0.02, seed)]
+    family = Family.of(made)
+    noise = Noise.of(family, 60.0)
+    looked = []
+
+    def profile(self, y, directions, least=None, real=Family.profile):
+        looked.append(directions.shape[-1])
+        return real(self, y, directions, least)
+
+    monkeypatch.setattr(Family, "profile", profile)
+    for kind in KINDS:
+        looked.clear()
+        found = drawn_deviances(family, noise, kind, 50, 3, 10)
+        half = len(looked) // 2
+        assert set(looked[:half]) == {len(family.grid)}
+        assert np.mean(looked[half:]) < 0.7 * len(family.grid)
+        with monkeypatch.context() as patch:
+            patch.setattr(ratios_module, "FAR", 1e9)
+            every = drawn_deviances(family, noise, kind, 50, 3, 10)
+        np.testing.assert_allclose(found.drawn, every.drawn, rtol=1e-9, atol=1e-9)
+
+
+def test_the_null_of_need_is_drawn_once():
+    """Power laws and noise about the best fit: the ratio of need is the deviance at 0."""
+    family = Family.of(curves(60.0, 0.05))
+    noise = Noise.of(family, 60.0)
+    for kind in KINDS:
+        need = drawn_ratios(family, family.fitted(0.0), noise, kind, 30, 3)[0]
+        found = drawn_deviances(family, noise, kind, 30, 3, 40)
+        assert list(found.places) == [0, 40, 80, len(family.grid) - 2]
+        np.testing.assert_allclose(found.drawn[:, 0], need, rtol=1e-9, atol=1e-9)
 
 
 def test_few_counts_widen_what_blocks_allow():

@@ -29,6 +29,8 @@ GRID = 121  # values of n_balance, its two ends among them
 FINE = 33  # more of them round the best, four standard errors to either side
 REACH = (1e-2, 1e3)  # of n_balance, as multiples of the smallest and the largest count
 FACTORS = 8  # sums of squares, 1e-11 to 1e7, that are multiplied before the logarithm
+ROUNDING = 1e-9  # of -2 log L
+CACHE = 1 << 16  # numbers of an array that stays in the cache
 
 
 def abscissa(n: np.ndarray, balance: np.ndarray) -> np.ndarray:
@@ -112,18 +114,41 @@ class Family:
         return np.concatenate([[0.0], between, [np.inf]])
 
     @cached_property
+    def weights(self) -> np.ndarray:
+        """`weight`, or its one row, (1, m), where all curves have the same: they share matrices."""
+        same = (self.weight == self.weight[0]).all()
+        return self.weight[:1] if same else self.weight
+
+    @cached_property
     def root(self) -> np.ndarray:
-        """Root of the weights, (K, m): times a residual, noise of the same size at every point."""
-        return np.sqrt(self.weight)
+        """Root of `weights`: times a residual, noise of the same size at every point."""
+        return np.sqrt(self.weights)
 
     def less_mean(self, values: np.ndarray) -> np.ndarray:
         """Values (..., K, m) less the mean of each curve, times `root`."""
-        return self.root * (values - mean(values, self.weight))
+        return self.root * (values - mean(values, self.weights))
+
+    def centred(self, log_score: np.ndarray | None = None) -> np.ndarray:
+        """y of these log scores or of others (..., K, m), curves first: (K, ..., m)."""
+        y = self.less_mean(self.log_score if log_score is None else log_score)
+        return np.ascontiguousarray(np.moveaxis(y, -2, 0))
 
     def directions(self, balance: np.ndarray) -> np.ndarray:
-        """u of each curve at each n_balance, (g, K, m): x less its mean, of length 1."""
+        """u of each curve at each n_balance, (K, m, g): x less its mean, of length 1.
+
+        (1, m, g) where all curves have the same.
+        """
         x = self.less_mean(abscissa(self.n, balance)[:, None, :])
-        return x / np.linalg.norm(x, axis=-1, keepdims=True)
+        u = x / np.linalg.norm(x, axis=-1, keepdims=True)
+        return np.ascontiguousarray(np.moveaxis(u, 0, 2))
+
+    def first_best(self, height: np.ndarray) -> np.ndarray:
+        """The first n_balance of the grid that is within rounding of the least height (..., g).
+
+        Its two ends are one law: which is a hair lower is chance, and 0 it is.
+        """
+        least = height.min(-1, keepdims=True)
+        return np.asarray(self.grid[np.argmax(height <= least + ROUNDING, axis=-1)])
 
     @cached_property
     def on_grid(self) -> np.ndarray:
@@ -131,21 +156,20 @@ class Family:
         return self.directions(self.grid)
 
     def squares(self, directions: np.ndarray, log_score: np.ndarray | None = None) -> np.ndarray:
-        """Sums of squares about the best lines, (..., g, K), of these log scores or of others.
+        """Sums of squares about the best lines, (K, ..., g), of these log scores or of others.
 
         Args:
-            directions: from `directions`, (g, K, m).
+            directions: from `directions`, of g values of n_balance.
             log_score: (..., K, m); the family's own by default.
         """
-        y = self.less_mean(self.log_score if log_score is None else log_score)
-        along = np.einsum("...km,gkm->...gk", y, directions, optimize=True)
-        return self._floor((y * y).sum(-1)[..., None, :] - along**2)
+        y = self.centred(log_score)
+        return self.floor((y * y).sum(-1)[..., None] - along(y, directions) ** 2)
 
     def bent(self, log_score: np.ndarray | None = None) -> np.ndarray:
-        """Sums of squares about the best parabola in log n of each curve, (..., K)."""
+        """Sums of squares about the best parabola in log n of each curve, (K, ...)."""
         y = self.less_mean(self.log_score if log_score is None else log_score)
-        along = sum((y * axis).sum(-1) ** 2 for axis in self._parabola)
-        return self._floor((y * y).sum(-1) - along)
+        taken = sum((y * axis).sum(-1) ** 2 for axis in self._parabola)
+        return self.floor(np.moveaxis((y * y).sum(-1) - taken, -1, 0))
 
     def bends(self) -> np.ndarray:
         """Second coefficient of the best parabola of each curve, up to a factor > 0, (K,)."""
@@ -154,24 +178,47 @@ class Family:
     @cached_property
     def _parabola(self) -> tuple[np.ndarray, np.ndarray]:
         """Directions (K, m) of log n, and of what (log n)^2 adds to it."""
-        first = self.directions(np.array([0.0]))[0]
+        first = self.directions(np.array([0.0]))[..., 0]
         second = self.less_mean(np.log(self.n) ** 2)
         second = second - (second * first).sum(-1, keepdims=True) * first
         return first, second / np.linalg.norm(second, axis=-1, keepdims=True)
 
-    def _floor(self, squares: np.ndarray) -> np.ndarray:
-        return np.maximum(squares, self.counts * LEAST_SCATTER**2)
+    def floor(self, squares: np.ndarray) -> np.ndarray:
+        """Sums of squares (K, ...), no less than rounding leaves of each curve."""
+        least = self.counts * LEAST_SCATTER**2
+        return np.maximum(squares, least.reshape(-1, *(1,) * (squares.ndim - 1)))
 
     def log_likelihood(self, squares: np.ndarray) -> np.ndarray:
         """-2 log L = sum_k m_k log RSS_k up to a constant, (...), of sums of squares (K, ...)."""
-        total = np.zeros(squares.shape[1:])
-        floor = (self.counts * LEAST_SCATTER**2).reshape(-1, *(1,) * total.ndim)
+        return np.tensordot(self.counts.astype(float), np.log(squares), axes=1)
+
+    def profile(
+        self, y: np.ndarray, directions: np.ndarray, least: np.ndarray | None = None
+    ) -> np.ndarray:
+        """`log_likelihood` of `squares` at g values of n_balance, (..., g), a few curves at a time.
+
+        Args:
+            y: from `centred`, (K, ..., m).
+            directions: from `directions`.
+            least: (K, ...), filled with the least sum of squares of each curve.
+        """
+        total = np.zeros((*y.shape[1:-1], directions.shape[-1]))
+        some = max(CACHE // max(total.size, 1) // FACTORS, 1) * FACTORS
+        whole = np.einsum("...m,...m->...", y, y)[..., None]
         for count in np.unique(self.counts):
             own = np.flatnonzero(self.counts == count)
-            for first in range(0, len(own), FACTORS):
-                some = own[first : first + FACTORS]
-                product = np.maximum(squares[some], floor[some]).prod(axis=0)
-                total += count * np.log(product)
+            for first in range(0, len(own), some):
+                now = own[first : first + some]
+                rest = along(y[now], directions if len(directions) == 1 else directions[now])
+                rest *= rest
+                np.subtract(whole[now], rest, out=rest)
+                np.maximum(rest, count * LEAST_SCATTER**2, out=rest)
+                if least is not None:
+                    least[now] = rest.min(-1)
+                even = len(now) // FACTORS * FACTORS
+                products = rest[:even].reshape(-1, FACTORS, *total.shape).prod(axis=1)
+                total += count * np.log(products).sum(axis=0)
+                total += count * np.log(rest[even:].prod(axis=0))
         return total
 
     def lines(self, balance: float) -> tuple[np.ndarray, np.ndarray]:
@@ -179,7 +226,7 @@ class Family:
         x = abscissa(self.n, np.array([balance]))[0]
         centred = self.less_mean(x)
         beta = (centred * self.root * self.log_score).sum(-1) / (centred**2).sum(-1)
-        return mean(self.log_score - beta[:, None] * x, self.weight)[:, 0], beta
+        return mean(self.log_score - beta[:, None] * x, self.weights)[:, 0], beta
 
     def fitted(self, balance: float) -> np.ndarray:
         """log S of the best lines at a shared n_balance, (K, m)."""
@@ -194,6 +241,12 @@ class Family:
         """
         shape = (len(self.names), len(n))
         return Family(self.names, n, np.zeros(shape), np.ones(shape))
+
+
+def along(y: np.ndarray, directions: np.ndarray) -> np.ndarray:
+    """u . y of y (K, ..., m) and directions (K or 1, m, g), (K, ..., g)."""
+    flat = y.reshape(len(directions), -1, y.shape[-1])
+    return (flat @ directions).reshape(*y.shape[:-1], directions.shape[-1])
 
 
 def mean(values: np.ndarray, weight: np.ndarray) -> np.ndarray:

@@ -19,6 +19,7 @@ from tokenspace.scaling.joint.ratios import (
     NAMES,
     Ratio,
     deviance,
+    drawn_deviances,
     drawn_ratios,
     limits,
     p_value,
@@ -37,9 +38,9 @@ NOISELESS = 2 * LEAST_SCATTER  # residual standard deviation of log S
 class JointFit:
     """Crossover laws of several benchmarks with one n_balance, each with its own c, beta and noise.
 
-    names: of the K curves; n_balance: shared, 0 or infinite where no crossover fits as well as any;
-    c, beta, residual_std: (K,), of each curve at that n_balance; separate: (K,), the n_balance that
-    each curve would have alone; against: curves that bend the way no n_balance can; tests: see
+    names: of the K curves; n_balance: shared, 0 where no crossover fits as well as any; c, beta,
+    residual_std: (K,), of each curve at that n_balance; separate: (K,), the n_balance that each
+    curve would have alone; against: curves that bend the way no n_balance can; tests: see
     `joint.ratios`; grid, deviance: profile of -2 log L, less its least, over n_balance; limits:
     kind of noise -> what the deviance of the true n_balance stays below, over the grid;
     limit_errors: its standard errors, from so many draws; independent_curves: how many independent
@@ -69,7 +70,7 @@ class JointFit:
     @property
     def crossover(self) -> bool:
         """Whether some n_balance fits better than power laws."""
-        return 0 < self.n_balance < np.inf
+        return self.n_balance > 0
 
     def regions(self, kind: str = "blocks", errors: float = 0.0) -> list[tuple[float, float]]:
         """Confidence set of n_balance, intervals (low, high) where the profile is below its limit.
@@ -181,12 +182,13 @@ def fit_joint(
         )
     family = refined(Family.of(curves))
     profile = deviance(family)
-    best = float(family.grid[profile.argmin()])
-    squares = family.squares(family.on_grid)
+    best = float(family.first_best(profile))
+    alone = family.counts[:, None] * np.log(family.squares(family.on_grid))
     log_c, beta = family.lines(best)
     noise = Noise.of(family, best)
     bent = np.abs(family.bends()) > np.sqrt(family.counts) * LEAST_SCATTER
-    found = {kind: limits(family, noise, kind, level, runs, seed, EVERY) for kind in KINDS}
+    drawn = {kind: drawn_deviances(family, noise, kind, runs, seed, EVERY) for kind in KINDS}
+    found = {kind: limits(family, noise, kind, level, drawn[kind]) for kind in KINDS}
     usual = np.full(len(profile), stats.chi2.ppf(level, 1))
     found[CHI_SQUARE] = usual, np.zeros_like(usual)
     return JointFit(
@@ -195,9 +197,9 @@ def fit_joint(
         np.exp(log_c),
         beta,
         noise.deviations,
-        family.grid[squares.argmin(axis=0)],
+        family.first_best(alone),
         int(((family.bends() * beta < 0) & bent).sum()),
-        _tests(family, noise, best, runs, seed),
+        _tests(family, noise, best, {kind: drawn[kind].drawn[:, 0] for kind in KINDS}, seed),
         family.grid,
         profile,
         {kind: limit for kind, (limit, _) in found.items()},
@@ -217,7 +219,7 @@ def refined(family: Family) -> Family:
 
     def height(log_balance: float) -> float:
         squares = family.squares(family.directions(np.array([np.exp(log_balance)])))
-        return float((family.counts * np.log(squares)).sum())
+        return float(family.log_likelihood(squares)[0])
 
     place = int(deviance(family).argmin())
     if place in (0, len(family.grid) - 1):
@@ -230,17 +232,17 @@ def refined(family: Family) -> Family:
     return replace(family, near=float(np.exp(found.x)), width=float(width))
 
 
-def _tests(family: Family, noise: Noise, best: float, runs: int, seed: int) -> tuple[Ratio, ...]:
-    """Each ratio against draws of its own null: power laws for `need`, the shared fit else."""
-    statistics = ratios(family)
+def _tests(
+    family: Family, noise: Noise, best: float, need: Mapping[str, np.ndarray], seed: int
+) -> tuple[Ratio, ...]:
+    """Each ratio against draws of its own null: the shared fit, power laws for `need` (given)."""
     p: dict[str, dict[str, float]] = {name: {} for name in NAMES}
-    for kind in KINDS:
-        null = {
-            b: drawn_ratios(family, family.fitted(b), noise, kind, runs, seed) for b in {0.0, best}
-        }
-        for place, name in enumerate(NAMES):
-            drawn = null[0.0 if name == "need" else best][place]
-            p[name][kind] = p_value(float(statistics[place]), drawn)
+    statistics = ratios(family)
+    for kind, of_power_laws in need.items():
+        null = drawn_ratios(family, family.fitted(best), noise, kind, len(of_power_laws), seed)
+        null[NAMES.index("need")] = of_power_laws
+        for name, statistic, drawn in zip(NAMES, statistics, null, strict=True):
+            p[name][kind] = p_value(float(statistic), drawn)
     return tuple(
         Ratio(name, float(value), p[name]) for name, value in zip(NAMES, statistics, strict=True)
     )

@@ -48,9 +48,9 @@ def forecast_joint(curves: Sequence[Curve], hold: int = 3) -> pd.DataFrame:
         same.append(np.average(log_score[:known][last], weights=weight[:known][last]))
         late.append((np.exp(log_n[known:]), log_score[known:]))
     family = refined(Family.of(early))
-    squares = family.counts * np.log(family.squares(family.on_grid))
-    shared = float(family.grid[squares.sum(axis=1).argmin()])
-    separate = family.grid[squares.argmin(axis=0)]
+    heights = family.counts[:, None] * np.log(family.squares(family.on_grid))
+    shared = float(family.first_best(heights.sum(axis=0)))
+    separate = family.first_best(heights)
     rows = []
     for k, (n, log_score) in enumerate(late):
         errors = [

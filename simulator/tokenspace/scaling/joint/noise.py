@@ -35,7 +35,7 @@ class Noise:
     def of(cls, family: Family, balance: float) -> Noise:
         """The noise about the best lines at a shared n_balance."""
         direction = family.directions(np.array([balance]))
-        squares = family.squares(direction)[0]
+        squares = family.squares(direction)[..., 0]
         share = family.weight / family.weight.sum(axis=1, keepdims=True)
         residuals = family.root * (family.log_score - family.fitted(balance))
         # the fit takes what scores of one n have in common, and nothing of how they differ
@@ -43,7 +43,7 @@ class Noise:
         one_n = np.eye(len(different))[place]  # (m, different n)
         weights = family.weight @ one_n
         common = (family.root * residuals) @ one_n / np.where(weights > 0, weights, 1.0)
-        leverage = (share + direction[0] ** 2) @ one_n
+        leverage = (share + direction[..., 0] ** 2) @ one_n
         common *= 1 / np.sqrt(np.maximum(1 - leverage, 1e-3)) - 1
         scaled = residuals + family.root * common[:, place]
         columns = np.where(family.present, scaled - mean(scaled, family.present), 0.0)

@@ -18,12 +18,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from tokenspace.scaling.joint.family import Family
+from tokenspace.scaling.joint.family import ROUNDING, Family
 from tokenspace.scaling.joint.noise import BLOCKS, Noise
 
 NAMES = ("need", "sharing", "shape")
 AT_ONCE = 25  # bootstrap draws: few enough that their arrays stay in the cache
-NUMBERS = 1 << 22  # of an array of draws
+FAR = 6  # standard deviations; 25 draws know them to a seventh, and 4.5 would be one in 300,000
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,12 @@ class Ratio:
 
 def ratios(family: Family, log_score: np.ndarray | None = None) -> np.ndarray:
     """The three ratios, (3, ...), of the family's scores or of others (..., K, m)."""
-    squares = family.squares(family.on_grid, log_score)  # (..., g, K)
-    together = family.log_likelihood(np.moveaxis(squares, -1, 0))
+    y = family.centred(log_score)
+    least = np.empty(y.shape[:-1])
+    together = family.profile(y, family.on_grid, least)
     shared = together.min(-1)
-    bent = family.log_likelihood(np.moveaxis(family.bent(log_score), -1, 0))
-    separate = family.log_likelihood(np.moveaxis(squares.min(-2), -1, 0))
+    bent = family.log_likelihood(family.bent(log_score))
+    separate = family.log_likelihood(least)
     apart = np.maximum(shared - separate, 0.0)  # rounding may leave less than nothing
     return np.stack([together[..., 0] - shared, apart, shared - bent])
 
@@ -52,66 +53,91 @@ def drawn_ratios(
     """The three ratios of curves drawn about `truth`, log S (K, m): (3, runs)."""
     rng = np.random.default_rng(seed)
     found = [
-        ratios(family, truth + noise.draw(kind, rng, now, family.weight))
-        for now in parts(runs, family.on_grid.shape[0] * len(family.names))
+        ratios(family, truth + noise.draw(kind, rng, now, family.weight)) for now in parts(runs)
     ]
     return np.concatenate(found, axis=-1)
 
 
 def p_value(statistic: float, drawn: np.ndarray) -> float:
     """(1 + draws at least as large) / (1 + draws)."""
-    return float((1 + (drawn >= statistic - 1e-9).sum()) / (1 + len(drawn)))
+    return float((1 + (drawn >= statistic - ROUNDING).sum()) / (1 + len(drawn)))
 
 
 def deviance(family: Family, log_score: np.ndarray | None = None) -> np.ndarray:
     """-2 log L over the grid of n_balance less its least value, (..., g)."""
-    squares = family.squares(family.on_grid, log_score)
-    total = family.log_likelihood(np.moveaxis(squares, -1, 0))
+    total = family.profile(family.centred(log_score), family.on_grid)
     return total - total.min(-1, keepdims=True)
 
 
-def limits(
-    family: Family, noise: Noise, kind: str, level: float, runs: int, seed: int, every: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """What the deviance at a true n_balance stays below in a share `level` of draws, (g,).
+@dataclass(frozen=True)
+class Deviances:
+    """Deviances at a true n_balance, drawn: places in the grid (p,), drawn (runs, p)."""
 
-    And the standard error that it has from so many draws, (g,). Drawn at every `every`-th n_balance
-    of the grid, and straight between them; the two ends, which are one model, have one limit. The
-    noise is that about the best fit, not that about each n_balance: residuals about a wrong one
-    would count its misfit as scatter.
+    places: np.ndarray
+    drawn: np.ndarray
+
+
+def drawn_deviances(
+    family: Family, noise: Noise, kind: str, runs: int, seed: int, every: int
+) -> Deviances:
+    """Of curves whose n_balance is one of the grid, the deviance there.
+
+    At every `every`-th of the grid and the last finite one; the first, 0, is the null of `need`,
+    whose ratio that is. The noise is that about the best fit, not that about each n_balance:
+    residuals about a wrong one would count its misfit as scatter. It is the same at all, so that
+    limits are smooth.
     """
     size = len(family.grid)
     places = np.unique(np.r_[np.arange(0, size - 1, every), size - 2])
-    # curves first: what is summed over curves are then whole arrays; y is truth and scatter, so
-    # that the projections of each are made once
-    axes = np.moveaxis(family.on_grid, 0, 2)  # (K, m, g)
-    truths = [family.less_mean(family.fitted(family.grid[place]))[:, None] for place in places]
-    shifts = [truth @ axes for truth in truths]  # (K, 1, g)
+    truths = [family.centred(family.fitted(family.grid[place]))[:, None] for place in places]
+    near: dict[int, np.ndarray] = {}  # place -> what of the grid may fit a draw best
     rng = np.random.default_rng(seed)
     drawn = []
-    for now in parts(runs, axes.shape[0] * size):
-        scatter = noise.draw(kind, rng, now, family.weight)  # the same for all: limits are smooth
-        scatter = np.moveaxis(family.less_mean(scatter), 1, 0)  # (K, runs, m)
-        along = scatter @ axes
-        own = (scatter * scatter).sum(-1)
+    for now in parts(runs):
+        scatter = family.centred(noise.draw(kind, rng, now, family.weight))
         found = []
-        for truth, shift, place in zip(truths, shifts, places, strict=True):
-            whole = own + 2 * (scatter * truth).sum(-1) + (truth * truth).sum(-1)
-            rest = along + shift
-            rest *= rest
-            total = family.log_likelihood(np.subtract(whole[:, :, None], rest, out=rest))
-            found.append(total[:, place] - total.min(-1))
+        for truth, place in zip(truths, places, strict=True):
+            some = near.get(place, np.arange(size))
+            total = family.profile(truth + scatter, family.on_grid[..., some])
+            here = total[:, np.searchsorted(some, place)]
+            if place not in near:
+                near[place] = rivals(total - here[:, None])
+            found.append(here - total.min(-1))
         drawn.append(found)
-    every_draw = np.concatenate(drawn, axis=1)
+    return Deviances(places, np.concatenate(drawn, axis=1).T)
+
+
+def limits(
+    family: Family, noise: Noise, kind: str, level: float, deviances: Deviances
+) -> tuple[np.ndarray, np.ndarray]:
+    """What the deviance at a true n_balance stays below in a share `level` of draws, (g,).
+
+    And the standard error that it has from so many draws, (g,). Straight between the places of the
+    draws; the two ends of the grid, which are one law, have one limit.
+    """
     factor = 1.0
     if kind == BLOCKS:
         factor = few_counts(typical_count(family), noise.freedom, level)
     limit, error = (
-        np.interp(np.arange(size), places, factor * found(every_draw, level))
-        for found in (upper, upper_error)
+        np.interp(
+            np.arange(len(family.grid)), deviances.places, factor * of(deviances.drawn.T, level)
+        )
+        for of in (upper, upper_error)
     )
     limit[-1], error[-1] = limit[0], error[0]
     return limit, error
+
+
+def rivals(ahead: np.ndarray) -> np.ndarray:
+    """Which n_balance of the grid may fit a draw better than the true one, ascending.
+
+    Of two given values of n_balance the difference of -2 log L is nearly normal, so that one whose
+    mean lies `FAR` standard deviations above 0 in a few draws is never ahead.
+
+    Args:
+        ahead: of a few draws, -2 log L at each n_balance less that at the true one, (runs, g).
+    """
+    return np.flatnonzero(ahead.mean(axis=0) <= FAR * ahead.std(axis=0))
 
 
 def typical_count(family: Family) -> int:
@@ -175,7 +201,6 @@ def upper_error(drawn: np.ndarray, level: float) -> np.ndarray:
     return np.asarray((high - low) / 2)
 
 
-def parts(runs: int, numbers: int = 0) -> list[int]:
-    """Draws in blocks that fit into memory, where each takes so many numbers."""
-    most = max(1, min(AT_ONCE, NUMBERS // max(numbers, 1)))
-    return [min(most, runs - first) for first in range(0, runs, most)]
+def parts(runs: int) -> list[int]:
+    """Draws in blocks whose arrays stay in the cache."""
+    return [min(AT_ONCE, runs - first) for first in range(0, runs, AT_ONCE)]
