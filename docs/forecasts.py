@@ -21,6 +21,7 @@ from tokenspace.scaling.curves import Curve, read_curves
 from tokenspace.scaling.fit import chosen_method
 from tokenspace.scaling.forecast import Task, cases
 from tokenspace.scaling.laws import known_laws
+from tokenspace.scaling.model_weights import SPLINE
 from tokenspace.scaling.optimise import Logs
 from tokenspace.scaling.outcome import Outcome, judge
 from tokenspace.scaling.plan import KEEP, TokenPlan, plan_curves, smallest
@@ -273,9 +274,10 @@ def planned(
     return truth, [plan for _, plan in plan_curves(curves, keep)]
 
 
-def holding(truth: float, found: Sequence[TokenPlan]) -> np.ndarray:
-    """Whether the interval of each plan holds the true n."""
-    return np.array([p.low <= truth * (1 + ROUNDING) and truth <= p.high for p in found])
+def holding(truth: float, found: Sequence[TokenPlan], law: str | None = None) -> np.ndarray:
+    """Whether the interval of each plan, or that of one law alone, holds the true n."""
+    ends = [(p.low, p.high) if law is None else p.by_law[law][1:] for p in found]
+    return np.array([low <= truth * (1 + ROUNDING) and truth <= high for low, high in ends])
 
 
 def shares(name: str, count: int, keep: float) -> str:
@@ -298,44 +300,46 @@ def shares_table() -> str:
     return "\n".join(lines)
 
 
-def unseen(name: str) -> str:
-    """The row of `UNSEEN` that is called so: intervals that hold, and those that rest on laws."""
-    cells = [name]
-    for n in FEW_TO_MANY:
-        for noise in (0.01, 0.03):
-            seed = [8, list(UNSEEN).index(name), len(n), round(noise * 1e4)]
-            truth, found = planned(UNSEEN[name], n, noise, KEEP, seed)
-            resting = np.mean([p.rests_on_laws for p in found])
-            cells.append(f"{100 * holding(truth, found).mean():.0f} ({100 * resting:.0f})")
-    return "| " + " | ".join(cells) + " |"
+def unseen(name: str, n: np.ndarray, noise: float) -> str:
+    """Of curves of `UNSEEN`: intervals that hold, those without a law, those that rest on laws."""
+    seed = [8, list(UNSEEN).index(name), len(n), round(noise * 1e4)]
+    truth, found = planned(UNSEEN[name], n, noise, KEEP, seed)
+    held, lawless = holding(truth, found).mean(), holding(truth, found, SPLINE).mean()
+    resting = np.mean([p.rests_on_laws for p in found])
+    return f"{100 * held:.0f}, {100 * lawless:.0f} ({100 * resting:.0f})"
 
 
 def unseen_table() -> str:
-    """`unseen` of every curve."""
-    heads = ["truth", *(f"{len(n)}: {noise} %" for n in FEW_TO_MANY for noise in (1, 3))]
+    """`unseen` of every curve, number of counts and noise."""
+    settings = [(n, noise) for n in FEW_TO_MANY for noise in (0.01, 0.03)]
+    heads = ["truth", *(f"{len(n)}: {100 * noise:g} %" for n, noise in settings)]
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
-    return "\n".join([*lines, *map(unseen, UNSEEN)])
+    for name in UNSEEN:
+        cells = [unseen(name, *setting) for setting in settings]
+        lines.append("| " + " | ".join([name, *cells]) + " |")
+    return "\n".join(lines)
 
 
-def with_errors(name: str) -> str:
-    """The row of stated that is called so: intervals that hold, and how wide they are."""
-    cells = [name]
-    for count in COUNTS:
-        usual = None
-        for stated in STATED.values():
-            seed = [9, list(STUDIED).index(name), count]
-            truth, found = planned(STUDIED[name], COUNTS[count], PLAN_NOISE, KEEP, seed, stated)
-            width = float(np.median([np.log(p.high / p.low) for p in found]))
-            usual = usual or width
-            cells.append(f"{100 * holding(truth, found).mean():.0f} ({width / usual:.1f})")
-    return "| " + " | ".join(cells) + " |"
+def with_errors(name: str, count: int, kinds: Iterable[str] = STATED) -> list[str]:
+    """Of curves of `STUDIED`: intervals that hold, and how wide they are; the first kind is 1."""
+    cells, widths = [], []
+    for kind in kinds:
+        seed = [9, list(STUDIED).index(name), count]
+        score, n = STUDIED[name], COUNTS[count]
+        truth, found = planned(score, n, PLAN_NOISE, KEEP, seed, STATED[kind])
+        widths.append(np.median([np.log(p.high / p.low) for p in found]))
+        cells.append(f"{100 * holding(truth, found).mean():.0f} ({widths[-1] / widths[0]:.1f})")
+    return cells
 
 
 def stated_table() -> str:
-    """`with_errors` of every curve."""
+    """`with_errors` of every curve and number of counts."""
     heads = ["truth", *(f"{count}: {kind}" for count in COUNTS for kind in STATED)]
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
-    return "\n".join([*lines, *map(with_errors, JUDGED)])
+    for name in JUDGED:
+        cells = [cell for count in COUNTS for cell in with_errors(name, count)]
+        lines.append("| " + " | ".join([name, *cells]) + " |")
+    return "\n".join(lines)
 
 
 def plans(name: str) -> str:

@@ -205,12 +205,17 @@ def test_preferred_is_the_winner_where_there_is_one():
 
 
 @pytest.fixture
-def page(monkeypatch):
+def script():
     spec = importlib.util.spec_from_file_location("fits", DOCS / "fits.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    module.alone(monkeypatch.setattr)
     return module
+
+
+@pytest.fixture
+def page(script, monkeypatch):
+    script.alone(monkeypatch.setattr)
+    return script
 
 
 def cells(row):
@@ -232,6 +237,14 @@ def held(page, law, points, which):
 def test_what_the_page_says_of_errors(page):
     """The curve of six points that AICc of the scatter calls a logarithm."""
     held(page, "saturating", 6, slice(0, 3, 2))
+
+
+@pytest.mark.once
+def test_what_the_page_says_of_intervals_of_parameters(script, monkeypatch):
+    """Of six points, without errors and with some that are too large."""
+    monkeypatch.setattr(script, "ERRORS", dict(list(script.ERRORS.items())[:2]))
+    for made in script.held(6):
+        assert made in script.PAGE.read_text(), "run: python docs/fits.py parameters"
 
 
 @pytest.mark.slow

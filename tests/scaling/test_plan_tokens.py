@@ -196,7 +196,9 @@ def test_cost_counts_parameters_and_attention():
 def test_refuses():
     given = (
         ({"keep": 1.0}, "keep = 1.0"),
-        ({"keep": "95%"}, "keep = .95%"),
+        ({"keep": "95%"}, "keep = .95%. is not allowed; it must be a number between 0 and 1"),
+        ({"keep": None}, "keep = None"),
+        ({"level": [0.9]}, "level = .0.9"),
         ({"level": 2}, "level = 2"),
     )
     for options, words in given:
@@ -330,7 +332,7 @@ def test_draws_count_by_their_laws_weight_however_many_they_are():
     found = plan._plan(drawn, weights, np.array([1.0, 768, 512, 768]), 0.95, 0.95, None)
     assert (found.low, found.n, found.high) == (500, 500, 512)
     assert found.outside == 1 and found.rests_on_laws
-    assert "; without a law 102.5 to 197.5" in repr(found)
+    assert "; the interval rests on the laws: without a law 102.5 to 197.5" in repr(found)
     for share, rests in ((0.12, True), (0.08, False)):  # of the spline's draws, beyond 512
         drawn["spline"] = np.where(np.arange(1200) < 1200 * share, 600.0, 505.0)
         found = plan._plan(drawn, weights, np.array([1.0, 768, 512, 768]), 0.95, 0.95, None)

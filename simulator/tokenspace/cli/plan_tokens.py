@@ -226,10 +226,11 @@ def _explain(plans: list[tuple[str, TokenPlan]], cost: TransformerCost | None) -
     from tokenspace.scaling.plan import FALLING
 
     print(
-        "needed: from there on the fitted curve keeps the share; at least the smallest n that was "
-        "measured. The interval\ncarries the parameters' errors and the doubt about the law; laws "
-        "are weighed by how they foretell scores left out;\n`fit` may prefer another one, as its "
-        "AICc pays per parameter. spline: a smooth curve of no law."
+        "needed: from there on the fitted curve keeps the share; never below the first n.\n"
+        "95 % interval: over the parameters' errors and the doubt about the law. Laws are\n"
+        "weighed by how they foretell scores left out; `fit` may prefer another one, as\n"
+        "its AICc pays per parameter. spline: a smooth curve of no law.\n"
+        "without a law: the interval of the spline alone, if you trust none of the laws."
     )
     count = len(plans)
     if few := sum(plan.n <= plan.smallest for _, plan in plans):
@@ -247,11 +248,12 @@ def _explain(plans: list[tuple[str, TokenPlan]], cost: TransformerCost | None) -
         )
     if resting := [name for name, plan in plans if plan.rests_on_laws]:
         print(
-            shown(
-                f"{len(resting)} of {count}: the interval rests on the laws; a curve of no law "
-                "would lie outside more than one time in ten, see the column without a law: "
-                f"{listed(resting)}."
-            )
+            shown(f"{len(resting)} of {count}: the interval rests on the laws: {listed(resting)}.")
+        )
+        print(
+            "  If none of the laws holds there, it misses the n more than one time in ten,\n"
+            "  where 95 % promises one in twenty. If you doubt the laws, take the interval\n"
+            "  without a law (of --out: low_spline to high_spline), or measure more counts."
         )
     if cost:
         print(f"FLOPs: of one pass, as a share of that at the largest n, of {cost.words}.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -85,7 +86,7 @@ class TokenPlan:
             said += "; the scores follow none of the laws"
         if self.rests_on_laws:
             _, low, high = self.by_law[SPLINE]
-            said += f"; without a law {low:.4g} to {high:.4g}"
+            said += f"; the interval rests on the laws: without a law {low:.4g} to {high:.4g}"
         if self.falls:
             said += f"; but the scores fall with n: {FALLING}"
         if self.flops is not None:
@@ -154,9 +155,10 @@ def plan_curves(
     progress: called with the number of curves that are done, now and then.
     """
     for name, value in (("keep", keep), ("level", level)):
-        if isinstance(value, str) or not 0 < value < 1:
+        if not _is_share(value):
             raise InputError(
-                f"{name} = {value!r} is not allowed; it must lie between 0 and 1, as 0.95 for 95 %"
+                f"{name} = {value!r} is not allowed; it must be a number between 0 and 1, as 0.95 "
+                "for 95 %"
             )
     logs = []
     for curve in curves:
@@ -181,6 +183,14 @@ def plan_curves(
         if progress is not None:
             progress(len(plans))
     return plans
+
+
+def _is_share(value: Any) -> bool:
+    """Whether it is a number between 0 and 1, also one of NumPy or JAX."""
+    if np.ndim(value) != 0:
+        return False
+    number = np.asarray(value).item()
+    return isinstance(number, (int, float)) and 0 < number < 1
 
 
 def _planned(
