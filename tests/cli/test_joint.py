@@ -218,6 +218,7 @@ def test_errors_that_only_weigh_are_said(call, csv):
         assert status == 0 and "however large the errors are said to be" in out
         said.append(out)
         plans.append(json.loads(call("plan-tokens", own, "--json")[1]))
+        assert "however large" not in call("plan-tokens", own)[1]
     assert said[0] == said[1]
     width = np.array([[np.log(p["high"] / p["low"]) for p in found] for found in plans])
     assert np.all(width[1] > width[0])

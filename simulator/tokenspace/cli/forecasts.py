@@ -93,15 +93,6 @@ def long_enough(curves: list[Curve], least: int) -> list[Curve]:
     return enough
 
 
-def show_weights(curves: list[Curve]) -> None:
-    """What standard errors are taken for where they only weigh, if any curve has them."""
-    if any(c.error is not None for c in curves):
-        print(
-            "Standard errors weigh the points of a curve against each other; noise is the scatter "
-            "of the scores, however large the errors are said to be."
-        )
-
-
 def scale_of(top: float | None, chance: float) -> Scale:
     """The scale that --top and --chance ask for."""
     from tokenspace.scaling.scales import Log, Logit

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tokenspace.cli.common import Json, app, messages, progress_bar
-from tokenspace.cli.forecasts import INTERRUPTED, Csv, read, show_weights
+from tokenspace.cli.forecasts import INTERRUPTED, Csv, read
 from tokenspace.cli.present import document
 from tokenspace.printable import shown
 
@@ -41,7 +41,12 @@ def joint(
     """
     from rich.markup import escape
 
-    from tokenspace.cli.joint_tables import show_fits, show_forecasts, show_power
+    from tokenspace.cli.joint_tables import (
+        show_fits,
+        show_forecasts,
+        show_power,
+        show_weights,
+    )
     from tokenspace.scaling.joint.family import LEAST_POINTS
     from tokenspace.scaling.joint.per_model import FEW, by_model, rows, tasks
     from tokenspace.scaling.joint.power import power as study_power

@@ -14,6 +14,7 @@ from tokenspace.printable import UNKNOWN, counted, known, shown, to_error
 if TYPE_CHECKING:
     import pandas as pd
 
+    from tokenspace.scaling.curves import Curve
     from tokenspace.scaling.joint.fit import JointFit
     from tokenspace.scaling.joint.per_model import Row
     from tokenspace.scaling.joint.ratios import Ratio
@@ -26,6 +27,15 @@ LEVEL = 0.05
 OPEN = "\n("  # begins what the draws leave open
 REFUSED = 0.001  # at which a shape is refused: of 7 counts p of a true law is 0.01 at times
 DECIDING = round(1 / REFUSED) - 1  # draws of which p can be so small
+
+
+def show_weights(curves: list[Curve]) -> None:
+    """What standard errors are taken for, if any curve has them: here they only weigh."""
+    if any(c.error is not None for c in curves):
+        print(
+            "Standard errors weigh the points of a curve against each other; noise is the scatter "
+            "of the scores, however large the errors are said to be."
+        )
 
 
 def show_fits(rows: list[Row], runs: int) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tokenspace.cli.common import Json, app, progress_bar
-from tokenspace.cli.forecasts import Csv, check_out, listed, long_enough, read, show_weights
+from tokenspace.cli.forecasts import Csv, check_out, listed, long_enough, read
 from tokenspace.cli.present import document, show_table, write_table
 from tokenspace.errors import InputError
 from tokenspace.printable import percent, shown
@@ -85,7 +85,6 @@ def plan_tokens(
             _show([*ends[:ENDS], *ends[-ENDS:]], cost, said)
         print(f"Every curve: --json, or --out FILE.csv{f', as in {out}' if out else ''}.")
     _explain(plans, cost)
-    show_weights(curves)
 
 
 def _share(text: str) -> float:
