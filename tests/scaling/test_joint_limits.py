@@ -194,11 +194,17 @@ def test_profiles_are_sums_of_logarithms(monkeypatch):
 
 
 def test_of_power_laws_fit_best_0_is_told():
-    """Both ends of the grid are one law, and rounding does not choose."""
+    """Both ends of the grid are one law, and rounding does not choose: by weights of their own."""
     family = Family.of(curves(0.0))
     height = np.ones((2, len(family.grid)))
     height[:, [0, -1]] = [[1e-12, 0.0], [1e-3, 0.0]]
-    np.testing.assert_array_equal(family.first_best(height), [0.0, np.inf])
+    np.testing.assert_array_equal(family.best_of(height), [0.0, 0.0])
+    rng, n = np.random.default_rng(0), np.array([1.0, 4, 9, 16, 64, 256])
+    for _ in range(20):  # without the rule infinity is told of some
+        score = n**0.25 * 20 * np.exp(1e-3 * rng.standard_normal((3, 6)))
+        error = score * 1e-3 * rng.uniform(0.3, 3, score.shape)
+        own = Family.of([Curve(str(k), n, score[k], error=error[k]) for k in range(3)])
+        assert own.best_of(deviance(own)) < np.inf
 
 
 def test_only_what_may_fit_best_is_looked_at(monkeypatch):

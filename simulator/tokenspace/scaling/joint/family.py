@@ -29,7 +29,6 @@ GRID = 121  # values of n_balance, its two ends among them
 FINE = 33  # more of them round the best, four standard errors to either side
 REACH = (1e-2, 1e3)  # of n_balance, as multiples of the smallest and the largest count
 FACTORS = 8  # sums of squares, 1e-11 to 1e7, that are multiplied before the logarithm
-ROUNDING = 1e-9  # of -2 log L
 CACHE = 1 << 16  # numbers of an array that stays in the cache
 
 
@@ -142,13 +141,12 @@ class Family:
         u = x / np.linalg.norm(x, axis=-1, keepdims=True)
         return np.ascontiguousarray(np.moveaxis(u, 0, 2))
 
-    def first_best(self, height: np.ndarray) -> np.ndarray:
-        """The first n_balance of the grid that is within rounding of the least height (..., g).
+    def best_of(self, height: np.ndarray) -> np.ndarray:
+        """The n_balance of the grid that has the least height (..., g).
 
-        Its two ends are one law: which is a hair lower is chance, and 0 it is.
+        The two ends of the grid are one law, whose heights differ by rounding: it is called 0.
         """
-        least = height.min(-1, keepdims=True)
-        return np.asarray(self.grid[np.argmax(height <= least + ROUNDING, axis=-1)])
+        return np.asarray(self.grid[height[..., :-1].argmin(-1)])
 
     @cached_property
     def on_grid(self) -> np.ndarray:

@@ -182,7 +182,7 @@ def fit_joint(
         )
     family = refined(Family.of(curves))
     profile = deviance(family)
-    best = float(family.first_best(profile))
+    best = float(family.best_of(profile))
     alone = family.counts[:, None] * np.log(family.squares(family.on_grid))
     log_c, beta = family.lines(best)
     noise = Noise.of(family, best)
@@ -197,7 +197,7 @@ def fit_joint(
         np.exp(log_c),
         beta,
         noise.deviations,
-        family.first_best(alone),
+        family.best_of(alone),
         int(((family.bends() * beta < 0) & bent).sum()),
         _tests(family, noise, best, {kind: drawn[kind].drawn[:, 0] for kind in KINDS}, seed),
         family.grid,

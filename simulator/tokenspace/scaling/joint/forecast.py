@@ -49,8 +49,8 @@ def forecast_joint(curves: Sequence[Curve], hold: int = 3) -> pd.DataFrame:
         late.append((np.exp(log_n[known:]), log_score[known:]))
     family = refined(Family.of(early))
     heights = family.counts[:, None] * np.log(family.squares(family.on_grid))
-    shared = float(family.first_best(heights.sum(axis=0)))
-    separate = family.first_best(heights)
+    shared = float(family.best_of(heights.sum(axis=0)))
+    separate = family.best_of(heights)
     rows = []
     for k, (n, log_score) in enumerate(late):
         errors = [

@@ -61,7 +61,7 @@ def power(
         A row a truth: test, truth, noise (a multiple), counts n, and the share that is rejected.
     """
     family = Family.of(curves)
-    best = float(family.first_best(deviance(family)))
+    best = float(family.best_of(deviance(family)))
     measured = Noise.of(family, best)
     cases = list(_cases(family, best))
     rows: list[list[object]] = []

@@ -18,11 +18,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from tokenspace.scaling.joint.family import ROUNDING, Family
+from tokenspace.scaling.joint.family import Family
 from tokenspace.scaling.joint.noise import BLOCKS, Noise
 
 NAMES = ("need", "sharing", "shape")
 AT_ONCE = 25  # bootstrap draws: few enough that their arrays stay in the cache
+ROUNDING = 1e-9  # of a ratio
 FAR = 6  # standard deviations; 25 draws know them to a seventh, and 4.5 would be one in 300,000
 
 
