@@ -74,6 +74,10 @@ def test_words_of_the_page_are_those_of_its_tables():
     errors = {tuple(c[:2]): c for c in (k.strip("| ").split(" | ") for k in held_lines("errors"))}
     given = [float(v) for (_, how), c in errors.items() if "given" in how for v in c[2:]]
     assert min(given) >= 90
+    counts = [k.strip("| ").split(" | ") for k in held_lines("counts")]
+    independent, blocks = (max(float(c[k]) for c in counts) for k in (4, 5))
+    assert blocks < 5 and "Blocks reject a true shape in less than 5 %" in said
+    assert f"independent noise in up to {independent:.0f} %" in said
     tokens = [k.strip("| ").split(" | ") for k in held_lines("tokens")]
     constant = [c for c in tokens if "Markov" not in c[0] and "tokens" in c[3]]
     markov = [c for c in tokens if "Markov" in c[0]]
