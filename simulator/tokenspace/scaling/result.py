@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tokenspace.errors import InputError
-from tokenspace.printable import counted, percent
+from tokenspace.printable import bounded, counted, percent
 from tokenspace.registry import ROOMS
 from tokenspace.scaling.optimise import Points
 from tokenspace.scaling.predictive import on_grid
@@ -149,16 +149,9 @@ class LawFit:
         if name not in self.intervals:
             return "no interval"
         low, high = self.intervals[name]
-        least, most = ROOMS["scaling"].find(self.law)().ranges()[name]
-        if low <= least and high >= most:
-            return "not bounded"
         if self._holds_zero(name):
             low, high = _no_rounding(low), _no_rounding(high)
-        if high >= most:
-            return f"at least {low:.{digits}g}"
-        if low <= least:
-            return f"at most {high:.{digits}g}"
-        return f"{low:.{digits}g} to {high:.{digits}g}"
+        return bounded((low, high), ROOMS["scaling"].find(self.law)().ranges()[name], digits)
 
 
 def _no_rounding(exponent: float) -> float:

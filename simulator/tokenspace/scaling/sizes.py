@@ -23,6 +23,7 @@ from scipy.special import expit
 
 from tokenspace.errors import InputError
 from tokenspace.precision import float64
+from tokenspace.printable import bounded
 from tokenspace.scaling.curves import Curve, two_units
 from tokenspace.scaling.intervals import FAR
 from tokenspace.scaling.predictive import LEAST_SCATTER
@@ -80,6 +81,13 @@ class SizeFit:
     def quantile(self) -> float:
         """Half an interval over its standard error."""
         return _quantile(self.level, self.freedom, self.by_errors)
+
+    def bounds(self, name: str, digits: int = 4) -> str:
+        """The interval of a parameter in words, as `LawFit.bounds`."""
+        if name not in self.intervals:
+            return "the best there can be"
+        least = -np.inf if name == "b" else 0.0
+        return bounded(self.intervals[name], (least, np.inf), digits)
 
     def predict(self, n: np.ndarray, size: float) -> np.ndarray:
         """S(n, size)."""
