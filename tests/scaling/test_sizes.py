@@ -259,3 +259,21 @@ def test_sizes_in_two_units_are_named():
     small, *large = made()
     assert units_of_sizes([small, *large]) == []
     assert units_of_sizes([replace(small, score=100 * small.score), *large]) == ["b"]
+
+
+def test_of_bare_noise_the_limit_and_what_is_to_be_gained_are_not_bounded():
+    """Nor does a number overflow on the way."""
+    noise = np.random.default_rng(0).standard_normal((len(SIZES), len(N)))
+    curves = [replace(c, score=0.7 * np.exp(0.3 * e)) for c, e in zip(made(), noise, strict=True)]
+    with np.errstate(over="raise"):
+        (fit,) = fit_sizes(curves)
+    assert fit.intervals["A"] == fit.intervals["g"] == (0, np.inf)
+
+
+def test_intervals_are_of_the_level_that_is_asked_for():
+    curves = made(0.01)
+    wide, narrow = (fit_sizes(curves, level)[0] for level in (0.95, 0.5))
+    assert narrow.level == 0.5
+    ratio = stats.t.ppf(0.75, 17) / stats.t.ppf(0.975, 17)
+    for ends in (lambda fit: np.log(fit.predict_interval(9, 1e9)), lambda fit: fit.intervals["b"]):
+        assert np.ptp(ends(narrow)) == pytest.approx(ratio * np.ptp(ends(wide)), rel=1e-9)
