@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -77,11 +78,6 @@ class SizeFit:
         """Scores less parameters that are fitted."""
         return self.points - len(self.intervals)
 
-    @property
-    def quantile(self) -> float:
-        """Half an interval over its standard error."""
-        return _quantile(self.level, self.freedom, self.by_errors)
-
     def bounds(self, name: str, digits: int = 4) -> str:
         """The interval of a parameter in words, as `LawFit.bounds`."""
         if name not in self.intervals:
@@ -89,35 +85,54 @@ class SizeFit:
         least = -np.inf if name == "b" else 0.0
         return bounded(self.intervals[name], (least, np.inf), digits)
 
-    def predict(self, n: np.ndarray, size: float) -> np.ndarray:
-        """S(n, size)."""
+    def predict(self, n: np.ndarray | float, size: float) -> np.ndarray:
+        """S(n, size), as n; InputError unless n and size are > 0 and finite."""
         p = self.parameters
-        shrink = (size / self.sizes[0]) ** -p["b"]
-        return np.asarray(p["limit"] - p["A"] * shrink * np.asarray(n, float) ** -p["g"])
+        shrink = (_numbers("size", size, most=0) / self.sizes[0]) ** -p["b"]
+        return np.asarray(p["limit"] - p["A"] * shrink * _numbers("n", n) ** -p["g"])
 
     def predict_interval(
-        self, n: np.ndarray | float, size: float, error: np.ndarray | float | None = None
+        self,
+        n: np.ndarray | float,
+        size: float,
+        error: np.ndarray | float | None = None,
+        level: float | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """(low, high) of a score that is newly measured at n and size, the law taken for true.
 
         Args:
+            n: numbers of tokens, > 0, one or (k,).
+            size: number of parameters of the model, > 0.
             error: its standard error, >= 0, as n; 0: of the law's own value. It is too small by
                 what those of the fit are, where the scatter counts. None: the score is as those of
                 the fit, or those of weight 1 where they have errors.
+            level: probability, in (0, 1); that of the fit if not given.
+
+        Raises:
+            InputError: values outside their range, or a law that is not above 0 at n and size.
 
         Var log S = noise + J C J^T, with C the covariance and J = d log S / d (limit, A, b, g).
         """
+        score, p = np.atleast_1d(self.predict(n, size)), self.parameters
         n = np.atleast_1d(np.asarray(n, float))
-        score, p = self.predict(n, size), self.parameters
+        if (score <= 0).any():
+            raise InputError(
+                f"no interval at size = {size}: the law is not above 0 from n = "
+                f"{n[score <= 0].max():g} down; ask for larger n"
+            )
         gap, shrink = p["limit"] - score, np.log(size / self.sizes[0])
         slopes = np.stack([np.ones_like(n), -gap / p["A"], gap * shrink, gap * np.log(n)]) / score
         noise = self.stated if self.by_errors else self.residual_std**2
         own = np.asarray(noise)
         if error is not None:
             ratio = noise / self.stated if np.isfinite(self.stated) else 1.0
-            own = ratio * (np.asarray(error, float) / score) ** 2
+            errors = _numbers("error", error, zero=True)
+            if errors.shape not in ((), n.shape):
+                raise InputError(f"error has {errors.size} values, but n has {len(n)}")
+            own = ratio * (errors / score) ** 2
         law = np.einsum("im,ij,jm->m", slopes, np.array(self.covariance), slopes)
-        half = self.quantile * np.sqrt(own + law)
+        level = self.level if level is None else level
+        half = _quantile(level, self.freedom, self.by_errors) * np.sqrt(own + law)
         return score * np.exp(-half), score * np.exp(half)
 
 
@@ -261,6 +276,20 @@ def _weights(curves: Sequence[Curve], score: np.ndarray) -> tuple[np.ndarray, fl
         return np.ones(len(score)), float("nan")
     error = np.concatenate(errors)
     return weights(score, error, Log()), stated_variance(score, error)
+
+
+def _numbers(name: str, values: Any, most: int = 1, zero: bool = False) -> np.ndarray:
+    """Numbers of at most so many dimensions, finite and > 0, or >= 0; else InputError."""
+    try:
+        found = np.asarray(values, float)
+    except (TypeError, ValueError):
+        found = np.array(np.nan)
+    if found.ndim > most or not (np.isfinite(found) & ((found > 0) | (zero & (found == 0)))).all():
+        what = f"a finite number {'>=' if zero else '>'} 0" + (
+            ", or a list of them" if most else ""
+        )
+        raise InputError(f"{name} = {values!r} is not allowed; it must be {what}")
+    return found
 
 
 def _quantile(level: float, freedom: int, by_errors: bool) -> float:
