@@ -268,6 +268,7 @@ def test_of_bare_noise_the_limit_and_what_is_to_be_gained_are_not_bounded():
     with np.errstate(over="raise"):
         (fit,) = fit_sizes(curves)
     assert fit.intervals["A"] == fit.intervals["g"] == (0, np.inf)
+    assert fit.intervals["limit"] == (0, 100)  # a score is above 1: per cent
 
 
 def test_intervals_are_of_the_level_that_is_asked_for():

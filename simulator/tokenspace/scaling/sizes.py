@@ -219,12 +219,7 @@ def _fit(name: str, curves: list[Curve], level: float) -> SizeFit:
     half[fitted][np.linalg.norm(slopes, axis=0) < UNTOLD] = np.inf
     share = expit(best[0])
     named = np.array([(room[1] - room[0]) * share * (1 - share), values[1], 1.0, values[3]])
-    # the limit on its own scale: the largest score, where its room begins, is no bound of it
-    limits = np.clip(values[0] + np.array([-1, 1]) * named[0] * half[0], 0, room[1])
-    half[half > FAR] = np.inf
-    ends = np.stack([values_of(best - half, room), values_of(best + half, room)], axis=1)
-    ends[0] = limits
-    intervals = {k: (float(a), float(b)) for k, (a, b) in zip(PARAMETERS, ends, strict=True)}
+    intervals = _intervals(best, half, named[0] * half[0], room)
     if at_top:
         del intervals["limit"]
     return SizeFit(
@@ -242,6 +237,19 @@ def _fit(name: str, curves: list[Curve], level: float) -> SizeFit:
     )
 
 
+def _intervals(
+    raw: np.ndarray, half: np.ndarray, of_limit: float, room: np.ndarray
+) -> dict[str, tuple[float, float]]:
+    """Of every parameter, by half the widths of the raw ones, (4,), and that of the limit.
+
+    The limit is on its own scale: the largest score, where its room begins, is no bound of it.
+    """
+    half = np.where(half > FAR, np.inf, half)
+    ends = np.stack([values_of(raw - half, room), values_of(raw + half, room)], axis=1)
+    ends[0] = np.clip(values_of(raw, room)[0] + np.array([-of_limit, of_limit]), 0, room[1])
+    return {k: (float(a), float(b)) for k, (a, b) in zip(PARAMETERS, ends, strict=True)}
+
+
 def _search(
     room: np.ndarray,
     log_n: np.ndarray,
@@ -256,8 +264,7 @@ def _search(
     starts = np.array(
         [[place, 0.0, b, np.log(g)] for place in (-3, 0) for b in (0.0, 0.3) for g in (0.1, 0.5)]
     )
-    limits = room[0] + (room[1] - room[0]) / (1 + np.exp(-starts[:, 0]))
-    starts[:, 1] = np.log(limits - score.min())
+    starts[:, 1] = np.log(values_of(starts.T, room)[0] - score.min())
     log_score = np.log(score)
     with float64():
         at = tuple(jnp.asarray(a) for a in (log_n, log_size, room))
@@ -312,7 +319,7 @@ def _judged(found: SizeFit, curves: Sequence[Curve], fits: Mapping[str, ScalingF
     if not freedom:
         return found
     squares = 0.0
-    for curve, law in own:
+    for curve, law in own:  # chi^2 of the curves' laws is by their own scale, and none by Huber
         off = np.log(curve.score / law.predict(curve.n)) ** 2
         if np.isfinite(found.stated):
             off = off * found.stated / variances(curve.score, curve.error, Log())
