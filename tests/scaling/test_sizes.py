@@ -307,6 +307,7 @@ LAW = SizeFit(
         ({"size": 0}, "size = 0 is not allowed; it must be a finite number > 0$"),
         ({"size": [1e9, 7e9]}, "size = "),
         ({"error": -0.1}, "error = -0.1 is not allowed; it must be a finite number >= 0"),
+        ({"level": "95%"}, "level = '95%' is not allowed"),
         ({"error": [0.1, 0.2]}, "error has 2 values, but n has 1"),
         ({"n": [1e-9, 1e-3, 4]}, "at size = 500000000.0: the law is not above 0 from n = 0.001"),
     ],

@@ -15,6 +15,7 @@ from tokenspace.scaling.predictive import on_grid
 from tokenspace.scaling.robust import robust
 from tokenspace.scaling.scales import Log, Scale
 from tokenspace.scaling.stated import weight_ahead, with_noise
+from tokenspace.shares import require_share
 
 ZERO = 1e-12  # an exponent that is not to be told from 0
 
@@ -74,7 +75,7 @@ class LawFit:
         level: probability, in (0, 1); that of the fit if not given. See `scaling/predictive.py`.
 
         Raises:
-            InputError: too few points for the law.
+            InputError: too few points for the law, or a level outside (0, 1).
         """
         if self.too_few:
             raise InputError(f"no interval: {self.too_few}")
@@ -87,7 +88,9 @@ class LawFit:
         weight = weight_ahead(x, self.weight, ahead, self.loss)
         law = ROOMS["scaling"].find(self.law)()
         found = on_grid(law, points).predict(ahead[None], weight[None])
-        tail = (1 - (self.level if level is None else level)) / 2
+        level = self.level if level is None else level
+        require_share("level", level)
+        tail = (1 - level) / 2
         low, high = (self.scale.backward(found.quantile(p)[0]) for p in (tail, 1 - tail))
         return low, high
 

@@ -34,6 +34,7 @@ from tokenspace.scaling.scales import Log
 from tokenspace.scaling.size_law import log_score_of, minimised, values_of
 from tokenspace.scaling.stated import noise_of_law, stated_variance, variances, weights
 from tokenspace.scaling.table import SIZE
+from tokenspace.shares import require_share
 
 TOPS = (1.0, 100.0)  # the best scores there can be, of shares and of percentages
 PARAMETERS = ("limit", "A", "b", "g")
@@ -149,7 +150,7 @@ def fit_sizes(
     fits: of each curve by itself, by name, to tell whether the law of sizes fits as well.
 
     Raises:
-        InputError: no benchmark has two sizes.
+        InputError: no benchmark has two sizes, or a level outside (0, 1).
     """
     groups = in_several_sizes(curves)
     if not groups:
@@ -301,6 +302,7 @@ def _numbers(name: str, values: Any, most: int = 1, zero: bool = False) -> np.nd
 
 def _quantile(level: float, freedom: int, by_errors: bool) -> float:
     """Of the normal law where the noise is known, else of Student's t."""
+    require_share("level", level)
     end = (1 + level) / 2
     return float(stats.norm.ppf(end) if by_errors else stats.t.ppf(end, freedom))
 
