@@ -4,7 +4,17 @@ import math
 
 import pytest
 
-from tokenspace.printable import between, brief, counted, known, number, percent, ten_of, to_error
+from tokenspace.printable import (
+    between,
+    bounded,
+    brief,
+    counted,
+    known,
+    number,
+    percent,
+    ten_of,
+    to_error,
+)
 
 
 @pytest.mark.parametrize(
@@ -15,6 +25,19 @@ def test_one_is_no_plural(count, said):
     assert counted(1, "entry", "entries") == "1 entry" and counted(2, "entry", "entries")[2:] == (
         "entries"
     )
+
+
+@pytest.mark.parametrize(
+    ("interval", "said"),
+    [
+        ((12.0, 80.123), "12 to 80.12"),
+        ((12.0, math.inf), "at least 12"),
+        ((0.0, 80.123), "at most 80.12"),
+        ((0.0, math.inf), "not bounded"),
+    ],
+)
+def test_an_end_that_reaches_what_is_possible_bounds_nothing(interval, said):
+    assert bounded(interval, (0.0, math.inf)) == said
 
 
 @pytest.mark.parametrize(

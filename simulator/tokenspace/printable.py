@@ -80,6 +80,21 @@ def between(interval: tuple[float, float], error: float) -> str:
     )
 
 
+def bounded(interval: tuple[float, float], possible: tuple[float, float], digits: int = 4) -> str:
+    """An interval in words: "12 to 80", "at least 12", "at most 80", "not bounded".
+
+    possible: the least and the largest value there can be; an end that reaches it bounds nothing.
+    """
+    (low, high), (least, most) = interval, possible
+    if low <= least and high >= most:
+        return "not bounded"
+    if high >= most:
+        return f"at least {low:.{digits}g}"
+    if low <= least:
+        return f"at most {high:.{digits}g}"
+    return f"{low:.{digits}g} to {high:.{digits}g}"
+
+
 def _size(value: float) -> int:
     """Of the first digit: 0 of 1 to 10, -1 of 0.1 to 1."""
     return math.floor(math.log10(value))

@@ -21,8 +21,9 @@ def test_coverage(call, tmp_path, monkeypatch):
     assert all(0 <= r["lowest"] <= r["highest"] <= 1 and "met" in r for r in rows)
 
 
-@pytest.mark.parametrize("out", ["c.txt", "nothing/c.csv"])
+@pytest.mark.parametrize("out", ["c.txt", "nothing/c.csv", "folder.csv"])
 def test_coverage_says_where_it_cannot_write(call, tmp_path, out):
+    (tmp_path / "folder.csv").mkdir()
     status, said, err = call("coverage", "--out", tmp_path / out)
     assert (
         status == 2 and said == "" and "FILE.csv in a folder that exists" in " ".join(err.split())

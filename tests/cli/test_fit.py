@@ -125,3 +125,21 @@ def test_no_table_is_cut_by_a_narrow_terminal(capfd, write, monkeypatch):
     monkeypatch.setattr(present, "stdout", lambda: Console(width=60))
     show_table(words)
     assert "─" in capfd.readouterr().out
+
+
+def test_the_table_over_sizes_says_what_is_not_told_and_what_is_in_two_units(capfd, write):
+    """Of "falls" g is 0, and as small as any; of "units" one size is in shares, one in per cent."""
+    lines = ["model,benchmark,n,score,model_size"]
+    for model, size, unit in (("s", 1e9, 1), ("m", 3e9, 1), ("l", 7e9, 100)):
+        for n in (1, 4, 16, 64):
+            gap = 0.3 * (size / 1e9) ** -0.2 * n**-0.15
+            lines.append(f"{model},falls,{n},{0.5 + gap},{size}")
+            lines.append(f"{model},units,{n},{unit * (0.7 - gap)},{size}")
+    csv = write("\n".join(lines), "sizes.csv")
+    out = call(capfd, "fit", csv, "--law", "power")[1]
+    _, sizes = out.split("All sizes of model together")
+    row = next(line for line in sizes.splitlines() if "│ falls" in line)
+    _, _, _, limit, _, b, g, _, _ = row.split("│")
+    assert "(not bounded)" in g and " to " in b and "(the best there can be)" in limit, row
+    assert "units: some sizes look like shares of 1 and others like per cent" in sizes
+    assert "falls: some sizes" not in sizes

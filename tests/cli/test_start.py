@@ -36,8 +36,6 @@ def command(*arguments, **variables):
 def test_help_and_version_load_nothing_heavy(arguments):
     code = f"""
 import sys
-import time
-from pathlib import Path
 from tokenspace import cli
 sys.argv = ["tokenspace", *{arguments!r}]
 try:

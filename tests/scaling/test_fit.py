@@ -133,10 +133,12 @@ def test_an_error_names_the_curve():
         fit_curves([Curve("good", N, N), Curve("bad", N, np.r_[-1, N[1:]])])
 
 
-@pytest.mark.parametrize("level", [0.0, 1.0, -1, np.nan])
+@pytest.mark.parametrize("level", [0.0, 1.0, -1, np.nan, "95%"])
 def test_levels_that_cannot_be(level):
     with pytest.raises(ts.TokenspaceError, match="level = "):
         ts.fit_scaling(N, N, level=level)
+    with pytest.raises(ts.TokenspaceError, match="level = "):
+        ts.fit_scaling(N, N, "power").best.predict_interval(N, level=level)
 
 
 @pytest.mark.parametrize(

@@ -307,7 +307,9 @@ def test_refuses_what_cannot_be_fitted(given, words):
         ts.fit_joint(given)
 
 
-@pytest.mark.parametrize("options", [{"level": 1.0}, {"level": 0.0}, {"runs": 10}, {"runs": 99.5}])
+@pytest.mark.parametrize(
+    "options", [{"level": 1.0}, {"level": "95%"}, {"runs": 10}, {"runs": 99.5}]
+)
 def test_refuses_options(options):
     with pytest.raises(ts.TokenspaceError, match=next(iter(options))):
         ts.fit_joint(curves(60.0), **options)

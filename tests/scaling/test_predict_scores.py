@@ -181,7 +181,7 @@ def test_white_tokens_whose_differences_cancel_by_chance_are_predicted():
         ({8: 1.0, 16: -1.0, 32: 2.0}, {}, r"score\[1\] = -1.0 is not allowed"),
         ([1, 2], {}, "table n -> score"),
         ({8: 1.0, 16: 2.0, 32: 3.0}, {"noise": -1.0}, "noise = -1.0"),
-        ({8: 1.0, 16: 2.0, 32: 3.0}, {"level": 0}, "level = 0"),
+        ({8: 1.0, 16: 2.0, 32: 3.0}, {"level": "95%"}, "level = .95%"),
         ({8: 1.0, 16: 2.0, 32: 3.0}, {"at": [0]}, "at must be"),
     ],
 )

@@ -8,7 +8,7 @@ from scipy import optimize, stats
 
 import tokenspace as ts
 from tokenspace.scaling.curves import Curve, fit_curves, read_curves
-from tokenspace.scaling.sizes import fit_sizes, in_several_sizes, units_of_sizes
+from tokenspace.scaling.sizes import SizeFit, fit_sizes, in_several_sizes, units_of_sizes
 
 N = np.array([1, 4, 16, 36, 64, 144, 576.0])
 SIZES = (0.5e9, 1.8e9, 7e9)
@@ -259,3 +259,67 @@ def test_sizes_in_two_units_are_named():
     small, *large = made()
     assert units_of_sizes([small, *large]) == []
     assert units_of_sizes([replace(small, score=100 * small.score), *large]) == ["b"]
+
+
+def test_of_bare_noise_the_limit_and_what_is_to_be_gained_are_not_bounded():
+    """Nor does a number overflow on the way."""
+    noise = np.random.default_rng(0).standard_normal((len(SIZES), len(N)))
+    curves = [replace(c, score=0.7 * np.exp(0.3 * e)) for c, e in zip(made(), noise, strict=True)]
+    with np.errstate(over="raise"):
+        (fit,) = fit_sizes(curves)
+    assert fit.intervals["A"] == fit.intervals["g"] == (0, np.inf)
+    assert fit.intervals["limit"] == (0, 100)  # a score is above 1: per cent
+
+
+def test_intervals_are_of_the_level_that_is_asked_for():
+    curves = made(0.01)
+    wide, narrow = (fit_sizes(curves, level)[0] for level in (0.95, 0.5))
+    assert narrow.level == 0.5
+    ratio = stats.t.ppf(0.75, 17) / stats.t.ppf(0.975, 17)
+    for ends in (lambda fit: np.log(fit.predict_interval(9, 1e9)), lambda fit: fit.intervals["b"]):
+        assert np.ptp(ends(narrow)) == pytest.approx(ratio * np.ptp(ends(wide)), rel=1e-9)
+    at = [4.0, 9.0], 1e9
+    np.testing.assert_array_equal(
+        wide.predict_interval(*at, level=0.5), narrow.predict_interval(*at)
+    )
+
+
+LAW = SizeFit(
+    "b",
+    SIZES,
+    {"limit": 0.7, "A": 0.3, "b": 0.2, "g": 0.15},
+    dict.fromkeys(("limit", "A", "b", "g"), (0.0, 1.0)),
+    residual_std=0.01,
+    points=21,
+    covariance=((0.0,) * 4,) * 4,
+)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"n": 0}, "n = 0 is not allowed; it must be a finite number > 0"),
+        ({"n": [4, -3]}, r"n = \[4, -3\]"),
+        ({"n": np.inf}, "n = inf"),
+        ({"n": "many"}, "n = 'many'"),
+        ({"n": [[4.0]]}, "n = .*, or a list of them"),
+        ({"size": 0}, "size = 0 is not allowed; it must be a finite number > 0$"),
+        ({"size": [1e9, 7e9]}, "size = "),
+        ({"error": -0.1}, "error = -0.1 is not allowed; it must be a finite number >= 0"),
+        ({"level": "95%"}, "level = '95%' is not allowed"),
+        ({"error": [0.1, 0.2]}, "error has 2 values, but n has 1"),
+        ({"n": [1e-9, 1e-3, 4]}, "at size = 500000000.0: the law is not above 0 from n = 0.001"),
+    ],
+)
+def test_what_is_no_number_of_tokens_no_size_and_no_error_is_refused(given, words):
+    with pytest.raises(ts.TokenspaceError, match=words):
+        LAW.predict_interval(**({"n": 4.0, "size": 0.5e9} | given))
+    with pytest.raises(ts.TokenspaceError, match="size = -1"):
+        LAW.predict(4, -1)
+
+
+@pytest.mark.parametrize("n", [4.0, [4.0, 9.0]])
+def test_an_error_of_0_of_a_law_without_doubt_is_its_value(n):
+    low, high = LAW.predict_interval(n, 7e9, error=0)
+    np.testing.assert_allclose([low, high], [np.atleast_1d(LAW.predict(n, 7e9))] * 2, rtol=1e-14)

@@ -97,7 +97,7 @@ def test_so_little_may_be_known_that_there_is_no_upper_bound():
     assert low == 0 and high == np.inf
 
 
-@pytest.mark.parametrize("level", [0.0, 1.0, -0.1, 1.1, np.nan])
+@pytest.mark.parametrize("level", [0.0, 1.0, -0.1, 1.1, np.nan, "95%"])
 def test_levels_that_cannot_be(level):
     with pytest.raises(ts.TokenspaceError, match=r"level = .* between 0 and 1"):
         Estimate(np.array(2.0), np.array(0.3), 5).interval(level)

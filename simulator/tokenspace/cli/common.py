@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from tokenspace.errors import InputError
 from tokenspace.registry import load_plugin
 
 app = typer.Typer(
@@ -97,6 +98,19 @@ Plugin = Annotated[
         callback=_load_plugins,
     ),
 ]
+
+
+def require_file(option: str, path: Path, *suffixes: str, also: str = "") -> None:
+    """Refuse what cannot be written, before anything is worked out.
+
+    Raises:
+        InputError: another suffix, a folder that does not exist, or a folder itself; also: said
+            with it.
+    """
+    if path.suffix not in suffixes or not path.parent.is_dir() or path.is_dir():
+        raise InputError(
+            f"{option} {path}: must be a file FILE{suffixes[0]} in a folder that exists{also}"
+        )
 
 
 def progress_bar(shown: bool = True) -> Progress:

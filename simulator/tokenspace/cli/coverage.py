@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tokenspace.cli.common import Json, app, progress_bar
+from tokenspace.cli.common import Json, app, progress_bar, require_file
 from tokenspace.cli.present import document, show_table
-from tokenspace.errors import InputError
 
 if TYPE_CHECKING:
     from tokenspace.experiments.coverage import Row
@@ -33,7 +32,7 @@ def coverage(
     from tokenspace.report.coverage import write
 
     if out is not None:
-        _require_file(out)
+        require_file("--out", out, ".csv", also="; FILE.md is written beside it")
     with progress_bar() as bar:
         task = bar.add_task("rows", total=None)
         rows = study(runs, lambda done, total: bar.update(task, completed=done, total=total))
@@ -44,15 +43,6 @@ def coverage(
     _show(rows)
     for path in written:
         print(path)
-
-
-def _require_file(out: Path) -> None:
-    """Raise `InputError` unless the study can be written there: asked before it is made."""
-    if out.suffix != ".csv" or not out.parent.is_dir():
-        raise InputError(
-            f"--out {out}: must be a file FILE.csv in a folder that exists; FILE.md is written "
-            "beside it"
-        )
 
 
 def _show(rows: list[Row]) -> None:

@@ -175,12 +175,7 @@ def show_sizes(sizes: Sequence[SizeFit]) -> None:
     for name in ("benchmark", "scores", "limit", "A", "b", "g", "scatter"):
         table.add_column(name)
     for one in sizes:
-        cells = [
-            f"{v:.4g} ({_ends(*one.intervals[k])})"
-            if k in one.intervals
-            else f"{v:.4g} (the best there can be)"
-            for k, v in one.parameters.items()
-        ]
+        cells = [f"{v:.4g} ({one.bounds(k, digits=3)})" for k, v in one.parameters.items()]
         scatter = percent(one.residual_std, ".1f")
         table.add_row(escape(shown(one.benchmark)), str(one.points), *cells, scatter)
     show_table(table)
@@ -192,10 +187,6 @@ def show_sizes(sizes: Sequence[SizeFit]) -> None:
                 f"curves' own best laws (p = {one.p_value:.1g}). Its intervals say little."
             )
         )
-
-
-def _ends(low: float, high: float) -> str:
-    return f"{low:.3g} to {high:.3g}" if np.isfinite(high) else "not bounded"
 
 
 def _show_curves(title: str, fitted: Fitted) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tokenspace.cli.common import Json, app, messages, progress_bar
+from tokenspace.cli.common import Json, app, messages, progress_bar, require_file
 from tokenspace.cli.present import document, write_table
 from tokenspace.errors import InputError
 from tokenspace.printable import counted, percent, shown
@@ -72,8 +72,7 @@ def check_out(out: Path | None, csv: str | None) -> None:
     """InputError where --out is no CSV that can be written, or the table that is read."""
     if out is None:
         return
-    if out.suffix != ".csv" or not out.parent.is_dir():
-        raise InputError(f"--out {out}: must be a file FILE.csv in a folder that exists")
+    require_file("--out", out, ".csv")
     if csv is not None and out.exists() and Path(csv).exists() and out.samefile(csv):
         raise InputError(f"--out {out}: is the table of scores itself; name another file")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tokenspace.cli.common import require_file
 from tokenspace.errors import InputError
 
 if TYPE_CHECKING:
@@ -13,8 +14,8 @@ if TYPE_CHECKING:
 
 def check_model_file(path: Path | None) -> None:
     """InputError, before anything is fitted, where no configuration can be written."""
-    if path is not None and (path.suffix != ".toml" or not path.parent.is_dir() or path.is_dir()):
-        raise InputError(f"--config {path}: must be a file FILE.toml in a folder that exists")
+    if path is not None:
+        require_file("--config", path, ".toml")
 
 
 def write_model(path: Path, found: TokenFit, tokens: int) -> str:

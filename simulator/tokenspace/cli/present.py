@@ -36,7 +36,7 @@ def show_table(table: Table) -> None:
         console.print(table)
     own = sum(str(cell).count(CUT) for column in table.columns for cell in column.cells)
     if captured.get().count(CUT) <= own:
-        console.print(table)
+        print(captured.get(), end="")
         return
 
     def plain(cell: Any, between: str = " ") -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tokenspace.cli.common import Json, Plugin, Tolerance, app, messages
+from tokenspace.cli.common import Json, Plugin, Tolerance, app, messages, require_file
 from tokenspace.cli.present import document, show_table
 from tokenspace.cli.result_json import summary
 from tokenspace.cli.sweep_tables import SHOWN, at_work, verdict_table
@@ -230,8 +230,8 @@ def report(
             "a report is of the folder of a sweep, or of tokens: tokenspace report FOLDER, or "
             "tokenspace report --tokens DIR"
         )
-    if out is not None and (out.suffix not in (".html", ".htm") or not out.parent.is_dir()):
-        raise InputError(f"--out {out}: must be a file FILE.html in a folder that exists")
+    if out is not None:
+        require_file("--out", out, ".html", ".htm")
     if folder is None:
         from tokenspace.cli.token_report import report_tokens
 

@@ -30,6 +30,7 @@ from tokenspace.scaling.stated import (
     with_noise,
 )
 from tokenspace.scaling.validation import leave_one_out
+from tokenspace.shares import require_share
 
 LOSSES = ("squares", "huber")
 LEAST = 3  # different counts
@@ -107,8 +108,7 @@ def chosen_method(
         if name not in laws and names != ["auto"]:
             allowed = ", ".join(repr(k) for k in (*laws, "auto"))
             raise InputError(f"law = {name!r} is not allowed; it must be one of {allowed}")
-    if not 0 < level < 1:
-        raise InputError(f"level = {level!r} is not allowed; it must lie between 0 and 1")
+    require_share("level", level)
     if loss not in LOSSES:
         raise InputError(f"loss = {loss!r} is not allowed; it must be one of {', '.join(LOSSES)}")
     if names != ["auto"]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -19,6 +18,7 @@ from tokenspace.scaling.model_weights import LEAST, SPLINE, TOGETHER, Judged, ju
 from tokenspace.scaling.optimise import Logs
 from tokenspace.scaling.predictive import LEAST_SCATTER, Grid
 from tokenspace.scaling.scales import Log
+from tokenspace.shares import require_share
 
 KEEP = 0.95
 POINTS = 33  # counts, evenly spread in log n, at which S(n) is compared
@@ -154,12 +154,8 @@ def plan_curves(
 
     progress: called with the number of curves that are done, now and then.
     """
-    for name, value in (("keep", keep), ("level", level)):
-        if not _is_share(value):
-            raise InputError(
-                f"{name} = {value!r} is not allowed; it must be a number between 0 and 1, as 0.95 "
-                "for 95 %"
-            )
+    require_share("keep", keep)
+    require_share("level", level)
     logs = []
     for curve in curves:
         found = curve.logs(Log()) if curve.name else checked(curve.n, curve.score, curve.error)
@@ -183,14 +179,6 @@ def plan_curves(
         if progress is not None:
             progress(len(plans))
     return plans
-
-
-def _is_share(value: Any) -> bool:
-    """Whether it is a number between 0 and 1, also one of NumPy or JAX."""
-    if np.ndim(value) != 0:
-        return False
-    number = np.asarray(value).item()
-    return isinstance(number, (int, float)) and 0 < number < 1
 
 
 def _planned(

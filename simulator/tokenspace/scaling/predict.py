@@ -15,6 +15,7 @@ from tokenspace.scaling.joint.family import abscissa
 from tokenspace.scaling.joint.fit import JointFit
 from tokenspace.scaling.optimise import Logs
 from tokenspace.scaling.predictive import Mixture
+from tokenspace.shares import require_share
 from tokenspace.statistics.balance import Balance, balance_quantiles, fit_balance
 from tokenspace.statistics.estimate import Moments
 from tokenspace.statistics.result import Result
@@ -146,8 +147,7 @@ def predict_scores(
     Source: Li et al. 2025 for the law; Fieller 1954 for the interval of n_balance.
     """
     log_n, log_score, weight = _few(scores, noise, error)
-    if not 0 < level < 1:
-        raise InputError(f"level = {level!r} is not allowed; it must lie between 0 and 1")
+    require_share("level", level)
     tokens = tokens.reached()
     n = np.atleast_1d(np.asarray(tokens.n if at is None else at, np.float64))
     if n.ndim != 1 or not (np.isfinite(n) & (n > 0)).all():

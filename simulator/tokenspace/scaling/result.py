@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from tokenspace.errors import InputError
-from tokenspace.printable import counted, percent
+from tokenspace.printable import bounded, counted, percent
 from tokenspace.registry import ROOMS
 from tokenspace.scaling.optimise import Points
 from tokenspace.scaling.predictive import on_grid
 from tokenspace.scaling.robust import robust
 from tokenspace.scaling.scales import Log, Scale
 from tokenspace.scaling.stated import weight_ahead, with_noise
+from tokenspace.shares import require_share
 
 ZERO = 1e-12  # an exponent that is not to be told from 0
 
@@ -74,7 +75,7 @@ class LawFit:
         level: probability, in (0, 1); that of the fit if not given. See `scaling/predictive.py`.
 
         Raises:
-            InputError: too few points for the law.
+            InputError: too few points for the law, or a level outside (0, 1).
         """
         if self.too_few:
             raise InputError(f"no interval: {self.too_few}")
@@ -87,7 +88,9 @@ class LawFit:
         weight = weight_ahead(x, self.weight, ahead, self.loss)
         law = ROOMS["scaling"].find(self.law)()
         found = on_grid(law, points).predict(ahead[None], weight[None])
-        tail = (1 - (self.level if level is None else level)) / 2
+        level = self.level if level is None else level
+        require_share("level", level)
+        tail = (1 - level) / 2
         low, high = (self.scale.backward(found.quantile(p)[0]) for p in (tail, 1 - tail))
         return low, high
 
@@ -149,16 +152,9 @@ class LawFit:
         if name not in self.intervals:
             return "no interval"
         low, high = self.intervals[name]
-        least, most = ROOMS["scaling"].find(self.law)().ranges()[name]
-        if low <= least and high >= most:
-            return "not bounded"
         if self._holds_zero(name):
             low, high = _no_rounding(low), _no_rounding(high)
-        if high >= most:
-            return f"at least {low:.{digits}g}"
-        if low <= least:
-            return f"at most {high:.{digits}g}"
-        return f"{low:.{digits}g} to {high:.{digits}g}"
+        return bounded((low, high), ROOMS["scaling"].find(self.law)().ranges()[name], digits)
 
 
 def _no_rounding(exponent: float) -> float:

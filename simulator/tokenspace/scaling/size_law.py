@@ -16,7 +16,7 @@ STILL = 1e-10  # norm of the gradient at which L-BFGS stops
 
 
 def values_of(raw: np.ndarray, room: np.ndarray) -> np.ndarray:
-    """limit, A, b and g of raw parameters (4,), the limit within its room (2,)."""
+    """limit, A, b and g of raw parameters (4, ..), the limit within its room (2,)."""
     limit = room[0] + (room[1] - room[0]) * expit(raw[0])
     return np.array([limit, np.exp(raw[1]), raw[2], np.exp(raw[3])])
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -23,6 +24,7 @@ from scipy.special import expit
 
 from tokenspace.errors import InputError
 from tokenspace.precision import float64
+from tokenspace.printable import bounded
 from tokenspace.scaling.curves import Curve, two_units
 from tokenspace.scaling.intervals import FAR
 from tokenspace.scaling.predictive import LEAST_SCATTER
@@ -32,6 +34,7 @@ from tokenspace.scaling.scales import Log
 from tokenspace.scaling.size_law import log_score_of, minimised, values_of
 from tokenspace.scaling.stated import noise_of_law, stated_variance, variances, weights
 from tokenspace.scaling.table import SIZE
+from tokenspace.shares import require_share
 
 TOPS = (1.0, 100.0)  # the best scores there can be, of shares and of percentages
 PARAMETERS = ("limit", "A", "b", "g")
@@ -76,40 +79,61 @@ class SizeFit:
         """Scores less parameters that are fitted."""
         return self.points - len(self.intervals)
 
-    @property
-    def quantile(self) -> float:
-        """Half an interval over its standard error."""
-        return _quantile(self.level, self.freedom, self.by_errors)
+    def bounds(self, name: str, digits: int = 4) -> str:
+        """The interval of a parameter in words, as `LawFit.bounds`."""
+        if name not in self.intervals:
+            return "the best there can be"
+        least = -np.inf if name == "b" else 0.0
+        return bounded(self.intervals[name], (least, np.inf), digits)
 
-    def predict(self, n: np.ndarray, size: float) -> np.ndarray:
-        """S(n, size)."""
+    def predict(self, n: np.ndarray | float, size: float) -> np.ndarray:
+        """S(n, size), as n; InputError unless n and size are > 0 and finite."""
         p = self.parameters
-        shrink = (size / self.sizes[0]) ** -p["b"]
-        return np.asarray(p["limit"] - p["A"] * shrink * np.asarray(n, float) ** -p["g"])
+        shrink = (_numbers("size", size, most=0) / self.sizes[0]) ** -p["b"]
+        return np.asarray(p["limit"] - p["A"] * shrink * _numbers("n", n) ** -p["g"])
 
     def predict_interval(
-        self, n: np.ndarray | float, size: float, error: np.ndarray | float | None = None
+        self,
+        n: np.ndarray | float,
+        size: float,
+        error: np.ndarray | float | None = None,
+        level: float | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """(low, high) of a score that is newly measured at n and size, the law taken for true.
 
         Args:
+            n: numbers of tokens, > 0, one or (k,).
+            size: number of parameters of the model, > 0.
             error: its standard error, >= 0, as n; 0: of the law's own value. It is too small by
                 what those of the fit are, where the scatter counts. None: the score is as those of
                 the fit, or those of weight 1 where they have errors.
+            level: probability, in (0, 1); that of the fit if not given.
+
+        Raises:
+            InputError: values outside their range, or a law that is not above 0 at n and size.
 
         Var log S = noise + J C J^T, with C the covariance and J = d log S / d (limit, A, b, g).
         """
+        score, p = np.atleast_1d(self.predict(n, size)), self.parameters
         n = np.atleast_1d(np.asarray(n, float))
-        score, p = self.predict(n, size), self.parameters
+        if (score <= 0).any():
+            raise InputError(
+                f"no interval at size = {size}: the law is not above 0 from n = "
+                f"{n[score <= 0].max():g} down; ask for larger n"
+            )
         gap, shrink = p["limit"] - score, np.log(size / self.sizes[0])
         slopes = np.stack([np.ones_like(n), -gap / p["A"], gap * shrink, gap * np.log(n)]) / score
         noise = self.stated if self.by_errors else self.residual_std**2
         own = np.asarray(noise)
         if error is not None:
             ratio = noise / self.stated if np.isfinite(self.stated) else 1.0
-            own = ratio * (np.asarray(error, float) / score) ** 2
+            errors = _numbers("error", error, zero=True)
+            if errors.shape not in ((), n.shape):
+                raise InputError(f"error has {errors.size} values, but n has {len(n)}")
+            own = ratio * (errors / score) ** 2
         law = np.einsum("im,ij,jm->m", slopes, np.array(self.covariance), slopes)
-        half = self.quantile * np.sqrt(own + law)
+        level = self.level if level is None else level
+        half = _quantile(level, self.freedom, self.by_errors) * np.sqrt(own + law)
         return score * np.exp(-half), score * np.exp(half)
 
 
@@ -126,7 +150,7 @@ def fit_sizes(
     fits: of each curve by itself, by name, to tell whether the law of sizes fits as well.
 
     Raises:
-        InputError: no benchmark has two sizes.
+        InputError: no benchmark has two sizes, or a level outside (0, 1).
     """
     groups = in_several_sizes(curves)
     if not groups:
@@ -196,12 +220,7 @@ def _fit(name: str, curves: list[Curve], level: float) -> SizeFit:
     half[fitted][np.linalg.norm(slopes, axis=0) < UNTOLD] = np.inf
     share = expit(best[0])
     named = np.array([(room[1] - room[0]) * share * (1 - share), values[1], 1.0, values[3]])
-    # the limit on its own scale: the largest score, where its room begins, is no bound of it
-    limits = np.clip(values[0] + np.array([-1, 1]) * named[0] * half[0], 0, room[1])
-    half[half > FAR] = np.inf
-    ends = np.stack([values_of(best - half, room), values_of(best + half, room)], axis=1)
-    ends[0] = limits
-    intervals = {k: (float(a), float(b)) for k, (a, b) in zip(PARAMETERS, ends, strict=True)}
+    intervals = _intervals(best, half, named[0] * half[0], room)
     if at_top:
         del intervals["limit"]
     return SizeFit(
@@ -219,6 +238,19 @@ def _fit(name: str, curves: list[Curve], level: float) -> SizeFit:
     )
 
 
+def _intervals(
+    raw: np.ndarray, half: np.ndarray, of_limit: float, room: np.ndarray
+) -> dict[str, tuple[float, float]]:
+    """Of every parameter, by half the widths of the raw ones, (4,), and that of the limit.
+
+    The limit is on its own scale: the largest score, where its room begins, is no bound of it.
+    """
+    half = np.where(half > FAR, np.inf, half)
+    ends = np.stack([values_of(raw - half, room), values_of(raw + half, room)], axis=1)
+    ends[0] = np.clip(values_of(raw, room)[0] + np.array([-of_limit, of_limit]), 0, room[1])
+    return {k: (float(a), float(b)) for k, (a, b) in zip(PARAMETERS, ends, strict=True)}
+
+
 def _search(
     room: np.ndarray,
     log_n: np.ndarray,
@@ -233,8 +265,7 @@ def _search(
     starts = np.array(
         [[place, 0.0, b, np.log(g)] for place in (-3, 0) for b in (0.0, 0.3) for g in (0.1, 0.5)]
     )
-    limits = room[0] + (room[1] - room[0]) / (1 + np.exp(-starts[:, 0]))
-    starts[:, 1] = np.log(limits - score.min())
+    starts[:, 1] = np.log(values_of(starts.T, room)[0] - score.min())
     log_score = np.log(score)
     with float64():
         at = tuple(jnp.asarray(a) for a in (log_n, log_size, room))
@@ -255,8 +286,23 @@ def _weights(curves: Sequence[Curve], score: np.ndarray) -> tuple[np.ndarray, fl
     return weights(score, error, Log()), stated_variance(score, error)
 
 
+def _numbers(name: str, values: Any, most: int = 1, zero: bool = False) -> np.ndarray:
+    """Numbers of at most so many dimensions, finite and > 0, or >= 0; else InputError."""
+    try:
+        found = np.asarray(values, float)
+    except (TypeError, ValueError):
+        found = np.array(np.nan)
+    if found.ndim > most or not (np.isfinite(found) & ((found > 0) | (zero & (found == 0)))).all():
+        what = f"a finite number {'>=' if zero else '>'} 0" + (
+            ", or a list of them" if most else ""
+        )
+        raise InputError(f"{name} = {values!r} is not allowed; it must be {what}")
+    return found
+
+
 def _quantile(level: float, freedom: int, by_errors: bool) -> float:
     """Of the normal law where the noise is known, else of Student's t."""
+    require_share("level", level)
     end = (1 + level) / 2
     return float(stats.norm.ppf(end) if by_errors else stats.t.ppf(end, freedom))
 
@@ -275,7 +321,7 @@ def _judged(found: SizeFit, curves: Sequence[Curve], fits: Mapping[str, ScalingF
     if not freedom:
         return found
     squares = 0.0
-    for curve, law in own:
+    for curve, law in own:  # chi^2 of the curves' laws is by their own scale, and none by Huber
         off = np.log(curve.score / law.predict(curve.n)) ** 2
         if np.isfinite(found.stated):
             off = off * found.stated / variances(curve.score, curve.error, Log())

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from tokenspace.errors import InputError
 from tokenspace.printable import number
+from tokenspace.shares import require_share
 
 LEVEL = 0.95  # of intervals
 
@@ -31,8 +31,7 @@ def two_sided(level: float, degrees_of_freedom: Any) -> Any:
     Raises:
         InputError: the level is not in (0, 1).
     """
-    if not 0 < level < 1:
-        raise InputError(f"level = {level!r} is not allowed; it must lie between 0 and 1")
+    require_share("level", level)
     return t_quantile((1 + level) / 2, degrees_of_freedom)
 
 

@@ -26,6 +26,7 @@ from tokenspace.scaling.joint.ratios import (
     ratios,
 )
 from tokenspace.scaling.predictive import LEAST_SCATTER
+from tokenspace.shares import require_share
 
 CHI_SQUARE = "chi-square"
 EVERY = 4  # n_balance of the grid at which limits are drawn
@@ -165,8 +166,7 @@ def fit_joint(
 
     Source: Li et al. 2025 for the law; the joint fit follows from it.
     """
-    if not 0 < level < 1:
-        raise InputError(f"level = {level!r} is not allowed; it must lie between 0 and 1")
+    require_share("level", level)
     if not isinstance(runs, int) or runs < LEAST_RUNS:
         raise InputError(f"runs = {runs!r} is not allowed; it must be an integer >= {LEAST_RUNS}")
     if isinstance(curves, str | PathLike):
