@@ -10,7 +10,7 @@ from tokenspace.scaling.curves import read_curves
 from tokenspace.scaling.fit import Method, fit_logs
 from tokenspace.scaling.laws import known_laws
 from tokenspace.scaling.laws.power import Power
-from tokenspace.scaling.optimise import grouped, minimise
+from tokenspace.scaling.optimise import minimise
 from tokenspace.scaling.result import LawFit
 
 CURVES = read_curves()
@@ -383,26 +383,3 @@ def test_ends_follow_a_bent_parameter(monkeypatch, bend, unbend):
     for a, b in zip(exact, found, strict=True):
         assert b.best.intervals["alpha"] == pytest.approx(a.best.intervals["alpha"], rel=1e-4)
     assert len(lanes) < 16
-
-
-def test_curves_are_padded_by_points_without_weight():
-    counts = (3, 4, 9, 10, 17)
-    curves = [(np.arange(m, dtype=float), np.arange(m) + 1.0 * m, np.ones(m)) for m in counts]
-    found = {tuple(which): points for which, points in grouped(curves)}
-    assert list(found) == [(0,), (1,), (2, 3), (4,)]
-    assert [p.x.shape[1] for p in found.values()] == [3, 4, 10, 20]
-    points = found[2, 3]
-    np.testing.assert_array_equal(points.counts, [9, 10])
-    np.testing.assert_array_equal(points.weight[0], [1] * 9 + [0])
-    np.testing.assert_array_equal(points.x[0], [*range(9), 8])
-    np.testing.assert_array_equal(points.y[0], [*range(9, 18), 17])
-
-
-def test_what_is_held_stays():
-    ((_, points),) = grouped(simulated("power", (12, -0.25), 0.05, 7, 100))
-    start = np.tile([1.0, 0.3], (100, 1))
-    raw, rss = minimise(LAWS["power"], start, np.tile([False, True], (100, 1)), points)
-    np.testing.assert_array_equal(raw[:, 1], 0.3)
-    y, x = points.y[:, :7], points.x[:, :7]
-    np.testing.assert_allclose(raw[:, 0], (y + 0.3 * x).mean(axis=1), rtol=1e-7)
-    np.testing.assert_allclose(rss, 7 * (y + 0.3 * x).var(axis=1), rtol=1e-7)

@@ -39,6 +39,18 @@ def test_small_systems_are_solved_as_by_lapack(size):
     np.testing.assert_allclose(determinant, np.linalg.det(matrix), rtol=1e-9)
 
 
+def test_what_is_held_stays():
+    ((_, points),) = grouped(logs(100, (9,)))  # padded to ten points
+    start = np.tile([1.0, 0.3], (100, 1))
+    raw, rss = minimise(LAWS["power"], start, np.tile([False, True], (100, 1)), points)
+    np.testing.assert_array_equal(raw[:, 1], 0.3)
+    level, weight = points.y + 0.3 * points.x, points.weight
+    mean = np.average(level, axis=1, weights=weight)
+    np.testing.assert_allclose(raw[:, 0], mean, rtol=1e-7)
+    squares = (weight * (level - mean[:, None]) ** 2).sum(axis=1)
+    np.testing.assert_allclose(rss, squares, rtol=1e-7)
+
+
 @pytest.mark.parametrize("name", ["broken", "logarithm"])
 def test_lanes_do_not_depend_on_their_company(monkeypatch, name):
     """Each alone, all at once, and a few at a time, where others take the room of those done."""
@@ -93,6 +105,19 @@ def test_a_law_with_starts_of_its_own_is_asked_curve_by_curve():
 
     assert Power.starts_together and not Own.starts_together
     np.testing.assert_array_equal(Own().starts_of(np.eye(2), 2 * np.eye(2))[:, 0, 0], [2, 0])
+
+
+def test_curves_are_padded_by_points_without_weight():
+    counts = (3, 4, 9, 10, 17)
+    curves = [(np.arange(m, dtype=float), np.arange(m) + 1.0 * m, np.ones(m)) for m in counts]
+    found = {tuple(which): points for which, points in grouped(curves)}
+    assert list(found) == [(0,), (1,), (2, 3), (4,)]
+    assert [p.x.shape[1] for p in found.values()] == [3, 4, 10, 20]
+    points = found[2, 3]
+    np.testing.assert_array_equal(points.counts, [9, 10])
+    np.testing.assert_array_equal(points.weight[0], [1] * 9 + [0])
+    np.testing.assert_array_equal(points.x[0], [*range(9), 8])
+    np.testing.assert_array_equal(points.y[0], [*range(9, 18), 17])
 
 
 def test_batches_hold_as_much_as_memory_does(monkeypatch):
