@@ -51,6 +51,28 @@ def test_what_is_held_stays():
     np.testing.assert_allclose(rss, squares, rtol=1e-7)
 
 
+def test_a_shape_that_scores_hardly_tell_is_pulled_to_the_middle():
+    """log S = tell s: m tell^2 s + pull s = tell sum y, here half way from 0 to what y says."""
+    pull = PULL * 10  # ten scores of squares 1 about their mean
+    tell = np.sqrt(pull / 10)
+
+    class Faint(Power):
+        shapes = 1
+
+        def log_score(self, raw, log_n, xp=np):
+            return raw[0] + tell * raw[1] + 0 * log_n
+
+        def derivatives(self, raw, log_n):
+            return np.ones_like(log_n), np.full_like(log_n, tell)
+
+    flat = np.tile([-1.0, 1.0], 5) + tell * 2.4
+    ((_, points),) = grouped([(np.log(N), flat, np.ones(10))])
+    held = np.array([[True, False]])
+    for start in (0.0, 2.0):
+        raw, _ = minimise(Faint(), np.array([[0, start]]), held, points)
+        assert raw[0, 1] == pytest.approx(1.2, rel=1e-6)
+
+
 @pytest.mark.parametrize("name", ["broken", "logarithm"])
 def test_lanes_do_not_depend_on_their_company(monkeypatch, name):
     """Each alone, all at once, and a few at a time, where others take the room of those done."""
