@@ -345,12 +345,15 @@ def test_scores_without_noise_need_no_search(monkeypatch):
             middle = flat[name].parameters[key]
             assert low <= middle <= high and 1e-7 < high - low < 1e-3
         assert all(flat[name].bounds(key) == "not bounded" for key in untold)
-    truth = {"limit": 60, "q": 0.5, "g": 0.6}
-    exact = ts.fit_scaling(n, 60 * (1 - 0.5 * n**-0.6), "saturating").best
+    law, g = 1 - 0.5 * n**-0.6, n**-0.6 / (1 - 0.5 * n**-0.6)
+    exact = ts.fit_scaling(n, 60 * law, "saturating").best
     assert exact.residual_std < 1e-9
-    for key, value in truth.items():
-        low, high = exact.intervals[key]
-        assert low < value < high and high - low < 1e-3 * value
+    # d log S / d limit, q and g
+    slopes = np.stack([np.full(10, 1 / 60), -g, 0.5 * np.log(n) * g])
+    half = stats.t.ppf(0.975, 7) * 1e-6 * np.sqrt(np.diag(np.linalg.inv(slopes @ slopes.T)))
+    for key, value, width in zip(("limit", "q", "g"), (60, 0.5, 0.6), half, strict=True):
+        ends = exact.intervals[key]
+        assert ends == pytest.approx((value - width, value + width), abs=0.01 * width), key
 
 
 @pytest.mark.parametrize(("bend", "unbend"), [("sinh", "arcsinh"), ("arcsinh", "sinh")])
