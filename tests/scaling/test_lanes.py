@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from scipy import optimize
 
-from tokenspace.scaling import ahead, forecast, lanes, model_weights
+from tokenspace.scaling import ahead, lanes, seen
 from tokenspace.scaling.ahead import ahead_and_no_law
 from tokenspace.scaling.fit import chosen_method
 from tokenspace.scaling.laws import known_laws
 from tokenspace.scaling.laws.power import Power
+from tokenspace.scaling.model_weights import judged, no_law_by
 from tokenspace.scaling.optimise import PULL, Points, batches, grouped, minimise
 from tokenspace.scaling.validation import leave_one_out
 
@@ -158,26 +159,26 @@ def test_batches_hold_as_much_as_memory_does(monkeypatch):
 def test_forecasts_and_the_weight_of_no_law_share_the_scores_left_out(monkeypatch, stated):
     curves, counted = logs(counts=(10,)), []
     variance = [stated] * len(curves)
-    want = model_weights.no_law_follows(curves, stated=variance)
+    ((_, plan),) = judged(curves, 0, variance)
 
     def spy(law, *rest):
         counted.append(law)
         return leave_one_out(law, *rest)
 
-    monkeypatch.setattr(forecast, "leave_one_out", spy)
-    monkeypatch.setattr(model_weights, "leave_one_out", spy)
+    monkeypatch.setattr(seen, "leave_one_out", spy)
     at = np.array([1024.0])
     table, lawless = ahead_and_no_law(curves, at, chosen_method("auto", 0.95), None, variance)
     assert len(counted) == 6
-    assert lawless.tolist() == want == [k % 3 == 0 for k in range(9)]
+    assert lawless.tolist() == plan.lawless.tolist() == [k % 3 == 0 for k in range(9)]
     again = ahead.ahead(curves, at, chosen_method("auto", 0.95), None, variance)
     np.testing.assert_array_equal(table["high"], again["high"])
 
 
 def test_of_curves_too_short_for_a_spline_it_is_not_said():
     short = Points(*(np.tile(a, (2, 1)) for a in (np.log(N[:4]), np.zeros(4), np.ones(4))))
-    found = model_weights.no_law_by(short, np.full((2, 4, 6), -1e3), np.full(2, np.nan))
-    assert not found.any()
+    known = seen.Seen(short, chosen_method("auto", 0.95), np.full(2, np.nan))
+    vars(known)["left_out"] = np.full((2, 4, 6), -1e3)  # laws that foretell nothing
+    assert not no_law_by(known).any()
 
 
 @pytest.mark.parametrize("law", ["power,offset", "power"])
