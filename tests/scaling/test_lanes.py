@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from scipy import optimize
 
-from tokenspace.scaling import ahead, forecast, lanes, model_weights
+from tokenspace.scaling import ahead, lanes, seen
 from tokenspace.scaling.ahead import ahead_and_no_law
 from tokenspace.scaling.fit import chosen_method
 from tokenspace.scaling.laws import known_laws
 from tokenspace.scaling.laws.power import Power
+from tokenspace.scaling.model_weights import judged, no_law_by
 from tokenspace.scaling.optimise import PULL, Points, batches, grouped, minimise
 from tokenspace.scaling.validation import leave_one_out
 
@@ -37,6 +38,40 @@ def test_small_systems_are_solved_as_by_lapack(size):
     inverse, determinant = lanes.inverse(entries, size)
     np.testing.assert_allclose(np.moveaxis(inverse, 2, 0), np.linalg.inv(matrix), rtol=1e-9)
     np.testing.assert_allclose(determinant, np.linalg.det(matrix), rtol=1e-9)
+
+
+def test_what_is_held_stays():
+    ((_, points),) = grouped(logs(100, (9,)))  # padded to ten points
+    start = np.tile([1.0, 0.3], (100, 1))
+    raw, rss = minimise(LAWS["power"], start, np.tile([False, True], (100, 1)), points)
+    np.testing.assert_array_equal(raw[:, 1], 0.3)
+    level, weight = points.y + 0.3 * points.x, points.weight
+    mean = np.average(level, axis=1, weights=weight)
+    np.testing.assert_allclose(raw[:, 0], mean, rtol=1e-7)
+    squares = (weight * (level - mean[:, None]) ** 2).sum(axis=1)
+    np.testing.assert_allclose(rss, squares, rtol=1e-7)
+
+
+def test_a_shape_that_scores_hardly_tell_is_pulled_to_the_middle():
+    """log S = tell s: m tell^2 s + pull s = tell sum y, here half way from 0 to what y says."""
+    pull = PULL * 10  # ten scores of squares 1 about their mean
+    tell = np.sqrt(pull / 10)
+
+    class Faint(Power):
+        shapes = 1
+
+        def log_score(self, raw, log_n, xp=np):
+            return raw[0] + tell * raw[1] + 0 * log_n
+
+        def derivatives(self, raw, log_n):
+            return np.ones_like(log_n), np.full_like(log_n, tell)
+
+    flat = np.tile([-1.0, 1.0], 5) + tell * 2.4
+    ((_, points),) = grouped([(np.log(N), flat, np.ones(10))])
+    held = np.array([[True, False]])
+    for start in (0.0, 2.0):
+        raw, _ = minimise(Faint(), np.array([[0, start]]), held, points)
+        assert raw[0, 1] == pytest.approx(1.2, rel=1e-6)
 
 
 @pytest.mark.parametrize("name", ["broken", "logarithm"])
@@ -95,6 +130,19 @@ def test_a_law_with_starts_of_its_own_is_asked_curve_by_curve():
     np.testing.assert_array_equal(Own().starts_of(np.eye(2), 2 * np.eye(2))[:, 0, 0], [2, 0])
 
 
+def test_curves_are_padded_by_points_without_weight():
+    counts = (3, 4, 9, 10, 17)
+    curves = [(np.arange(m, dtype=float), np.arange(m) + 1.0 * m, np.ones(m)) for m in counts]
+    found = {tuple(which): points for which, points in grouped(curves)}
+    assert list(found) == [(0,), (1,), (2, 3), (4,)]
+    assert [p.x.shape[1] for p in found.values()] == [3, 4, 10, 20]
+    points = found[2, 3]
+    np.testing.assert_array_equal(points.counts, [9, 10])
+    np.testing.assert_array_equal(points.weight[0], [1] * 9 + [0])
+    np.testing.assert_array_equal(points.x[0], [*range(9), 8])
+    np.testing.assert_array_equal(points.y[0], [*range(9, 18), 17])
+
+
 def test_batches_hold_as_much_as_memory_does(monkeypatch):
     curves = logs()
     monkeypatch.setattr("tokenspace.scaling.optimise.TOGETHER", 250)
@@ -111,26 +159,26 @@ def test_batches_hold_as_much_as_memory_does(monkeypatch):
 def test_forecasts_and_the_weight_of_no_law_share_the_scores_left_out(monkeypatch, stated):
     curves, counted = logs(counts=(10,)), []
     variance = [stated] * len(curves)
-    want = model_weights.no_law_follows(curves, stated=variance)
+    ((_, plan),) = judged(curves, 0, variance)
 
     def spy(law, *rest):
         counted.append(law)
         return leave_one_out(law, *rest)
 
-    monkeypatch.setattr(forecast, "leave_one_out", spy)
-    monkeypatch.setattr(model_weights, "leave_one_out", spy)
+    monkeypatch.setattr(seen, "leave_one_out", spy)
     at = np.array([1024.0])
     table, lawless = ahead_and_no_law(curves, at, chosen_method("auto", 0.95), None, variance)
     assert len(counted) == 6
-    assert lawless.tolist() == want == [k % 3 == 0 for k in range(9)]
+    assert lawless.tolist() == plan.lawless.tolist() == [k % 3 == 0 for k in range(9)]
     again = ahead.ahead(curves, at, chosen_method("auto", 0.95), None, variance)
     np.testing.assert_array_equal(table["high"], again["high"])
 
 
 def test_of_curves_too_short_for_a_spline_it_is_not_said():
     short = Points(*(np.tile(a, (2, 1)) for a in (np.log(N[:4]), np.zeros(4), np.ones(4))))
-    found = model_weights.no_law_by(short, np.full((2, 4, 6), -1e3), np.full(2, np.nan))
-    assert not found.any()
+    known = seen.Seen(short, chosen_method("auto", 0.95), np.full(2, np.nan))
+    vars(known)["left_out"] = np.full((2, 4, 6), -1e3)  # laws that foretell nothing
+    assert not no_law_by(known).any()
 
 
 @pytest.mark.parametrize("law", ["power,offset", "power"])

@@ -6,15 +6,15 @@ from scipy import stats
 
 import tokenspace as ts
 from tokenspace.scaling import plan
+from tokenspace.scaling.ahead import ahead_and_no_law
 from tokenspace.scaling.curves import Curve
 from tokenspace.scaling.draws import MOST, curves_of, finer
-from tokenspace.scaling.fit import checked
+from tokenspace.scaling.fit import checked, chosen_method
 from tokenspace.scaling.laws import known_laws
 from tokenspace.scaling.model_weights import (
     evidence,
     model_weights,
     no_law,
-    no_law_follows,
     of_counts,
 )
 from tokenspace.scaling.optimise import grouped
@@ -154,15 +154,13 @@ def test_a_plan_does_not_depend_on_its_company(monkeypatch):
         )
 
 
-def test_curves_that_follow_no_law_are_those_of_their_plans(monkeypatch):
+def test_curves_that_follow_no_law_are_those_of_their_plans():
     s_shaped = 20 + 40 / (1 + (30 / N) ** 1.5)
     curves = [Curve("S", N, s_shaped), *(Curve("", N[:m], 30 * N[:m] ** 0.1) for m in (9, 10))]
     logs = [checked(c.n, c.score) for c in curves]
-    monkeypatch.setattr("tokenspace.scaling.model_weights.TOGETHER", 2)
-    seen = []
-    assert no_law_follows(logs, progress=seen.append) == [True, False, False]
+    found = ahead_and_no_law(logs, np.array([1024.0]), chosen_method("auto", 0.95))[1]
+    assert found.tolist() == [True, False, False]
     assert [p.follows_no_law for _, p in plan_curves(curves)] == [True, False, False]
-    assert seen == [2, 3]
 
 
 def test_quantiles_count_weights():
@@ -375,7 +373,9 @@ def test_stated_errors_decide_what_laws_and_the_spline_weigh():
     assert small.follows_no_law and not large.follows_no_law and large.weights["spline"] < 0.8
     assert large.high / large.low > 3 * small.high / small.low
     logs = [checked(N, score, k * score) for k in (0.01, 0.2)]
-    assert no_law_follows(logs, stated=[0.01**2, 0.2**2]) == [True, False]
+    at, method = np.array([1024.0]), chosen_method("power", 0.95)
+    found = ahead_and_no_law(logs, at, method, stated=[0.01**2, 0.2**2])[1]
+    assert found.tolist() == [True, False]
 
 
 def test_no_law_takes_weight_and_evidence_of_all_n_against_the_best_law():

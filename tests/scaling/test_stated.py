@@ -12,8 +12,10 @@ from tokenspace.scaling.fit import chosen_method
 from tokenspace.scaling.forecast import rolling_origins, stack
 from tokenspace.scaling.laws import known_laws
 from tokenspace.scaling.optimise import Points
+from tokenspace.scaling.plan import smallest
 from tokenspace.scaling.predictive import on_grid
 from tokenspace.scaling.scales import Log
+from tokenspace.scaling.spline import Spline
 from tokenspace.scaling.stated import noise_of_law, variance_of, weight_ahead
 from tokenspace.scaling.validation import leave_one_out
 
@@ -136,3 +138,17 @@ def test_scores_at_one_n_weigh_laws_by_their_mean():
         grids = [on_grid(law, points).predict(np.log([[640.0]])) for law in method.laws.values()]
         below = sum(w * g.cdf(at)[0, 0] for w, g in zip(share, grids, strict=True))
         assert below == pytest.approx(0.5, abs=1e-6), curve
+
+
+def test_the_spline_of_a_plan_is_drawn_by_the_noise_that_is_stated():
+    """Quantiles of more draws, by other random numbers: each end is one of 1,200."""
+    y = np.log(scores(0.002))
+    plan = ts.plan_tokens(N, np.exp(y), error=0.004 * np.exp(y))
+    x = np.log(N)
+    u = np.union1d(np.linspace(0, 1, 33), own := (x - x[0]) / (x[-1] - x[0]))
+    curves = Spline(own, np.ones(10)).draws(y[None], u, 10_000, 1, np.array([0.004**2]))[0]
+    found = smallest(x[0] + (x[-1] - x[0]) * u, curves, 0.95)
+    want = np.diff(np.log(np.quantile(found, [0.025, 0.5, 0.975])))
+    middle, low, high = np.log(plan.by_law["spline"])
+    of_quantile = np.sqrt(0.025 * 0.975 / 1200) / stats.norm.pdf(1.96) / 1.96
+    np.testing.assert_allclose([middle - low, high - middle], want, rtol=4 * of_quantile)

@@ -8,24 +8,19 @@ that law's own, which takes the law for true.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from tokenspace.errors import InputError
 from tokenspace.scaling.fit import Method, checked, chosen_method
-from tokenspace.scaling.forecast import (
-    DIFFERENT,
-    FEWEST,
-    STACKED,
-    Seen,
-    enough_seen,
-    forecasters,
-)
+from tokenspace.scaling.forecast import DIFFERENT, FEWEST, STACKED, enough_seen, forecasters
 from tokenspace.scaling.laws import known_laws
-from tokenspace.scaling.model_weights import LEAST, no_law_by, no_law_follows
+from tokenspace.scaling.model_weights import no_law_by
 from tokenspace.scaling.optimise import Logs, batches, grouped
 from tokenspace.scaling.scales import Scale
+from tokenspace.scaling.seen import Seen
 from tokenspace.scaling.stated import stated_variance, variance_of, weight_ahead
 from tokenspace.scaling.table import RANGE
 
@@ -113,8 +108,8 @@ def ahead_and_no_law(
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """`ahead` of scores themselves, and of each curve whether no law follows it, (curves,).
 
-    As `model_weights.no_law_follows`, by the scores left out that the forecasts are of where these
-    are of all laws, by squares; never true of a curve of fewer than 5 different n.
+    As `TokenPlan.follows_no_law`, by the scores left out that the forecasts are of where these are
+    of all laws, by squares; never true of a curve of fewer than 5 different n.
     """
     return _ahead(curves, at, method, progress, stated, judged=True)
 
@@ -137,15 +132,10 @@ def _ahead(
     return pd.concat(parts, ignore_index=True), lawless
 
 
-def _no_law(curves: Sequence[Logs], seen: Seen) -> np.ndarray:
-    """Of curves that are seen whether no law follows them, (curves,)."""
-    if seen.method.laws == known_laws() and seen.method.loss == "squares":
-        return no_law_by(seen.points, seen.left_out, seen.noise)
-    found = np.zeros(len(curves), bool)
-    long = np.flatnonzero(seen.points.different >= LEAST)
-    stated = seen.stated[long] if seen.method.loss == "squares" else None
-    found[long] = no_law_follows([curves[int(k)] for k in long], stated=stated)
-    return found
+def _no_law(seen: Seen) -> np.ndarray:
+    """Whether none of all laws follows a curve, whichever are asked for, (curves,)."""
+    of_all = replace(seen.method, laws=known_laws(), loss="squares")
+    return no_law_by(seen if seen.method == of_all else replace(seen, method=of_all))
 
 
 def _together(
@@ -160,7 +150,7 @@ def _together(
         weight = [weight_ahead(n, weights, np.log(at), method.loss) for n, weights in own]
         seen = Seen(points, method, variance[which])
         if judged:
-            lawless[which] = _no_law([curves[k] for k in which], seen)
+            lawless[which] = _no_law(seen)
         for name, centre, mixture in forecasters(seen, x, np.stack(weight)):
             if name != law or mixture is None:
                 continue

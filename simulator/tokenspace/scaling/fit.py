@@ -127,7 +127,8 @@ def fit_logs(
     variance = variance_of(len(curves), stated, method.loss)
     fits: dict[int, list[LawFit]] = {}
     for which, points in grouped(curves):
-        optima = [Optima.of(law, points, method, variance[which]) for law in method.laws.values()]
+        weighted = [(law, method.weighted(law, points)) for law in method.laws.values()]
+        optima = [Optima.of(on_grid(*one), points, variance[which]) for one in weighted]
         noise = common_noise(optima)
         for name, found in zip(method.laws, optima, strict=True):
             for k, fit in zip(which, _judged(name, found, method, noise), strict=True):
@@ -150,9 +151,8 @@ class Optima:
     stated: np.ndarray
 
     @classmethod
-    def of(cls, law: ScalingLaw, given: Points, method: Method, stated: np.ndarray) -> Optima:
-        """Fit the law, on the grid of its shapes and from there."""
-        grid = on_grid(law, method.weighted(law, given))
+    def of(cls, grid: Grid, given: Points, stated: np.ndarray) -> Optima:
+        """Fit the law from the grid of its shapes."""
         return cls(given, grid, *grid.refined(), stated)
 
     @cached_property

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -25,13 +24,13 @@ import pandas as pd
 
 from tokenspace.errors import InputError
 from tokenspace.scaling.beyond import Stretched, distance
-from tokenspace.scaling.fit import Method, Optima, checked, chosen_method, common_noise
+from tokenspace.scaling.fit import Method, checked, chosen_method
 from tokenspace.scaling.model_weights import of_counts
 from tokenspace.scaling.optimise import Logs, Points, batches, grouped
 from tokenspace.scaling.predictive import Mixture
 from tokenspace.scaling.scales import Scale
+from tokenspace.scaling.seen import Seen
 from tokenspace.scaling.stated import stated_variance, variance_of
-from tokenspace.scaling.validation import leave_one_out
 
 STACKED, NO_CHANGE = "stacked", "no change"
 FEWEST = 4  # points from which a forecast is made: one more than the power law's numbers
@@ -238,42 +237,6 @@ def _forecasts(
     return pd.concat(parts)
 
 
-@dataclass(frozen=True)
-class Seen:
-    """What forecasts start from: curves that are padded to one width, and the laws' fits to them.
-
-    stated: variance of a point of weight 1 by the standard errors, (curves,), not a number where it
-    is not known.
-    """
-
-    points: Points
-    method: Method
-    stated: np.ndarray
-
-    @cached_property
-    def optima(self) -> list[Optima]:
-        """Of each law."""
-        laws = self.method.laws.values()
-        return [Optima.of(law, self.points, self.method, self.stated) for law in laws]
-
-    @cached_property
-    def noise(self) -> np.ndarray:
-        """One for all laws of a curve, (curves,), not a number where it is not known."""
-        return common_noise(self.optima)
-
-    @cached_property
-    def left_out(self) -> np.ndarray:
-        """Log density of each score given those at all other n, (curves, points, laws).
-
-        Judged by one noise for all laws of a curve, see `preference.birge`, as laws are compared;
-        where it is not known each law has its own.
-        """
-        known = np.isfinite(self.noise).any()
-        grids = [one.known(self.noise) if known else one.grid for one in self.optima]
-        weight = self.points.weight
-        return np.stack([leave_one_out(g.law, g.points, weight, g) for g in grids], axis=-1)
-
-
 def forecasters(
     seen: Seen, x: np.ndarray, weight: np.ndarray
 ) -> Iterator[tuple[str, np.ndarray, Mixture | Stretched | None]]:
@@ -289,10 +252,10 @@ def forecasters(
         x, weight: of the scores that are asked, (curves, m).
     """
     points, method, mixtures = seen.points, seen.method, []
-    for name, one in zip(method.laws, seen.optima, strict=True):
+    for name, one, own in zip(method.laws, seen.optima, seen.own, strict=True):
         enough = np.isfinite(one.freedom)[:, None]
         centre = np.where(enough, one.grid.law.log_scores(one.best[0], x), np.nan)
-        mixtures.append(one.known(one.own_noise).predict(x, weight))
+        mixtures.append(own.predict(x, weight))
         yield name, centre, mixtures[-1]
     if len(mixtures) > 1:
         shares = stack(of_counts(points.x, seen.left_out, points.weight))  # (curves, laws)

@@ -27,7 +27,6 @@ FAR = 50.0  # so far from an optimum is without end
 FIRST = (1e-6, 1.0)  # range of the first step
 CLOSE = 1e-6  # of the half-width of an interval, to which its ends are found
 LOW = 1e-10  # of the sum of squares, to which a profile is found: less than `CLOSE` of an end
-WITHIN = 1e-4  # of the way from the least sum of squares to its limit: so low is low enough
 ROUNDS = 60
 SIDES = np.array([-1.0, 1.0])
 OUTER = 6.0  # of a shape, beyond its grid
@@ -213,13 +212,11 @@ def _ends(
     outer, above = np.full(len(raw), np.inf), np.full(len(raw), np.inf)
     trial = np.clip(step, *FIRST)
     end, moved = trial.copy(), np.zeros(len(raw))
-    enough = bounds @ [1 - WITHIN, WITHIN]
     active = np.arange(len(raw))
     for _ in range(ROUNDS):
         start = warm[active]
         start[held[active]] = (centre + sign * trial)[active]
-        here, low_enough = points[active], enough[active]
-        found, profile = minimise(law, start, held[active], here, LOW, None, low_enough)
+        found, profile = minimise(law, start, held[active], points[active], LOW)
         reached = height(profile, bounds[active])
         within = reached <= 0
         i, o = active[within], active[~within]

@@ -46,7 +46,6 @@ class _Lanes:
     raw: np.ndarray
     free: np.ndarray
     pull: np.ndarray
-    enough: np.ndarray
     off: np.ndarray
     squares: np.ndarray
     damping: np.ndarray
@@ -80,7 +79,6 @@ def descend(
     close: float = CLOSE,
     held: np.ndarray | None = None,
     pull: np.ndarray | None = None,
-    enough: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Raw parameters (lanes, p) at a minimum over the first `kept`, and their sums of squares.
 
@@ -91,7 +89,6 @@ def descend(
         close: share of the sum of squares; a step that promises less is the last.
         held: (lanes, p), true at parameters that do not move; none if not given.
         pull: on the law's shapes, of each curve; none if not given.
-        enough: sum of squares of each lane below which it need not go on; 0 if not given.
     """
     found, least = np.array(starts, np.float64), np.full(len(starts), np.inf)
     curve = np.arange(len(starts)) if curve is None else curve
@@ -112,7 +109,6 @@ def descend(
             raw=raw,
             free=free,
             pull=np.zeros(free.shape) if pull is None else shaped[:, None] * pull[own],
-            enough=none if enough is None else enough[some],
             off=y,
             squares=none,
             damping=np.full(len(own), 1e-8),  # the first step of a linear law is then its last
@@ -172,7 +168,6 @@ def _moved(law: ScalingLaw, kept: int, now: _Lanes, step: Step, close: float) ->
     now.steps += 1
     promise = (gradient * moved).sum(axis=0)
     still = (promise > close * before + NOTHING) | np.isnan(promise)
-    still &= now.squares >= now.enough
     return ~still | (now.damping > 1e12) | (now.steps >= STEPS)
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from tokenspace.scaling.fit import Optima, common_noise
+from tokenspace.scaling.fit import Method
 from tokenspace.scaling.laws import known_laws
 from tokenspace.scaling.optimise import Logs, Points
-from tokenspace.scaling.predictive import Grid, on_grid
+from tokenspace.scaling.predictive import Grid
+from tokenspace.scaling.seen import Seen
 from tokenspace.scaling.spline import Spline
-from tokenspace.scaling.validation import leave_one_out
+from tokenspace.scaling.stated import variance_of
 
 SPLINE = "spline"  # the curve of no law, among the laws
 NO_LAW = 0.95  # weight of the spline from which on no law is said to follow the scores, and
@@ -66,8 +67,8 @@ def no_law(weight: np.ndarray | float, evidence: np.ndarray | float) -> np.ndarr
 
 def judged(
     logs: Sequence[Logs], seed: int, stated: Sequence[float] | np.ndarray | None = None
-) -> Iterator[tuple[list[int], Judged]]:
-    """Curves of as many points, at as many n, together: what pads would be worked on too.
+) -> Iterator[tuple[np.ndarray, Judged]]:
+    """(rows of the curves, what they are judged by), of as many points, at as many n, together.
 
     Where standard errors are stated, models are weighed by one noise, see `preference.birge`, and
     each is drawn by its own, see `stated.noise_of_law`, as in `forecast.forecasters`; the spline,
@@ -76,46 +77,42 @@ def judged(
     Args:
         stated: variance of a point of weight 1, `stated_variance` of each curve; None: of none.
     """
-    variance = np.full(len(logs), np.nan) if stated is None else np.asarray(stated, float)
-    sizes = [(len(x), len(np.unique(x))) for x, _, _ in logs]
-    for size in sorted(set(sizes)):
-        which = [k for k, own in enumerate(sizes) if own == size]
+    method = Method(known_laws())
+    variance = variance_of(len(logs), stated, method.loss)
+    for which in _alike(np.array([(len(x), len(np.unique(x))) for x, _, _ in logs])):
+        # not padded: what pads would be worked on too
         x, y, weight = (np.stack([logs[k][part] for k in which]) for part in (0, 1, 2))
         points = Points(x, y, weight)
-        grids = [on_grid(law, points) for law in known_laws().values()]
-        drawn, noise = grids, np.full(len(which), np.nan)
-        if np.isfinite(own := variance[which]).any():
-            found = [Optima(points, grid, *grid.refined(), own) for grid in grids]
-            noise = common_noise(found)
-            grids = [one.known(noise) for one in found]
-            drawn = [one.known(one.own_noise) for one in found]
+        seen = Seen(points, method, variance[which])
         splines = _splines(points)
-        left_out = [leave_one_out(g.law, g.points, points.weight, g) for g in grids]
-        density = _densities(points, splines, np.stack(left_out, axis=-1), noise)
-        by_name = dict(zip(known_laws(), drawn, strict=True))
+        density = _densities(points, splines, seen.left_out, seen.noise)
+        grids = dict(zip(method.laws, seen.own, strict=True))
         weights = model_weights(density, seed)
-        yield which, Judged(points, by_name, splines, noise, weights, evidence(density))
+        yield which, Judged(points, grids, splines, seen.noise, weights, evidence(density))
 
 
-def no_law_by(points: Points, left_out: np.ndarray, noise: np.ndarray, seed: int = 0) -> np.ndarray:
+def no_law_by(seen: Seen) -> np.ndarray:
     """Whether none of the laws follows a curve, (curves,); never of fewer than `LEAST` counts.
 
-    Args:
-        points: of the curves, padded.
-        left_out: of every law, (curves, points, laws), see `validation.leave_one_out`.
-        noise: by which the laws were judged, variance of a point of weight 1, (curves,), not a
-            number where the scatter tells it.
+    seen: padded curves, and all laws.
     """
+    points = seen.points
     found = np.zeros(len(points.x), bool)
-    sizes = np.stack([points.counts, points.different], axis=1)
-    for count, different in np.unique(sizes, axis=0):
-        if different >= LEAST:
-            which = np.flatnonzero((sizes == (count, different)).all(axis=1))
+    for which in _alike(np.stack([points.counts, points.different], axis=1)):
+        if points.different[which[0]] >= LEAST:
+            count = points.counts[which[0]]
             x, y, weight = (a[which, :count] for a in (points.x, points.y, points.weight))
             own = Points(x, y, weight)
-            density = _densities(own, _splines(own), left_out[which, :count], noise[which])
-            found[which] = no_law(model_weights(density, seed)[:, -1], evidence(density))
+            left_out = seen.left_out[which, :count]
+            density = _densities(own, _splines(own), left_out, seen.noise[which])
+            found[which] = no_law(model_weights(density, seed=0)[:, -1], evidence(density))
     return found
+
+
+def _alike(sizes: np.ndarray) -> Iterator[np.ndarray]:
+    """Rows of sizes (curves, 2) that are the same, those of each size together."""
+    for size in np.unique(sizes, axis=0):
+        yield np.flatnonzero((sizes == size).all(axis=1))
 
 
 def _densities(
@@ -129,32 +126,6 @@ def _densities(
     for spline, some in splines:
         of_spline[some] = spline.leave_one_out(points.y[some], noise[some])
     return of_counts(points.x, np.concatenate([left_out, of_spline[:, :, None]], axis=2))
-
-
-def no_law_follows(
-    logs: Sequence[Logs],
-    seed: int = 0,
-    progress: Callable[[int], None] | None = None,
-    stated: Sequence[float] | np.ndarray | None = None,
-) -> list[bool]:
-    """Of each curve whether none of the laws follows it, as `TokenPlan.follows_no_law`.
-
-    Args:
-        logs: (log n ascending, log S, weights) each, at `LEAST` different n or more.
-        progress: called with the number of curves that are done, now and then.
-        stated: as in `judged`.
-    """
-    found: list[bool] = []
-    for first in range(0, len(logs), TOGETHER):
-        part = logs[first : first + TOGETHER]
-        errors = None if stated is None else stated[first : first + TOGETHER]
-        lawless = np.zeros(len(part), bool)
-        for which, one in judged(part, seed, errors):
-            lawless[which] = one.lawless
-        found += lawless.tolist()
-        if progress is not None:
-            progress(len(found))
-    return found
 
 
 def _splines(points: Points) -> list[tuple[Spline, np.ndarray]]:

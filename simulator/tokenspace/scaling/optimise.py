@@ -107,7 +107,6 @@ def minimise(
     points: Points,
     close: float = CLOSE,
     curve: np.ndarray | None = None,
-    enough: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Raw parameters (lanes, p) at a local minimum, and their sums of squares (lanes,).
 
@@ -118,7 +117,6 @@ def minimise(
         points: of the curves.
         close: share of the sum of squares; a step that promises less is the last.
         curve: that of each lane, (lanes,), by its row in the points; a curve a lane if not given.
-        enough: sum of squares of each lane below which it need not go on; 0 if not given.
 
     Returns:
         Raw parameters, and weighted sums of squares in log S, infinite where not finite.
@@ -132,7 +130,7 @@ def minimise(
         return _step(system, gradient, shapes, law.linear)
 
     whole = len(shapes)
-    return descend(law, whole, starts, points, curve, step, close, held, pull, enough)
+    return descend(law, whole, starts, points, curve, step, close, held, pull)
 
 
 def _step(system: Entries, gradient: np.ndarray, shapes: np.ndarray, linear: bool) -> np.ndarray:
