@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ def run_point(point: Point, execution: Execution = DEFAULT, **hooks: Any) -> Res
 
 
 def run_points(
-    points: Iterable[Point], execution: Execution = DEFAULT, hooks: Hooks = NONE
+    points: Sequence[Point], execution: Execution = DEFAULT, hooks: Hooks = NONE
 ) -> Iterator[tuple[Point, Result]]:
     """Each point and its result as it is finished; those of one shape are drawn together.
 
@@ -35,7 +35,7 @@ def run_points(
         Interrupted: `stop` said so; what was seen was kept.
     """
     asked = False
-    for group in groups(points, execution):
+    for group in (group.without(hooks.done) for group in groups(points, execution)):
         alone, seen = {p.key: p for p in group.points}, {}
         if group.plans:
             _stop_between(hooks.stop if asked else None)
@@ -85,13 +85,11 @@ def complete_points(
     """
     writer, others = hosts.is_writer(), list[Point]()
 
-    def missing() -> Iterator[Point]:
-        for point in points:
-            there = not anew and writer and point_file(folder, point.key).exists()
-            if hosts.any_host(there):
-                others.append(point)
-            else:
-                yield point
+    def done(point: Point) -> bool:
+        there = hosts.any_host(not anew and writer and point_file(folder, point.key).exists())
+        if there:
+            others.append(point)
+        return there
 
     def begun(point: Point) -> Accumulator | None:
         kept = hosts.bytes_from_writer(read_partial(folder, point) if writer else None)
@@ -101,7 +99,7 @@ def complete_points(
         if writer:
             save_partial(folder, point, seen)
 
-    for point, result in run_points(missing(), execution, Hooks(begun, keep, stop)):
+    for point, result in run_points(points, execution, Hooks(begun, keep, stop, done)):
         if writer:
             save_point(folder, point, encode_point(point, result))
         yield point, True
@@ -119,7 +117,7 @@ def pack_point(point: Point) -> dict[str, Any]:
     }
 
 
-def unpack_point(packed: dict[str, Any], plugins: Iterable[str]) -> Point:
+def unpack_point(packed: dict[str, Any], plugins: Sequence[str]) -> Point:
     """The point that another process sent, built from the classes that are registered here.
 
     Args:
