@@ -14,8 +14,9 @@ from processes import COMMAND, call, environment, start, sweep_file
 
 import tokenspace as ts
 from tokenspace.errors import InputError
-from tokenspace.experiments import results
+from tokenspace.experiments import results, sweep
 from tokenspace.experiments.config import points_of
+from tokenspace.experiments.damaged import Unusable, put_aside
 from tokenspace.experiments.results import load_point
 from tokenspace.experiments.store import (
     begin,
@@ -236,6 +237,39 @@ def test_damaged_files_are_put_aside_and_computed_anew_when_asked(tmp_path):
     aside = [first.with_name(first.name + end) for end in (".damaged", ".damaged.2")]
     assert [file.read_bytes() for file in aside] == [b"one", b"two"]
     assert ts.run_sweep(config, folder, redo=True) == (0, 4)
+
+
+def test_several_runs_may_put_aside_the_same_files(tmp_path, monkeypatch):
+    """One that was overtaken leaves the whole files of the other alone, and misses what is gone."""
+    config, folder = sweep_file(tmp_path / "c.toml", 4), tmp_path / "r"
+    ts.run_sweep(config, folder)
+    first, second, third, _ = sorted(folder.glob("points/*.npz"))
+    for file in (first, second):
+        file.write_bytes(b"one")
+    listed, aside = sweep.names_of_points, sweep.put_aside
+
+    def overtaken(paths, read):
+        with pytest.warns(UserWarning, match="2 damaged files are put aside"):
+            assert ts.run_sweep(config, folder, redo=True) == (2, 4)
+        second.unlink()
+        return aside(paths, read)
+
+    def overtaken_before(folder):
+        names = listed(folder)
+        third.unlink()
+        return names
+
+    def read_before_it_went(path):
+        if path != third:
+            raise Unusable(path, "half of it")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sweep, "put_aside", lambda *given: patch.undo() or overtaken(*given))
+        assert ts.run_sweep(config, folder, redo=True) == (1, 4)
+        patch.setattr(sweep, "names_of_points", overtaken_before)
+        assert ts.run_sweep(config, folder, redo=True) == (1, 4)
+    assert len(list(folder.glob("points/*.damaged"))) == 2
+    assert put_aside([third, first.with_name("gone")], read_before_it_went) == ""
 
 
 def test_numbers_that_cannot_be_are_put_aside_too(tmp_path):

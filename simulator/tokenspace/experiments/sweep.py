@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import warnings
 from collections.abc import Callable, Sequence
@@ -171,10 +172,11 @@ def _there(folder: Path, part: list[Point], strict: bool, redo: bool) -> np.ndar
                 load(path)
             made[path] = made_here(path) or not strict
         except Unusable as error:
-            unusable[path] = error
+            if os.path.lexists(path):  # else another run with `redo` has put it aside
+                unusable[path] = error
     damaged = [path for path, error in unusable.items() if redo and error.damaged]
-    if damaged:
-        warnings.warn(put_aside(damaged), stacklevel=4)
+    if said := put_aside(damaged, load):
+        warnings.warn(said, stacklevel=4)
     if rest := {path: error for path, error in unusable.items() if path not in damaged}:
         raise all_of(rest)
     return np.array([made.get(path, False) for path in paths], bool)
