@@ -10,9 +10,11 @@ from typing import Any
 from tokenspace.errors import InputError, Interrupted
 from tokenspace.experiments import hosts
 from tokenspace.experiments.config import read_experiment
+from tokenspace.experiments.damaged import Unusable
 from tokenspace.experiments.experiment import DEFAULT, Execution, Point
 from tokenspace.experiments.groups import groups
 from tokenspace.experiments.partial import decode, read_partial, save_partial
+from tokenspace.experiments.results import made_here
 from tokenspace.experiments.simulate import run_experiment
 from tokenspace.experiments.store import encode_point, point_file, save_point
 from tokenspace.experiments.together import NONE, Hooks, OutOfMemory, Stop, run_group
@@ -69,13 +71,12 @@ def complete_points(
     points: Sequence[Point],
     execution: Execution,
     stop: Stop | None,
-    anew: bool = False,
+    strict: bool = False,
 ) -> Iterator[tuple[Point, bool]]:
     """Run points from where they were left; each is stored and then given.
 
     Args:
-        folder, points, execution, stop: as in `run_sweep`.
-        anew: run points whose files are there too.
+        folder, points, execution, stop, strict: as in `run_sweep`.
 
     Yields:
         A point, and whether it was computed here: not where another run finished it meanwhile.
@@ -86,7 +87,7 @@ def complete_points(
     writer, others = hosts.is_writer(), list[Point]()
 
     def done(point: Point) -> bool:
-        there = hosts.any_host(not anew and writer and point_file(folder, point.key).exists())
+        there = hosts.any_host(writer and _is_there(point_file(folder, point.key), strict))
         if there:
             others.append(point)
         return there
@@ -105,6 +106,14 @@ def complete_points(
         yield point, True
         yield from ((others.pop(), False) for _ in range(len(others)))
     yield from ((point, False) for point in others)
+
+
+def _is_there(file: Path, strict: bool) -> bool:
+    """Whether a point has its file; with `strict`, one that the versions that are here computed."""
+    try:
+        return file.exists() and (not strict or made_here(file))
+    except Unusable:
+        return False
 
 
 def pack_point(point: Point) -> dict[str, Any]:

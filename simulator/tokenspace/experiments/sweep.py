@@ -188,11 +188,11 @@ def _run_here(
     execution: Execution,
     tell: Callable[[int, Point], None],
     stop: Callable[[], bool] | None,
-    anew: bool,
+    strict: bool,
 ) -> int:
     finished = here = 0
     try:
-        for point, computed in complete_points(folder, missing, execution, stop, anew):
+        for point, computed in complete_points(folder, missing, execution, stop, strict):
             finished, here = finished + 1, here + computed
             tell(finished, point)
     except Interrupted as interrupted:
