@@ -21,6 +21,7 @@ from tokenspace.experiments.results import load_point
 from tokenspace.experiments.store import (
     begin,
 )
+from tokenspace.report import html
 
 HERE = Path(__file__).parents[1]
 
@@ -237,6 +238,18 @@ def test_damaged_files_are_put_aside_and_computed_anew_when_asked(tmp_path):
     aside = [first.with_name(first.name + end) for end in (".damaged", ".damaged.2")]
     assert [file.read_bytes() for file in aside] == [b"one", b"two"]
     assert ts.run_sweep(config, folder, redo=True) == (0, 4)
+
+
+def test_a_file_is_read_once_by_redo_and_by_the_report(tmp_path, monkeypatch):
+    config, folder, read = sweep_file(tmp_path / "c.toml", 4), tmp_path / "r", []
+    ts.run_sweep(config, folder)
+    once = results._read
+    monkeypatch.setattr(results, "_read", lambda path: read.append(path) or once(path))
+    monkeypatch.setattr(html, "draw_all", lambda *_, **__: [])
+    assert ts.run_sweep(config, folder, redo=True, strict=True) == (0, 4)
+    assert len(read) == len(set(read)) == 4
+    html.write_report(folder)
+    assert len(read) == 8
 
 
 def test_several_runs_may_put_aside_the_same_files(tmp_path, monkeypatch):

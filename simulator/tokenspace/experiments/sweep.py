@@ -26,6 +26,7 @@ from tokenspace.experiments.results import load, made_here
 from tokenspace.experiments.select import select
 from tokenspace.experiments.shards import parse_shard, shard_of
 from tokenspace.experiments.store import begin, names_of_points, point_file
+from tokenspace.provenance import versions
 
 Progress = Callable[[int, int, Point], Any]
 
@@ -167,10 +168,9 @@ def _there(folder: Path, part: list[Point], strict: bool, redo: bool) -> np.ndar
     paths = [point_file(folder, point.key) for point in part]
     made, unusable = {}, {}
     for path in dict.fromkeys(path for path in paths if path.name in names):
-        try:  # nothing wrong is passed over in silence
-            if redo:  # what is put aside is all that a reader would refuse
-                load(path)
-            made[path] = made_here(path) or not strict
+        try:  # nothing wrong is passed over in silence; put aside is all that a reader would refuse
+            same = load(path).result.versions == versions() if redo else made_here(path)
+            made[path] = same or not strict
         except Unusable as error:
             if os.path.lexists(path):  # else another run with `redo` has put it aside
                 unusable[path] = error
