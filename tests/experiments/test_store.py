@@ -18,9 +18,8 @@ from tokenspace.experiments import results, sweep
 from tokenspace.experiments.config import points_of
 from tokenspace.experiments.damaged import Unusable, put_aside
 from tokenspace.experiments.results import load_point
-from tokenspace.experiments.store import (
-    begin,
-)
+from tokenspace.experiments.status import status_of
+from tokenspace.experiments.store import begin
 from tokenspace.report import html
 
 HERE = Path(__file__).parents[1]
@@ -291,6 +290,8 @@ def test_numbers_that_cannot_be_are_put_aside_too(tmp_path):
     only_file(tmp_path).write_bytes(npz(arrays | {"mean": -arrays["mean"]}, meta))
     with pytest.raises(InputError, match=r"below 0.* --redo` puts"):
         ts.load_results(tmp_path)
+    found = status_of(tmp_path)
+    assert found.done == 0 and "below 0" in found.why
     with pytest.warns(UserWarning, match="1 damaged file is put aside"):
         assert ts.run_sweep(CONFIG, tmp_path, redo=True) == (1, 1)
     assert len(ts.load_results(tmp_path)) == 1
