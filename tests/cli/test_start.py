@@ -1,5 +1,6 @@
 """Before a command starts: what it loads, its version, completion, and options that it refuses."""
 
+import errno
 import gc
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from processes import COMMAND, environment
 
+from tokenspace import cli
 from tokenspace.cli.interrupts import interruptible
 from tokenspace.errors import InputError
 
@@ -107,6 +109,17 @@ def test_a_full_disk_is_told_in_words():
         )
     assert found.returncode == 2 and "Traceback" not in found.stderr
     assert "the output: cannot be written (No space left on device); free" in found.stderr
+
+
+def test_a_read_that_fails_is_not_told_to_free_space(call, monkeypatch):
+    def reads(**_):
+        raise OSError(errno.EIO, "Input/output error", "scores.csv")
+
+    monkeypatch.setattr(cli, "_commands", lambda: reads)
+    monkeypatch.setattr(cli, "_drop_output", lambda: None)
+    status, _, err = call("fit", "scores.csv")
+    assert status == 2 and "free" not in err
+    assert "scores.csv: cannot be read or written (Input/output error); see to its disk" in err
 
 
 class Dropping:
