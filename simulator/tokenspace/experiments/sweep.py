@@ -168,7 +168,7 @@ def _there(folder: Path, part: list[Point], strict: bool, redo: bool) -> np.ndar
     paths = [point_file(folder, point.key) for point in part]
     made, unusable = {}, {}
     for path in dict.fromkeys(path for path in paths if path.name in names):
-        try:  # nothing wrong is passed over in silence; put aside is all that a reader would refuse
+        try:  # nothing wrong is passed over in silence; with `redo`, nothing that readers refuse
             same = load(path).result.versions == versions() if redo else made_here(path)
             made[path] = same or not strict
         except Unusable as error:
