@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral, Real
 
 import numpy as np
 
@@ -16,19 +17,24 @@ def log_grid(largest: int, points: int = 33) -> np.ndarray:
 
     Args:
         largest: the last number, >= 1.
-        points: how many, before those that round to the same number are merged.
+        points: how many, a whole number, before those that round to the same number are merged.
 
     Returns:
         Ascending distinct numbers, int64.
 
     Raises:
-        InputError: largest is not within 1 and 2147483646, or there are no points.
+        InputError: one of them is no such number from 1 to 2147483646.
     """
-    for name, value, most in (("largest", largest, LARGEST), ("points", points, np.inf)):
-        if not isinstance(value, (int, float, np.number)) or not 1 <= value <= most:
-            allowed = f"a number from 1 to {LARGEST}" if most == LARGEST else "at least 1"
-            raise InputError(f"log_grid: {name} = {value!r} is not allowed; it must be {allowed}")
-    return np.unique(np.round(np.geomspace(1, largest, points)).astype(np.int64))
+    for name, value, kind, allowed in (
+        ("largest", largest, Real, "a number"),
+        ("points", points, Integral, "a whole number"),
+    ):
+        if not isinstance(value, kind) or isinstance(value, bool) or not 1 <= value <= LARGEST:
+            raise InputError(
+                f"log_grid: {name} = {value!r} is not allowed; it must be {allowed} from 1 to "
+                f"{LARGEST}"
+            )
+    return np.unique(np.round(np.geomspace(1, float(largest), points)).astype(np.int64))
 
 
 def as_grid(grid: int | Sequence[int] | np.ndarray) -> np.ndarray:

@@ -1,15 +1,20 @@
 """Before a command starts: what it loads, its version, completion, and options that it refuses."""
 
+import errno
+import gc
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from processes import COMMAND, environment
 
+from tokenspace import cli
 from tokenspace.cli.interrupts import interruptible
+from tokenspace.errors import InputError
 
 HEAVY = ("numpy", "scipy", "jax", "pandas", "matplotlib", "xarray", "numba")
 SAY = f"import sys; print('loaded', [m for m in {HEAVY!r} if m in sys.modules])"
@@ -104,18 +109,49 @@ def test_a_full_disk_is_told_in_words():
     assert "the output: cannot be written (No space left on device); free" in found.stderr
 
 
-def test_an_interrupt_ends_a_command_wherever_it_comes(request):
-    """In an import, which turns it into another error; and where JAX would drop it."""
+def test_a_read_that_fails_is_not_told_to_free_space(call, monkeypatch):
+    def reads(**_):
+        raise OSError(errno.EIO, "Input/output error", "scores.csv")
 
-    def _xla_gc_callback():
+    monkeypatch.setattr(cli, "_commands", lambda: reads)
+    monkeypatch.setattr(cli, "_drop_output", lambda: None)
+    status, _, err = call("fit", "scores.csv")
+    assert status == 2 and "free" not in err
+    assert "scores.csv: cannot be read or written (Input/output error); see to its disk" in err
+
+
+class Dropping:
+    """Interrupted where Python drops what is raised."""
+
+    def __del__(self):
         signal.raise_signal(signal.SIGINT)
 
+
+def at_collection(phase, _):
+    gc.callbacks.remove(at_collection)
+    signal.raise_signal(signal.SIGINT)
+
+
+def test_an_interrupt_ends_a_command_wherever_it_comes(request, monkeypatch):
+    """In an import, which turns it into another error; and where Python would drop it."""
     own = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a background job
     request.addfinalizer(lambda: signal.signal(signal.SIGINT, own))
+    others = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda args: others.append(args.exc_type))
+    hook = sys.unraisablehook
     with pytest.raises(SystemExit) as ended, interruptible():
-        _xla_gc_callback()
+        Dropping()
         time.sleep(10)
     assert ended.value.code == 130
+    with pytest.raises(SystemExit) as ended, interruptible():
+        gc.callbacks.append(at_collection)
+        gc.collect()
+        time.sleep(10)
+    assert ended.value.code == 130 and others == []
+    with interruptible():
+        monkeypatch.setattr(Dropping, "__del__", lambda self: 1 / 0)
+        Dropping()
+    assert others == [ZeroDivisionError] and sys.unraisablehook is hook
     with pytest.raises(SystemExit) as ended, interruptible():
         try:
             signal.raise_signal(signal.SIGINT)
@@ -124,6 +160,15 @@ def test_an_interrupt_ends_a_command_wherever_it_comes(request):
     assert ended.value.code == 130 and signal.getsignal(signal.SIGINT) is signal.default_int_handler
     with pytest.raises(ImportError, match="its own"), interruptible():
         raise ImportError("its own")
+    with pytest.raises(InputError, match="its own"), interruptible():
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        raise InputError("its own")
+    with pytest.raises(SystemExit), interruptible():
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise InputError("install it") from ImportError("half of it")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with interruptible():
         signal.raise_signal(signal.SIGINT)  # of a job in the background

@@ -264,6 +264,18 @@ def test_kill_9_loses_the_unfinished_group_at_most(tmp_path, monkeypatch):
     assert ts.open_results(folder, layout="points").sizes["point"] == 200
 
 
+def test_a_run_passes_over_groups_that_another_has_finished(as_accelerator, tmp_path):
+    """The other comes when the first of six groups of two is drawn, and half of it is stored."""
+    config, other = swept(2, replicates=50), []
+    config["features"] = {"model": "isotropic", "dim": {"sweep": [4, 5, 6, 7, 8, 9]}}
+
+    def told(finished, total, point):
+        if finished == 1 and not other:
+            other.append(ts.run_sweep(config, tmp_path))
+
+    assert ts.run_sweep(config, tmp_path, told) == (2, 12) and other == [(11, 12)]
+
+
 def test_batches_keep_the_order_and_share_the_work():
     points = points_of(swept(100))
     parts = batches(points, 2)

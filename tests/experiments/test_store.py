@@ -14,12 +14,13 @@ from processes import COMMAND, call, environment, start, sweep_file
 
 import tokenspace as ts
 from tokenspace.errors import InputError
-from tokenspace.experiments import results
+from tokenspace.experiments import results, sweep
 from tokenspace.experiments.config import points_of
+from tokenspace.experiments.damaged import Unusable, put_aside
 from tokenspace.experiments.results import load_point
-from tokenspace.experiments.store import (
-    begin,
-)
+from tokenspace.experiments.status import status_of
+from tokenspace.experiments.store import begin
+from tokenspace.report import html
 
 HERE = Path(__file__).parents[1]
 
@@ -238,12 +239,59 @@ def test_damaged_files_are_put_aside_and_computed_anew_when_asked(tmp_path):
     assert ts.run_sweep(config, folder, redo=True) == (0, 4)
 
 
+def test_a_file_is_read_once_by_redo_and_by_the_report(tmp_path, monkeypatch):
+    config, folder, read = sweep_file(tmp_path / "c.toml", 4), tmp_path / "r", []
+    ts.run_sweep(config, folder)
+    once = results._read
+    monkeypatch.setattr(results, "_read", lambda path: read.append(path) or once(path))
+    monkeypatch.setattr(html, "draw_all", lambda *_, **__: [])
+    assert ts.run_sweep(config, folder, redo=True, strict=True) == (0, 4)
+    assert len(read) == len(set(read)) == 4
+    html.write_report(folder)
+    assert len(read) == 8
+
+
+def test_several_runs_may_put_aside_the_same_files(tmp_path, monkeypatch):
+    """One that was overtaken leaves the whole files of the other alone, and misses what is gone."""
+    config, folder = sweep_file(tmp_path / "c.toml", 4), tmp_path / "r"
+    ts.run_sweep(config, folder)
+    first, second, third, _ = sorted(folder.glob("points/*.npz"))
+    for file in (first, second):
+        file.write_bytes(b"one")
+    listed, aside = sweep.names_of_points, sweep.put_aside
+
+    def overtaken(paths, read):
+        with pytest.warns(UserWarning, match="2 damaged files are put aside"):
+            assert ts.run_sweep(config, folder, redo=True) == (2, 4)
+        second.unlink()
+        return aside(paths, read)
+
+    def overtaken_before(folder):
+        names = listed(folder)
+        third.unlink()
+        return names
+
+    def read_before_it_went(path):
+        if path != third:
+            raise Unusable(path, "half of it")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sweep, "put_aside", lambda *given: patch.undo() or overtaken(*given))
+        assert ts.run_sweep(config, folder, redo=True) == (1, 4)
+        patch.setattr(sweep, "names_of_points", overtaken_before)
+        assert ts.run_sweep(config, folder, redo=True) == (1, 4)
+    assert len(list(folder.glob("points/*.damaged"))) == 2
+    assert put_aside([third, first.with_name("gone")], read_before_it_went) == ""
+
+
 def test_numbers_that_cannot_be_are_put_aside_too(tmp_path):
     ts.run_sweep(CONFIG, tmp_path)
     arrays, meta = arrays_of(only_file(tmp_path))
     only_file(tmp_path).write_bytes(npz(arrays | {"mean": -arrays["mean"]}, meta))
     with pytest.raises(InputError, match=r"below 0.* --redo` puts"):
         ts.load_results(tmp_path)
+    found = status_of(tmp_path)
+    assert found.done == 0 and "below 0" in found.why
     with pytest.warns(UserWarning, match="1 damaged file is put aside"):
         assert ts.run_sweep(CONFIG, tmp_path, redo=True) == (1, 1)
     assert len(ts.load_results(tmp_path)) == 1
@@ -260,7 +308,7 @@ def test_a_second_run_begins_at_the_other_end_and_nothing_is_drawn_twice(tmp_pat
             assert ts.run_sweep(config, folder, seen) == (3, 4)
 
     labels = [point.label for point in points_of(config)]
-    assert ts.run_sweep(config, folder, second, strict=strict) == (4 if strict else 1, 4)
+    assert ts.run_sweep(config, folder, second, strict=strict) == (1, 4)
     assert told == [labels[3], *labels[:0:-1]]
     assert ts.run_sweep(config, folder) == (0, 4)
 

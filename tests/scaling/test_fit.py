@@ -189,7 +189,17 @@ def test_masked_and_complex_scores_are_not_taken_for_others(odd):
         ts.fit_scaling([1, 2, 4, 8], bad)
 
 
-@pytest.mark.parametrize("bad", [{"largest": 0}, {"largest": "a"}, {"largest": 9, "points": 0}])
-def test_grids_that_are_none(bad):
-    with pytest.raises(InputError, match=r"log_grid: .* is not allowed; it must be"):
-        ts.log_grid(**bad)
+@pytest.mark.parametrize(
+    "name, bad",
+    [
+        *(("largest", value) for value in (0, "a", np.nan, True, np.complex128(9), 2**31 - 1)),
+        *(("points", value) for value in (0, np.inf, 2.5, 9 + 0j, True, "a", None)),
+    ],
+)
+def test_grids_that_are_none(name, bad):
+    said = (
+        rf"log_grid: {name} = .* is not allowed; it must be a (whole )?number from 1 to 2147483646"
+    )
+    with pytest.raises(InputError, match=said):
+        ts.log_grid(**{"largest": 9, "points": 4} | {name: bad})
+    np.testing.assert_array_equal(ts.log_grid(np.float32(9), np.int64(3)), [1, 3, 9])

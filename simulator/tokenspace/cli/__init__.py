@@ -32,7 +32,7 @@ from tokenspace.printable import shown
 
 __all__ = ["app", "main"]
 
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
 @cache
@@ -75,6 +75,14 @@ def main() -> None:
             messages.print(
                 f"[bold red]error:[/] {what}: cannot be written ({error.strerror}); free space, or "
                 "write elsewhere",
+                soft_wrap=True,
+            )
+            _drop_output()
+        elif error.errno == errno.EIO:  # of a read or a write: that it does not say
+            what = escape(shown(error.filename or "a file"))
+            messages.print(
+                f"[bold red]error:[/] {what}: cannot be read or written ({error.strerror}); see to "
+                "its disk, or use another",
                 soft_wrap=True,
             )
             _drop_output()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tokenspace.errors import InputError
 from tokenspace.printable import counted
@@ -60,25 +61,48 @@ def _what_to_do(damaged: bool, unreadable: bool, old: bool = False) -> str:
     return "; ".join(said)
 
 
-def put_aside(paths: Sequence[Path]) -> str:
+def put_aside(paths: Sequence[Path], read: Callable[[Path], Any]) -> str:
     """Give files names that no result has, and say so. Nothing is lost or written over.
+
+    Each is read once more: another run may have put it aside, and a whole one in its place.
+
+    Args:
+        paths: damaged files.
+        read: raises `Unusable` for a file that is damaged.
+
+    Returns:
+        What was done, in words; nothing where no file is damaged any more.
 
     Raises:
         InputError: one cannot be renamed.
     """
-    aside = [_renamed(path).name for path in paths]
+    moved = [_renamed(path) for path in paths if _is_damaged(path, read)]
+    aside = [path.name for path in moved if path is not None]
+    if not aside:
+        return ""
     named = ", ".join(aside[:NAMED]) + (", ..." if len(aside) > NAMED else "")
     files = counted(len(aside), "damaged file is", "damaged files are")
     return f"{files} put aside, to be computed anew; in {paths[0].parent} now: {named}"
 
 
-def _renamed(path: Path) -> Path:
+def _is_damaged(path: Path, read: Callable[[Path], Any]) -> bool:
+    try:
+        read(path)
+    except Unusable as error:
+        return error.damaged
+    return False
+
+
+def _renamed(path: Path) -> Path | None:
+    """Its new name; None where it is there no more."""
     aside, count = path.with_name(path.name + ASIDE), 1
     while aside.exists() or aside.is_symlink():
         count += 1
         aside = path.with_name(f"{path.name}{ASIDE}.{count}")
     try:
         path.rename(aside)
+    except FileNotFoundError:
+        return None
     except OSError as error:
         raise InputError(f"{path}: cannot be renamed ({error.strerror or error})") from None
     return aside

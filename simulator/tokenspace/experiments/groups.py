@@ -9,7 +9,7 @@ caches decide, so points are drawn one at a time.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -37,8 +37,14 @@ class Group(NamedTuple):
     plans: list[Plan]
     slots: int
 
+    def without(self, done: Callable[[Point], bool]) -> Group:
+        """The group without the points of which that holds."""
+        left = [k for k, point in enumerate(self.points) if not done(point)]
+        plans = [self.plans[k] for k in left] if self.plans else []
+        return self._replace(points=[self.points[k] for k in left], plans=plans)
 
-def groups(points: Iterable[Point], execution: Execution) -> Iterator[Group]:
+
+def groups(points: Sequence[Point], execution: Execution) -> Iterator[Group]:
     """All points, those of one shape together; plans are made as groups are asked for.
 
     A group has as many blocks as the devices draw at once, as far as its shape has points.

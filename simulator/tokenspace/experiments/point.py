@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,11 @@ from typing import Any
 from tokenspace.errors import InputError, Interrupted
 from tokenspace.experiments import hosts
 from tokenspace.experiments.config import read_experiment
+from tokenspace.experiments.damaged import Unusable
 from tokenspace.experiments.experiment import DEFAULT, Execution, Point
 from tokenspace.experiments.groups import groups
 from tokenspace.experiments.partial import decode, read_partial, save_partial
+from tokenspace.experiments.results import made_here
 from tokenspace.experiments.simulate import run_experiment
 from tokenspace.experiments.store import encode_point, point_file, save_point
 from tokenspace.experiments.together import NONE, Hooks, OutOfMemory, Stop, run_group
@@ -27,7 +29,7 @@ def run_point(point: Point, execution: Execution = DEFAULT, **hooks: Any) -> Res
 
 
 def run_points(
-    points: Iterable[Point], execution: Execution = DEFAULT, hooks: Hooks = NONE
+    points: Sequence[Point], execution: Execution = DEFAULT, hooks: Hooks = NONE
 ) -> Iterator[tuple[Point, Result]]:
     """Each point and its result as it is finished; those of one shape are drawn together.
 
@@ -35,7 +37,7 @@ def run_points(
         Interrupted: `stop` said so; what was seen was kept.
     """
     asked = False
-    for group in groups(points, execution):
+    for group in (group.without(hooks.done) for group in groups(points, execution)):
         alone, seen = {p.key: p for p in group.points}, {}
         if group.plans:
             _stop_between(hooks.stop if asked else None)
@@ -69,13 +71,12 @@ def complete_points(
     points: Sequence[Point],
     execution: Execution,
     stop: Stop | None,
-    anew: bool = False,
+    strict: bool = False,
 ) -> Iterator[tuple[Point, bool]]:
     """Run points from where they were left; each is stored and then given.
 
     Args:
-        folder, points, execution, stop: as in `run_sweep`.
-        anew: run points whose files are there too.
+        folder, points, execution, stop, strict: as in `run_sweep`.
 
     Yields:
         A point, and whether it was computed here: not where another run finished it meanwhile.
@@ -85,13 +86,11 @@ def complete_points(
     """
     writer, others = hosts.is_writer(), list[Point]()
 
-    def missing() -> Iterator[Point]:
-        for point in points:
-            there = not anew and writer and point_file(folder, point.key).exists()
-            if hosts.any_host(there):
-                others.append(point)
-            else:
-                yield point
+    def done(point: Point) -> bool:
+        there = hosts.any_host(writer and _is_there(point_file(folder, point.key), strict))
+        if there:
+            others.append(point)
+        return there
 
     def begun(point: Point) -> Accumulator | None:
         kept = hosts.bytes_from_writer(read_partial(folder, point) if writer else None)
@@ -101,12 +100,20 @@ def complete_points(
         if writer:
             save_partial(folder, point, seen)
 
-    for point, result in run_points(missing(), execution, Hooks(begun, keep, stop)):
+    for point, result in run_points(points, execution, Hooks(begun, keep, stop, done)):
         if writer:
             save_point(folder, point, encode_point(point, result))
         yield point, True
         yield from ((others.pop(), False) for _ in range(len(others)))
     yield from ((point, False) for point in others)
+
+
+def _is_there(file: Path, strict: bool) -> bool:
+    """Whether a point has its file; with `strict`, one that the versions that are here computed."""
+    try:
+        return file.exists() and (not strict or made_here(file))
+    except Unusable:
+        return False
 
 
 def pack_point(point: Point) -> dict[str, Any]:
@@ -119,7 +126,7 @@ def pack_point(point: Point) -> dict[str, Any]:
     }
 
 
-def unpack_point(packed: dict[str, Any], plugins: Iterable[str]) -> Point:
+def unpack_point(packed: dict[str, Any], plugins: Sequence[str]) -> Point:
     """The point that another process sent, built from the classes that are registered here.
 
     Args:

@@ -62,14 +62,14 @@ def _end_with_parent() -> None:
 
 
 def _work(
-    folder: Path, packed: list[dict[str, Any]], execution: Execution, anew: bool
+    folder: Path, packed: list[dict[str, Any]], execution: Execution, strict: bool
 ) -> tuple[int, int]:
     """Complete points; how many were before it was asked to stop, and how many of these here."""
     finished = here = 0
     with graceful() as asked, suppress(Interrupted):
         points = [unpack_point(p, _plugins) for p in packed]
         stop = lambda: asked() or _told.is_set()  # noqa: E731
-        for _, computed in complete_points(folder, points, execution, stop, anew):
+        for _, computed in complete_points(folder, points, execution, stop, strict):
             finished, here = finished + 1, here + computed
     return finished, here
 
@@ -81,7 +81,7 @@ def run_in_pool(
     workers: int,
     tell: Callable[[int, Point], None],
     stop: Callable[[], bool] | None,
-    anew: bool = False,
+    strict: bool = False,
 ) -> int:
     """Complete the points in `workers` spawned processes (a fork after JAX started would hang).
 
@@ -97,7 +97,7 @@ def run_in_pool(
     finished = here = 0
     with ProcessPoolExecutor(workers, context, _start, (event, plugins(), shares)) as pool:
         pending: dict[Future[tuple[int, int]], Point] = {
-            pool.submit(_work, folder, [pack_point(p) for p in batch], execution, anew): batch[-1]
+            pool.submit(_work, folder, [pack_point(p) for p in batch], execution, strict): batch[-1]
             for batch in batches(points, workers)
         }
         try:

@@ -14,7 +14,7 @@ from tokenspace.errors import InputError
 from tokenspace.experiments import format_2
 from tokenspace.experiments.damaged import Unusable, all_of
 from tokenspace.experiments.presence import End, Worker, clock, last_end, workers_of
-from tokenspace.experiments.results import made_here
+from tokenspace.experiments.results import load
 from tokenspace.experiments.store import point_file, read_sweep
 from tokenspace.files import require_no_link
 
@@ -30,12 +30,13 @@ USUAL = 9  # gaps, the last ones, whose median is usual too
 class Status:
     """Points of a sweep and the files that stand for them.
 
-    points: in all, each experiment once; done: finished, in files that are whole; begun: labels of
-    points that are kept unfinished; missing: labels of points without a file; last: seconds since a
-    file was last written, None where there is none; rate: points finished a second lately, by all
-    who work on it, None where nobody does or that is not known yet; workers: runs that are at work
-    or died; ended: how the last run that finished did, None where none has; unusable: labels of
-    points whose file is damaged or cannot be read; why: what is wrong with them and what to do.
+    points: in all, each experiment once; done: finished, in files that readers take; begun: labels
+    of points that are kept unfinished; missing: labels of points without a file; last: seconds
+    since a file was last written, None where there is none; rate: points finished a second lately,
+    by all who work on it, None where nobody does or that is not known yet; workers: runs that are
+    at work or died; ended: how the last run that finished did, None where none has; unusable:
+    labels of points whose file is damaged or cannot be read; why: what is wrong with them and what
+    to do.
     """
 
     points: int
@@ -69,7 +70,7 @@ class Status:
 
 
 def status_of(folder: str | Path, now: float | None = None) -> Status:
-    """How far the sweep of a folder is. Files are read to see that they are whole, 0.2 ms each.
+    """How far the sweep of a folder is. Files are read as their readers do, about 0.5 ms each.
 
     Args:
         folder: the --out folder of a sweep.
@@ -109,11 +110,11 @@ def status_of(folder: str | Path, now: float | None = None) -> Status:
 
 
 def _unusable(paths: list[Path]) -> dict[Path, Unusable]:
-    """Which of these files are not whole, are not those of their points, or cannot be read."""
+    """Which of these files no reader takes: damaged, of other points, or of impossible numbers."""
     found = {}
     for path in paths:
         try:
-            made_here(path)
+            load(path)
         except Unusable as error:
             found[path] = error
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import warnings
 from collections.abc import Callable, Sequence
@@ -25,6 +26,7 @@ from tokenspace.experiments.results import load, made_here
 from tokenspace.experiments.select import select
 from tokenspace.experiments.shards import parse_shard, shard_of
 from tokenspace.experiments.store import begin, names_of_points, point_file
+from tokenspace.provenance import versions
 
 Progress = Callable[[int, int, Point], Any]
 
@@ -166,15 +168,15 @@ def _there(folder: Path, part: list[Point], strict: bool, redo: bool) -> np.ndar
     paths = [point_file(folder, point.key) for point in part]
     made, unusable = {}, {}
     for path in dict.fromkeys(path for path in paths if path.name in names):
-        try:  # nothing wrong is passed over in silence
-            if redo:  # what is put aside is all that a reader would refuse
-                load(path)
-            made[path] = made_here(path) or not strict
+        try:  # nothing wrong is passed over in silence; with `redo`, nothing that readers refuse
+            same = load(path).result.versions == versions() if redo else made_here(path)
+            made[path] = same or not strict
         except Unusable as error:
-            unusable[path] = error
+            if os.path.lexists(path):  # else another run with `redo` has put it aside
+                unusable[path] = error
     damaged = [path for path, error in unusable.items() if redo and error.damaged]
-    if damaged:
-        warnings.warn(put_aside(damaged), stacklevel=4)
+    if said := put_aside(damaged, load):
+        warnings.warn(said, stacklevel=4)
     if rest := {path: error for path, error in unusable.items() if path not in damaged}:
         raise all_of(rest)
     return np.array([made.get(path, False) for path in paths], bool)
@@ -186,11 +188,11 @@ def _run_here(
     execution: Execution,
     tell: Callable[[int, Point], None],
     stop: Callable[[], bool] | None,
-    anew: bool,
+    strict: bool,
 ) -> int:
     finished = here = 0
     try:
-        for point, computed in complete_points(folder, missing, execution, stop, anew):
+        for point, computed in complete_points(folder, missing, execution, stop, strict):
             finished, here = finished + 1, here + computed
             tell(finished, point)
     except Interrupted as interrupted:

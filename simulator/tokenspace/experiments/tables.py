@@ -40,9 +40,8 @@ def read_toml(path: str | Path) -> dict[str, Any]:
     """
     source = str(path)
     try:
-        text = read_bytes(Path(path), LARGEST, links=True).decode(
-            "utf-8-sig"
-        )  # as Windows saves it
+        # with a mark of byte order or without: Windows saves it with one
+        text = read_bytes(Path(path), LARGEST, links=True).decode("utf-8-sig")
     except Refused as error:
         raise ConfigError(source, [f"cannot be read: {error}"]) from None
     except FileNotFoundError:

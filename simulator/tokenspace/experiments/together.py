@@ -32,12 +32,14 @@ class Hooks(NamedTuple):
     """What a run of points asks and tells.
 
     begun: what an interrupted run had seen of a point; keep: stores what was seen of one that is
-    not finished, every half minute and when stopped; stop: whether to stop.
+    not finished, every half minute and when stopped; stop: whether to stop; done: whether a point
+    is finished elsewhere, asked before its group is drawn.
     """
 
     begun: Callable[[Point], Accumulator | None] = lambda point: None
     keep: Callable[[Point, Accumulator], Any] = lambda point, seen: None
     stop: Stop | None = None
+    done: Callable[[Point], bool] = lambda point: False
 
 
 NONE = Hooks()

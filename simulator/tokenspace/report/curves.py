@@ -20,7 +20,7 @@ KEPT = {  # which numbers of a comparison -> bytes of each
     "deviation": 2,
 }
 KINDS = ("amplitude", "exponent")
-MOST_BYTES = 3_800_000  # packed: with pictures and columns, as text, less than 8 MB
+MOST_BYTES = 3_500_000  # packed: with pictures and columns, as text, less than 8 MB
 
 
 class Curves(NamedTuple):

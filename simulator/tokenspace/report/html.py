@@ -22,9 +22,9 @@ from typing import Any
 
 from tokenspace.collector import collector_paused
 from tokenspace.errors import InputError
+from tokenspace.experiments import format_2
 from tokenspace.experiments.results import load_results
-from tokenspace.experiments.status import Status, status_of
-from tokenspace.experiments.store import read_config
+from tokenspace.experiments.store import read_sweep
 from tokenspace.figures import draw_all, meaning
 from tokenspace.files import require_replaceable
 from tokenspace.printable import counted, shown
@@ -70,6 +70,10 @@ def write_report(
         require_replaceable(out)  # of a folder that came from elsewhere
     out = Path(out)
     loaded = load_results(folder)
+    config, listed = read_sweep(folder)
+    keys = set(
+        format_2.keys_in_order(config, str(folder)) if listed is None else (k for *_, k in listed)
+    )
     with collector_paused():
         checks = checks_of(loaded, tolerance)
         data = columns(loaded, checks)
@@ -90,11 +94,11 @@ def write_report(
         curves=_text(drawn.packed),
         counts={v: n for v in WORST_FIRST if (n := Counter(c.verdict for c in checks)[v])},
         points=len(checks),
-        unfinished=_unfinished(status_of(folder)),
+        unfinished=_unfinished(len(keys), len(keys - {point.key for point, _ in loaded})),
         tolerance=tolerance,
         statement=said,
         figures=figures_of(loaded),
-        configuration=shown(json.dumps(read_config(folder), indent=1, ensure_ascii=False)),
+        configuration=shown(json.dumps(config, indent=1, ensure_ascii=False)),
         written_by=f"tokenspace {versions()['tokenspace']}",
     )
     return written(out, page)
@@ -115,13 +119,12 @@ def _text(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-def _unfinished(found: Status) -> str:
+def _unfinished(points: int, left: int) -> str:
     """What a reader should know of a sweep that goes on, nothing of one that is finished."""
-    if found.finished:
+    if not left:
         return ""
-    left = found.points - found.done
     return (
-        f"This sweep is not finished: {left:,} of {counted(found.points, 'point')} missing. "
+        f"This sweep is not finished: {left:,} of {counted(points, 'point')} missing. "
         "`tokenspace sweep` again computes what is missing; write this report anew then."
     )
 
