@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -17,6 +18,11 @@ from tokenspace_kernels.sample_divergence import LinearBlocks, TokenBlocks, Toke
 from tokenspace_kernels.streams import CHI, SCALES_A, SCALES_B, TOTAL, numbered
 
 Array = np.ndarray
+
+# Random numbers of JAX: one program each, where their tens of operations would be compiled one by
+# one for every new shape.
+_chi_square = jax.jit(chi_square)
+_of_law = jax.jit(lambda law, tokens, stream: law.of_tokens(tokens, stream))
 
 
 def _noise(key: Any, tokens: int, dim: int) -> Array:
@@ -64,7 +70,7 @@ def collapsed_divergence(keys: Any, factors: Any, freedom: Any) -> Array:
     out = []
     for key in keys:
         degrees = np.asarray(freedom, float)[:, None] - np.arange(m)
-        chi2 = chi_square(substream(key, CHI), jnp.asarray(np.where(degrees > 0, degrees, 1.0)))
+        chi2 = _chi_square(substream(key, CHI), jnp.asarray(np.where(degrees > 0, degrees, 1.0)))
         squared = np.zeros(m)
         for g, factor in enumerate(_float64(factors)):
             half = _noise(substream(key, numbered(1 + g)), m // 2 + 1, m)
@@ -114,7 +120,7 @@ def _markov_tokens(parts: TokenBlocks, stream: Any, dim: int) -> Array:
 def _with_law(tokens: Array, law: TokenLaw, stream: Any, size: int) -> Array:
     """The law's own formula, block by block; what it does is tested beside the law."""
     blocks = enumerate(np.split(tokens, len(tokens) // size))
-    changed = [law.of_tokens(jnp.asarray(g), substream(stream, block)) for block, g in blocks]
+    changed = [_of_law(law, jnp.asarray(g), substream(stream, block)) for block, g in blocks]
     return np.concatenate(_float64(changed))
 
 

@@ -1,5 +1,10 @@
 """Curves read from a CSV: what they hold, and in words what is wrong with a file."""
 
+import bz2
+import codecs
+import gzip
+import lzma
+
 import numpy as np
 import pytest
 
@@ -18,6 +23,7 @@ from tokenspace.scaling.subsets import ONE, model_of
 
 N = np.array([1, 4, 16, 64.0])
 SCORE = np.array([2, 4, 8, 15.0])
+TEXT = b"n,score\n1,2\n"
 
 
 def read(tmp_path, text):
@@ -261,6 +267,40 @@ def test_files_are_refused_in_words(tmp_path, text, words):
         read(tmp_path, text)
     assert str(caught.value).startswith(str(tmp_path / "c.csv")) and words in str(caught.value)
     assert "write 2024" not in str(caught.value)  # part of a date is no number to write
+
+
+@pytest.mark.parametrize("mark", ";\t|&,\n")
+def test_compressed_files_are_told_whatever_bytes_they_hold(tmp_path, mark):
+    """The time of a gzip file may be any four bytes, also those that separate cells."""
+    seconds = int.from_bytes(4 * mark.encode(), "little")
+    with pytest.raises(InputError, match="is compressed by gzip: decompress it first"):
+        read(tmp_path, gzip.compress(TEXT, mtime=seconds))
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (bz2.compress(TEXT), "is compressed by bzip2: decompress it first"),
+        (bz2.compress(TEXT, 1), "is compressed by bzip2: decompress it first"),
+        (lzma.compress(TEXT), "is compressed by xz: decompress it first"),
+        (b"\x28\xb5\x2f\xfd;;", "is compressed by zstd: decompress it first"),
+        (b"PK\x03\x04;;", "is a spreadsheet, or compressed: save it as CSV, or decompress it"),
+        (codecs.BOM_UTF16_LE + "n;score".encode("utf-16-le"), "is text in UTF-16: save it as UTF-8"),
+        (codecs.BOM_UTF16_BE + "n;score".encode("utf-16-be"), "is text in UTF-16: save it as UTF-8"),
+        (b"n;score\n1;\0\n", "is no text, as it holds a byte 0: save it as CSV, or decompress"),
+        ("n;score\n1;à\n".encode("cp1252"), "it is no UTF-8 text (invalid continuation byte)"),
+    ],
+)
+def test_what_is_no_text_is_told_before_what_separates_its_cells(tmp_path, data, words):
+    with pytest.raises(InputError) as caught:
+        read(tmp_path, data)
+    assert words in str(caught.value) and "separated" not in str(caught.value)
+
+
+def test_a_letter_may_lie_across_the_end_of_what_is_looked_at(tmp_path):
+    text = "n,score,note\n1,2," + "a" * ((1 << 16) - 18) + "à\n"
+    assert len(text[: text.index("à")].encode()) == (1 << 16) - 1
+    assert len(read(tmp_path, text)) == 1
 
 
 def test_the_largest_file(tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ A row a score, or, as papers print it, a row a count and a column a benchmark.
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +31,16 @@ EMPTY = ("na", "n/a", "nan", "null", "none", "<na>", "#n/a", "-", "\N{EN DASH}",
 UNITS = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}  # of sizes, as models are named by them
 BENCHMARKS = ("benchmark", "metric", "task", "dataset")  # labels that name no model
 RANGE = (1e-99, 1e99)  # of numbers, wide of all that is measured: squares and powers stay finite
+# how files begin that hold no text, and what they are
+BEGINNINGS = {
+    rb"PK\x03\x04": "a spreadsheet, or compressed: save it as CSV, or decompress it first",
+    rb"\x1f\x8b": "compressed by gzip: decompress it first",
+    rb"BZh[1-9]1AY&SY": "compressed by bzip2: decompress it first",
+    rb"\xfd7zXZ\x00": "compressed by xz: decompress it first",
+    rb"\x28\xb5\x2f\xfd": "compressed by zstd: decompress it first",
+    rb"\xff\xfe|\xfe\xff": "text in UTF-16: save it as UTF-8",
+    rb"(?s:.*)\x00": "no text, as it holds a byte 0: save it as CSV, or decompress it first",
+}
 
 
 def read_table(source: Path) -> tuple[pd.DataFrame, str, int, list[str]]:
@@ -59,10 +70,7 @@ def read_table(source: Path) -> tuple[pd.DataFrame, str, int, list[str]]:
             na_values=[""],
         )
     except UnicodeDecodeError as error:
-        raise InputError(
-            f"{source}: cannot be read as CSV: it is no UTF-8 text ({error.reason}); "
-            "save it as UTF-8, and decompress it first if it is compressed"
-        ) from None
+        raise InputError(f"{source}: {_no_utf8(error)}") from None
     except (OSError, ValueError, ParserError) as error:
         raise InputError(
             f"{source}: cannot be read as CSV: {' '.join(str(error).split())}"
@@ -112,14 +120,18 @@ def read_table(source: Path) -> tuple[pd.DataFrame, str, int, list[str]]:
 
 
 def _require_header(source: Path) -> None:
-    """InputError for a file whose first line names no columns with commas between them."""
+    """InputError for what is no text, or whose first line names no columns between commas."""
     try:
         with open(source, "rb") as file:
             head = file.read(1 << 16)
     except OSError as error:
         raise InputError(f"{source}: cannot be read ({error.strerror or error})") from None
-    if head.startswith(b"PK\x03\x04"):
-        raise InputError(f"{source}: is a spreadsheet, or compressed: save it as CSV")
+    if kind := next((kind for begin, kind in BEGINNINGS.items() if re.match(begin, head)), ""):
+        raise InputError(f"{source}: is {kind}")
+    try:  # before marks are looked for, which bytes of anything may be; the last letter may be cut
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{source}: {_no_utf8(error)}") from None
     first = head.splitlines()[0].decode("utf-8-sig", "replace").strip()
     if not first.strip(","):
         raise InputError(f"{source}: begins with an empty line; the first line names the columns")
@@ -130,6 +142,13 @@ def _require_header(source: Path) -> None:
             f"{source}: its cells are separated by {other!r}; save it with commas between cells, "
             "and points in numbers"
         )
+
+
+def _no_utf8(error: UnicodeDecodeError) -> str:
+    return (
+        f"cannot be read as CSV: it is no UTF-8 text ({error.reason}); "
+        "save it as UTF-8, and decompress it first if it is compressed"
+    )
 
 
 def _no_count(columns: list[str]) -> str:
