@@ -8,11 +8,12 @@ Both sweeps have vectors of their own. Tokens of NumPy begin 16 bytes after a li
 shorter vectors lie across two lines less often while memory is waited for. Unit vectors are added
 to sums that begin with a line, and as many are read before one is written as there are registers.
 
-Of float32 tokens memory is the limit. Those of 16 bits come twice as fast, and writing sums is: two
-tokens are added at once, so that half as much is written. They are added to half of the features
-with the token before, and to the others with the token after: what is done between one token and
-the next stays the same, and memory goes on meanwhile. Both at once, to all features, was no faster
-than one by one.
+Two tokens are added at once, so that half as much is written. More at once leave the fastest cache.
+
+A core waits for memory while norms are taken, and memory would wait for the core while unit vectors
+are added. So tokens some way ahead are asked for all the time: those of A while norms are taken,
+those of B while unit vectors are added. They come to the second cache. Asked for in the first they
+took longer than without: it has few places for what is awaited, and the tokens of now need them.
 
 Sums have their features in the order in which tokens are read, the same for all tokens of a format:
 norms and products do not ask for it.
