@@ -8,7 +8,8 @@ Both sweeps have vectors of their own. Tokens of NumPy begin 16 bytes after a li
 shorter vectors lie across two lines less often while memory is waited for. Unit vectors are added
 to sums that begin with a line, and as many are read before one is written as there are registers.
 
-Two tokens are added at once, so that half as much is written. More at once leave the fastest cache.
+Two tokens are added at once, so that half as much is written. Four at once, tried in C, leave the
+fastest cache in float32; in 16 bits they took up to a tenth less time, or as long.
 
 A core waits for memory while norms are taken, and memory would wait for the core while unit vectors
 are added. So tokens some way ahead are asked for all the time: those of A while norms are taken,
