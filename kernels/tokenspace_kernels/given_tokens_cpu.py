@@ -67,11 +67,12 @@ def measure_long(
                 continue
             x, y = _sequences(a[start : start + turn], b[start : start + turn])
             sums = sums_of(min(at_once, count), dim)
+            filled = rows[: pieces[1, :count].sum()]
             for k in range(0, count, at_once):
                 now = pieces[:, k : min(k + at_once, count)]
 
                 def sum_part(s: slice) -> None:
-                    sum_pieces(x, y, rows, now[:, s], psi, sums[s], equal[s])  # noqa: B023
+                    sum_pieces(x, y, filled, now[:, s], psi, sums[s], equal[s])  # noqa: B023
 
                 team.share(now[1], sum_part)
                 add_pieces(sums, equal, now[2] - begin, psi, totals, cosines[begin:end])

@@ -97,11 +97,11 @@ def sums_of(pieces: int, dim: int) -> Any:
 
 
 @inlined
-def sum_piece(a: Any, b: Any, rows: Any, psi: bool, sums: Any) -> Any:
-    """Sums of the tokens in some rows, to sums (3, d or more); the sum of their cosines."""
+def sum_piece(a: Any, b: Any, rows: Any, count: int, psi: bool, sums: Any) -> Any:
+    """Sums of the tokens in the first rows, to sums (3, d or more); the sum of their cosines."""
     if psi:
-        return add_units(a, b, rows, sums)
-    for at in range(len(rows)):
+        return add_units(a, b, rows, count, sums)
+    for at in range(count):
         add_difference(a, b, place(rows[at]), sums)
     return 0.0
 
@@ -110,13 +110,13 @@ def sum_piece(a: Any, b: Any, rows: Any, psi: bool, sums: Any) -> Any:
 def sum_pieces(a: Any, b: Any, rows: Any, pieces: Any, psi: bool, sums: Any, equal: Any) -> None:
     """Sums over each piece (pieces, 3, d): difference, and with `psi` unit vectors of A and of B.
 
-    rows, pieces: as `cut_rows` has them; sums: as from `sums_of`; equal: (pieces,), sums of cosines
-    between branches.
+    rows, pieces: as `cut_rows` has them, and no rows after those of its last piece; sums: as from
+    `sums_of`; equal: (pieces,), sums of cosines between branches.
     """
     for piece in range(pieces.shape[1]):
         sums[piece] = 0
-        now = rows[pieces[0, piece] : pieces[0, piece] + pieces[1, piece]]
-        equal[piece] = sum_piece(a, b, now, psi, sums[piece])
+        to_come = rows[pieces[0, piece] :]
+        equal[piece] = sum_piece(a, b, to_come, pieces[1, piece], psi, sums[piece])
 
 
 @compiled
@@ -181,8 +181,10 @@ def measure_short(
         for begin in range(0, len(ends), most):
             end = min(begin + most, len(ends))
             totals[:] = 0
-            for piece in range(cut_rows(segments, begin, end, part, longest, rows, pieces)):
+            count = cut_rows(segments, begin, end, part, longest, rows, pieces)
+            filled = rows[: pieces[1, :count].sum()]
+            for piece in range(count):
                 one = pieces[:, piece : piece + 1]
-                sum_pieces(a[k], b[k], rows, one, psi, sums, equal)
+                sum_pieces(a[k], b[k], filled, one, psi, sums, equal)
                 add_pieces(sums, equal, one[2] - begin, psi, totals, cosines[k, begin:end])
             add_segments(totals, psi, running, products[k, begin:end])

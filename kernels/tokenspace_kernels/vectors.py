@@ -21,6 +21,7 @@ from tokenspace_kernels.machine_code import OPTIONS
 intrinsic: Any = numba.extending.intrinsic  # without the typing argument, which mypy would ask for
 HAS_FLOAT16 = binding.get_host_cpu_features().get("f16c", False)  # the instruction
 FLAGS = tuple(OPTIONS["fastmath"])
+LINE = 64  # bytes that processors move at once
 
 
 class Vector(types.Type):
@@ -130,6 +131,29 @@ def store(typing: Any, h: Any, row: Any, column: Any, x: Any) -> Any:
         return context.get_dummy_value()
 
     return types.none(h, types.uintp, types.uintp, x), code
+
+
+def fetcher(width: int) -> Any:
+    """A function (array, row, column) that asks for the lines of a vector, ahead of its use.
+
+    They come to the second cache: the first one's few requests stay with what is read now.
+    """
+
+    @intrinsic
+    def fetch(typing: Any, h: Any, row: Any, column: Any) -> Any:
+        def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            pointer = _pointer(context, builder, h, arguments, ir.IntType(8))
+            number = ir.IntType(32)
+            kind = ir.FunctionType(ir.VoidType(), [pointer.type, number, number, number])
+            ask = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+            how = [number(0), number(2), number(1)]  # to read; the second cache; data
+            for line in range(0, width * h.dtype.bitwidth // 8, LINE):
+                builder.call(ask, [builder.gep(pointer, [number(line)]), *how])
+            return context.get_dummy_value()
+
+        return types.none(h, types.uintp, types.uintp), code
+
+    return fetch
 
 
 def filler(width: int) -> Any:

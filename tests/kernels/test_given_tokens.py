@@ -131,6 +131,18 @@ def test_every_float16_is_converted_exactly(monkeypatch, instruction):
     np.testing.assert_array_equal(got, 2 * [bits.view(np.float16).astype(np.float32)])
 
 
+@pytest.mark.parametrize(("dtype", "lines"), [(np.float32, 4), (np.uint16, 2)])
+def test_every_line_of_a_vector_is_asked_for_ahead(dtype, lines):
+    """Only the time says otherwise that nothing is: results do not."""
+    vectors = pytest.importorskip("tokenspace_kernels.vectors")
+    numba = pytest.importorskip("numba")
+    fetch = vectors.fetcher(64)
+    ask = numba.njit(lambda h, row, column: fetch(h, row, column))
+    ask(np.zeros((2, 64), dtype), np.uintp(1), np.uintp(0))
+    (code,) = ask.inspect_llvm().values()
+    assert code.count("call void @llvm.prefetch") == lines
+
+
 @pytest.mark.parametrize("dim", [1, 63, 200])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
 def test_where_tokens_begin_in_memory_changes_nothing(dtype, dim):

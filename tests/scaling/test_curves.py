@@ -285,8 +285,14 @@ def test_compressed_files_are_told_whatever_bytes_they_hold(tmp_path, mark):
         (lzma.compress(TEXT), "is compressed by xz: decompress it first"),
         (b"\x28\xb5\x2f\xfd;;", "is compressed by zstd: decompress it first"),
         (b"PK\x03\x04;;", "is a spreadsheet, or compressed: save it as CSV, or decompress it"),
-        (codecs.BOM_UTF16_LE + "n;score".encode("utf-16-le"), "is text in UTF-16: save it as UTF-8"),
-        (codecs.BOM_UTF16_BE + "n;score".encode("utf-16-be"), "is text in UTF-16: save it as UTF-8"),
+        (
+            codecs.BOM_UTF16_LE + "n;score".encode("utf-16-le"),
+            "is text in UTF-16: save it as UTF-8",
+        ),
+        (
+            codecs.BOM_UTF16_BE + "n;score".encode("utf-16-be"),
+            "is text in UTF-16: save it as UTF-8",
+        ),
         (b"n;score\n1;\0\n", "is no text, as it holds a byte 0: save it as CSV, or decompress"),
         ("n;score\n1;à\n".encode("cp1252"), "it is no UTF-8 text (invalid continuation byte)"),
     ],
