@@ -71,24 +71,23 @@ def main() -> None:
             path = escape(f"{str(error.filename)[:80]}...")
             messages.print(f"[bold red]error:[/] {path}: the name is too long for a file or folder")
         elif error.errno in NO_ROOM:
-            what = escape(shown(error.filename or "the output"))
-            messages.print(
-                f"[bold red]error:[/] {what}: cannot be written ({error.strerror}); free space, or "
-                "write elsewhere",
-                soft_wrap=True,
+            what = error.filename or "the output"
+            _no_more(
+                f"{what}: cannot be written ({error.strerror}); free space, or write elsewhere"
             )
-            _drop_output()
         elif error.errno == errno.EIO:  # of a read or a write: that it does not say
-            what = escape(shown(error.filename or "a file"))
-            messages.print(
-                f"[bold red]error:[/] {what}: cannot be read or written ({error.strerror}); see to "
-                "its disk, or use another",
-                soft_wrap=True,
-            )
-            _drop_output()
+            what = error.filename or "a file"
+            said = f"cannot be read or written ({error.strerror}); see to its disk, or use another"
+            _no_more(f"{what}: {said}")
         else:
             raise
         sys.exit(2)
+
+
+def _no_more(error: str) -> None:
+    """Print an error after which nothing can be printed any more."""
+    messages.print(f"[bold red]error:[/] {escape(shown(error))}", soft_wrap=True)
+    _drop_output()
 
 
 def _drop_output() -> None:
