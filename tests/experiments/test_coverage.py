@@ -143,7 +143,7 @@ def test_the_whole_study(task):
     make, case, number = task
     light = coverage.LAWS[case.law].tail > 5
     committed = {(r.law, r.d, r.replicates, r.quantity): r for r in from_csv(CSV.read_text())}
-    for row in make(case, number, 150):
+    for row in make(case, number, 300):
         there = committed[row.law, row.d, row.replicates, row.quantity]
         noise = there.mean * (1 - there.mean) * (1 / row.runs + 1 / there.runs)
         assert abs(row.mean - there.mean) <= 4 * np.sqrt(noise) + 2 / row.runs, (row, there)
