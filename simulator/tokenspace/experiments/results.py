@@ -307,6 +307,23 @@ def load_results(folder: str | Path) -> list[tuple[StoredPoint, Result]]:
     return [(f.point, f.result) for f in load_folder(Path(folder))]
 
 
+def labels_of(folder: Path) -> dict[str, str]:
+    """Key of each experiment of a sweep, finished or not -> the label of its first point, in order.
+
+    Folders of format 2 name no labels: there a key is its own.
+
+    Raises:
+        InputError: as `read_sweep`.
+    """
+    config, listed = read_sweep(folder)
+    if listed is None:
+        return {key: key for key in format_2.keys_in_order(config, str(folder))}
+    labels: dict[str, str] = {}
+    for label, _, key in listed:
+        labels.setdefault(key, label)
+    return labels
+
+
 def load_folder(folder: Path) -> list[Loaded]:
     """All finished points of a folder with all that their files hold; raises as `load_results`."""
     with collector_paused():

@@ -11,10 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from tokenspace.errors import InputError
-from tokenspace.experiments import format_2
 from tokenspace.experiments.damaged import Unusable, all_of
 from tokenspace.experiments.presence import End, Worker, clock, last_end, workers_of
-from tokenspace.experiments.results import load
+from tokenspace.experiments.results import labels_of, load
 from tokenspace.experiments.store import point_file, read_sweep
 from tokenspace.files import require_no_link
 
@@ -80,13 +79,7 @@ def status_of(folder: str | Path, now: float | None = None) -> Status:
         InputError: there is no sweep.
     """
     folder = Path(folder)
-    config, listed = read_sweep(folder)
-    old = listed is None
-    if listed is None:
-        listed = [(k, {}, k) for k in format_2.keys_in_order(config, str(folder))]
-    labels: dict[str, str] = {}
-    for label, _, key in listed:
-        labels.setdefault(key, label)
+    labels = labels_of(folder)
     written = _written(folder / "points")
     at = {key: written[f"{key}.npz"] for key in labels if f"{key}.npz" in written}
     unusable = _unusable([point_file(folder, key) for key in at])
@@ -105,7 +98,7 @@ def status_of(folder: str | Path, now: float | None = None) -> Status:
         workers=workers,
         ended=last_end(folder, now),
         unusable=tuple(labels[path.stem] for path in unusable),
-        why=str(all_of(unusable, old)) if unusable else "",
+        why=str(all_of(unusable, read_sweep(folder)[1] is None)) if unusable else "",
     )
 
 

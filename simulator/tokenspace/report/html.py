@@ -22,9 +22,8 @@ from typing import Any
 
 from tokenspace.collector import collector_paused
 from tokenspace.errors import InputError
-from tokenspace.experiments import format_2
-from tokenspace.experiments.results import load_results
-from tokenspace.experiments.store import read_sweep
+from tokenspace.experiments.results import labels_of, load_results
+from tokenspace.experiments.store import read_config
 from tokenspace.figures import draw_all, meaning
 from tokenspace.files import require_replaceable
 from tokenspace.printable import counted, shown
@@ -70,10 +69,7 @@ def write_report(
         require_replaceable(out)  # of a folder that came from elsewhere
     out = Path(out)
     loaded = load_results(folder)
-    config, listed = read_sweep(folder)
-    keys = set(
-        format_2.keys_in_order(config, str(folder)) if listed is None else (k for *_, k in listed)
-    )
+    keys = labels_of(Path(folder)).keys()
     with collector_paused():
         checks = checks_of(loaded, tolerance)
         data = columns(loaded, checks)
@@ -98,7 +94,7 @@ def write_report(
         tolerance=tolerance,
         statement=said,
         figures=figures_of(loaded),
-        configuration=shown(json.dumps(config, indent=1, ensure_ascii=False)),
+        configuration=shown(json.dumps(read_config(Path(folder)), indent=1, ensure_ascii=False)),
         written_by=f"tokenspace {versions()['tokenspace']}",
     )
     return written(out, page)
