@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tokenspace_kernels.given_tokens_units import ADDED, add_units, place, zero
+from tokenspace_kernels.given_tokens_units import add_units, place, zero
 from tokenspace_kernels.machine_code import compiled, inlined
 from tokenspace_kernels.scratch_loops import LINE
 from tokenspace_kernels.vectors import as_float32, loader, minus, plus, store
@@ -20,6 +20,7 @@ from tokenspace_kernels.vectors import as_float32, loader, minus, plus, store
 # How the formats travel: Numba knows no bfloat16 and no float16, and their bits tell them apart.
 AS_NUMBA = {"float32": np.float32, "bfloat16": np.uint16, "float16": np.int16}
 PAGE = 1024  # float32 numbers
+ADDED = 64  # features whose differences are added to sums at once
 
 load, width = loader(ADDED), place(ADDED)
 

@@ -4,12 +4,17 @@ A token of each branch is in the fastest cache when its norm is known and its un
 so memory is read once. Numbers of 16 bits are converted where they are used, twice: that is cheaper
 than a copy.
 
-Both sweeps have vectors of their own. Tokens of NumPy begin 16 bytes after a line of the cache:
-shorter vectors lie across two lines less often while memory is waited for. Unit vectors are added
-to sums that begin with a line, and as many are read before one is written as there are registers.
+Vectors have eight features: float16 is converted at two thirds of the time of sixteen, and four of
+them at once leave no unit waiting. bfloat16, which is read in pairs, takes the widest. Sums begin
+with a line of the cache; tokens of NumPy begin 16 bytes after one, and short vectors lie across two
+less often.
 
-Two tokens are added at once, so that half as much is written. Four at once, tried in C, leave the
-fastest cache in float32; in 16 bits they took up to a tenth less time, or as long.
+Two tokens are added at once, so that half as much is written. Four at once took a twentieth less
+time with 256 features, and up to a third more with 4,096, whose tokens leave the fastest cache.
+Norms of the next tokens in the loop that adds the last ones took half as long again: so many
+tokens, a power of two apart, want the same places of that cache. Products of pairs of bfloat16 in
+one instruction, where a processor has it, took a tenth less time in the cache, and more from
+memory.
 
 A core waits for memory while norms are taken, and memory would wait for the core while unit vectors
 are added. So tokens some way ahead are asked for all the time: those of A while norms are taken,
@@ -22,7 +27,7 @@ norms and products do not ask for it.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import types
@@ -44,40 +49,87 @@ from tokenspace_kernels.vectors import (
 
 f32, place = np.float32, np.uintp
 
-WIDTHS = {types.float32: 8, types.uint16: 32, types.int16: 32}  # of norms; found by trying
-ADDED = 64  # features that are added to sums at once
+
+class Shape(NamedTuple):
+    """How a format is read: features of a vector and vectors at once, found by trying."""
+
+    norms: int  # features of a vector whose products are taken
+    chains: int  # such vectors at once: as many sums wait for the last addition to them
+    added: int  # features of a vector that is added to sums
+    step: int  # features that are added between two requests for tokens to come
+
+
+SHAPES = {
+    types.float32: Shape(8, 4, 8, 32),
+    types.uint16: Shape(32, 2, 64, 64),
+    types.int16: Shape(8, 4, 8, 32),
+}
 AHEAD, LEAST_AHEAD = 1 << 14, 4  # bytes of a branch and tokens that are asked for before their use
 
-load, load_sums = loader(ADDED, any_order=True), loader(ADDED)
-fetch, fill, width = fetcher(ADDED), filler(ADDED), place(ADDED)
 zero, one, two = place(0), place(1), place(2)
 INLINED = OPTIONS | {"forceinline": True}
 
 
-def products_by(numbers: int) -> Any:
-    """The loop that takes the products of two tokens, two vectors of so many features at a time.
+def chained(numbers: int, chains: int) -> tuple[Any, Any, Any]:
+    """Of so many vectors at once: the sums that products begin with, how a vector is added to each
+    of them, and their sum. Sums of more than one vector are a pair of those of half as many.
+    """
+    if chains == 1:
+        load, fill = loader(numbers, any_order=True), filler(numbers)
+
+        @inlined
+        def begin() -> Any:
+            return fill(f32(0)), fill(f32(0)), fill(f32(0))
+
+        @inlined
+        def add(a: Any, b: Any, t: Any, k: Any, sums: Any) -> Any:
+            x, y = load(a, t, k), load(b, t, k)
+            aa, bb, ab = sums
+            return plus(aa, times(x, x)), plus(bb, times(y, y)), plus(ab, times(x, y))
+
+        @inlined
+        def together(sums: Any) -> Any:
+            return sums
+
+        return begin, add, together
+
+    begin_half, add_half, half_together = chained(numbers, chains // 2)
+    half = place(chains // 2 * numbers)
+
+    @inlined
+    def begin_both() -> Any:
+        return begin_half(), begin_half()
+
+    @inlined
+    def add_both(a: Any, b: Any, t: Any, k: Any, sums: Any) -> Any:
+        return add_half(a, b, t, k, sums[0]), add_half(a, b, t, k + half, sums[1])
+
+    @inlined
+    def both_together(sums: Any) -> Any:
+        x, y = half_together(sums[0]), half_together(sums[1])
+        return plus(x[0], y[0]), plus(x[1], y[1]), plus(x[2], y[2])
+
+    return begin_both, add_both, both_together
+
+
+def products_of(shape: Shape) -> Any:
+    """The loop that takes the products of two tokens.
 
     Of the first branch it asks for the token in row `later`, a token's length ahead.
     """
-    load, fill, width = loader(numbers, any_order=True), filler(numbers), place(numbers)
-    fetch = fetcher(2 * numbers)
-
-    def added(a: Any, b: Any, t: Any, k: Any, aa: Any, bb: Any, ab: Any) -> Any:
-        x, y = load(a, t, k), load(b, t, k)
-        return plus(aa, times(x, x)), plus(bb, times(y, y)), plus(ab, times(x, y))
-
-    added = inlined(added)
+    begin, add, together = chained(shape.norms, shape.chains)
+    numbers = shape.norms * shape.chains
+    fetch, width = fetcher(numbers), place(numbers)
 
     def products(a: Any, b: Any, t: Any, later: Any) -> Any:
         dim = place(a.shape[1])
-        end = dim // (width + width) * (width + width)
-        even = odd = fill(f32(0)), fill(f32(0)), fill(f32(0))
-        for k in range(zero, end, width + width):
+        end = dim // width * width
+        sums = begin()
+        for k in range(zero, end, width):
             fetch(a, later, k)
-            even, odd = added(a, b, t, k, *even), added(a, b, t, k + width, *odd)
-        aa = total(plus(even[0], odd[0]))
-        bb = total(plus(even[1], odd[1]))
-        ab = total(plus(even[2], odd[2]))
+            sums = add(a, b, t, k, sums)
+        sums = together(sums)
+        aa, bb, ab = total(sums[0]), total(sums[1]), total(sums[2])
         for k in range(end, dim):
             u, v = as_float32(a[t, k]), as_float32(b[t, k])
             aa, bb, ab = aa + u * u, bb + v * v, ab + u * v
@@ -93,7 +145,7 @@ def products(a: Any, b: Any, t: Any, later: Any) -> Any:
 
 @overload(products, jit_options=INLINED)
 def _products(a: Any, b: Any, t: Any, later: Any) -> Any:
-    return products_by(WIDTHS[a.dtype])
+    return products_of(SHAPES[a.dtype])
 
 
 @inlined
@@ -111,27 +163,8 @@ def unit(a: Any, b: Any, t: Any, later: Any) -> Any:
 
 
 @inlined
-def with_token(a: Any, b: Any, t: Any, k: Any, norms: Any, x: Any, y: Any, z: Any) -> Any:
-    """Sums x, y and z of a vector of features from k on, with the tokens in row t."""
-    u, v = load(a, t, k), load(b, t, k)
-    return plus(x, minus(u, v)), plus(y, times(norms[0], u)), plus(z, times(norms[1], v))
-
-
-@inlined
-def at(sums: Any, k: Any) -> Any:
-    return load_sums(sums, zero, k), load_sums(sums, one, k), load_sums(sums, two, k)
-
-
-@inlined
-def put(sums: Any, k: Any, x: Any, y: Any, z: Any) -> None:
-    store(sums, zero, k, x)
-    store(sums, one, k, y)
-    store(sums, two, k, z)
-
-
-@inlined
 def add_rest(a: Any, b: Any, t: Any, norms: Any, sums: Any, begin: Any) -> None:
-    """As `add_one`, to the features from `begin` on, which fill no vector."""
+    """The tokens in row t, with their inverse norms, to features from `begin` on, one by one."""
     for k in range(begin, place(a.shape[1])):
         u, v = as_float32(a[t, k]), as_float32(b[t, k])
         sums[zero, k] += u - v
@@ -139,50 +172,91 @@ def add_rest(a: Any, b: Any, t: Any, norms: Any, sums: Any, begin: Any) -> None:
         sums[two, k] += norms[1] * v
 
 
-@inlined
-def add_one(a: Any, b: Any, t: Any, norms: Any, sums: Any) -> None:
-    """The tokens in row t, with their inverse norms, to the sums."""
-    end = place(a.shape[1]) // width * width
-    vectors = fill(norms[0]), fill(norms[1])
-    for k in range(zero, end, width):
-        put(sums, k, *with_token(a, b, t, k, vectors, *at(sums, k)))
-    add_rest(a, b, t, norms, sums, end)
+def adders_of(shape: Shape) -> tuple[Any, Any]:
+    """Loops that add one token of each branch, or two, with their inverse norms, to the sums."""
+    load, load_sums = loader(shape.added, any_order=True), loader(shape.added)
+    fill, fetch = filler(shape.added), fetcher(shape.step)
+    added, width = place(shape.added), place(shape.step)
+
+    @inlined
+    def with_token(a: Any, b: Any, t: Any, k: Any, norms: Any, sums: Any) -> Any:
+        u, v = load(a, t, k), load(b, t, k)
+        x, y, z = sums
+        return plus(x, minus(u, v)), plus(y, times(norms[0], u)), plus(z, times(norms[1], v))
+
+    @inlined
+    def at(sums: Any, k: Any) -> Any:
+        return load_sums(sums, zero, k), load_sums(sums, one, k), load_sums(sums, two, k)
+
+    @inlined
+    def put(sums: Any, k: Any, new: Any) -> None:
+        store(sums, zero, k, new[0])
+        store(sums, one, k, new[1])
+        store(sums, two, k, new[2])
+
+    @inlined
+    def vectors(norms: Any) -> Any:
+        return fill(norms[0]), fill(norms[1])
+
+    @inlined
+    def add_one(a: Any, b: Any, t: Any, norms: Any, sums: Any) -> None:
+        end = place(a.shape[1]) // width * width
+        weights = vectors(norms)
+        for k in range(zero, end, added):
+            put(sums, k, with_token(a, b, t, k, weights, at(sums, k)))
+        add_rest(a, b, t, norms, sums, end)
+
+    @inlined
+    def add_two(
+        a: Any, b: Any, t: Any, norms: Any, s: Any, others: Any, later: Any, last: Any, sums: Any
+    ) -> None:
+        """Of the tokens in rows t and s; of B it asks for those in `later` and `last`."""
+        end = place(a.shape[1]) // width * width
+        first, second = vectors(norms), vectors(others)
+        for begin in range(zero, end, width):
+            fetch(b, later, begin)
+            fetch(b, last, begin)
+            for k in range(begin, begin + width, added):
+                with_first = with_token(a, b, t, k, first, at(sums, k))
+                put(sums, k, with_token(a, b, s, k, second, with_first))
+        add_rest(a, b, t, norms, sums, end)
+        add_rest(a, b, s, others, sums, end)
+
+    return add_one, add_two
 
 
-@inlined
-def add_two(
-    a: Any, b: Any, t: Any, norms: Any, s: Any, others: Any, later: Any, last: Any, sums: Any
-) -> None:
-    """As `add_one`, of the tokens in rows t and s; of B it asks for those in `later` and `last`."""
-    end = place(a.shape[1]) // width * width
-    first, second = (fill(norms[0]), fill(norms[1])), (fill(others[0]), fill(others[1]))
-    for k in range(zero, end, width):
-        fetch(b, later, k)
-        fetch(b, last, k)
-        with_first = with_token(a, b, t, k, first, *at(sums, k))
-        put(sums, k, *with_token(a, b, s, k, second, *with_first))
-    add_rest(a, b, t, norms, sums, end)
-    add_rest(a, b, s, others, sums, end)
+def units_of(shape: Shape) -> Any:
+    """`add_units` of a format."""
+    add_one, add_two = adders_of(shape)
+
+    def add_units(a: Any, b: Any, rows: Any, count: Any, sums: Any) -> Any:
+        cosines, end = 0.0, len(rows) - 1
+        ahead = max(LEAST_AHEAD, AHEAD // (a.shape[1] * a.itemsize))
+        for r in range(0, count - 1, 2):
+            t, s = place(rows[r]), place(rows[r + 1])
+            later, last = place(rows[min(r + ahead, end)]), place(rows[min(r + ahead + 1, end)])
+            norms, cosine = unit(a, b, t, later)
+            others, other = unit(a, b, s, last)
+            cosines += cosine + other
+            add_two(a, b, t, norms, s, others, later, last, sums)
+        if count % 2:
+            t = place(rows[count - 1])
+            norms, cosine = unit(a, b, t, t)
+            cosines += cosine
+            add_one(a, b, t, norms, sums)
+        return cosines
+
+    return add_units
 
 
-@inlined
 def add_units(a: Any, b: Any, rows: Any, count: Any, sums: Any) -> Any:
     """Differences and unit vectors of the tokens in the first `count` rows, to sums (3, d or more).
 
     rows: those and the ones that are read after them. Returns the sum of the tokens' cosines.
     """
-    cosines, end = 0.0, len(rows) - 1
-    ahead = max(LEAST_AHEAD, AHEAD // (a.shape[1] * a.itemsize))
-    for r in range(0, count - 1, 2):
-        t, s = place(rows[r]), place(rows[r + 1])
-        later, last = place(rows[min(r + ahead, end)]), place(rows[min(r + ahead + 1, end)])
-        norms, cosine = unit(a, b, t, later)
-        others, other = unit(a, b, s, last)
-        cosines += cosine + other
-        add_two(a, b, t, norms, s, others, later, last, sums)
-    if count % 2:
-        t = place(rows[count - 1])
-        norms, cosine = unit(a, b, t, t)
-        cosines += cosine
-        add_one(a, b, t, norms, sums)
-    return cosines
+    raise NotImplementedError("only for code that Numba compiles")
+
+
+@overload(add_units, jit_options=INLINED)
+def _add_units(a: Any, b: Any, rows: Any, count: Any, sums: Any) -> Any:
+    return units_of(SHAPES[a.dtype])

@@ -143,6 +143,28 @@ def test_every_line_of_a_vector_is_asked_for_ahead(dtype, lines):
     assert code.count("call void @llvm.prefetch") == lines
 
 
+@pytest.mark.once
+def test_both_loops_over_tokens_ask_for_those_to_come():
+    """In the machine's code, whatever was unrolled: a line at least of each token to come."""
+    units = pytest.importorskip("tokenspace_kernels.given_tokens_units")
+    numba = pytest.importorskip("numba")
+    shape = units.SHAPES[numba.int16]
+    products, (_, add_two) = numba.njit(units.products_of(shape)), units.adders_of(shape)
+    tokens, sums, row = np.zeros((2, 128), np.int16), np.zeros((3, 128), np.float32), np.uintp(1)
+    norms = np.float32(1), np.float32(1)
+
+    @numba.njit
+    def two(a, t, norms, sums):
+        add_two(a, a, t, norms, t, norms, t, t, sums)
+
+    products(tokens, tokens, row, row)
+    two(tokens, row, norms, sums)
+    codes = [next(iter(f.inspect_llvm().values())) for f in (products, two)]
+    norms_ask, adders_ask = (code.count("call void @llvm.prefetch") for code in codes)
+    assert norms_ask >= 1
+    assert adders_ask >= 2 and adders_ask % 2 == 0
+
+
 @pytest.mark.parametrize("dim", [1, 63, 200])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
 def test_where_tokens_begin_in_memory_changes_nothing(dtype, dim):
