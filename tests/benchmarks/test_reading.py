@@ -28,6 +28,7 @@ def test_contestants_do_what_they_are_called():
     calls["copy"]()
     np.testing.assert_array_equal(target, a)
     assert calls["D(n)"]()[1] == {} and len(calls["D(n) and psi's"]()[1]) == 4
+    assert calls["psi's in the cache"]() is None
     assert set(reading.SHARES) | {"copy"} == set(calls)
     took = reading.race({"none": lambda: None, "some": lambda: sum(range(100_000))}, 3)
     assert took["some"] > 10 * took["none"]
