@@ -1,6 +1,6 @@
 """Write into fits.md what intervals of the law over sizes hold, of curves whose law is known.
 
-`python docs/sizes_coverage.py`: 5 min of CPU time; every draw has a fixed seed.
+`python docs/sizes_coverage.py`: 4 min of CPU time; every draw has a fixed seed.
 """
 
 from __future__ import annotations
