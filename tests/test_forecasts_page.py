@@ -203,3 +203,15 @@ def test_rules_of_wider_intervals():
     )
     assert (bare, law) == (1, 1) and width == pytest.approx(np.log(170 / 60) / np.log(130 / 80))
     assert widening.judged([(False, 70.0, [plan])], widening.today)[0] == 0
+
+
+def test_what_is_said_of_wider_intervals_is_in_their_table():
+    """And k = 1.5 is the largest that costs less than 20 % on the curves it is chosen by."""
+    said, cost = " ".join(PAGE.split()), script("plan_widening").COST
+    union, chosen, more = (
+        cells_of("widened", f"chosen by: {rule}") for rule in ("union, 0.1", "bend, 1.5", "bend, 2")
+    )
+    assert union[1].startswith("0 of") and f"at {union[3].split()[0]} times the width" in said
+    assert float(chosen[3].split()[0]) < cost <= float(more[3].split()[0])
+    others = [cells_of("widened", f"not chosen by: {k}")[1] for k in ("union, 0.1", "bend, 1.5")]
+    assert f"elsewhere {others[0]} cells stay below 85 %" in said and f"leaves {others[1]}." in said
