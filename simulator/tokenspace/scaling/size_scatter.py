@@ -105,8 +105,7 @@ def ends_below(slopes: np.ndarray, residuals: np.ndarray, half: np.ndarray) -> n
     With r the residuals, J the slopes, and H = J' J, parameters p beside the optimum have squares
     r' r + 2 p' J' r + p' H p. Those that are above r' r by no more than the ends of the interval
     with the limit as it is are an ellipsoid; its ends are asked, and those of that interval where
-    they lie above the limit. Exact for a law that is linear in p; else too wide, with noise of 1 %
-    up to four times.
+    they lie above the limit. Exact for a law that is linear in p; else rather too wide.
 
     Args:
         slopes: of the limit and the others, (m, p), and residuals: of the law less log S, (m,),
