@@ -1,7 +1,8 @@
 """Write the tables of standard errors into fits.md, of simulated curves whose law is known.
 
-`python docs/fits.py errors parameters`: which law is preferred (8 min), and what intervals of
-parameters hold (seconds); a name left out is not made.
+`python docs/fits.py errors parameters rules told`: which law is preferred (8 min), what intervals
+of parameters hold (seconds), what other rules prefer (1 min), and what errors tell forecasts (half
+a minute); a name left out is not made.
 """
 
 from __future__ import annotations
@@ -12,11 +13,16 @@ from pathlib import Path
 
 import numpy as np
 
-from tokenspace.scaling import fit
+from tokenspace.scaling import fit, stated
 from tokenspace.scaling.curves import Curve, fit_curves
+from tokenspace.scaling.fit import chosen_method
+from tokenspace.scaling.forecast import Task, cases
 from tokenspace.scaling.intervals import raw_intervals
 from tokenspace.scaling.laws import ScalingLaw, known_laws
 from tokenspace.scaling.optimise import Points
+from tokenspace.scaling.preference import aicc
+from tokenspace.scaling.result import LawFit
+from tokenspace.scaling.scales import Log
 
 PAGE = Path(__file__).parent / "fits.md"
 RUNS = 400
@@ -99,6 +105,71 @@ def parameters_table() -> str:
     return "\n".join([*lines, *held(6), *held(10)])
 
 
+def penalty_of_scatter(one: LawFit) -> float:
+    """chi^2 with the penalty of AICc for one parameter fewer, as if the noise were estimated."""
+    points, size = len(one.n), len(one.parameters)
+    left = points - size - 1
+    return one.chi_squared + 2 * size * points / left if left > 0 else np.inf
+
+
+RULES: dict[str, Callable[[LawFit], float]] = {
+    "AIC, s at least 1": lambda one: one.aicc,
+    "AIC, s = 1": lambda one: one.chi_squared + 2 * len(one.parameters),
+    "penalty of AICc": penalty_of_scatter,
+    "BIC": lambda one: one.bic,
+    "AICc of the scatter": lambda one: aicc(
+        len(one.n), len(one.parameters), one.mean_squares * len(one.n)
+    ),
+}
+
+
+def chosen(law: str, points: int) -> list[str]:
+    """Shares (%) of curves with right errors of which each rule prefers the true law."""
+    found = [one.fits.values() for _, one in fit_curves(curves_of(law, points, 1.0, RUNS))]
+    known = [[one for one in fits if np.isfinite(one.aicc)] for fits in found]
+    return [
+        f"{100 * np.mean([min(fits, key=rule).law == law for fits in known]):.0f}"
+        for rule in RULES.values()
+    ]
+
+
+def rules_table() -> str:
+    """`chosen` of every law and number of points."""
+    head = ["true law", "points", *RULES]
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    for law in TRUE:
+        for points in COUNTS if law != "constant" else ():
+            lines.append("| " + " | ".join([law, str(points), *chosen(law, points)]) + " |")
+    return "\n".join(lines)
+
+
+def told(law: str, points: int) -> list[str]:
+    """Log score of the last score by the law itself, and intervals of 95 % (%) that hold it.
+
+    By the scatter, by right errors where chi^2 agrees (p >= 0.5), and by them whatever it says.
+    """
+    curves = curves_of(law, points, 1.0, RUNS)
+    logs, variance = [c.logs(Log()) for c in curves], [c.stated(Log()) for c in curves]
+    tasks = [Task(k, points - 1, 1) for k in range(RUNS)]
+    cells, doubt = [], stated.DOUBT
+    for known, least in ((None, doubt), (variance, doubt), (variance, -1.0)):
+        stated.DOUBT = least
+        table = cases(logs, tasks, chosen_method(law, 0.95), known)
+        own = table[table["law"] == law]
+        cells.append(f"{own['log score'].mean():.2f} ({100 * own['held'].mean():.0f})")
+    stated.DOUBT = doubt
+    return cells
+
+
+def told_table() -> str:
+    """`told` of the laws of two parameters."""
+    head = ["law", "points", "scatter", "errors where chi^2 agrees", "errors always"]
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    for law in ("power", "logarithm"):
+        lines += ["| " + " | ".join([law, str(m), *told(law, m)]) + " |" for m in COUNTS]
+    return "\n".join(lines)
+
+
 def of_power(
     law: ScalingLaw, found: np.ndarray, squares: np.ndarray, points: Points, above: np.ndarray
 ) -> np.ndarray:
@@ -115,12 +186,16 @@ def alone(put: Callable[[object, str, object], None] = setattr) -> None:
 
 
 if __name__ == "__main__":
-    wanted = sys.argv[1:] or ["errors", "parameters"]
+    wanted = sys.argv[1:] or ["errors", "parameters", "rules", "told"]
     made = {}
+    if "told" in wanted:
+        made["told"] = told_table()
     if "parameters" in wanted:
         made["parameters"] = parameters_table()
+    alone()
+    if "rules" in wanted:
+        made["rules"] = rules_table()
     if "errors" in wanted:
-        alone()
         made["errors"] = table()
     for name, text in made.items():
         before, start, rest = PAGE.read_text().partition(f"<!-- {name} -->\n")

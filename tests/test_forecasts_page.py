@@ -3,6 +3,7 @@
 import importlib.util
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,9 +18,16 @@ pytestmark = pytest.mark.once  # numbers of a page
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "forecasts.md").read_text()
-spec = importlib.util.spec_from_file_location("forecasts", ROOT / "docs" / "forecasts.py")
-forecasts = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(forecasts)
+
+
+def script(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+forecasts = script("forecasts")
 
 
 @pytest.fixture(scope="module")
@@ -153,3 +161,57 @@ def test_shares_of_plans_that_hold():
     name = "S: 50, 12, 60, 1.5"
     cells = [forecasts.shares(name, m, k) for m in forecasts.COUNTS for k in forecasts.KEEPS]
     assert f"| {name} | {' | '.join(cells)} |" in PAGE, "run: python docs/forecasts.py shares"
+
+
+def test_s_shapes_that_a_cubic_term_names():
+    """Of all curves and counts, and that the test's limit is that of the worst law."""
+    s_shapes = script("s_shapes")
+    for curve in s_shapes.S_SHAPED:
+        made = [s_shapes.named("cubic term", curve, count) for count in s_shapes.COUNTS]
+        assert made == cells_of("s-shaped", curve)[::3], "run: python docs/s_shapes.py"
+    limit, n = s_shapes.limit("cubic term", 7), s_shapes.COUNTS[7]
+    alarms = [
+        np.mean(s_shapes.cubic(n, s_shapes.drawn(s_shapes.LAWS, law, 7)) > limit)
+        for law in s_shapes.LAWS
+    ]
+    assert max(alarms) == s_shapes.ALARM
+
+
+@pytest.mark.slow
+def test_s_shapes_that_a_likelihood_ratio_names(monkeypatch):
+    s_shapes = script("s_shapes")
+    s_shapes.alone(monkeypatch.setattr)
+    curve = "S: 50, 12, 60, 1.5"
+    made = s_shapes.named("likelihood ratio", curve, 7)
+    assert made == cells_of("s-shaped", curve)[4], "run: python docs/s_shapes.py"
+
+
+def test_rules_of_wider_intervals():
+    """By hand: the union where the spline lies outside, halves with how far it is off."""
+    widening = script("plan_widening")
+    plan = SimpleNamespace(
+        n=100.0, low=80.0, high=130.0, smallest=1.0, largest=180.0, outside=0.15,
+        by_law={"spline": (150.0, 60.0, 170.0)},
+    )  # fmt: skip
+    assert widening.union(0.2)(plan) == (80, 130) and widening.union(0.1)(plan) == (60, 170)
+    away = 2 * np.log(1.5)
+    halves = np.hypot(np.log([100 / 80, 130 / 100]), away)
+    want = 100 * np.exp(-halves[0]), min(100 * np.exp(halves[1]), 180)
+    assert widening.bent(2.0)(plan) == pytest.approx(want) and want[1] == 180
+    bare, law, width = widening.judged(
+        [(False, 70.0, [plan]), (True, 90.0, [plan, plan])], widening.union(0.1)
+    )
+    assert (bare, law) == (1, 1) and width == pytest.approx(np.log(170 / 60) / np.log(130 / 80))
+    assert widening.judged([(False, 70.0, [plan])], widening.today)[0] == 0
+
+
+def test_what_is_said_of_wider_intervals_is_in_their_table():
+    """And k = 1.5 is the largest that costs less than 20 % on the curves it is chosen by."""
+    said, cost = " ".join(PAGE.split()), script("plan_widening").COST
+    union, chosen, more = (
+        cells_of("widened", f"chosen by: {rule}") for rule in ("union, 0.1", "bend, 1.5", "bend, 2")
+    )
+    assert union[1].startswith("0 of") and f"at {union[3].split()[0]} times the width" in said
+    assert float(chosen[3].split()[0]) < cost <= float(more[3].split()[0])
+    others = [cells_of("widened", f"not chosen by: {k}")[1] for k in ("union, 0.1", "bend, 1.5")]
+    assert f"elsewhere {others[0]} cells stay below 85 %" in said and f"leaves {others[1]}." in said

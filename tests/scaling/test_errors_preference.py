@@ -252,3 +252,12 @@ def test_what_the_page_says_of_intervals_of_parameters(script, monkeypatch):
 def test_other_rows_of_the_page(page, law, points):
     """Two of them: all take minutes."""
     held(page, law, points, slice(None))
+
+
+@pytest.mark.slow
+def test_what_the_page_says_of_other_rules_and_of_forecasts(page):
+    """One row each, by the command's own functions."""
+    said = page.PAGE.read_text()
+    for cells in (page.chosen("logarithm", 5), page.told("logarithm", 5)):
+        assert f"| logarithm | 5 | {' | '.join(cells)} |" in said, "run: python docs/fits.py"
+    assert page.stated.DOUBT == 0.5

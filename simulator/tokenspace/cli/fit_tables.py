@@ -187,6 +187,14 @@ def show_sizes(sizes: Sequence[SizeFit]) -> None:
                 f"curves' own best laws (p = {one.p_value:.1g}). Its intervals say little."
             )
         )
+    for one in (one for one in sizes if one.scatter.p_value < RARE):
+        common = percent(one.scatter.common**0.5, ".2g")
+        print(
+            shown(
+                f"{one.benchmark}: each size scatters as a whole too, by {common} "
+                f"(p = {one.scatter.p_value:.1g}): its intervals count that."
+            )
+        )
 
 
 def _show_curves(title: str, fitted: Fitted) -> None:

@@ -6,6 +6,7 @@ shrinks with the size of the model. limit is at most the best score that there c
 by least squares in log S, with optax's L-BFGS from a grid of starts. Standard errors, where every
 score of a benchmark has one, weigh the scores, and tell the noise unless the law's chi^2 is above
 its median, as of single curves: see `scaling/stated.py`. Where some have none, all count alike.
+What all scores of a size have in common widens the intervals too: see `scaling/size_scatter.py`.
 
 Source: the form of K. Y. Li et al., arXiv 2411.03312, who fit the error in N and n.
 """
@@ -32,9 +33,9 @@ from tokenspace.scaling.preference import birge
 from tokenspace.scaling.result import ScalingFit
 from tokenspace.scaling.scales import Log
 from tokenspace.scaling.size_law import log_score_of, minimised, values_of
-from tokenspace.scaling.stated import noise_of_law, stated_variance, variances, weights
+from tokenspace.scaling.size_scatter import Scatter, ends_below, scatter_of
+from tokenspace.scaling.stated import stated_variance, variances, weights
 from tokenspace.scaling.table import SIZE
-from tokenspace.shares import require_share
 
 TOPS = (1.0, 100.0)  # the best scores there can be, of shares and of percentages
 PARAMETERS = ("limit", "A", "b", "g")
@@ -49,7 +50,8 @@ class SizeFit:
 
     intervals: of Student's t from the curvature at the optimum, an approximation; of the normal law
     where the noise is that of the standard errors (`by_errors`); none of a limit that is the best
-    score there can be, which is then taken as given; residual_std: of log S of a score of weight 1;
+    score there can be: those of the others then allow for limits below it, predictions take it as
+    given; residual_std: of log S of a score of weight 1, all scatter together;
     points: how many scores; curves_std: of the curves about their own best laws, pooled; p_value:
     how often the law of sizes, if it holds, is off so far by chance: small where it does not, and
     the intervals then mean little. By residual_std over curves_std (F), or by chi^2 where the
@@ -57,7 +59,8 @@ class SizeFit:
 
     chi_squared: of the residuals by the standard errors, and stated, the variance of log S of a
     score of weight 1 by them: not numbers without them; covariance: of limit, A, b and g, (4, 4),
-    by the same noise as the intervals, 0 for a limit that is given; level: of the intervals.
+    by the same noise as the intervals, 0 for a limit that is given; level: of the intervals;
+    scatter: within sizes and common to them; common_covariance: the part that the latter makes.
     """
 
     benchmark: str
@@ -66,12 +69,14 @@ class SizeFit:
     intervals: dict[str, tuple[float, float]]
     residual_std: float
     points: int
+    scatter: Scatter
+    covariance: tuple[tuple[float, ...], ...]
+    common_covariance: tuple[tuple[float, ...], ...]
     curves_std: float = float("nan")
     p_value: float = float("nan")
     chi_squared: float = float("nan")
     stated: float = float("nan")
     by_errors: bool = False
-    covariance: tuple[tuple[float, ...], ...] = ()
     level: float = 0.95
 
     @property
@@ -106,13 +111,15 @@ class SizeFit:
             size: number of parameters of the model, > 0.
             error: its standard error, >= 0, as n; 0: of the law's own value. It is too small by
                 what those of the fit are, where the scatter counts. None: the score is as those of
-                the fit, or those of weight 1 where they have errors.
+                the fit, or those of weight 1 where they have errors. What scores of a size share
+                comes to it, as of a size that was not measured, but for 0.
             level: probability, in (0, 1); that of the fit if not given.
 
         Raises:
             InputError: values outside their range, or a law that is not above 0 at n and size.
 
-        Var log S = noise + J C J^T, with C the covariance and J = d log S / d (limit, A, b, g).
+        Var log S = noise + c + J C J^T, with c the variance that scores of a size share, C the
+        covariance and J = d log S / d (limit, A, b, g).
         """
         score, p = np.atleast_1d(self.predict(n, size)), self.parameters
         n = np.atleast_1d(np.asarray(n, float))
@@ -123,17 +130,18 @@ class SizeFit:
             )
         gap, shrink = p["limit"] - score, np.log(size / self.sizes[0])
         slopes = np.stack([np.ones_like(n), -gap / p["A"], gap * shrink, gap * np.log(n)]) / score
-        noise = self.stated if self.by_errors else self.residual_std**2
-        own = np.asarray(noise)
+        own = np.full(n.shape, self.scatter.within)
         if error is not None:
-            ratio = noise / self.stated if np.isfinite(self.stated) else 1.0
+            ratio = self.scatter.within / self.stated if np.isfinite(self.stated) else 1.0
             errors = _numbers("error", error, zero=True)
             if errors.shape not in ((), n.shape):
                 raise InputError(f"error has {errors.size} values, but n has {len(n)}")
             own = ratio * (errors / score) ** 2
-        law = np.einsum("im,ij,jm->m", slopes, np.array(self.covariance), slopes)
+        both = np.array(self.covariance), np.array(self.common_covariance)
+        law, shared = (np.einsum("im,ij,jm->m", slopes, part, slopes) for part in both)
+        common = shared + np.where(own > 0, self.scatter.common, 0.0)
         level = self.level if level is None else level
-        half = _quantile(level, self.freedom, self.by_errors) * np.sqrt(own + law)
+        half = self.scatter.half(level, own + law - shared, common)
         return score * np.exp(-half), score * np.exp(half)
 
 
@@ -202,27 +210,31 @@ def _fit(name: str, curves: list[Curve], level: float) -> SizeFit:
     most = score.max()
     room = np.array([most, next((t for t in TOPS if most <= t), 100 * most)])
     given = log_n, log_size, score, root
-    best, slopes, rss = _search(room, *given)
+    best, slopes, off = _search(room, *given)
     if expit(best[0]) < 1 - AT_TOP:  # by its noise the largest score may lie above the limit
         room[0] = score.min()
-        best, slopes, rss = _search(room, *given)
+        best, slopes, off = _search(room, *given)
     values = values_of(best, room)
     at_top = values[0] > AT_TOP * room[1]
     fitted = slice(int(at_top), None)  # a limit at the top is given, not fitted
     freedom = points - len(PARAMETERS[fitted])
-    slopes = slopes[:, fitted]
-    own = float(noise_of_law(stated, rss / stated, freedom))
-    by_errors = bool(np.isfinite(own))
-    noise = own if by_errors else rss / freedom
-    covariance = np.zeros((len(PARAMETERS), len(PARAMETERS)))
-    covariance[fitted, fitted] = noise * np.linalg.pinv(slopes.T @ slopes, hermitian=True)
-    half = _quantile(level, freedom, by_errors) * np.sqrt(np.diag(covariance))
-    half[fitted][np.linalg.norm(slopes, axis=0) < UNTOLD] = np.inf
+    rss = float(off @ off)
+    scatter, *parts = scatter_of(off, slopes[:, fitted], root, size, stated)
     share = expit(best[0])
     named = np.array([(room[1] - room[0]) * share * (1 - share), values[1], 1.0, values[3]])
-    intervals = _intervals(best, half, named[0] * half[0], room)
+    variance = [np.zeros((len(PARAMETERS),) * 2) for _ in parts]
+    for whole, part in zip(variance, parts, strict=True):
+        whole[fitted, fitted] = part
+    half = scatter.half(level, *map(np.diag, variance))
+    half[fitted][np.linalg.norm(slopes[:, fitted], axis=0) < UNTOLD] = np.inf
+    ends = half[:, None] * np.array([-1.0, 1.0])
+    if at_top:
+        law = np.exp(np.log(score) + off / root)
+        ends[1:] = ends_below(np.column_stack([root / law, slopes[:, 1:]]), off, half[1:])
+    intervals = _intervals(best, ends, named[0] * half[0], room)
     if at_top:
         del intervals["limit"]
+    within, common = (part * np.outer(named, named) for part in variance)
     return SizeFit(
         name,
         sizes,
@@ -230,25 +242,27 @@ def _fit(name: str, curves: list[Curve], level: float) -> SizeFit:
         intervals,
         float(np.sqrt(rss / freedom)),
         points,
+        scatter,
+        tuple(map(tuple, (within + common).tolist())),
+        tuple(map(tuple, common.tolist())),
         chi_squared=rss / stated,
         stated=stated,
-        by_errors=by_errors,
-        covariance=tuple(map(tuple, (covariance * np.outer(named, named)).tolist())),
+        by_errors=bool(np.isinf(scatter.left)),
         level=level,
     )
 
 
 def _intervals(
-    raw: np.ndarray, half: np.ndarray, of_limit: float, room: np.ndarray
+    raw: np.ndarray, ends: np.ndarray, of_limit: float, room: np.ndarray
 ) -> dict[str, tuple[float, float]]:
-    """Of every parameter, by half the widths of the raw ones, (4,), and that of the limit.
+    """Of every parameter, by how far the raw ones reach, (4, 2), and half the width of the limit.
 
     The limit is on its own scale: the largest score, where its room begins, is no bound of it.
     """
-    half = np.where(half > FAR, np.inf, half)
-    ends = np.stack([values_of(raw - half, room), values_of(raw + half, room)], axis=1)
-    ends[0] = np.clip(values_of(raw, room)[0] + np.array([-of_limit, of_limit]), 0, room[1])
-    return {k: (float(a), float(b)) for k, (a, b) in zip(PARAMETERS, ends, strict=True)}
+    ends = np.where(np.abs(ends) > FAR, np.copysign(np.inf, ends), ends)
+    named = values_of(raw[:, None] + ends, room)
+    named[0] = np.clip(values_of(raw, room)[0] + np.array([-of_limit, of_limit]), 0, room[1])
+    return {k: (float(a), float(b)) for k, (a, b) in zip(PARAMETERS, named, strict=True)}
 
 
 def _search(
@@ -257,8 +271,8 @@ def _search(
     log_size: np.ndarray,
     score: np.ndarray,
     root: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """Best raw parameters (4,), sqrt(weight) times the slopes of log S there (m, 4), and squares.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Best raw parameters (4,); slopes of log S there (m, 4) and residuals (m,), times root.
 
     room: least and largest limit; root: square roots of the weights.
     """
@@ -274,7 +288,7 @@ def _search(
         best = np.asarray(raw)[int(np.nanargmin(losses))]
         slopes = root[:, None] * np.asarray(jax.jacfwd(log_score_of)(jnp.asarray(best), *at))
         off = np.asarray(log_score_of(jnp.asarray(best), *at)) - log_score
-    return best, slopes, float(np.sum((root * off) ** 2))
+    return best, slopes, root * off
 
 
 def _weights(curves: Sequence[Curve], score: np.ndarray) -> tuple[np.ndarray, float]:
@@ -298,13 +312,6 @@ def _numbers(name: str, values: Any, most: int = 1, zero: bool = False) -> np.nd
         )
         raise InputError(f"{name} = {values!r} is not allowed; it must be {what}")
     return found
-
-
-def _quantile(level: float, freedom: int, by_errors: bool) -> float:
-    """Of the normal law where the noise is known, else of Student's t."""
-    require_share("level", level)
-    end = (1 + level) / 2
-    return float(stats.norm.ppf(end) if by_errors else stats.t.ppf(end, freedom))
 
 
 def _judged(found: SizeFit, curves: Sequence[Curve], fits: Mapping[str, ScalingFit]) -> SizeFit:
