@@ -16,7 +16,7 @@ from tokenspace.scaling import fit
 from tokenspace.scaling.curves import Curve, fit_curves
 from tokenspace.scaling.intervals import raw_intervals
 from tokenspace.scaling.laws import ScalingLaw, known_laws
-from tokenspace.scaling.optimise import Points
+from tokenspace.scaling.points import Points
 
 PAGE = Path(__file__).parent / "fits.md"
 RUNS = 400

@@ -10,7 +10,8 @@ from tokenspace.scaling.fit import chosen_method
 from tokenspace.scaling.laws import known_laws
 from tokenspace.scaling.laws.power import Power
 from tokenspace.scaling.model_weights import judged, no_law_by
-from tokenspace.scaling.optimise import PULL, Points, batches, grouped, minimise
+from tokenspace.scaling.optimise import PULL, minimise
+from tokenspace.scaling.points import Points, batches, grouped
 from tokenspace.scaling.validation import leave_one_out
 
 N = np.array([1, 4, 9, 16, 36, 64, 144, 256, 400, 576.0])
@@ -145,12 +146,12 @@ def test_curves_are_padded_by_points_without_weight():
 
 def test_batches_hold_as_much_as_memory_does(monkeypatch):
     curves = logs()
-    monkeypatch.setattr("tokenspace.scaling.optimise.TOGETHER", 250)
+    monkeypatch.setattr("tokenspace.scaling.points.SQUARES", 250)
     found = list(batches(curves))
     assert [k for some in found for k in range(some.start, some.stop)] == list(range(9))
     taken = [sum(len(x) ** 2 for x, _, _ in curves[some]) for some in found]
     assert taken == [217, 217, 217]
-    monkeypatch.setattr("tokenspace.scaling.optimise.TOGETHER", 1)
+    monkeypatch.setattr("tokenspace.scaling.points.SQUARES", 1)
     assert list(batches(curves)) == [slice(k, k + 1) for k in range(9)]
     assert list(batches([])) == []
 

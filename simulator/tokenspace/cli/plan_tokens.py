@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tokenspace.cli.common import Json, app, progress_bar
+from tokenspace.cli.common import MANY_CURVES, Json, app, progress_bar
 from tokenspace.cli.forecasts import Csv, check_out, listed, long_enough, read
 from tokenspace.cli.present import document, show_table, write_table
 from tokenspace.errors import InputError
@@ -117,10 +117,9 @@ def _parameters(text: str) -> float:
 def _planned(
     curves: list[Curve], keep: float, cost: TransformerCost | None, seed: int
 ) -> list[tuple[str, TokenPlan]]:
-    from tokenspace.scaling.model_weights import TOGETHER
     from tokenspace.scaling.plan import plan_curves
 
-    with progress_bar(len(curves) > TOGETHER) as bar:
+    with progress_bar(len(curves) > MANY_CURVES) as bar:
         task = bar.add_task("curves", total=len(curves))
         return plan_curves(
             curves,

@@ -9,7 +9,7 @@ import numpy as np
 
 from tokenspace.scaling.lanes import LONGEST, Entries, descend, solved
 from tokenspace.scaling.laws import ScalingLaw
-from tokenspace.scaling.optimise import Points
+from tokenspace.scaling.points import Points
 
 
 def fit_held(

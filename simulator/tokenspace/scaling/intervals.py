@@ -19,7 +19,8 @@ from dataclasses import replace
 import numpy as np
 
 from tokenspace.scaling.laws import ScalingLaw
-from tokenspace.scaling.optimise import Points, minimise
+from tokenspace.scaling.optimise import minimise
+from tokenspace.scaling.points import Points
 from tokenspace.scaling.predictive import starts_of
 
 # Raw parameters are logarithms or slopes, of order 1.

@@ -12,14 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tokenspace.scaling.laws import ScalingLaw
-
-if TYPE_CHECKING:
-    from tokenspace.scaling.optimise import Points
+from tokenspace.scaling.points import Points
 
 STEPS = 200
 NUMBERS = 1 << 16  # points that are worked on at once

@@ -24,7 +24,8 @@ from scipy.special import gammaln, stdtr, stdtrit
 from tokenspace.scaling.held import fit_held
 from tokenspace.scaling.lanes import inverse
 from tokenspace.scaling.laws import ScalingLaw
-from tokenspace.scaling.optimise import Points, minimise
+from tokenspace.scaling.optimise import minimise
+from tokenspace.scaling.points import Points
 from tokenspace.scaling.student import student
 
 LEAST_SCATTER = 1e-6  # residual standard deviation of log S: no score is measured so finely
