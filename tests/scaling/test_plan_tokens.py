@@ -197,6 +197,7 @@ def test_refuses():
         ({"keep": "95%"}, "keep = .95%. is not allowed; it must be a number between 0 and 1"),
         ({"keep": None}, "keep = None"),
         ({"level": [0.9]}, "level = .0.9"),
+        ({"level": [[0.9], [0.9, 0.95]]}, "level = ..0.9"),
         ({"level": 2}, "level = 2"),
     )
     for options, words in given:
