@@ -27,6 +27,9 @@ IDLE = 1 / 8  # of the lanes that are worked on: so many may be done before they
 
 Entries = dict[tuple[int, int], np.ndarray]  # of symmetric matrices, (row, column <= row): (lanes,)
 Step = Callable[[Entries, np.ndarray], np.ndarray]  # of damped equations and gradients (p, lanes)
+# of lanes that are done, their numbers (k,), raw parameters (k, p) and sums of squares (k,): which
+# go on, (k,), and from which raw parameters, (those, p)
+Again = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass
@@ -59,11 +62,20 @@ class _Lanes:
         for name, values in vars(self).items():
             setattr(self, name, np.concatenate([values, getattr(other, name)], axis=-1))
 
+    def begin(self, law: ScalingLaw, which: np.ndarray | slice, raw: np.ndarray) -> None:
+        """These lanes anew from raw parameters (p, those); those that cannot step are done."""
+        x, y, weight = (np.ascontiguousarray(a[:, which]) for a in (self.x, self.y, self.weight))
+        off = y - law.log_score(raw[:, None], x)
+        self.raw[:, which], self.off[:, which] = raw, off
+        self.squares[which] = _squares(weight, off)
+        self.damping[which] = 1e-8  # the first step of a linear law is then its last
+        self.steps[which] = 0
+        self.done[which] = np.isinf(self.squares[which])
+
     def residuals(self, law: ScalingLaw, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """log S less the law's, (m, lanes), and weighted sums of squares, infinite for none."""
         off = self.y - law.log_score(raw[:, None], self.x)
-        squares = over_points(self.weight * off**2)
-        return off, np.where(np.isfinite(squares), squares, np.inf)
+        return off, _squares(self.weight, off)
 
 
 def descend(
@@ -76,6 +88,7 @@ def descend(
     close: float = CLOSE,
     held: np.ndarray | None = None,
     pull: np.ndarray | None = None,
+    again: Again | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Raw parameters (lanes, p) at a minimum over the first `kept`, and their sums of squares.
 
@@ -86,6 +99,7 @@ def descend(
         close: share of the sum of squares; a step that promises less is the last.
         held: (lanes, p), true at parameters that do not move; none if not given.
         pull: on the law's shapes, of each curve; none if not given.
+        again: asked of lanes that are done, which may begin once more elsewhere.
     """
     found, least = np.array(starts, np.float64), np.full(len(starts), np.inf)
     curve = np.arange(len(starts)) if curve is None else curve
@@ -96,8 +110,8 @@ def descend(
         """Lanes that are yet to step; those that cannot are done."""
         own = curve[some]
         x, y, weight = (np.ascontiguousarray(a[own].T) for a in (points.x, points.y, points.weight))
-        raw, none = np.array(found[some].T, order="C"), np.zeros(len(own))
-        free = np.ones((kept, len(own))) if held is None else 1.0 - held[some, :kept].T
+        raw, count = np.array(found[some].T, order="C"), len(own)
+        free = np.ones((kept, count)) if held is None else 1.0 - held[some, :kept].T
         now = _Lanes(
             number=np.arange(len(found))[some],
             x=x,
@@ -106,21 +120,32 @@ def descend(
             raw=raw,
             free=free,
             pull=np.zeros(free.shape) if pull is None else shaped[:, None] * pull[own],
-            off=y,
-            squares=none,
-            damping=np.full(len(own), 1e-8),  # the first step of a linear law is then its last
-            steps=np.zeros(len(own), int),
-            done=none > 0,
+            off=np.empty(y.shape),
+            squares=np.empty(count),
+            damping=np.empty(count),
+            steps=np.empty(count, int),
+            done=np.empty(count, bool),
         )
-        now.off, now.squares = now.residuals(law, raw)
-        now.done = np.isinf(now.squares)
+        now.begin(law, slice(None), raw)
         least[some] = now.squares
         return now
+
+    def asked(now: _Lanes) -> None:
+        """Those that are done begin again, where `again` has them."""
+        done = np.flatnonzero(now.done)
+        while again is not None and len(done):
+            lanes = now.number[done]
+            on, raw = again(lanes, found[lanes], least[lanes])
+            done, lanes = done[on], lanes[on]
+            now.begin(law, done, np.ascontiguousarray(raw.T))
+            found[lanes], least[lanes] = raw, now.squares[done]
+            done = done[now.done[done]]  # those that cannot step are asked at once
 
     with np.errstate(all="ignore"):
         now, first = begun(slice(0, together)), together
         while True:
             if now.done.sum() > IDLE * len(now.done):
+                asked(now)
                 now.keep(~now.done)
             if 2 * len(now.done) < together and first < len(found):
                 more = slice(first, first + together - len(now.done))
@@ -166,6 +191,12 @@ def _moved(law: ScalingLaw, kept: int, now: _Lanes, step: Step, close: float) ->
     promise = (gradient * moved).sum(axis=0)
     still = (promise > close * before + NOTHING) | np.isnan(promise)
     return ~still | (now.damping > 1e12) | (now.steps >= STEPS)
+
+
+def _squares(weight: np.ndarray, off: np.ndarray) -> np.ndarray:
+    """Weighted sums of squares (lanes,), infinite for none."""
+    squares = over_points(weight * off**2)
+    return np.where(np.isfinite(squares), squares, np.inf)
 
 
 def over_points(values: np.ndarray) -> np.ndarray:

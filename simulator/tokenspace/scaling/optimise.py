@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tokenspace.scaling.lanes import CLOSE, LONGEST, Entries, descend, solved
+from tokenspace.scaling.lanes import CLOSE, LONGEST, Again, Entries, descend, solved
 from tokenspace.scaling.laws import ScalingLaw
 from tokenspace.scaling.points import Points
 
@@ -26,6 +26,7 @@ def minimise(
     points: Points,
     close: float = CLOSE,
     curve: np.ndarray | None = None,
+    again: Again | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Raw parameters (lanes, p) at a local minimum, and their sums of squares (lanes,).
 
@@ -36,6 +37,7 @@ def minimise(
         points: of the curves.
         close: share of the sum of squares; a step that promises less is the last.
         curve: that of each lane, (lanes,), by its row in the points; a curve a lane if not given.
+        again: asked of lanes that are done, which may begin once more elsewhere.
 
     Returns:
         Raw parameters, and weighted sums of squares in log S, infinite where not finite.
@@ -49,7 +51,7 @@ def minimise(
         return _step(system, gradient, shapes, law.linear)
 
     whole = len(shapes)
-    return descend(law, whole, starts, points, curve, step, close, held, pull)
+    return descend(law, whole, starts, points, curve, step, close, held, pull, again)
 
 
 def _step(system: Entries, gradient: np.ndarray, shapes: np.ndarray, linear: bool) -> np.ndarray:
