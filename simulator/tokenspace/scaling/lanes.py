@@ -23,6 +23,8 @@ NUMBERS = 1 << 16  # points that are worked on at once
 CLOSE = 1e-13  # of the sum of squares: where a minimum is reached
 NOTHING = 1e-18  # sum of squares of log S: less tells nothing, of scores without noise too
 LONGEST = 3.0  # step of a raw parameter, which is of order 1
+CRAWLS = 8  # steps after which a lane's valley is taken to be bent
+STEP = 1e-5  # of a raw parameter, for second derivatives
 IDLE = 1 / 8  # of the lanes that are worked on: so many may be done before they make room
 
 Entries = dict[tuple[int, int], np.ndarray]  # of symmetric matrices, (row, column <= row): (lanes,)
@@ -153,34 +155,35 @@ def descend(
                 first = more.stop
             elif now.done.all():
                 return found, least
-            ended = _moved(law, kept, now, step, close) & ~now.done
+            ended = _moved(law, kept, now, step, close, STEPS if again is None else CRAWLS) & ~now.done
             found[now.number[ended]] = now.raw[:, ended].T
             least[now.number[ended]] = now.squares[ended]
             now.done |= ended
 
 
-def _moved(law: ScalingLaw, kept: int, now: _Lanes, step: Step, close: float) -> np.ndarray:
+def _moved(
+    law: ScalingLaw, kept: int, now: _Lanes, step: Step, close: float, crawls: int
+) -> np.ndarray:
     """Whether it was the last, (lanes,), of one step of every lane, which moves them in place."""
     slopes = [
         np.broadcast_to(one, now.x.shape) for one in law.derivatives(now.raw[:, None], now.x)[:kept]
     ]
-    weighted = [now.weight * one for one in slopes]
     free, pull, raw = now.free, now.pull, now.raw[:kept]
-    entries = {
-        (a, b): over_points(weighted[a] * slopes[b]) * (free[a] * free[b])
-        for a in range(kept)
-        for b in range(a + 1)
-    }
-    gradient = np.stack([over_points(one * now.off) for one in weighted])
-    gradient = (gradient - pull * raw) * free
+    entries, gradient = _normal(slopes, now.weight, now.off, free)
+    gradient = gradient - pull * raw * free
     diagonal = np.stack([entries[a, a] for a in range(kept)]) + pull
     # a parameter that is held, or that the data do not tell at all, does not move
     extra = pull + now.damping * diagonal + 1e-14 * diagonal.max(axis=0) + 1e-280 + (1 - free)
     for a in range(kept):
         entries[a, a] = entries[a, a] + extra[a]
+    crawl = np.flatnonzero((now.steps >= crawls) & ~now.done)
+    if len(crawl):
+        _curve(law, kept, now, crawl, entries)
     moved = step(entries, gradient) * free
     trial = now.raw.copy()
     trial[:kept] += moved
+    if len(crawl) and law.linear and kept > len(raw) - law.shapes:
+        _follow(law, now, crawl, trial)
     off, squares = now.residuals(law, trial)
     before = now.squares + (pull * raw**2).sum(axis=0)
     better = squares + (pull * trial[:kept] ** 2).sum(axis=0) <= before
@@ -191,6 +194,58 @@ def _moved(law: ScalingLaw, kept: int, now: _Lanes, step: Step, close: float) ->
     promise = (gradient * moved).sum(axis=0)
     still = (promise > close * before + NOTHING) | np.isnan(promise)
     return ~still | (now.damping > 1e12) | (now.steps >= STEPS)
+
+
+def _normal(
+    slopes: list[np.ndarray], weight: np.ndarray, off: np.ndarray, free: np.ndarray
+) -> tuple[Entries, np.ndarray]:
+    """J^T W J of slopes (m, lanes) each, and J^T W times the residuals, (p, lanes)."""
+    weighted = [weight * one for one in slopes]
+    entries = {
+        (a, b): over_points(weighted[a] * slopes[b]) * (free[a] * free[b])
+        for a in range(len(slopes))
+        for b in range(a + 1)
+    }
+    return entries, np.stack([over_points(one * off) for one in weighted]) * free
+
+
+def _curve(
+    law: ScalingLaw, kept: int, now: _Lanes, which: np.ndarray, entries: Entries
+) -> None:
+    """Newton's equations in place of Gauss's and Newton's, of these lanes, where they lead down.
+
+    What Gauss-Newton leaves out, the residuals times the law's second derivatives, is what bends a
+    valley in which its steps are short: level, slope and shape that all but make up for each other.
+    """
+    x, off, weight = (np.ascontiguousarray(a[:, which]) for a in (now.x, now.off, now.weight))
+    raw, free = np.ascontiguousarray(now.raw[:, which]), now.free[:, which]
+    first = len(raw) - law.shapes if law.linear else 0  # what is linear has no second derivatives
+    here = law.derivatives(raw[:, None], x)
+    weighted = weight * off
+    full = {pair: entry[which] for pair, entry in entries.items()}
+    for a in range(first, kept):
+        up = raw.copy()
+        up[a] += STEP
+        there = law.derivatives(up[:, None], x)
+        for b in range(a + 1):
+            bend = np.broadcast_to((there[b] - here[b]) / STEP, x.shape)
+            full[a, b] = full[a, b] - over_points(weighted * bend) * (free[a] * free[b])
+    down = np.all([pivot > 0 for pivot in factors(full)[1]], axis=0)
+    for pair, entry in entries.items():
+        entry[which[down]] = full[pair][down]
+
+
+def _follow(law: ScalingLaw, now: _Lanes, which: np.ndarray, trial: np.ndarray) -> None:
+    """What log S is linear in, to where it is best at the trial's shapes, of these lanes."""
+    x, y, weight = (np.ascontiguousarray(a[:, which]) for a in (now.x, now.y, now.weight))
+    raw, linear = np.ascontiguousarray(trial[:, which]), len(trial) - law.shapes
+    free = now.free[:linear, which]
+    off = y - law.log_score(raw[:, None], x)
+    slopes = [np.broadcast_to(one, x.shape) for one in law.derivatives(raw[:, None], x)[:linear]]
+    entries, gradient = _normal(slopes, weight, off, free)
+    for a in range(linear):
+        entries[a, a] = entries[a, a] + 1e-14 * entries[a, a] + 1e-280 + (1 - free[a])
+    trial[:linear, which] += solved(entries, gradient) * free
 
 
 def _squares(weight: np.ndarray, off: np.ndarray) -> np.ndarray:
