@@ -49,12 +49,12 @@ def ends_of(
     Returns:
         The raw parameter there, infinite where without end.
     """
-    search = _Search(raw, squares, parameter, sign, step, best, bounds)
+    search = Search(raw, squares, parameter, sign, step, best, bounds)
     minimise(law, search.starts(np.arange(len(raw))), search.held, points, LOW, curve, search.go_on)
     return np.asarray(search.centre + sign * search.end)
 
 
-class _Search:
+class Search:
     """Where the lanes' searches are: distances from the optimum inside and outside of the end."""
 
     def __init__(

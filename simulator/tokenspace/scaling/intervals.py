@@ -121,12 +121,13 @@ def _elsewhere(law: ScalingLaw, points: Points) -> np.ndarray:
     """Raw parameters (curves, k, p) far from each other, from which other ridges are reached.
 
     Starts of the curve and of its mirror image, which rises where the curve falls; and of both with
-    a shape beyond its grid, which may end well within what is possible.
+    a shape beyond its grid, which may end well within what is possible. What log S is linear in
+    goes where it is best in one step from anywhere: such a law needs no mirror image.
     """
     last = points.counts[:, None] - 1
     mirrored = np.take_along_axis(points.y, abs(last - np.arange(points.y.shape[1])), axis=1)
     starts = []
-    for y in (points.y, mirrored):
+    for y in (points.y,) if law.linear else (points.y, mirrored):
         grid = starts_of(law, replace(points, y=y))
         outer = grid[:, [0, -1]]
         if law.shapes == 1:

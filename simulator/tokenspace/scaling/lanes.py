@@ -17,6 +17,7 @@ import numpy as np
 
 from tokenspace.scaling.laws import ScalingLaw
 from tokenspace.scaling.points import Points
+from tokenspace.scaling.systems import Entries, factors, normal, over_points, solved
 
 STEPS = 200
 NUMBERS = 1 << 16  # points that are worked on at once
@@ -27,7 +28,6 @@ CRAWLS = 8  # steps after which a lane's valley is taken to be bent
 STEP = 1e-5  # of a raw parameter, for second derivatives
 IDLE = 1 / 8  # of the lanes that are worked on: so many may be done before they make room
 
-Entries = dict[tuple[int, int], np.ndarray]  # of symmetric matrices, (row, column <= row): (lanes,)
 Step = Callable[[Entries, np.ndarray], np.ndarray]  # of damped equations and gradients (p, lanes)
 # of lanes that are done, their numbers (k,), raw parameters (k, p) and sums of squares (k,): which
 # go on, (k,), and from which raw parameters, (those, p)
@@ -107,6 +107,7 @@ def descend(
     curve = np.arange(len(starts)) if curve is None else curve
     together = max(1, NUMBERS // points.x.shape[1])
     shaped = np.arange(kept) >= starts.shape[1] - law.shapes
+    crawls = STEPS if again is None else CRAWLS  # along a profile are many minima, in one valley
 
     def begun(some: slice) -> _Lanes:
         """Lanes that are yet to step; those that cannot are done."""
@@ -155,7 +156,7 @@ def descend(
                 first = more.stop
             elif now.done.all():
                 return found, least
-            ended = _moved(law, kept, now, step, close, STEPS if again is None else CRAWLS) & ~now.done
+            ended = _moved(law, kept, now, step, close, crawls) & ~now.done
             found[now.number[ended]] = now.raw[:, ended].T
             least[now.number[ended]] = now.squares[ended]
             now.done |= ended
@@ -169,7 +170,7 @@ def _moved(
         np.broadcast_to(one, now.x.shape) for one in law.derivatives(now.raw[:, None], now.x)[:kept]
     ]
     free, pull, raw = now.free, now.pull, now.raw[:kept]
-    entries, gradient = _normal(slopes, now.weight, now.off, free)
+    entries, gradient = normal(slopes, now.weight, now.off, free)
     gradient = gradient - pull * raw * free
     diagonal = np.stack([entries[a, a] for a in range(kept)]) + pull
     # a parameter that is held, or that the data do not tell at all, does not move
@@ -182,7 +183,7 @@ def _moved(
     moved = step(entries, gradient) * free
     trial = now.raw.copy()
     trial[:kept] += moved
-    if len(crawl) and law.linear and kept > len(raw) - law.shapes:
+    if len(crawl) and law.linear:
         _follow(law, now, crawl, trial)
     off, squares = now.residuals(law, trial)
     before = now.squares + (pull * raw**2).sum(axis=0)
@@ -196,22 +197,7 @@ def _moved(
     return ~still | (now.damping > 1e12) | (now.steps >= STEPS)
 
 
-def _normal(
-    slopes: list[np.ndarray], weight: np.ndarray, off: np.ndarray, free: np.ndarray
-) -> tuple[Entries, np.ndarray]:
-    """J^T W J of slopes (m, lanes) each, and J^T W times the residuals, (p, lanes)."""
-    weighted = [weight * one for one in slopes]
-    entries = {
-        (a, b): over_points(weighted[a] * slopes[b]) * (free[a] * free[b])
-        for a in range(len(slopes))
-        for b in range(a + 1)
-    }
-    return entries, np.stack([over_points(one * off) for one in weighted]) * free
-
-
-def _curve(
-    law: ScalingLaw, kept: int, now: _Lanes, which: np.ndarray, entries: Entries
-) -> None:
+def _curve(law: ScalingLaw, kept: int, now: _Lanes, which: np.ndarray, entries: Entries) -> None:
     """Newton's equations in place of Gauss's and Newton's, of these lanes, where they lead down.
 
     What Gauss-Newton leaves out, the residuals times the law's second derivatives, is what bends a
@@ -242,7 +228,7 @@ def _follow(law: ScalingLaw, now: _Lanes, which: np.ndarray, trial: np.ndarray) 
     free = now.free[:linear, which]
     off = y - law.log_score(raw[:, None], x)
     slopes = [np.broadcast_to(one, x.shape) for one in law.derivatives(raw[:, None], x)[:linear]]
-    entries, gradient = _normal(slopes, weight, off, free)
+    entries, gradient = normal(slopes, weight, off, free)
     for a in range(linear):
         entries[a, a] = entries[a, a] + 1e-14 * entries[a, a] + 1e-280 + (1 - free[a])
     trial[:linear, which] += solved(entries, gradient) * free
@@ -252,48 +238,3 @@ def _squares(weight: np.ndarray, off: np.ndarray) -> np.ndarray:
     """Weighted sums of squares (lanes,), infinite for none."""
     squares = over_points(weight * off**2)
     return np.where(np.isfinite(squares), squares, np.inf)
-
-
-def over_points(values: np.ndarray) -> np.ndarray:
-    """Sums (lanes,) of (m, lanes), in the order of points: of a lane alone as in company."""
-    alone = values.shape[1] == 1  # NumPy would add pairs of its points first
-    return np.asarray(np.add.accumulate(values)[-1] if alone else values.sum(axis=0))
-
-
-def solved(system: Entries, right: np.ndarray) -> np.ndarray:
-    """Solutions (p, lanes) of symmetric equations, by L D L^T; 0 where they are none."""
-    return np.nan_to_num(_solution(*factors(system), right))
-
-
-def inverse(system: Entries, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Inverses (p, p, ..) and determinants (..) of symmetric matrices of p = size rows."""
-    lower, pivots = factors(system)
-    unit = np.eye(size).reshape(size, size, *(1 for _ in pivots[0].shape))
-    columns = [_solution(lower, pivots, one) for one in unit]
-    return np.stack(columns), np.prod(pivots, axis=0)
-
-
-def factors(system: Entries) -> tuple[Entries, list[np.ndarray]]:
-    """L below its diagonal of 1, and D, of L D L^T."""
-    lower: Entries = {}
-    pivots: list[np.ndarray] = []
-    for a, b in sorted(system):
-        rest = system[a, b]
-        for k in range(b):
-            rest = rest - lower[a, k] * (pivots[k] * (lower[b, k] if a != b else lower[a, k]))
-        if a == b:
-            pivots.append(rest)
-        else:
-            lower[a, b] = rest / pivots[b]
-    return lower, pivots
-
-
-def _solution(lower: Entries, pivots: list[np.ndarray], right: np.ndarray) -> np.ndarray:
-    answer = list(right)
-    for a, b in sorted(lower):
-        answer[a] = answer[a] - lower[a, b] * answer[b]
-    for a in reversed(range(len(answer))):
-        answer[a] = answer[a] / pivots[a]
-        for k in range(a + 1, len(answer)):
-            answer[a] = answer[a] - lower[k, a] * answer[k]
-    return np.stack(answer)

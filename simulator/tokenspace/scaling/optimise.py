@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from tokenspace.scaling.lanes import CLOSE, LONGEST, Again, Entries, descend, solved
+from tokenspace.scaling.lanes import CLOSE, LONGEST, Again, descend
 from tokenspace.scaling.laws import ScalingLaw
 from tokenspace.scaling.points import Points
+from tokenspace.scaling.systems import Entries, solved
 
 PULL = 1e-9 / 900  # of the squares about the mean, on shapes that the data say nothing about
 
