@@ -32,7 +32,8 @@ def over_points(values: np.ndarray) -> np.ndarray:
 
 def solved(system: Entries, right: np.ndarray) -> np.ndarray:
     """Solutions (p, lanes) of symmetric equations, by L D L^T; 0 where they are none."""
-    return np.nan_to_num(_solution(*factors(system), right))
+    found = _solution(*factors(system), right)
+    return found if np.isfinite(found).all() else np.nan_to_num(found)
 
 
 def inverse(system: Entries, size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -66,4 +67,4 @@ def _solution(lower: Entries, pivots: list[np.ndarray], right: np.ndarray) -> np
         answer[a] = answer[a] / pivots[a]
         for k in range(a + 1, len(answer)):
             answer[a] = answer[a] - lower[k, a] * answer[k]
-    return np.stack(answer)
+    return np.array(answer)
