@@ -19,7 +19,7 @@ from tokenspace.scaling.fit import chosen_method
 from tokenspace.scaling.forecast import Task, cases
 from tokenspace.scaling.intervals import raw_intervals
 from tokenspace.scaling.laws import ScalingLaw, known_laws
-from tokenspace.scaling.optimise import Points
+from tokenspace.scaling.points import Points
 from tokenspace.scaling.preference import aicc
 from tokenspace.scaling.result import LawFit
 from tokenspace.scaling.scales import Log

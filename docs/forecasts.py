@@ -22,9 +22,9 @@ from tokenspace.scaling.fit import chosen_method
 from tokenspace.scaling.forecast import Task, cases
 from tokenspace.scaling.laws import known_laws
 from tokenspace.scaling.model_weights import SPLINE
-from tokenspace.scaling.optimise import Logs
 from tokenspace.scaling.outcome import Outcome, judge
 from tokenspace.scaling.plan import KEEP, TokenPlan, plan_curves, smallest
+from tokenspace.scaling.points import Logs
 from tokenspace.scaling.scales import Log, Logit
 from tokenspace.scaling.subsets import subsets
 

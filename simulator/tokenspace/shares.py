@@ -15,7 +15,10 @@ def require_share(name: str, value: Any) -> None:
     Raises:
         InputError: it is 0, 1, outside, a text, a list or nothing.
     """
-    number = np.asarray(value).item() if np.ndim(value) == 0 else None
+    try:
+        number = np.asarray(value).item() if np.ndim(value) == 0 else None
+    except ValueError:  # a list of lists of unlike lengths
+        number = None
     if not (isinstance(number, (int, float)) and 0 < number < 1):
         raise InputError(
             f"{name} = {value!r} is not allowed; it must be a number between 0 and 1, as 0.95 for "

@@ -37,6 +37,7 @@ junk = st.recursive(
         ("psi_within = 0.3", "psi_within = 0.05", "valid up to n = "),
         ('"equicorrelated"', '"equicorelated"', "did you mean 'equicorrelated'?"),
         ('"equicorrelated"', '"nowhere:Thing"', "--plugin MODULE"),
+        ('"equicorrelated"', "3", "branches.model: 3 is no name; one of "),
         ("dim = 64", "dim = 64.5", "features.dim: 64.5 is not allowed; it must be an integer >= 1"),
         ("dim = 64", 'dim = "many"', "features.dim: 'many'"),
         ("count = 256", "count = 0", "tokens.count: 0 is not allowed"),

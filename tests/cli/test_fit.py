@@ -1,6 +1,7 @@
 """`fit`: laws of curves in a CSV file."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from scipy import stats
 
 from tokenspace.cli import present
 from tokenspace.cli.present import dense_table, show_table
+from tokenspace.scaling import curves
 
 
 def test_fit(capfd, write, tmp_path):
@@ -95,6 +97,12 @@ def test_odds_are_named_and_their_limit_is_a_score(capfd, write):
     found = json.loads(call(capfd, "fit", csv, "--top", 100, "--json")[1])["fits"][0]
     odds = found["laws"]["saturating"]["parameters"]["limit"]
     assert 100 * odds / (1 + odds) == pytest.approx(50.35, abs=0.005)
+
+
+def test_the_level_of_intervals_is_said(capfd, write, monkeypatch):
+    monkeypatch.setattr(curves, "fit_curves", partial(curves.fit_curves, level=0.8))
+    said = call(capfd, "fit", write(SATURATED, "s.csv"), "--law", "power")[1]
+    assert said.count("80 %") == 2 and "95 %" not in said
 
 
 def test_a_floor_of_rounding_is_0(capfd, write):

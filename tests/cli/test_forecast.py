@@ -285,7 +285,7 @@ def test_progress_goes_on_from_one_subset_to_the_next(call, csv, monkeypatch):
             seen.append(completed)
 
     monkeypatch.setattr(forecasts, "progress_bar", lambda *_: nullcontext(Bar()))
-    monkeypatch.setattr("tokenspace.scaling.optimise.TOGETHER", 4 * len(N) ** 2)
+    monkeypatch.setattr("tokenspace.scaling.points.SQUARES", 4 * len(N) ** 2)
     assert call("forecast", csv, "--law", "power")[0] == 0
     assert seen == [4, 8, 8, 13, 16, 16]  # curves of seven points take less memory
 

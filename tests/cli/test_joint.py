@@ -1,6 +1,7 @@
 """`joint` and `plan-tokens` as a user runs them."""
 
 import json
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from tokenspace.cli import joint_tables
 from tokenspace.cli.joint_tables import decided, p_words, ranges
+from tokenspace.scaling import plan
 from tokenspace.scaling.joint import per_model
 
 N = [1, 8, 16, 64, 128, 256, 512]
@@ -156,6 +158,15 @@ def test_plan_tokens(call, csv):
     assert rests and words in " ".join(said.split())
     assert "take the interval without a law (of --out: low_spline" in " ".join(said.split())
     assert all(1 <= p["low"] <= p["n"] <= p["high"] <= 512 for p in found)
+
+
+def test_a_plan_says_the_level_of_its_interval(call, csv, monkeypatch):
+    of_level = partial(plan.plan_curves, level=0.8)
+    monkeypatch.setattr(plan, "plan_curves", of_level)
+    monkeypatch.setattr(plan.TokenPlan, "rests_on_laws", True)
+    said = " ".join(call("plan-tokens", csv)[1].split())
+    assert "80 % interval" in said and "80 % interval: over the" in said and "95 %" not in said
+    assert "more often than in 40 %, where 80 % promises 20 %." in said
 
 
 def test_plans_of_curves_that_follow_no_law_are_named(call, tmp_path):

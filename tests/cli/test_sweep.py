@@ -16,6 +16,22 @@ def test_run_prints_a_verdict(capfd, write):
     assert document["check"]["verdict"] == "PASS" and document["sampler"] == "collapsed"
 
 
+def test_an_empty_path_is_not_the_folder_one_stands_in(capfd, write, tmp_path, monkeypatch):
+    config = write(SWEPT)
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    for asked, what in (
+        (("sweep", config, "--out", ""), "--out"),
+        (("sweep", config, "--out="), "--out"),
+        (("forecast", "--at", ""), "--at"),
+        (("check", ""), "what follows 'check'"),
+    ):
+        status, out, err = call(capfd, *asked)
+        assert status == 2 and not out and f"error: {what} is empty" in err
+    assert not list(here.iterdir())
+
+
 def test_sweep_resumes_and_opens(capfd, write, tmp_path):
     out_folder = tmp_path / "r"
     assert "3 of 3 points computed" in call(capfd, "sweep", write(SWEPT), "--out", out_folder)[1]

@@ -9,7 +9,7 @@ from tokenspace.scaling.ahead import ahead
 from tokenspace.scaling.beyond import Stretched, distance
 from tokenspace.scaling.fit import chosen_method
 from tokenspace.scaling.forecast import STACKED, rolling_origins
-from tokenspace.scaling.optimise import grouped
+from tokenspace.scaling.points import grouped
 from tokenspace.scaling.predictive import Mixture
 from tokenspace.scaling.scales import Log, Logit
 
@@ -120,7 +120,7 @@ def test_many_curves_keep_their_numbers(monkeypatch):
     lengths, seen = (5, 10, 6, 9, 5), []
     logs = [(np.log(N[:m]), np.log(scores(k)[:m]), np.ones(m)) for k, m in enumerate(lengths)]
     method = chosen_method("power,logarithm", 0.95)
-    monkeypatch.setattr("tokenspace.scaling.optimise.TOGETHER", 200)  # points squared
+    monkeypatch.setattr("tokenspace.scaling.points.SQUARES", 200)  # points squared
     table = ahead(logs, np.array([100.0, 2000]), method, seen.append)
     assert list(table["curve"]) == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4] and seen == [3, 5]
     assert list(table["n"]) == [100, 2000] * 5

@@ -323,7 +323,7 @@ def test_no_file_at_all(tmp_path):
 
 
 def test_progress_and_order_of_many_curves(monkeypatch):
-    monkeypatch.setattr("tokenspace.scaling.optimise.TOGETHER", 2 * len(N) ** 2)
+    monkeypatch.setattr("tokenspace.scaling.points.SQUARES", 2 * len(N) ** 2)
     seen = []
     given = [Curve(str(k), N, SCORE * k) for k in range(1, 6)]
     found = fit_curves(given, "power", level=0.5, progress=seen.append)

@@ -12,7 +12,7 @@ from scipy import stats
 import tokenspace as ts
 from tokenspace.scaling.curves import Curve, fit_curves
 from tokenspace.scaling.laws import known_laws
-from tokenspace.scaling.optimise import Points
+from tokenspace.scaling.points import Points
 from tokenspace.scaling.predictive import Mixture, on_grid
 from tokenspace.scaling.preference import _slope, birge, compare
 from tokenspace.scaling.result import LawFit

@@ -8,8 +8,9 @@ from scipy import optimize
 import tokenspace as ts
 from tokenspace import theory
 from tokenspace.errors import InputError
-from tokenspace.scaling import fit, lanes, optimise, validation
+from tokenspace.scaling import fit, lanes, validation
 from tokenspace.scaling.curves import Curve, fit_curves, read_curves
+from tokenspace.scaling.points import grouped
 
 CURVES = read_curves()
 N = np.array([1, 8, 16, 32, 64, 128, 256, 384, 512, 768])
@@ -117,7 +118,7 @@ def test_curves_too_long_to_leave_each_score_out(monkeypatch):
 
 def test_fits_are_values_and_options_have_names():
     found = ts.fit_scaling(N, 5 * N**0.3, "power")
-    ((_, points),) = optimise.grouped([(np.log(N), np.log(N), np.ones(10))])
+    ((_, points),) = grouped([(np.log(N), np.log(N), np.ones(10))])
     for value, name in ((found, "winner"), (found.best, "aicc"), (points, "x")):
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(value, name, 1)

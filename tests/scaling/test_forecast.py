@@ -8,7 +8,7 @@ import tokenspace as ts
 from tokenspace.scaling.fit import chosen_method
 from tokenspace.scaling.forecast import NO_CHANGE, STACKED, Task, cases, rolling_origins, stack
 from tokenspace.scaling.laws import known_laws
-from tokenspace.scaling.optimise import grouped
+from tokenspace.scaling.points import grouped
 from tokenspace.scaling.predictive import Mixture, on_grid
 from tokenspace.scaling.robust import BEND, of_normal
 from tokenspace.scaling.skill import by_curve

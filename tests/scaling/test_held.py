@@ -7,7 +7,8 @@ from scipy import optimize, stats
 from tokenspace.scaling import fit, validation
 from tokenspace.scaling.held import fit_held
 from tokenspace.scaling.laws import known_laws
-from tokenspace.scaling.optimise import grouped, minimise
+from tokenspace.scaling.optimise import minimise
+from tokenspace.scaling.points import grouped
 from tokenspace.scaling.predictive import Mixture, on_grid
 from tokenspace.scaling.student import student
 from tokenspace.scaling.validation import leave_one_out

@@ -7,10 +7,10 @@ from scipy import optimize, stats
 import tokenspace as ts
 from tokenspace.scaling import intervals
 from tokenspace.scaling.curves import read_curves
+from tokenspace.scaling.ends import FAR, Search
 from tokenspace.scaling.fit import Method, fit_logs
 from tokenspace.scaling.laws import known_laws
 from tokenspace.scaling.laws.power import Power
-from tokenspace.scaling.optimise import minimise
 from tokenspace.scaling.result import LawFit
 
 CURVES = read_curves()
@@ -249,7 +249,7 @@ def test_broken_law_spans_what_a_scan_of_its_break_allows(k):
     width = half[rss.argmin()]
     for i, (a, b) in enumerate(np.r_[np.log(ends[:1]), ends[1:3]]):
         for got, want in ((a, low[i]), (b, high[i])):
-            if abs(want) > intervals.FAR:  # so far is said to be without end
+            if abs(want) > FAR:  # so far is said to be without end
                 assert got == np.copysign(np.inf, want)
             else:
                 assert got == pytest.approx(want, abs=0.01 * width[i])
@@ -293,19 +293,28 @@ def test_ends_reach_every_ridge(name, curve):
     assert got == pytest.approx(want, abs=0.01 * (want[1] - want[0]))
 
 
+def searches(monkeypatch):
+    """The searches for ends that are begun from now on."""
+    found = []
+    begin = Search.__init__
+
+    def begun(self, *given):
+        begin(self, *given)
+        if len(given[0]):
+            found.append(self)
+
+    monkeypatch.setattr(Search, "__init__", begun)
+    return found
+
+
 def test_ends_are_found_in_few_rounds(monkeypatch):
     """Bisection to 1e-6 of a width takes 20; false position a third of that, doubling included."""
-    lanes = []
-
-    def counted(law, start, *rest):
-        lanes.append(len(start))
-        return minimise(law, start, *rest)
-
-    monkeypatch.setattr(intervals, "minimise", counted)
+    sought = searches(monkeypatch)
     monkeypatch.setattr(intervals, "RIDGES", 0)
     logs = simulated("crossover", (12, 0.3, 20), 0.03, 10, 10)
     fitted("crossover", logs)
-    assert sum(lanes) / lanes[0] < 7 and len(lanes) < 14
+    (search,) = sought
+    assert search.rounds.mean() < 7 and search.rounds.max() < 14
 
 
 def test_ends_of_fine_scores_are_found_in_few_rounds(monkeypatch):
@@ -314,16 +323,10 @@ def test_ends_of_fine_scores_are_found_in_few_rounds(monkeypatch):
     Each search doubles its step, and then halves what is left: about ten rounds, where 60 were
     taken, for the ends and for two ridges.
     """
-    rounds = []
-
-    def counted(law, start, *rest):
-        rounds.append(len(start))
-        return minimise(law, start, *rest)
-
-    monkeypatch.setattr(intervals, "minimise", counted)
+    sought = searches(monkeypatch)
     n = np.array([1, 4, 9, 16, 36, 64, 144, 256, 400, 576.0])
     fit = ts.fit_scaling(n, [float(f"{s:.5g}") for s in 30 * n**0.2], "broken")
-    assert 10 < len(rounds) < 80
+    assert 10 < sum(search.rounds.max() for search in sought) < 80
     low, high = fit.best.intervals["alpha_1"]
     assert low < -0.2 < high and high - low < 1e-3
 
@@ -331,7 +334,8 @@ def test_ends_of_fine_scores_are_found_in_few_rounds(monkeypatch):
 @pytest.mark.once
 def test_scores_without_noise_need_no_search(monkeypatch):
     """What they tell has an interval as narrow as no score is measured; the rest has no bound."""
-    monkeypatch.setattr(intervals, "minimise", None)
+    for room in ("intervals", "ends"):
+        monkeypatch.setattr(f"tokenspace.scaling.{room}.minimise", None)
     n = np.array([1, 4, 9, 16, 36, 64, 144, 256, 400, 576.0])
     laws = "power,crossover,broken"
     flat = ts.fit_scaling(n, np.full(10, 20.0), laws).fits
@@ -372,17 +376,11 @@ def test_ends_follow_a_bent_parameter(monkeypatch, bend, unbend):
         def values(self, raw, xp=np):
             return xp.exp(raw[0]), getattr(xp, bend)(raw[1])
 
-    lanes = []
-
-    def counted(law, start, *rest):
-        lanes.append(len(start))
-        return minimise(law, start, *rest)
-
-    monkeypatch.setattr(intervals, "minimise", counted)
+    sought = searches(monkeypatch)
     monkeypatch.setattr(intervals, "RIDGES", 0)
     logs = simulated("power", (1, 0), 100 if bend == "sinh" else 1.5, 4, 6)
     exact = fit_logs(logs, Method({"power": LAWS["power"]}, 0.95))
     found = fit_logs(logs, Method({"power": Bent()}, 0.95))
     for a, b in zip(exact, found, strict=True):
         assert b.best.intervals["alpha"] == pytest.approx(a.best.intervals["alpha"], rel=1e-4)
-    assert len(lanes) < 16
+    assert max(search.rounds.max() for search in sought) < 16

@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 from scipy import optimize
 
-from tokenspace.scaling import ahead, lanes, seen
+from tokenspace.scaling import ahead, lanes, seen, systems
 from tokenspace.scaling.ahead import ahead_and_no_law
 from tokenspace.scaling.fit import chosen_method
 from tokenspace.scaling.laws import known_laws
 from tokenspace.scaling.laws.power import Power
 from tokenspace.scaling.model_weights import judged, no_law_by
-from tokenspace.scaling.optimise import PULL, Points, batches, grouped, minimise
+from tokenspace.scaling.optimise import PULL, minimise
+from tokenspace.scaling.points import Points, batches, grouped
+from tokenspace.scaling.predictive import on_grid
 from tokenspace.scaling.validation import leave_one_out
 
 N = np.array([1, 4, 9, 16, 36, 64, 144, 256, 400, 576.0])
@@ -34,8 +36,8 @@ def test_small_systems_are_solved_as_by_lapack(size):
     matrix, right = root @ np.swapaxes(root, 1, 2), np.arange(7.0 * size).reshape(size, 7)
     entries = {(a, b): matrix[:, a, b] for a in range(size) for b in range(a + 1)}
     want = np.linalg.solve(matrix, right.T[:, :, None])[:, :, 0].T
-    np.testing.assert_allclose(lanes.solved(entries, right), want, rtol=1e-9)
-    inverse, determinant = lanes.inverse(entries, size)
+    np.testing.assert_allclose(systems.solved(entries, right), want, rtol=1e-9)
+    inverse, determinant = systems.inverse(entries, size)
     np.testing.assert_allclose(np.moveaxis(inverse, 2, 0), np.linalg.inv(matrix), rtol=1e-9)
     np.testing.assert_allclose(determinant, np.linalg.det(matrix), rtol=1e-9)
 
@@ -145,12 +147,12 @@ def test_curves_are_padded_by_points_without_weight():
 
 def test_batches_hold_as_much_as_memory_does(monkeypatch):
     curves = logs()
-    monkeypatch.setattr("tokenspace.scaling.optimise.TOGETHER", 250)
+    monkeypatch.setattr("tokenspace.scaling.points.SQUARES", 250)
     found = list(batches(curves))
     assert [k for some in found for k in range(some.start, some.stop)] == list(range(9))
     taken = [sum(len(x) ** 2 for x, _, _ in curves[some]) for some in found]
     assert taken == [217, 217, 217]
-    monkeypatch.setattr("tokenspace.scaling.optimise.TOGETHER", 1)
+    monkeypatch.setattr("tokenspace.scaling.points.SQUARES", 1)
     assert list(batches(curves)) == [slice(k, k + 1) for k in range(9)]
     assert list(batches([])) == []
 
@@ -212,3 +214,34 @@ def test_no_lane_ends_before_its_minimum(name):
         curvature = (slopes * weight) @ slopes.T + np.diag(pull)
         promise = gradient @ np.linalg.pinv(curvature, 1e-12, hermitian=True) @ gradient
         assert promise <= lanes.CLOSE * np.sum(weight * off**2)
+
+
+@pytest.mark.parametrize("name", ["broken", "saturating"])
+def test_a_profile_is_followed_along_a_bent_valley(monkeypatch, name):
+    """With the level held off its best slope and shape all but make up for each other.
+
+    Steps of Gauss and Newton are short there: 60 to 200 of them, where 20 to 40 are taken.
+    """
+    rng, law = np.random.default_rng(0), LAWS[name]
+    y = np.log(30) + 0.03 * np.log(N) + 0.01 * rng.standard_normal((40, 10))
+    points = Points(np.tile(np.log(N), (40, 1)), y, np.ones((40, 10)))
+    optima, squares = on_grid(law, points).refined()
+    start = optima[np.arange(40), squares.argmin(axis=1)]
+    start[:, 0] += 0.01
+    held = np.tile(np.arange(law.size) == 0, (40, 1))
+    found, slow = {}, minimise(law, start, held, points)[1]
+    real, calls = lanes._moved, []
+
+    def counted(*given):
+        calls.append(1)
+        return real(*given)
+
+    def last(numbers, raw, least):
+        found.update(zip(numbers.tolist(), least, strict=True))
+        return np.zeros(len(numbers), bool), raw[:0]
+
+    monkeypatch.setattr(lanes, "_moved", counted)
+    minimise(law, start, held, points, again=last)
+    assert len(calls) < 55
+    fast = np.array([found[k] for k in range(40)])
+    assert (fast <= slow * (1 + 1e-9)).all()

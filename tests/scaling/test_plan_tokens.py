@@ -17,7 +17,6 @@ from tokenspace.scaling.model_weights import (
     no_law,
     of_counts,
 )
-from tokenspace.scaling.optimise import grouped
 from tokenspace.scaling.plan import (
     DRAWS,
     measured,
@@ -25,6 +24,7 @@ from tokenspace.scaling.plan import (
     smallest,
     weighted_quantiles,
 )
+from tokenspace.scaling.points import grouped
 from tokenspace.scaling.predictive import on_grid
 
 N = np.array([1.0, 8, 16, 32, 64, 128, 256, 384, 512, 768])
@@ -142,7 +142,7 @@ def test_a_plan_does_not_depend_on_its_company(monkeypatch):
     drawn = truth("saturating")[0] * np.exp(0.02 * rng.standard_normal((4, 10)))
     lengths = (10, 9, 10, 9)
     curves = [Curve(str(k), N[:m], drawn[k][:m]) for k, m in enumerate(lengths)]
-    monkeypatch.setattr(plan, "TOGETHER", 3)
+    monkeypatch.setattr("tokenspace.scaling.points.SQUARES", 300)  # of three curves
     monkeypatch.setattr(plan, "IN_CACHE", 1)
     seen = []
     together = plan_curves(curves, progress=seen.append)
@@ -197,6 +197,7 @@ def test_refuses():
         ({"keep": "95%"}, "keep = .95%. is not allowed; it must be a number between 0 and 1"),
         ({"keep": None}, "keep = None"),
         ({"level": [0.9]}, "level = .0.9"),
+        ({"level": [[0.9], [0.9, 0.95]]}, "level = ..0.9"),
         ({"level": 2}, "level = 2"),
     )
     for options, words in given:

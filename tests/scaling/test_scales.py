@@ -7,7 +7,7 @@ from scipy.special import erf
 import tokenspace as ts
 from tokenspace.scaling.curves import read_curves
 from tokenspace.scaling.laws import known_laws
-from tokenspace.scaling.optimise import Points, grouped
+from tokenspace.scaling.points import Points, grouped
 from tokenspace.scaling.robust import BEND, deviance, of_normal, reweighted, robust
 from tokenspace.scaling.scales import Log, Logit, error_of_share
 

@@ -11,8 +11,8 @@ from tokenspace.scaling.ahead import ahead
 from tokenspace.scaling.fit import chosen_method
 from tokenspace.scaling.forecast import rolling_origins, stack
 from tokenspace.scaling.laws import known_laws
-from tokenspace.scaling.optimise import Points
 from tokenspace.scaling.plan import smallest
+from tokenspace.scaling.points import Points
 from tokenspace.scaling.predictive import on_grid
 from tokenspace.scaling.scales import Log
 from tokenspace.scaling.spline import Spline

@@ -13,7 +13,9 @@ import io
 import os
 import sys
 import warnings
+from collections.abc import Sequence
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 from rich.markup import escape
@@ -27,7 +29,7 @@ from tokenspace.cli import measure, fit_tokens, coverage, machine  # noqa: F401
 # isort: on
 from tokenspace.cli.common import app, messages
 from tokenspace.cli.interrupts import interruptible
-from tokenspace.errors import TokenspaceError, WorkerDied
+from tokenspace.errors import InputError, TokenspaceError, WorkerDied
 from tokenspace.printable import shown
 
 __all__ = ["app", "main"]
@@ -48,6 +50,7 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):  # names of files need not be words
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
+        _refuse_empty(sys.argv[1:])
         with interruptible():
             _commands()(prog_name="tokenspace")  # also when it is run as `python -m tokenspace`
     except WorkerDied as error:
@@ -82,6 +85,18 @@ def main() -> None:
         else:
             raise
         sys.exit(2)
+
+
+def _refuse_empty(arguments: Sequence[str]) -> None:
+    """InputError where an argument is empty: as a path it would be the folder one stands in."""
+    for before, text in pairwise(("", *arguments)):
+        option, equals, value = text.partition("=")
+        if not text or (text.startswith("--") and equals and not value):
+            what = option or (before if before.startswith("--") else f"what follows {before!r}")
+            raise InputError(
+                f"{what} is empty, perhaps as a variable of the shell is not set; give it a value "
+                "(the folder you are in is .), or leave it out"
+            )
 
 
 def _no_more(error: str) -> None:

@@ -22,6 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 messages = Console(stderr=True)
+MANY_CURVES = 200  # from which on progress is shown
 
 
 def _positive(value: float) -> float:

@@ -203,9 +203,10 @@ def _show_curves(title: str, fitted: Fitted) -> None:
 
     table = Table(title=title, header_style="bold")
     errors = any(np.isfinite(f.best.p_value) for _, f in fitted)
-    best_law = ("preferred law", "AICc ahead by", "its parameters and 95 % intervals")
+    level = percent(fitted[0][1].best.level, "g")
+    best_law = ("preferred law", "AICc ahead by", f"its parameters and {level} intervals")
     chi = ("chi^2 / freedom (p)",) if errors else ()
-    for name in ("curve", "c", "alpha", "95 % interval", *best_law, *chi):
+    for name in ("curve", "c", "alpha", f"{level} interval", *best_law, *chi):
         table.add_column(name)
     for name, f in fitted:
         power = f.fits.get("power")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tokenspace.cli.common import Json, app, progress_bar
+from tokenspace.cli.common import MANY_CURVES, Json, app, progress_bar
 from tokenspace.cli.forecasts import (
     Chance,
     Csv,
@@ -66,13 +66,13 @@ def fit(
     Several scores of a curve at one n count as measurements with noise of their own.
     """
     from tokenspace.cli.fit_tables import show_counts, show_errors, show_fits, show_sizes, write
-    from tokenspace.scaling.curves import TOGETHER, fit_curves
+    from tokenspace.scaling.curves import fit_curves
     from tokenspace.scaling.fit import LEAST
     from tokenspace.scaling.subsets import model_of
 
     check_out(out, csv)
     curves, scale = long_enough(read(csv), LEAST), scale_of(top, chance)
-    with progress_bar(len(curves) > TOGETHER) as bar:
+    with progress_bar(len(curves) > MANY_CURVES) as bar:
         task = bar.add_task("curves", total=len(curves))
         fitted = fit_curves(
             curves,

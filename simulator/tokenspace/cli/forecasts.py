@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tokenspace.cli.common import Json, app, messages, progress_bar, require_file
+from tokenspace.cli.common import MANY_CURVES, Json, app, messages, progress_bar, require_file
 from tokenspace.cli.present import document, write_table
 from tokenspace.errors import InputError
 from tokenspace.printable import counted, percent, shown
@@ -124,7 +124,7 @@ def _ahead(csv: str | None, at: str, method: Method, out: Path | None, as_json: 
             "no curve is long enough: a forecast needs 4 scores at 3 different n, and the longest "
             f"curve has {max(len(c.n) for c in every)}"
         )
-    with progress_bar(len(curves) > 200) as bar:
+    with progress_bar(len(curves) > MANY_CURVES) as bar:
         task = bar.add_task("curves", total=len(curves))
         given = (
             [c.logs(method.scale) for c in curves],
@@ -290,7 +290,7 @@ def forecast(
     found: dict[str, Outcome] = {}
     total, done = sum(map(len, parts.values())), 0
     stopped, waiting = "", list(parts)
-    with progress_bar(total > 200) as bar:
+    with progress_bar(total > MANY_CURVES) as bar:
         task = bar.add_task("curves", total=total)
 
         def show(now: int) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tokenspace.cli.common import Json, app, progress_bar
+from tokenspace.cli.common import MANY_CURVES, Json, app, progress_bar
 from tokenspace.cli.forecasts import Csv, check_out, listed, long_enough, read
 from tokenspace.cli.present import document, show_table, write_table
 from tokenspace.errors import InputError
@@ -117,10 +117,9 @@ def _parameters(text: str) -> float:
 def _planned(
     curves: list[Curve], keep: float, cost: TransformerCost | None, seed: int
 ) -> list[tuple[str, TokenPlan]]:
-    from tokenspace.scaling.model_weights import TOGETHER
     from tokenspace.scaling.plan import plan_curves
 
-    with progress_bar(len(curves) > TOGETHER) as bar:
+    with progress_bar(len(curves) > MANY_CURVES) as bar:
         task = bar.add_task("curves", total=len(curves))
         return plan_curves(
             curves,
@@ -139,14 +138,14 @@ def _show(
 
     from tokenspace.scaling.model_weights import SPLINE
 
-    keep = plans[0][1].keep
+    keep, level = plans[0][1].keep, percent(plans[0][1].level, "g")
     table = Table(
         title=f"Tokens that keep {keep:.4g} of the score at the largest n{which}",
         header_style="bold",
         title_justify="left",
     )
     table.add_column("curve")
-    for name in ("of n", "needed", "95 % interval", *(["FLOPs"] if cost else [])):
+    for name in ("of n", "needed", f"{level} interval", *(["FLOPs"] if cost else [])):
         table.add_column(name, justify="right")
     table.add_column("without a law", justify="right")
     table.add_column("laws by weight: what each needs alone")
@@ -222,11 +221,13 @@ def _show_models(models: list[str], plans: list[tuple[str, TokenPlan]]) -> None:
 
 
 def _explain(plans: list[tuple[str, TokenPlan]], cost: TransformerCost | None) -> None:
-    from tokenspace.scaling.plan import FALLING
+    from tokenspace.scaling.plan import FALLING, TWICE
 
+    level = plans[0][1].level
+    said = percent(level, "g")
     print(
         "needed: from there on the fitted curve keeps the share; never below the first n.\n"
-        "95 % interval: over the parameters' errors and the doubt about the law. Laws are\n"
+        f"{said} interval: over the parameters' errors and the doubt about the law. Laws are\n"
         "weighed by how they foretell scores left out; `fit` may prefer another one, as\n"
         "its AICc pays per parameter. spline: a smooth curve of no law.\n"
         "without a law: the interval of the spline alone, if you trust none of the laws."
@@ -250,8 +251,10 @@ def _explain(plans: list[tuple[str, TokenPlan]], cost: TransformerCost | None) -
             shown(f"{len(resting)} of {count}: the interval rests on the laws: {listed(resting)}.")
         )
         print(
-            "  If none of the laws holds there, it misses the n more than one time in ten,\n"
-            "  where 95 % promises one in twenty. If you doubt the laws, take the interval\n"
+            "  If none of the laws holds there, it misses the n more often than in "
+            f"{percent(TWICE * (1 - level), 'g')},\n"
+            f"  where {said} promises {percent(1 - level, 'g')}. If you doubt the laws, take the "
+            "interval\n"
             "  without a law (of --out: low_spline to high_spline), or measure more counts."
         )
     if cost:

@@ -154,7 +154,8 @@ def _build(room: str, table: Any, path: str, problems: list[str], memo: Memo) ->
         return _algebra(table, path, problems, memo)
     name = table.get("model")
     if not isinstance(name, str):
-        problems.append(f"{path}.model: missing; one of {', '.join(names(room))}")
+        what = "missing" if name is None else f"{name!r} is no name"
+        problems.append(f"{path}.model: {what}; one of {', '.join(names(room))}")
         return None
     make, why = _find(room, name, memo)
     if make is None:

@@ -18,7 +18,7 @@ from tokenspace.scaling.fit import Method, checked, chosen_method
 from tokenspace.scaling.forecast import DIFFERENT, FEWEST, STACKED, enough_seen, forecasters
 from tokenspace.scaling.laws import known_laws
 from tokenspace.scaling.model_weights import no_law_by
-from tokenspace.scaling.optimise import Logs, batches, grouped
+from tokenspace.scaling.points import Logs, batches, grouped
 from tokenspace.scaling.scales import Scale
 from tokenspace.scaling.seen import Seen
 from tokenspace.scaling.stated import stated_variance, variance_of, weight_ahead

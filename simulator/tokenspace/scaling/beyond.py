@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tokenspace.scaling.optimise import Points
+from tokenspace.scaling.points import Points
 from tokenspace.scaling.predictive import Mixture
 
 ENDS = (0.025, 0.975)  # of the interval that `strays` is told of

@@ -15,14 +15,13 @@ import pandas as pd
 from tokenspace.errors import InputError
 from tokenspace.printable import counted
 from tokenspace.scaling.fit import LEAST, Method, checked, chosen_method, fit_logs
-from tokenspace.scaling.optimise import Logs, batches
+from tokenspace.scaling.points import Logs, batches
 from tokenspace.scaling.result import ScalingFit
 from tokenspace.scaling.scales import Scale, error_of_share, unit
 from tokenspace.scaling.stated import stated_variance
 from tokenspace.scaling.table import COLUMNS, ERRORS, SIZE, number, read_table, refuse, size_name
 
 AVERAGE = re.compile(r"(avg|average|mean)[.\s(%)]*", re.IGNORECASE)  # repeats other columns
-TOGETHER = 400  # curves, from which on progress is shown
 SHIPPED = {
     "paper": "benchmark_scores.csv",
     "published": "published_scores.csv",

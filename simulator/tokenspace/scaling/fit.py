@@ -16,7 +16,7 @@ from scipy import stats
 from tokenspace.errors import InputError
 from tokenspace.scaling.intervals import intervals_without_noise, raw_intervals
 from tokenspace.scaling.laws import ScalingLaw, known_laws
-from tokenspace.scaling.optimise import Logs, Points, grouped
+from tokenspace.scaling.points import Logs, Points, grouped
 from tokenspace.scaling.predictive import LEAST_SCATTER, Grid, on_grid
 from tokenspace.scaling.preference import aicc, bic, birge, compare
 from tokenspace.scaling.result import LawFit, ScalingFit

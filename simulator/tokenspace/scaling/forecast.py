@@ -26,7 +26,7 @@ from tokenspace.errors import InputError
 from tokenspace.scaling.beyond import Stretched, distance
 from tokenspace.scaling.fit import Method, checked, chosen_method
 from tokenspace.scaling.model_weights import of_counts
-from tokenspace.scaling.optimise import Logs, Points, batches, grouped
+from tokenspace.scaling.points import Logs, Points, batches, grouped
 from tokenspace.scaling.predictive import Mixture
 from tokenspace.scaling.scales import Scale
 from tokenspace.scaling.seen import Seen

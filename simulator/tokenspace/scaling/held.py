@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from tokenspace.scaling.lanes import LONGEST, Entries, descend, solved
+from tokenspace.scaling.lanes import LONGEST, descend
 from tokenspace.scaling.laws import ScalingLaw
-from tokenspace.scaling.optimise import Points
+from tokenspace.scaling.points import Points
+from tokenspace.scaling.systems import Entries, solved
 
 
 def fit_held(

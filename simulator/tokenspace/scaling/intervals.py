@@ -18,16 +18,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from tokenspace.scaling.ends import ends_of
 from tokenspace.scaling.laws import ScalingLaw
-from tokenspace.scaling.optimise import Points, minimise
+from tokenspace.scaling.optimise import minimise
+from tokenspace.scaling.points import Points
 from tokenspace.scaling.predictive import starts_of
 
 # Raw parameters are logarithms or slopes, of order 1.
-FAR = 50.0  # so far from an optimum is without end
-FIRST = (1e-6, 1.0)  # range of the first step
-CLOSE = 1e-6  # of the half-width of an interval, to which its ends are found
-LOW = 1e-10  # of the sum of squares, to which a profile is found: less than `CLOSE` of an end
-ROUNDS = 60
 SIDES = np.array([-1.0, 1.0])
 OUTER = 6.0  # of a shape, beyond its grid
 SPARSE = 6  # one value of the grid in so many
@@ -62,7 +59,7 @@ def raw_intervals(
     start = outermost.argmax(axis=1)
     curve, parameter, side = (a.ravel() for a in np.indices((curves, size, 2)))
     start = start[curve, parameter, side]
-    ends = _ends(
+    ends = ends_of(
         law,
         found[curve, start],
         squares[curve, start],
@@ -71,7 +68,8 @@ def raw_intervals(
         np.where(parameter < kept, reach[curve, start, parameter], wald[curve, parameter]),
         centre[curve, parameter],
         bounds[curve],
-        points[curve],
+        points,
+        curve,
     ).reshape(curves, size, 2)
     elsewhere, which = _elsewhere(law, points), np.nonzero(np.isfinite(ends))
     for _ in range(RIDGES):
@@ -123,12 +121,13 @@ def _elsewhere(law: ScalingLaw, points: Points) -> np.ndarray:
     """Raw parameters (curves, k, p) far from each other, from which other ridges are reached.
 
     Starts of the curve and of its mirror image, which rises where the curve falls; and of both with
-    a shape beyond its grid, which may end well within what is possible.
+    a shape beyond its grid, which may end well within what is possible. What log S is linear in
+    goes where it is best in one step from anywhere: such a law needs no mirror image.
     """
     last = points.counts[:, None] - 1
     mirrored = np.take_along_axis(points.y, abs(last - np.arange(points.y.shape[1])), axis=1)
     starts = []
-    for y in (points.y, mirrored):
+    for y in (points.y,) if law.linear else (points.y, mirrored):
         grid = starts_of(law, replace(points, y=y))
         outer = grid[:, [0, -1]]
         if law.shapes == 1:
@@ -162,8 +161,8 @@ def _farther(
     lane = lane[squares[lane] <= bounds[lanes[0][lane], 1]]
     curve, parameter, side = which = tuple(a[lane] for a in lanes)
     step = np.abs(ends[which] - centre[curve, parameter])
-    at = centre[curve, parameter], bounds[curve], points[curve]
-    return which, _ends(law, raw[lane], squares[lane], parameter, SIDES[side], step, *at)
+    at = centre[curve, parameter], bounds[curve], points, curve
+    return which, ends_of(law, raw[lane], squares[lane], parameter, SIDES[side], step, *at)
 
 
 def _lengths(
@@ -176,64 +175,3 @@ def _lengths(
     lengths = np.zeros(raw.shape)
     lengths[:, :kept] = np.sqrt(np.maximum(np.diagonal(inverse, axis1=1, axis2=2), 0))
     return lengths
-
-
-def _ends(
-    law: ScalingLaw,
-    raw: np.ndarray,
-    squares: np.ndarray,
-    parameter: np.ndarray,
-    sign: np.ndarray,
-    step: np.ndarray,
-    best: np.ndarray,
-    bounds: np.ndarray,
-    points: Points,
-) -> np.ndarray:
-    """Where each lane's profile, from an optimum `raw` in direction `sign`, reaches its limit.
-
-    bounds: (lanes, 2), the least sum of squares of the curve and the limit. Steps double until the
-    profile lies above; then the rule of false position (Illinois) on the root of the rise, which is
-    a straight line where the profile is a parabola.
-    """
-
-    def height(profile: np.ndarray, bounds: np.ndarray) -> np.ndarray:
-        """-1 at the least sum of squares, 0 at the limit, at most 10."""
-        least, limit = bounds.T
-        with np.errstate(divide="ignore", invalid="ignore"):
-            share = np.sqrt(np.maximum(profile - least, 0) / (limit - least))
-        return np.clip(np.nan_to_num(share, nan=0.0, posinf=11.0) - 1, -1, 10)
-
-    centre = raw[np.arange(len(raw)), parameter]
-    behind = sign * (centre - best)  # of the half-width, where the search begins
-    rounding = 4 * np.spacing(np.abs(centre))
-    held = parameter[:, None] == np.arange(raw.shape[1])
-    warm = raw.copy()  # where the next minimisation starts: the optimum at `inner`
-    inner, below = np.zeros(len(raw)), height(squares, bounds)
-    outer, above = np.full(len(raw), np.inf), np.full(len(raw), np.inf)
-    trial = np.clip(step, *FIRST)
-    end, moved = trial.copy(), np.zeros(len(raw))
-    active = np.arange(len(raw))
-    for _ in range(ROUNDS):
-        start = warm[active]
-        start[held[active]] = (centre + sign * trial)[active]
-        found, profile = minimise(law, start, held[active], points[active], LOW)
-        reached = height(profile, bounds[active])
-        within = reached <= 0
-        i, o = active[within], active[~within]
-        # an end that stays while the other moves twice counts half, so that both close in
-        above[i] = np.where(moved[i] == -1, above[i] / 2, above[i])
-        below[o] = np.where(moved[o] == 1, below[o] / 2, below[o])
-        moved[i], moved[o] = -1, 1
-        inner[i], below[i], warm[i] = trial[i], reached[within], found[within]
-        outer[o], above[o] = trial[o], reached[~within]
-        end[active] = np.where(inner[active] >= FAR, np.inf, trial[active])
-        narrow = outer - inner < CLOSE * (behind + outer) + rounding
-        near = (np.abs(reached) < CLOSE) | narrow[active]
-        active = active[~(near | np.isinf(end[active]))]
-        if not len(active):
-            break
-        with np.errstate(invalid="ignore"):
-            share = np.clip(below / (below - above), 0.01, 0.99)
-            between = inner + share * (outer - inner)
-        trial = np.where(np.isinf(outer), np.minimum(2 * trial, FAR), between)
-    return centre + sign * end

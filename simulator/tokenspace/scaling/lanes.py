@@ -12,24 +12,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tokenspace.scaling.laws import ScalingLaw
-
-if TYPE_CHECKING:
-    from tokenspace.scaling.optimise import Points
+from tokenspace.scaling.points import Points
+from tokenspace.scaling.systems import Entries, factors, normal, over_points, solved
 
 STEPS = 200
 NUMBERS = 1 << 16  # points that are worked on at once
 CLOSE = 1e-13  # of the sum of squares: where a minimum is reached
 NOTHING = 1e-18  # sum of squares of log S: less tells nothing, of scores without noise too
 LONGEST = 3.0  # step of a raw parameter, which is of order 1
+CRAWLS = 8  # steps after which a lane's valley is taken to be bent
+STEP = 1e-5  # of a raw parameter, for second derivatives
 IDLE = 1 / 8  # of the lanes that are worked on: so many may be done before they make room
 
-Entries = dict[tuple[int, int], np.ndarray]  # of symmetric matrices, (row, column <= row): (lanes,)
 Step = Callable[[Entries, np.ndarray], np.ndarray]  # of damped equations and gradients (p, lanes)
+# of lanes that are done, their numbers (k,), raw parameters (k, p) and sums of squares (k,): which
+# go on, (k,), and from which raw parameters, (those, p)
+Again = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass
@@ -62,11 +64,20 @@ class _Lanes:
         for name, values in vars(self).items():
             setattr(self, name, np.concatenate([values, getattr(other, name)], axis=-1))
 
+    def begin(self, law: ScalingLaw, which: np.ndarray | slice, raw: np.ndarray) -> None:
+        """These lanes anew from raw parameters (p, those); those that cannot step are done."""
+        x, y, weight = (np.ascontiguousarray(a[:, which]) for a in (self.x, self.y, self.weight))
+        off = y - law.log_score(raw[:, None], x)
+        self.raw[:, which], self.off[:, which] = raw, off
+        self.squares[which] = _squares(weight, off)
+        self.damping[which] = 1e-8  # the first step of a linear law is then its last
+        self.steps[which] = 0
+        self.done[which] = np.isinf(self.squares[which])
+
     def residuals(self, law: ScalingLaw, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """log S less the law's, (m, lanes), and weighted sums of squares, infinite for none."""
         off = self.y - law.log_score(raw[:, None], self.x)
-        squares = over_points(self.weight * off**2)
-        return off, np.where(np.isfinite(squares), squares, np.inf)
+        return off, _squares(self.weight, off)
 
 
 def descend(
@@ -79,6 +90,7 @@ def descend(
     close: float = CLOSE,
     held: np.ndarray | None = None,
     pull: np.ndarray | None = None,
+    again: Again | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Raw parameters (lanes, p) at a minimum over the first `kept`, and their sums of squares.
 
@@ -89,18 +101,20 @@ def descend(
         close: share of the sum of squares; a step that promises less is the last.
         held: (lanes, p), true at parameters that do not move; none if not given.
         pull: on the law's shapes, of each curve; none if not given.
+        again: asked of lanes that are done, which may begin once more elsewhere.
     """
     found, least = np.array(starts, np.float64), np.full(len(starts), np.inf)
     curve = np.arange(len(starts)) if curve is None else curve
     together = max(1, NUMBERS // points.x.shape[1])
     shaped = np.arange(kept) >= starts.shape[1] - law.shapes
+    crawls = STEPS if again is None else CRAWLS  # along a profile are many minima, in one valley
 
     def begun(some: slice) -> _Lanes:
         """Lanes that are yet to step; those that cannot are done."""
         own = curve[some]
         x, y, weight = (np.ascontiguousarray(a[own].T) for a in (points.x, points.y, points.weight))
-        raw, none = np.array(found[some].T, order="C"), np.zeros(len(own))
-        free = np.ones((kept, len(own))) if held is None else 1.0 - held[some, :kept].T
+        raw, count = np.array(found[some].T, order="C"), len(own)
+        free = np.ones((kept, count)) if held is None else 1.0 - held[some, :kept].T
         now = _Lanes(
             number=np.arange(len(found))[some],
             x=x,
@@ -109,21 +123,32 @@ def descend(
             raw=raw,
             free=free,
             pull=np.zeros(free.shape) if pull is None else shaped[:, None] * pull[own],
-            off=y,
-            squares=none,
-            damping=np.full(len(own), 1e-8),  # the first step of a linear law is then its last
-            steps=np.zeros(len(own), int),
-            done=none > 0,
+            off=np.empty(y.shape),
+            squares=np.empty(count),
+            damping=np.empty(count),
+            steps=np.empty(count, int),
+            done=np.empty(count, bool),
         )
-        now.off, now.squares = now.residuals(law, raw)
-        now.done = np.isinf(now.squares)
+        now.begin(law, slice(None), raw)
         least[some] = now.squares
         return now
+
+    def asked(now: _Lanes) -> None:
+        """Those that are done begin again, where `again` has them."""
+        done = np.flatnonzero(now.done)
+        while again is not None and len(done):
+            lanes = now.number[done]
+            on, raw = again(lanes, found[lanes], least[lanes])
+            done, lanes = done[on], lanes[on]
+            now.begin(law, done, np.ascontiguousarray(raw.T))
+            found[lanes], least[lanes] = raw, now.squares[done]
+            done = done[now.done[done]]  # those that cannot step are asked at once
 
     with np.errstate(all="ignore"):
         now, first = begun(slice(0, together)), together
         while True:
             if now.done.sum() > IDLE * len(now.done):
+                asked(now)
                 now.keep(~now.done)
             if 2 * len(now.done) < together and first < len(found):
                 more = slice(first, first + together - len(now.done))
@@ -131,34 +156,35 @@ def descend(
                 first = more.stop
             elif now.done.all():
                 return found, least
-            ended = _moved(law, kept, now, step, close) & ~now.done
+            ended = _moved(law, kept, now, step, close, crawls) & ~now.done
             found[now.number[ended]] = now.raw[:, ended].T
             least[now.number[ended]] = now.squares[ended]
             now.done |= ended
 
 
-def _moved(law: ScalingLaw, kept: int, now: _Lanes, step: Step, close: float) -> np.ndarray:
+def _moved(
+    law: ScalingLaw, kept: int, now: _Lanes, step: Step, close: float, crawls: int
+) -> np.ndarray:
     """Whether it was the last, (lanes,), of one step of every lane, which moves them in place."""
     slopes = [
         np.broadcast_to(one, now.x.shape) for one in law.derivatives(now.raw[:, None], now.x)[:kept]
     ]
-    weighted = [now.weight * one for one in slopes]
     free, pull, raw = now.free, now.pull, now.raw[:kept]
-    entries = {
-        (a, b): over_points(weighted[a] * slopes[b]) * (free[a] * free[b])
-        for a in range(kept)
-        for b in range(a + 1)
-    }
-    gradient = np.stack([over_points(one * now.off) for one in weighted])
-    gradient = (gradient - pull * raw) * free
+    entries, gradient = normal(slopes, now.weight, now.off, free)
+    gradient = gradient - pull * raw * free
     diagonal = np.stack([entries[a, a] for a in range(kept)]) + pull
     # a parameter that is held, or that the data do not tell at all, does not move
     extra = pull + now.damping * diagonal + 1e-14 * diagonal.max(axis=0) + 1e-280 + (1 - free)
     for a in range(kept):
         entries[a, a] = entries[a, a] + extra[a]
+    crawl = np.flatnonzero((now.steps >= crawls) & ~now.done)
+    if len(crawl):
+        _curve(law, kept, now, crawl, entries)
     moved = step(entries, gradient) * free
     trial = now.raw.copy()
     trial[:kept] += moved
+    if len(crawl) and law.linear:
+        _follow(law, now, crawl, trial)
     off, squares = now.residuals(law, trial)
     before = now.squares + (pull * raw**2).sum(axis=0)
     better = squares + (pull * trial[:kept] ** 2).sum(axis=0) <= before
@@ -171,46 +197,44 @@ def _moved(law: ScalingLaw, kept: int, now: _Lanes, step: Step, close: float) ->
     return ~still | (now.damping > 1e12) | (now.steps >= STEPS)
 
 
-def over_points(values: np.ndarray) -> np.ndarray:
-    """Sums (lanes,) of (m, lanes), in the order of points: of a lane alone as in company."""
-    alone = values.shape[1] == 1  # NumPy would add pairs of its points first
-    return np.asarray(np.add.accumulate(values)[-1] if alone else values.sum(axis=0))
+def _curve(law: ScalingLaw, kept: int, now: _Lanes, which: np.ndarray, entries: Entries) -> None:
+    """Newton's equations in place of Gauss's and Newton's, of these lanes, where they lead down.
+
+    What Gauss-Newton leaves out, the residuals times the law's second derivatives, is what bends a
+    valley in which its steps are short: level, slope and shape that all but make up for each other.
+    """
+    x, off, weight = (np.ascontiguousarray(a[:, which]) for a in (now.x, now.off, now.weight))
+    raw, free = np.ascontiguousarray(now.raw[:, which]), now.free[:, which]
+    first = len(raw) - law.shapes if law.linear else 0  # what is linear has no second derivatives
+    here = law.derivatives(raw[:, None], x)
+    weighted = weight * off
+    full = {pair: entry[which] for pair, entry in entries.items()}
+    for a in range(first, kept):
+        up = raw.copy()
+        up[a] += STEP
+        there = law.derivatives(up[:, None], x)
+        for b in range(a + 1):
+            bend = np.broadcast_to((there[b] - here[b]) / STEP, x.shape)
+            full[a, b] = full[a, b] - over_points(weighted * bend) * (free[a] * free[b])
+    down = np.all([pivot > 0 for pivot in factors(full)[1]], axis=0)
+    for pair, entry in entries.items():
+        entry[which[down]] = full[pair][down]
 
 
-def solved(system: Entries, right: np.ndarray) -> np.ndarray:
-    """Solutions (p, lanes) of symmetric equations, by L D L^T; 0 where they are none."""
-    return np.nan_to_num(_solution(*factors(system), right))
+def _follow(law: ScalingLaw, now: _Lanes, which: np.ndarray, trial: np.ndarray) -> None:
+    """What log S is linear in, to where it is best at the trial's shapes, of these lanes."""
+    x, y, weight = (np.ascontiguousarray(a[:, which]) for a in (now.x, now.y, now.weight))
+    raw, linear = np.ascontiguousarray(trial[:, which]), len(trial) - law.shapes
+    free = now.free[:linear, which]
+    off = y - law.log_score(raw[:, None], x)
+    slopes = [np.broadcast_to(one, x.shape) for one in law.derivatives(raw[:, None], x)[:linear]]
+    entries, gradient = normal(slopes, weight, off, free)
+    for a in range(linear):
+        entries[a, a] = entries[a, a] + 1e-14 * entries[a, a] + 1e-280 + (1 - free[a])
+    trial[:linear, which] += solved(entries, gradient) * free
 
 
-def inverse(system: Entries, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Inverses (p, p, ..) and determinants (..) of symmetric matrices of p = size rows."""
-    lower, pivots = factors(system)
-    unit = np.eye(size).reshape(size, size, *(1 for _ in pivots[0].shape))
-    columns = [_solution(lower, pivots, one) for one in unit]
-    return np.stack(columns), np.prod(pivots, axis=0)
-
-
-def factors(system: Entries) -> tuple[Entries, list[np.ndarray]]:
-    """L below its diagonal of 1, and D, of L D L^T."""
-    lower: Entries = {}
-    pivots: list[np.ndarray] = []
-    for a, b in sorted(system):
-        rest = system[a, b]
-        for k in range(b):
-            rest = rest - lower[a, k] * (pivots[k] * (lower[b, k] if a != b else lower[a, k]))
-        if a == b:
-            pivots.append(rest)
-        else:
-            lower[a, b] = rest / pivots[b]
-    return lower, pivots
-
-
-def _solution(lower: Entries, pivots: list[np.ndarray], right: np.ndarray) -> np.ndarray:
-    answer = list(right)
-    for a, b in sorted(lower):
-        answer[a] = answer[a] - lower[a, b] * answer[b]
-    for a in reversed(range(len(answer))):
-        answer[a] = answer[a] / pivots[a]
-        for k in range(a + 1, len(answer)):
-            answer[a] = answer[a] - lower[k, a] * answer[k]
-    return np.stack(answer)
+def _squares(weight: np.ndarray, off: np.ndarray) -> np.ndarray:
+    """Weighted sums of squares (lanes,), infinite for none."""
+    squares = over_points(weight * off**2)
+    return np.where(np.isfinite(squares), squares, np.inf)

@@ -9,7 +9,7 @@ import numpy as np
 
 from tokenspace.scaling.fit import Method
 from tokenspace.scaling.laws import known_laws
-from tokenspace.scaling.optimise import Logs, Points
+from tokenspace.scaling.points import Logs, Points
 from tokenspace.scaling.predictive import Grid
 from tokenspace.scaling.seen import Seen
 from tokenspace.scaling.spline import Spline
@@ -20,7 +20,6 @@ NO_LAW = 0.95  # weight of the spline from which on no law is said to follow the
 VERY_STRONG = 5.0  # log pseudo-Bayes factor over each law that it takes, about 150 to 1
 LEAST = 5  # different counts, so that laws can be judged by scores left out
 BOOTSTRAPS = 400  # of the scores left out
-TOGETHER = 200  # curves that are judged at once
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from tokenspace.scaling.cost import TransformerCost
 from tokenspace.scaling.curves import Curve
 from tokenspace.scaling.draws import curves_of, finer
 from tokenspace.scaling.fit import checked
-from tokenspace.scaling.model_weights import LEAST, SPLINE, TOGETHER, Judged, judged, no_law
-from tokenspace.scaling.optimise import Logs
+from tokenspace.scaling.model_weights import LEAST, SPLINE, Judged, judged, no_law
+from tokenspace.scaling.points import Logs, batches
 from tokenspace.scaling.predictive import LEAST_SCATTER, Grid
 from tokenspace.scaling.scales import Log
 from tokenspace.shares import require_share
@@ -167,18 +167,21 @@ def plan_curves(
             )
         logs.append(found)
     plans: list[tuple[str, TokenPlan]] = []
-    for first in range(0, len(logs), TOGETHER):
-        part = logs[first : first + TOGETHER]
-        names = [curve.name for curve in curves[first : first + TOGETHER]]
-        counts = [np.asarray(c.n, float) for c in curves[first : first + TOGETHER]]
-        scores = [np.asarray(c.score, float) for c in curves[first : first + TOGETHER]]
-        kept = [measured(n, s, keep) for n, s in zip(counts, scores, strict=True)]
-        ends = [np.array([n.min(), n.max(), *k]) for n, k in zip(counts, kept, strict=True)]
-        stated = [c.stated(Log()) for c in curves[first : first + TOGETHER]]
-        plans += zip(names, _planned(part, stated, ends, keep, cost, level, seed), strict=True)
+    for some in batches(logs):
+        part = curves[some]
+        stated = [curve.stated(Log()) for curve in part]
+        ends = [_ends(curve, keep) for curve in part]
+        planned = _planned(logs[some], stated, ends, keep, cost, level, seed)
+        plans += zip((curve.name for curve in part), planned, strict=True)
         if progress is not None:
             progress(len(plans))
     return plans
+
+
+def _ends(curve: Curve, keep: float) -> np.ndarray:
+    """Smallest and largest n, and the two of `measured`, (4,)."""
+    n, score = np.asarray(curve.n, float), np.asarray(curve.score, float)
+    return np.array([n.min(), n.max(), *measured(n, score, keep)])
 
 
 def _planned(

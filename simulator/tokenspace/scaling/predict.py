@@ -13,7 +13,7 @@ from tokenspace.scaling.bend import bend_test
 from tokenspace.scaling.fit import checked
 from tokenspace.scaling.joint.family import abscissa
 from tokenspace.scaling.joint.fit import JointFit
-from tokenspace.scaling.optimise import Logs
+from tokenspace.scaling.points import Logs
 from tokenspace.scaling.predictive import Mixture
 from tokenspace.shares import require_share
 from tokenspace.statistics.balance import Balance, balance_quantiles, fit_balance

@@ -22,10 +22,11 @@ import numpy as np
 from scipy.special import gammaln, stdtr, stdtrit
 
 from tokenspace.scaling.held import fit_held
-from tokenspace.scaling.lanes import inverse
 from tokenspace.scaling.laws import ScalingLaw
-from tokenspace.scaling.optimise import Points, minimise
+from tokenspace.scaling.optimise import minimise
+from tokenspace.scaling.points import Points
 from tokenspace.scaling.student import student
+from tokenspace.scaling.systems import inverse
 
 LEAST_SCATTER = 1e-6  # residual standard deviation of log S: no score is measured so finely
 REFINED = 3  # lowest points of the grid from which the shapes are refined

@@ -10,7 +10,7 @@ import numpy as np
 from tokenspace.errors import InputError
 from tokenspace.printable import bounded, counted, percent
 from tokenspace.registry import ROOMS
-from tokenspace.scaling.optimise import Points
+from tokenspace.scaling.points import Points
 from tokenspace.scaling.predictive import on_grid
 from tokenspace.scaling.robust import robust
 from tokenspace.scaling.scales import Log, Scale

@@ -22,7 +22,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from tokenspace.scaling.laws import ScalingLaw
-from tokenspace.scaling.optimise import Points
+from tokenspace.scaling.points import Points
 from tokenspace.scaling.predictive import LEAST_SCATTER, on_grid
 
 BEND = 1.345  # scales; 95 % efficient where noise is normal

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from tokenspace.scaling.fit import Method, Optima, common_noise
-from tokenspace.scaling.optimise import Points
+from tokenspace.scaling.points import Points
 from tokenspace.scaling.predictive import Grid, on_grid
 from tokenspace.scaling.validation import leave_one_out
 

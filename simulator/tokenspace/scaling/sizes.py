@@ -27,7 +27,7 @@ from tokenspace.errors import InputError
 from tokenspace.precision import float64
 from tokenspace.printable import bounded
 from tokenspace.scaling.curves import Curve, two_units
-from tokenspace.scaling.intervals import FAR
+from tokenspace.scaling.ends import FAR
 from tokenspace.scaling.predictive import LEAST_SCATTER
 from tokenspace.scaling.preference import birge
 from tokenspace.scaling.result import ScalingFit

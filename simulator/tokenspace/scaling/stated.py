@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from tokenspace.scaling.optimise import Points
+from tokenspace.scaling.points import Points
 from tokenspace.scaling.scales import Log, Scale
 
 # p-value of chi^2 below which the scatter counts. 95 % intervals of 4 points hold 95 % where errors

@@ -17,7 +17,7 @@ import numpy as np
 
 from tokenspace.scaling.lanes import LONGEST
 from tokenspace.scaling.laws import ScalingLaw
-from tokenspace.scaling.optimise import Points
+from tokenspace.scaling.points import Points
 from tokenspace.scaling.predictive import Grid, on_grid
 
 LEAST = 1e-6  # of 1 - W J A J^T: below, an n tells a parameter nearly alone, and is not moved from

@@ -31,7 +31,7 @@ from tokenspace.tokens.unequal import UnequalPairs, are_unequal, in_tiles, unequ
 from tokenspace_kernels.dispatch import Kernel, kernel
 from tokenspace_kernels.given_tokens import LEAST_SQUARE
 
-TOGETHER = 1024  # pairs whose values are added up at once
+PAIRS_AT_ONCE = 1024  # pairs whose values are added up at once
 # Numbers that m token counts take, by m^2: moments, their covariances and copies; more where
 # lengths differ, as slopes have moments of their own.
 SQUARES, UNEQUAL_SQUARES = 70, 115
@@ -207,7 +207,7 @@ def _summary(
         else:
             waiting.append((padded(measured, len(n)), now))
             held += count
-            if held >= TOGETHER:
+            if held >= PAIRS_AT_ONCE:
                 clusters, waiting, held = _counted(clusters, waiting, given.members), [], 0
         progress(done)
     if done < len(given):  # some end before the grid begins

@@ -15,7 +15,7 @@ from tokenspace.scaling.joint.fit import JointFit, fit_joint
 from tokenspace.scaling.joint.forecast import forecast_joint
 from tokenspace.scaling.subsets import model_of, subsets
 
-TOGETHER = "all together"
+EVERY_MODEL = "all together"
 FEW = 8  # models that are also fitted all together
 
 
@@ -63,7 +63,7 @@ def tasks(curves: Sequence[Curve]) -> list[Task]:
     """
     models = by_model(curves)
     if 1 < len(models) <= FEW:
-        models[TOGETHER] = list(curves)
+        models[EVERY_MODEL] = list(curves)
     found = [
         Task(model, points, long, len(some) - len(long))
         for model, own in models.items()

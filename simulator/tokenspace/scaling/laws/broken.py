@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import expit
 
 from tokenspace.registry import register
-from tokenspace.scaling.laws.base import LogRange, ScalingLaw, beside, straight
+from tokenspace.scaling.laws.base import LogRange, ScalingLaw, beside, softplus, straight
 
 BREAKS = LogRange.of(
     0.5, 2.0**20
@@ -34,13 +34,13 @@ class Broken(ScalingLaw):
     def log_score(self, raw: Any, log_n: Any, xp: Any = np) -> Any:
         log_c, first, second, _ = raw
         log_break = BREAKS.log(raw[3], xp)
-        beyond = xp.logaddexp(0.0, log_n - log_break) - xp.logaddexp(0.0, -log_break)
+        beyond = softplus(log_n - log_break, xp) - softplus(-log_break, xp)
         return log_c - first * log_n - (second - first) * beyond
 
     def derivatives(self, raw: np.ndarray, log_n: np.ndarray) -> Sequence[np.ndarray]:
         _, first, second, place = raw
         log_break = BREAKS.log(place)
-        beyond = np.logaddexp(0.0, log_n - log_break) - np.logaddexp(0.0, -log_break)
+        beyond = softplus(log_n - log_break, np) - softplus(-log_break, np)
         bend = (second - first) * (expit(log_n - log_break) - expit(-log_break))
         return np.ones_like(beyond), beyond - log_n, -beyond, bend * BREAKS.slope(place)
 

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import expit
 
 from tokenspace.registry import register
-from tokenspace.scaling.laws.base import ScalingLaw, beside, straight
+from tokenspace.scaling.laws.base import ScalingLaw, beside, softplus, straight
 
 
 @register
@@ -26,14 +26,11 @@ class Crossover(ScalingLaw):
 
     def log_score(self, raw: Any, log_n: Any, xp: Any = np) -> Any:
         log_c, half = raw[0], raw[1] / 2
-        # log(n (n + n_balance) / (1 + n_balance)). raw[2], log n_balance, is read twice and in this
-        # order because its derivative rounds otherwise: earlier fits are kept bit for bit.
-        bracket = log_n + xp.logaddexp(log_n, raw[2]) - xp.logaddexp(0.0, raw[2])
-        return log_c + half * bracket
+        return log_c + half * _bracket(raw[2], log_n, xp)
 
     def derivatives(self, raw: np.ndarray, log_n: np.ndarray) -> Sequence[np.ndarray]:
         half, log_balance = raw[1] / 2, raw[2]
-        bracket = log_n + np.logaddexp(log_n, log_balance) - np.logaddexp(0.0, log_balance)
+        bracket = _bracket(log_balance, log_n, np)
         bend = half * (expit(log_balance - log_n) - expit(log_balance))
         return np.ones_like(bracket), bracket / 2, bend
 
@@ -54,3 +51,8 @@ class Crossover(ScalingLaw):
         slope, level = straight(log_n, log_score)
         grid = np.linspace(log_n[..., 0] - 3, log_n[..., -1] + 3, 25, axis=-1)
         return beside(level[..., None], slope[..., None], grid)
+
+
+def _bracket(log_balance: Any, log_n: Any, xp: Any) -> Any:
+    """log(n (n + n_balance) / (1 + n_balance))."""
+    return 2 * log_n + softplus(log_balance - log_n, xp) - softplus(log_balance, xp)
