@@ -290,7 +290,7 @@ def _unknown(result: Any, name: str, amplitude: Moments) -> tuple[str, str, int 
     elif name == RMS and amplitude.count < (least := least_for_squares(result.model)):
         reason = f"of this law the error of E[D^2] takes {least:,} replicates to be known"
         needed = least
-    elif not np.all(np.diag(result.divergence.covariance)):
+    elif not np.all(result.divergence.covariance.diagonal()):
         reason = "D(n) is the same in every replicate at some n, so nothing is known of its error"
     return ("UNDECIDED", reason, needed) if reason else None
 
