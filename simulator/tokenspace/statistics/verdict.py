@@ -213,8 +213,8 @@ def check(result: Any, tolerance: float = 0.02, expected: Expected | None = None
         verdicts(difference, slopes.standard_error, tolerance),
     )
     p_value = 1.0
-    found = ("UNDECIDED", expected.unknown, None) if expected.unknown else None
-    found = found or _unknown(result, name, amplitude)
+    unknown = expected.unknown
+    found = _unknown(result, name, amplitude) if not unknown else ("UNDECIDED", unknown, None)
     if found is None:
         z = np.nanmax(abs(np.concatenate([compared.z, exponents.z])))
         p_value = float(min(1.0, 2 * tests * special.stdtr(freedom, -z)))
