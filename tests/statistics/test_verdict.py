@@ -10,17 +10,22 @@ from tokenspace.deferred import Deferred
 from tokenspace.errors import InputError
 from tokenspace.statistics.estimate import Moments
 from tokenspace.statistics.exponent import Exponent
-from tokenspace.statistics.verdict import _empirical_regimes, require_tolerance, unjudged
+from tokenspace.statistics.verdict import (
+    _empirical_regimes,
+    expected_of,
+    require_tolerance,
+    unjudged,
+)
 
 MODEL = ts.TokenModel(ts.equicorrelated(0.2, 0.3, 0.1), ts.Isotropic(64))
 RESULT = ts.simulate(MODEL, 256, 20_000)
 N = np.array([2.0, 8.0, 32.0])
 
 
-def shifted(factor):
-    """RESULT as if D had been measured `factor` too large at each n."""
+def shifted(factor, errors=1.0):
+    """RESULT as if D had been measured `factor` too large at each n, its errors `errors`."""
     d = RESULT.divergence
-    moved = Moments(d.mean * factor, d.covariance, d.count)
+    moved = Moments(d.mean * factor, d.covariance * errors**2, d.count)
     return dataclasses.replace(RESULT, divergence=moved)
 
 
@@ -33,6 +38,22 @@ def test_agreement_passes_and_names_regimes():
 
 def test_wrong_amplitude_fails():
     assert shifted(1.05).check(0.02).verdict == "FAIL"
+
+
+def test_a_theory_may_be_computed_once_for_many_results(monkeypatch):
+    """And be another one: a result off by a factor is a theory off by its inverse."""
+    expected = expected_of(MODEL, RESULT.n)
+    alone = RESULT.check().to_dict()
+    with monkeypatch.context() as patch:
+        patch.setattr(ts.statistics.verdict, "theoretical_amplitude", None)
+        assert RESULT.check(expected=expected).to_dict() == alone
+        off = dataclasses.replace(expected, amplitude=expected.amplitude / 1.05)
+        assert RESULT.check(expected=off).verdict == "FAIL"
+    np.testing.assert_allclose(
+        RESULT.check(expected=off).amplitude.z, shifted(1.05, 1.05).check().amplitude.z
+    )
+    with pytest.raises(InputError, match=r"other token counts .* expected_of\(result.model"):
+        RESULT.check(expected=expected_of(MODEL, RESULT.n + 1))
 
 
 def test_wrong_exponent_fails():

@@ -10,7 +10,7 @@ import itertools
 import math
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -66,7 +66,7 @@ class Case:
     d: int
     psi: bool = False
 
-    @property
+    @cached_property
     def model(self) -> TokenModel:
         return TokenModel(BRANCHES, Isotropic(self.d), LAWS[self.law])
 
@@ -80,7 +80,7 @@ class Case:
         """What a replicate costs, in features of tokens drawn."""
         return int(self.n[-1]) * self.d if self.by_token else len(self.n) ** 2
 
-    @property
+    @cached_property
     def n(self) -> np.ndarray:
         return np.array(SHORT_GRID if self.by_token else GRID)
 

@@ -14,8 +14,8 @@ import numpy as np
 
 from tokenspace import theory
 from tokenspace.covariance import TokenModel
-from tokenspace.statistics import amplitude
-from tokenspace.statistics.estimate import LEVEL, Moments
+from tokenspace.statistics import amplitude, verdict
+from tokenspace.statistics.estimate import LEVEL
 from tokenspace.statistics.exponent import adjacent_slopes
 from tokenspace.statistics.quantiles import QUANTILES
 from tokenspace.statistics.result import Result
@@ -104,13 +104,15 @@ def _quantiles(model: TokenModel, n: np.ndarray, replicates: int) -> list[Quanti
 
 def _verdicts(model: TokenModel, n: np.ndarray, replicates: int) -> list[Quantity]:
     """How often a true theory fails, and how often one that is too high or too low passes."""
+    true = verdict.expected_of(model, n)
 
     def passes(tolerance: float, times: int) -> Callable[[Result], list[bool]]:
         factors = [(1 + tolerance) ** (times * sign) for sign in (1, -1)]
-        return lambda r: [_off(r, f).check(tolerance).passed for f in factors]
+        off = [replace(true, amplitude=true.amplitude * f) for f in factors]
+        return lambda r: [r.check(tolerance, theory).passed for theory in off]
 
     found = [
-        Quantity("FAIL, true theory", RARE, lambda r: r.check(STRICT).verdict == "FAIL"),
+        Quantity("FAIL, true theory", RARE, lambda r: r.check(STRICT, true).verdict == "FAIL"),
         Quantity("PASS, theory 2 tolerances off", RARE, passes(TOLERANCE, 2)),
     ]
     if model.law.joint_scale:
@@ -118,16 +120,3 @@ def _verdicts(model: TokenModel, n: np.ndarray, replicates: int) -> list[Quantit
         tolerance = REACH * float(np.max(relative)) / np.sqrt(replicates)
         found.append(Quantity("PASS, theory 1 tolerance off", RARE, passes(tolerance, 1)))
     return found
-
-
-def _off(result: Result, factor: float) -> Result:
-    """The result as if every D had been that many times as large, in what `check` looks at."""
-
-    def scaled(of: Moments, by: float) -> Moments:
-        return replace(of, mean=of.mean * by, covariance=of.covariance * by**2)
-
-    return replace(
-        result,
-        divergence=scaled(result.divergence, factor),
-        mean_square=scaled(result.mean_square, factor**2),
-    )

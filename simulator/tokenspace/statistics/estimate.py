@@ -131,7 +131,7 @@ class Moments:
     @property
     def standard_error(self) -> np.ndarray:
         """Standard error of the mean at each grid point; NaN from a single replicate."""
-        return np.sqrt(np.diag(self.covariance))
+        return np.sqrt(self.covariance.diagonal())
 
     @property
     def estimate(self) -> Estimate:

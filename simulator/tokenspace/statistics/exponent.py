@@ -28,7 +28,7 @@ class Exponent:
 
     @property
     def standard_error(self) -> np.ndarray:
-        return np.sqrt(np.diag(self.covariance))
+        return np.sqrt(self.covariance.diagonal())
 
     def interval(self, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
         """Student's t interval at each n, (low, high); NaN from a single replicate."""
@@ -174,7 +174,7 @@ def _between(
 
 def _propagated(jacobian: np.ndarray, covariance: np.ndarray) -> np.ndarray:
     """J C J', NaN only where it needs a mean whose error is unknown."""
-    unknown = np.isnan(np.diag(covariance))
+    unknown = np.isnan(covariance.diagonal())
     known = np.where(unknown | unknown[:, None], 0.0, covariance)
     needs = (jacobian[:, unknown] != 0).any(axis=1)
     return np.where(needs | needs[:, None], np.nan, jacobian @ known @ jacobian.T)

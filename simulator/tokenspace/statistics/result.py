@@ -284,9 +284,11 @@ class Result:
             raise InputError("D of tokens scaled to norm 1 is known of given tokens, by `measure`")
         return self.unit.select(slice(2 * len(self.n)))
 
-    def check(self, tolerance: float = 0.02) -> verdict.Check:
+    def check(
+        self, tolerance: float = 0.02, expected: verdict.Expected | None = None
+    ) -> verdict.Check:
         """Compare with the theory of the model: PASS, FAIL or UNDECIDED. See `verdict.check`."""
-        return verdict.check(self, tolerance)
+        return verdict.check(self, tolerance, expected)
 
     def plot(self, figure: str = "divergence", **options: str) -> Figure:
         """A picture of it as a matplotlib Figure; `tokenspace.plot` draws several results at once.

@@ -128,16 +128,39 @@ class Check:
         }
 
 
-def check(result: Any, tolerance: float = 0.02) -> Check:
+@dataclass(frozen=True)
+class Expected:
+    """What the theory of a model says, computed once for all results on it.
+
+    n: token counts (m,); amplitude: the exact `theoretical_amplitude` at each (m,), NaN where none
+    is known; unknown: why not.
+    """
+
+    n: np.ndarray
+    amplitude: np.ndarray
+    unknown: str = ""
+
+
+def expected_of(model: Any, n: np.ndarray) -> Expected:
+    """The theory of a model at n (m,), which `check` takes."""
+    try:
+        return Expected(n, theoretical_amplitude(model, n))
+    except NoExactResult as error:
+        return Expected(n, np.full(len(n), np.nan), str(error))
+
+
+def check(result: Any, tolerance: float = 0.02, expected: Expected | None = None) -> Check:
     """Compare a Result with the theory of its model. See the module for what a verdict means.
 
     Args:
         result: the outcome of `simulate`.
         tolerance: largest deviation that counts as agreement: relative for the amplitude, absolute
             for the exponent; > 0.
+        expected: the theory, from `expected_of`; when left out, that of the result's model.
 
     Raises:
-        InputError: the result has no model, fewer than two replicates, or D(n) = 0 at some n.
+        InputError: the result has no model, fewer than two replicates, or D(n) = 0 at some n; the
+            theory is that of other n.
     """
     if result.model is None:
         raise InputError("check needs a model; these results were measured on given tokens")
@@ -146,14 +169,16 @@ def check(result: Any, tolerance: float = 0.02) -> Check:
         raise InputError("check needs at least 2 replicates: nothing is known of errors from 1")
     name, amplitude = result.amplitude()
     require_points("check", result.n, amplitude, 1)
-    unknown = ""
-    try:
-        expected = theoretical_amplitude(result.model, result.n)
-    except NoExactResult as error:
-        expected, unknown = np.full(len(result.n), np.nan), str(error)
+    if expected is None:
+        expected = expected_of(result.model, result.n)
+    if not np.array_equal(expected.n, result.n):
+        raise InputError(
+            "check: the theory given is of other token counts than the result; take "
+            "expected_of(result.model, result.n)"
+        )
     _, to_slopes = adjacent_slopes(result.n)
     slopes = result.local_exponent() if len(result.n) > 1 else no_exponent(amplitude)
-    expected_slopes = to_slopes @ np.log(expected)
+    expected_slopes = to_slopes @ np.log(expected.amplitude)
     freedom = amplitude.degrees_of_freedom
     tests = 2 * len(result.n) - 1
     within, beyond = (t_quantile(1 - p, freedom) for p in (LEVEL, LEVEL / (2 * tests)))
@@ -165,13 +190,13 @@ def check(result: Any, tolerance: float = 0.02) -> Check:
         bad = size - beyond * error > allowed
         return np.where(good, "PASS", np.where(bad, "FAIL", "UNDECIDED"))
 
-    ratio = np.log(amplitude.mean / expected)
+    ratio = np.log(amplitude.mean / expected.amplitude)
     compared = Comparison(
         name,
         result.n,
         amplitude.mean,
         amplitude.standard_error,
-        expected,
+        expected.amplitude,
         ratio,
         relative,
         verdicts(ratio, relative, math.log1p(tolerance)),
@@ -188,6 +213,7 @@ def check(result: Any, tolerance: float = 0.02) -> Check:
         verdicts(difference, slopes.standard_error, tolerance),
     )
     p_value = 1.0
+    unknown = expected.unknown
     found = _unknown(result, name, amplitude) if not unknown else ("UNDECIDED", unknown, None)
     if found is None:
         z = np.nanmax(abs(np.concatenate([compared.z, exponents.z])))
@@ -264,7 +290,7 @@ def _unknown(result: Any, name: str, amplitude: Moments) -> tuple[str, str, int 
     elif name == RMS and amplitude.count < (least := least_for_squares(result.model)):
         reason = f"of this law the error of E[D^2] takes {least:,} replicates to be known"
         needed = least
-    elif not np.all(np.diag(result.divergence.covariance)):
+    elif not np.all(result.divergence.covariance.diagonal()):
         reason = "D(n) is the same in every replicate at some n, so nothing is known of its error"
     return ("UNDECIDED", reason, needed) if reason else None
 
@@ -307,13 +333,18 @@ def _replicates_needed(error: float, replicates: int) -> int | None:
         replicates: how many there are now.
     """
 
-    def passes(wanted: int) -> bool:
-        reach = float(t_quantile(1 - LEVEL, wanted - 1)) + 2
-        return replicates * (error * reach) ** 2 <= wanted
+    def asked(count: int) -> float:
+        """How many, were the errors known as they are from that count: falls with it."""
+        reach = float(t_quantile(1 - LEVEL, count - 1)) + 2
+        return replicates * (error * reach) ** 2
 
-    counts = range(2 * replicates, MOST_REPLICATES + 1)
-    first = bisect_left(counts, True, key=passes)
-    return counts[first] if first < len(counts) else None
+    if not asked(MOST_REPLICATES) <= MOST_REPLICATES:  # NaN too
+        return None
+    low, high = 2 * replicates, MOST_REPLICATES
+    for _ in range(2):  # the first count that is enough lies between what its bounds ask for
+        low = max(low, math.ceil(asked(high)))
+        high = max(low, math.ceil(asked(low)))
+    return low + bisect_left(range(low, high), True, key=lambda count: asked(count) <= count)
 
 
 def _empirical_regimes(slopes: Exponent) -> np.ndarray:
