@@ -338,9 +338,9 @@ def _replicates_needed(error: float, replicates: int) -> int | None:
         reach = float(t_quantile(1 - LEVEL, count - 1)) + 2
         return replicates * (error * reach) ** 2
 
-    if not asked(MOST_REPLICATES) <= MOST_REPLICATES:  # NaN too
-        return None
     low, high = 2 * replicates, MOST_REPLICATES
+    if low > high or not asked(high) <= high:  # NaN too
+        return None
     for _ in range(2):  # the first count that is enough lies between what its bounds ask for
         low = max(low, math.ceil(asked(high)))
         high = max(low, math.ceil(asked(low)))
