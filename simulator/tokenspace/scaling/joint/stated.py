@@ -3,9 +3,9 @@
 Errors that are right up to one factor for all curves tell how curves weigh against each other, and
 all residuals together tell the factor: Birge's ratio, the scatter over the errors. Without them
 each curve's own scatter has to tell, of six counts to a third. The ratio is free, and may be below
-1: errors twice as large, all of them, make the same sets. Where the ratios of curves differ by more
-than chance, errors are wrong by different factors: then they only weigh the points of a curve
-against each other, and its own scatter tells its noise, as without errors.
+1: errors twice as large, all of them, make the same sets. Where the ratios of curves about that fit
+differ by more than chance, errors are wrong by different factors: then they only weigh the points
+of a curve against each other, and its own scatter tells its noise, as without errors.
 
 Source: R. T. Birge, Phys. Rev. 40, 207, 1932.
 """
@@ -42,18 +42,14 @@ class StatedErrors:
     counted: bool
 
     @classmethod
-    def of(cls, family: Family, stated: np.ndarray) -> StatedErrors:
-        """About the best lines of curves at their shared n_balance.
-
-        Args:
-            family: from `Family.of`; stated: variance of log S at weight 1 by the errors, (K,), not
-                a number where a curve has none, as not all do.
-        """
+    def of(cls, family: Family, factor: float) -> StatedErrors:
+        """About the best lines of curves of one variance, weights of which are `factor` / s^2."""
         fine = refined(family)
         best = fine.best_of(deviance(fine)).reshape(1)
-        variances = fine.squares(fine.directions(best))[:, 0] / (fine.counts - 2) / stated
-        have = np.isfinite(stated)
-        own, freedom = variances[have], fine.counts[have] - 2.0
+        freedom = fine.counts - 2.0
+        variances = fine.squares(fine.directions(best))[:, 0] / freedom / factor
+        variances = np.where(fine.alone, np.nan, variances)
+        own, freedom = variances[~fine.alone], freedom[~fine.alone]
         p = bartlett(own, freedom)
         ratio = np.sqrt(np.average(own, weights=freedom))
         return cls(np.sqrt(variances), float(ratio), p, p >= REFUSED)
@@ -81,12 +77,12 @@ def by_errors(curves: Sequence[Curve]) -> tuple[Family, StatedErrors | None]:
     have = np.isfinite(stated)
     if not have.any():
         return family, None
-    found = StatedErrors.of(family, stated)
-    if not found.counted:
-        return family, found
     weight = family.weight / np.where(have, stated, 1.0)[:, None]
-    weight[have] *= family.counts[have].sum() / weight[have].sum()
-    return replace(family, weight=weight, together=have), found
+    factor = family.counts[have].sum() / weight[have].sum()
+    weight[have] *= factor
+    one = replace(family, weight=weight, together=have)
+    found = StatedErrors.of(one, factor)
+    return one if found.counted else family, found
 
 
 def bartlett(variances: np.ndarray, freedom: np.ndarray) -> float:
