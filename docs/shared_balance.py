@@ -124,7 +124,7 @@ def parts(runs: int) -> dict[str, Callable[[], list[str]]]:
         "power": lambda: powers(curves),
         "sets": lambda: coverage_of_sets(curves, runs // 2),
         "errors": lambda: coverage_with_errors(runs // 2),
-        "sizes": lambda: coverage_by_size_of_errors(runs),
+        "sizes": lambda: coverage_by_size_of_errors(runs // 2),
         "counts": lambda: coverage_by_counts(runs // 2),
         "repeats": lambda: coverage_with_repeats(5 * runs // 4),
         "predictions": lambda: coverage_of_predictions(runs // 2),

@@ -11,7 +11,7 @@ import numpy as np
 import tokenspace as ts
 from tokenspace.scaling.curves import Curve
 from tokenspace.scaling.joint.family import Family, abscissa
-from tokenspace.scaling.joint.noise import BLOCKS, INDEPENDENT, KINDS, Noise
+from tokenspace.scaling.joint.noise import BLOCKS, KINDS, Noise
 from tokenspace.scaling.joint.ratios import (
     deviance,
     drawn_ratios,
@@ -147,7 +147,7 @@ def coverage_by_size_of_errors(runs: int, seed: int = 13) -> list[str]:
         cells = [" / ".join(column) for column in zip(*found, strict=True)]
         lines.append([str(count), str(len(n)), said, *cells])
     heads = ["curves", "counts", "errors are", "size counts", "held, blocks", "by weights alone"]
-    heads += ["narrower", "held, independent", "shape rejected, blocks", "so by weights alone"]
+    heads += ["narrower", "shape rejected, blocks", "so by weights alone"]
     return table(heads, lines)
 
 
@@ -157,7 +157,7 @@ def _size_of_errors(
     """Per cent of data sets, and by how much the median width of sets from blocks is less."""
     rng = np.random.default_rng(seed)
     truth = 3 + np.linspace(0.1, 0.35, count)[:, None] * abscissa(n, np.array([30.0]))[0]
-    told, widths = np.zeros((runs, 6), bool), np.zeros((runs, 2))
+    told, widths = np.zeros((runs, 5), bool), np.zeros((runs, 2))
     for run in range(runs):
         size = np.exp(rng.uniform(np.log(0.01), np.log(0.04), (count, 1)))
         error = size * np.exp(rng.uniform(-0.35, 0.35, truth.shape))
@@ -168,18 +168,16 @@ def _size_of_errors(
             Curve(str(k), n, s, error=s * e)
             for k, (s, e) in enumerate(zip(score, error, strict=True))
         ]
-        by_size, stated = by_errors(curves)
-        held, refused = [], []
-        for place, family in enumerate((by_size, Family.of(curves))):
+        (by_size, stated), found = by_errors(curves), []
+        assert stated is not None
+        for family in (by_size, Family.of(curves)) if stated.counted else (by_size,):
             drawn = replace(family, near=30.0, width=0.1)
             at = int(np.argmin(abs(drawn.grid - 30)))
             inside = deviance(drawn) <= limit_at(drawn, at, BLOCKS, seed=run)
-            widths[run, place] = np.gradient(np.log(drawn.grid[1:-1]))[inside[1:-1]].sum()
-            held.append(inside[at])
-            refused.append(rejects(drawn, BLOCKS, seed=run))
-            if family is by_size:
-                independent = holds(drawn, at, INDEPENDENT, seed=run)
-        told[run] = stated is not None and stated.counted, *held, independent, *refused
+            width = np.gradient(np.log(drawn.grid[1:-1]))[inside[1:-1]].sum()
+            found.append((inside[at], rejects(drawn, BLOCKS, seed=run), width))
+        held, refused, widths[run] = zip(found[0], found[-1], strict=True)
+        told[run] = stated.counted, *held, *refused
     cells = [f"{share:.1f}" for share in 100 * told.mean(axis=0)]
     new, old = np.median(widths, axis=0)
     return [*cells[:3], f"{100 * (1 - new / old):.0f} %", *cells[3:]]
