@@ -180,7 +180,7 @@ def _size_of_errors(
         told[run] = stated.counted, *held, *refused
     cells = [f"{share:.1f}" for share in 100 * told.mean(axis=0)]
     new, old = np.median(widths, axis=0)
-    return [*cells[:3], f"{100 * (1 - new / old):.0f} %", *cells[3:]]
+    return [*cells[:3], f"{round(100 * (1 - new / old))} %", *cells[3:]]
 
 
 def coverage_by_counts(runs: int, seed: int = 11) -> list[str]:

@@ -114,6 +114,7 @@ def test_errors_that_are_wrong_by_different_factors_only_weigh():
         assert not stated.counted and family.together is None
         np.testing.assert_array_equal(family.weight, Family.of(given).weight)
     assert np.isnan(stated.p_value) and np.isfinite(stated.ratios).sum() == 1
+    assert stated.to_dict()["p_of_one_ratio"] is None and stated.by_curve()[0] is None
     none = ts.fit_joint(stating(which=[]), runs=99)
     assert none.stated is None and none.to_dict()["stated_errors"] is None
 

@@ -119,8 +119,8 @@ class JointFit:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain numbers, for JSON."""
-        own = np.full(len(self.names), np.nan) if self.stated is None else self.stated.ratios
-        columns = (self.names, self.c, self.beta, self.residual_std, self.separate, own)
+        ratios = [None] * len(self.names) if self.stated is None else self.stated.by_curve()
+        columns = (self.names, self.c, self.beta, self.residual_std, self.separate, ratios)
         curves = zip(*columns, strict=True)
         keys = ("curve", "c", "beta", "residual_std", "n_balance_alone", "scatter_to_errors")
         return {

@@ -54,12 +54,16 @@ class StatedErrors:
         ratio = np.sqrt(np.average(own, weights=freedom))
         return cls(np.sqrt(variances), float(ratio), p, p >= REFUSED)
 
+    def by_curve(self) -> list[float | None]:
+        """`ratios`, None where a curve states no errors."""
+        return [float(ratio) if np.isfinite(ratio) else None for ratio in self.ratios]
+
     def to_dict(self) -> dict[str, Any]:
         """As plain numbers, but for the ratio of each curve."""
         return {
             "curves": int(np.isfinite(self.ratios).sum()),
             "scatter_to_errors": self.ratio,
-            "p_of_one_ratio": self.p_value,
+            "p_of_one_ratio": self.p_value if np.isfinite(self.p_value) else None,
             "size_counts": self.counted,
         }
 
