@@ -15,6 +15,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent))
 from shared_balance_coverage import (
     coverage_by_counts,
+    coverage_by_size_of_errors,
     coverage_by_tokens,
     coverage_of_predictions,
     coverage_of_sets,
@@ -123,6 +124,7 @@ def parts(runs: int) -> dict[str, Callable[[], list[str]]]:
         "power": lambda: powers(curves),
         "sets": lambda: coverage_of_sets(curves, runs // 2),
         "errors": lambda: coverage_with_errors(runs // 2),
+        "sizes": lambda: coverage_by_size_of_errors(runs // 2),
         "counts": lambda: coverage_by_counts(runs // 2),
         "repeats": lambda: coverage_with_repeats(5 * runs // 4),
         "predictions": lambda: coverage_of_predictions(runs // 2),

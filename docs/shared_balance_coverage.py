@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import product
 
@@ -21,10 +21,21 @@ from tokenspace.scaling.joint.ratios import (
     typical_count,
     upper,
 )
+from tokenspace.scaling.joint.stated import by_errors
 from tokenspace.scaling.predict import predict_scores
 
+Factors = Callable[[np.random.Generator, int], np.ndarray]  # of the noise of so many curves
 N = np.array([1.0, 8, 16, 32, 64, 128, 256, 384, 512, 768])
+FEW = N[[0, 1, 3, 5, 7, 9]]
 ERRORS = {"8 and 1 %, given": True, "8 and 1 %, ignored": False, "alike": False}
+WRONG: dict[str, Factors] = {
+    "right": lambda rng, count: np.ones(count),
+    "off by 1/2 to 2, each curve's": lambda rng, count: 2 ** rng.uniform(-1, 1, count),
+    "4 times too small, one curve's": lambda rng, count: rng.permutation(
+        [4.0] + [1.0] * (count - 1)
+    ),
+}
+TOGETHER = (0.0, 0.5, 0.9)  # correlations of curves
 COMMON = (0.0, 0.5, 0.9, 1.0)  # parts of the variance
 REPEATS = {
     "one": np.repeat(1, len(N)),
@@ -47,17 +58,19 @@ def best_of(drawn: Family) -> tuple[float, Noise]:
 
 
 def holds(drawn: Family, place: int, kind: str, runs: int = 199, seed: int = 1) -> bool:
-    """Whether the 95 % set of drawn curves holds the n_balance at `place`.
+    """Whether the 95 % set of drawn curves holds the n_balance at `place`."""
+    return bool(deviance(drawn)[place] <= limit_at(drawn, place, kind, runs, seed))
 
-    As `fit_joint` has it, but for the limit, which is drawn at the truth alone.
-    """
+
+def limit_at(drawn: Family, place: int, kind: str, runs: int = 199, seed: int = 1) -> float:
+    """What the deviance of a 95 % set stays below: as `fit_joint`, but drawn at the truth alone."""
     _, noise = best_of(drawn)
     more = noise.draw(kind, np.random.default_rng(seed), runs, drawn.weight)
     reached = deviance(drawn, drawn.fitted(drawn.grid[place]) + more)[:, place]
-    limit = upper(reached, 0.95)
+    limit = float(upper(reached, 0.95))
     if kind == BLOCKS:
         limit *= few_counts(typical_count(drawn), noise.freedom, 0.95)
-    return bool(deviance(drawn)[place] <= limit)
+    return limit
 
 
 def rejects(drawn: Family, kind: str, runs: int = 199, seed: int = 1) -> bool:
@@ -114,12 +127,60 @@ def coverage_with_errors(runs: int, seed: int = 4) -> list[str]:
                 Curve(str(k), N, s, error=s * e if known else None)
                 for k, (s, e) in enumerate(zip(score, own, strict=True))
             ]
-            family = replace(Family.of(curves), near=balance, width=0.1)
+            family = replace(by_errors(curves)[0], near=balance, width=0.1)
             place = int(np.argmin(abs(family.grid - balance)))
             for kind in KINDS:
                 held[kind] += holds(family, place, kind)
         lines.append([f"{balance:g}", said, *(f"{100 * held[k] / runs:.1f}" for k in KINDS)])
     return table(["true n_balance", "errors", *(f"held, {k}" for k in KINDS)], lines)
+
+
+def coverage_by_size_of_errors(runs: int, seed: int = 13) -> list[str]:
+    """How often sets hold the true n_balance where the size of stated errors may be wrong.
+
+    Errors of log S of 1 to 4 %, other for each curve, and by a factor of 0.7 to 1.4 for each score;
+    curves scatter as they say, times a factor. Cells: of correlations `TOGETHER` of the curves.
+    """
+    lines = []
+    for count, n, (said, factors) in product((2, 6, 18), (FEW, N), WRONG.items()):
+        found = [_size_of_errors(count, n, factors, c, runs, seed) for c in TOGETHER]
+        cells = [" / ".join(column) for column in zip(*found, strict=True)]
+        lines.append([str(count), str(len(n)), said, *cells])
+    heads = ["curves", "counts", "errors are", "size counts", "held, blocks", "by weights alone"]
+    heads += ["narrower", "shape rejected, blocks", "so by weights alone"]
+    return table(heads, lines)
+
+
+def _size_of_errors(
+    count: int, n: np.ndarray, factors: Factors, common: float, runs: int, seed: int
+) -> list[str]:
+    """Per cent of data sets, and by how much the median width of sets from blocks is less."""
+    rng = np.random.default_rng(seed)
+    truth = 3 + np.linspace(0.1, 0.35, count)[:, None] * abscissa(n, np.array([30.0]))[0]
+    told, widths = np.zeros((runs, 5), bool), np.zeros((runs, 2))
+    for run in range(runs):
+        size = np.exp(rng.uniform(np.log(0.01), np.log(0.04), (count, 1)))
+        error = size * np.exp(rng.uniform(-0.35, 0.35, truth.shape))
+        own, shared = (rng.standard_normal(s) for s in (truth.shape, truth.shape[1:]))
+        scatter = np.sqrt(1 - common) * own + np.sqrt(common) * shared
+        score = np.exp(truth + factors(rng, count)[:, None] * error * scatter)
+        curves = [
+            Curve(str(k), n, s, error=s * e)
+            for k, (s, e) in enumerate(zip(score, error, strict=True))
+        ]
+        (by_size, stated), found = by_errors(curves), []
+        assert stated is not None
+        for family in (by_size, Family.of(curves)) if stated.counted else (by_size,):
+            drawn = replace(family, near=30.0, width=0.1)
+            at = int(np.argmin(abs(drawn.grid - 30)))
+            inside = deviance(drawn) <= limit_at(drawn, at, BLOCKS, seed=run)
+            width = np.gradient(np.log(drawn.grid[1:-1]))[inside[1:-1]].sum()
+            found.append((inside[at], rejects(drawn, BLOCKS, seed=run), width))
+        held, refused, widths[run] = zip(found[0], found[-1], strict=True)
+        told[run] = stated.counted, *held, *refused
+    cells = [f"{share:.1f}" for share in 100 * told.mean(axis=0)]
+    new, old = np.median(widths, axis=0)
+    return [*cells[:3], f"{round(100 * (1 - new / old))} %", *cells[3:]]
 
 
 def coverage_by_counts(runs: int, seed: int = 11) -> list[str]:
@@ -129,7 +190,7 @@ def coverage_by_counts(runs: int, seed: int = 11) -> list[str]:
     """
     lines = []
     slopes = np.random.default_rng(seed).uniform(0.1, 0.35, (18, 1))
-    for n, noise in product((N[[0, 1, 3, 5, 7, 9]], N), (0.01, 0.03)):
+    for n, noise in product((FEW, N), (0.01, 0.03)):
         truth = 3 + slopes * abscissa(n, np.array([30.0]))[0]
         family = Family.of([Curve(str(k), n, np.exp(y)) for k, y in enumerate(truth)])
         family = replace(family, near=30.0, width=0.1)

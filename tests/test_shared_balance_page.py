@@ -74,6 +74,19 @@ def test_words_of_the_page_are_those_of_its_tables():
     errors = {tuple(c[:2]): c for c in (k.strip("| ").split(" | ") for k in held_lines("errors"))}
     given = [float(v) for (_, how), c in errors.items() if "given" in how for v in c[2:]]
     assert min(given) >= 90
+    sizes = [k.strip("| ").split(" | ") for k in held_lines("sizes")]
+    right = [c for c in sizes if c[2] == "right"]
+    assert len(sizes) == 18 and len(right) == 6 and min(three(sizes, 4)) >= 92
+    for lines, column, words in (
+        (sizes, 4, "Sets from blocks hold the truth in {} %"),
+        (sizes, 5, "where weights alone have {} %"),
+        ([c for c in right if c[1] == "6"], 6, "sets of six counts are {} % narrower"),
+        ([c for c in right if c[1] == "10"], 6, "narrower and of ten {} %."),
+        (sizes, 7, "Shape is rejected in {} %"),
+        (sizes, 8, "by weights alone in {} %."),
+    ):
+        found = three(lines, column)
+        assert words.format(f"{min(found):.0f} to {max(found):.0f}") in said
     counts = [k.strip("| ").split(" | ") for k in held_lines("counts")]
     independent, blocks = (max(float(c[k]) for c in counts) for k in (4, 5))
     assert blocks < 5 and "Blocks reject a true shape in less than 5 %" in said
@@ -103,6 +116,11 @@ def test_every_table_of_the_page_is_made_by_the_command():
     (anchor,) = re.findall(r"forecasts\.md#([\w-]+)", PAGE)
     heads = re.findall(r"^## (.+)$", (DOCS / "forecasts.md").read_text(), re.M)
     assert anchor in [head.lower().replace(" ", "-") for head in heads]
+
+
+def three(lines, column):
+    """Numbers of cells that tell three correlations."""
+    return [float(v.rstrip(" %")) for c in lines for v in c[column].split("/")]
 
 
 def held_lines(mark):

@@ -12,6 +12,7 @@ from tokenspace.cli import joint_tables
 from tokenspace.cli.joint_tables import decided, p_words, ranges
 from tokenspace.scaling import plan
 from tokenspace.scaling.joint import per_model
+from tokenspace.scaling.joint.stated import StatedErrors
 
 N = [1, 8, 16, 64, 128, 256, 512]
 
@@ -218,21 +219,41 @@ def test_plans_in_a_file_join_on_n(call, csv, tmp_path):
     assert status == 0 and list(plans["of_n"]) == [512] * 4 and (plans["high"] <= 512).all()
 
 
-def test_errors_that_only_weigh_are_said(call, csv):
-    """Errors ten times as large change nothing of `joint`, and that is said; plans they change."""
+def test_how_large_the_scatter_is_beside_the_errors_is_said(call, csv):
+    """Errors ten times as large change nothing else of `joint`; plans they change."""
     said, plans = [], []
-    for error in (0.5, 5):
+    for error in (0.01, 0.1):
         head, *rows = csv.read_text().splitlines()[:15]
         own = csv.with_name(f"{error}.csv")
-        own.write_text("\n".join([f"{head},standard_error", *(f"{r},{error}" for r in rows)]))
+        own.write_text(
+            "\n".join(
+                [
+                    f"{head},standard_error",
+                    *(f"{r},{error * float(r.split(',')[-1])}" for r in rows),
+                ]
+            )
+        )
         status, out, _ = call("joint", own, "--runs", 99)
-        assert status == 0 and "however large the errors are said to be" in out
-        said.append(out)
+        (line,) = [k for k in out.splitlines() if "standard errors say" in k]
+        assert status == 0 and ", one factor for 2 curves (p = " in line
+        said.append((float(line.split(" times as")[0].split()[-1]), out.replace(line, "")))
         plans.append(json.loads(call("plan-tokens", own, "--json")[1]))
-        assert "however large" not in call("plan-tokens", own)[1]
-    assert said[0] == said[1]
+        assert "standard errors say" not in call("plan-tokens", own)[1]
+    (ratio, rest), (other, same) = said
+    assert ratio == pytest.approx(10 * other, rel=0.1) and rest == same
     width = np.array([[np.log(p["high"] / p["low"]) for p in found] for found in plans])
     assert np.all(width[1] > width[0])
+
+
+def test_errors_of_no_one_factor_are_said_to_weigh():
+    for ratios, words in (
+        (
+            [0.51, np.nan, 4.02],
+            "scatter 0.51 to 4 times as much as their standard errors say, no one",
+        ),
+        ([np.nan, 1.26], "scatter 1.3 times as much as their standard errors say: errors weigh"),
+    ):
+        assert words in joint_tables._errors(StatedErrors(np.array(ratios), 2.9, 0.003, False))
 
 
 def test_a_curve_without_noise_bends_no_way(call, csv):

@@ -36,16 +36,16 @@ def joint(
     The theory says they do: n_balance belongs to a model's tokens. The CSV needs columns
     vision_tokens and score; a column model names the model, or the first other column that is not
     called benchmark, metric, task or dataset, and the rest the benchmark. standard_error or
-    questions weigh the points of a curve against each other; how large they are does not count
-    here, unlike in `fit`: noise is the scatter of the scores.
+    questions weigh the points of a curve against each other, and curves too where one factor brings
+    all errors to the scatter of the scores: it is printed. Else noise is the scatter of each curve.
     """
     from rich.markup import escape
 
     from tokenspace.cli.joint_tables import (
+        show_errors,
         show_fits,
         show_forecasts,
         show_power,
-        show_weights,
     )
     from tokenspace.scaling.joint.family import LEAST_POINTS
     from tokenspace.scaling.joint.per_model import FEW, by_model, rows, tasks
@@ -93,7 +93,7 @@ def joint(
         )
         raise typer.Exit(INTERRUPTED if stopped else 0)
     show_fits(found, runs)
-    show_weights(curves)
+    show_errors(found)
     show_forecasts(found, hold)
     for model, table in powers.items():
         show_power(model, table)

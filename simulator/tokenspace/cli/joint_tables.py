@@ -14,10 +14,10 @@ from tokenspace.printable import UNKNOWN, counted, known, shown, to_error
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tokenspace.scaling.curves import Curve
     from tokenspace.scaling.joint.fit import JointFit
     from tokenspace.scaling.joint.per_model import Row
     from tokenspace.scaling.joint.ratios import Ratio
+    from tokenspace.scaling.joint.stated import StatedErrors
 
 ALL = "all points"  # the first subset of every model
 MANY = 24  # rows that a table shows whole; of more, a line a subset, and the ends
@@ -29,13 +29,28 @@ REFUSED = 0.001  # at which a shape is refused: of 7 counts p of a true law is 0
 DECIDING = round(1 / REFUSED) - 1  # draws of which p can be so small
 
 
-def show_weights(curves: list[Curve]) -> None:
-    """What standard errors are taken for, if any curve has them: here they only weigh."""
-    if any(c.error is not None for c in curves):
-        print(
-            "Standard errors weigh the points of a curve against each other; noise is the scatter "
-            "of the scores, however large the errors are said to be."
-        )
+def show_errors(rows: Sequence[Row]) -> None:
+    """How much scores scatter beside their standard errors, and what these are taken for."""
+    told = [(r.model, r.fit.stated) for r in rows if r.points == ALL and r.fit.stated is not None]
+    for model, stated in told[:NAMED]:
+        print(shown(f"{model}: {_errors(stated)}"))
+    if len(told) > NAMED:
+        print(f"Standard errors of {len(told) - NAMED:,} more models: --json.")
+
+
+def _errors(stated: StatedErrors) -> str:
+    own = stated.ratios[stated.ratios == stated.ratios]
+    said = f"{own.min():.2g}" if len(own) == 1 else f"{own.min():.2g} to {own.max():.2g}"
+    if stated.counted:
+        said = f"{stated.ratio:.2g}"
+    said = f"scores scatter {said} times as much as their standard errors say"
+    weigh = "errors weigh the points of a curve against each other, and noise is its scatter."
+    if len(own) == 1:
+        return f"{said}: {weigh}"
+    p = f"for {len(own)} curves (p = {stated.p_value:.1g})"
+    if stated.counted:
+        return f"{said}, one factor {p}: noise is the errors times it."
+    return f"{said}, no one factor {p}: {weigh}"
 
 
 def show_fits(rows: list[Row], runs: int) -> None:

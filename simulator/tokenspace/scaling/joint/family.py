@@ -8,12 +8,13 @@ so that its best sum of squares is a projection, in closed form: RSS_k = |y|^2 -
 the log scores less their mean, and u the same of x, of length 1. The power law is both ends,
 n_balance = 0 (x = log n) and infinity (x = log(n) / 2). Where scores have standard errors, the
 points of a curve weigh against each other as in its single fit: means are weighted, and y and x
-less theirs are times the root of the weight.
+less theirs are times the root of the weight. Curves of one variance by their errors weigh against
+each other too (`joint.stated`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -54,14 +55,16 @@ class Family:
 
     names: of the K curves; n: (m,) ascending, a count as often as the curve that has most scores
     there; log_score: (K, m), 0 where a curve has no score; weight: (K, m), of the points of a curve
-    against each other, mean 1, and 0 where it has no score; near, width: an n_balance, and a step
-    of its logarithm, round which the grid of `grid` is finer.
+    against each other, mean 1, and 0 where it has no score; together: (K,), which curves have one
+    variance, none by default: their weights are of mean 1 over all of them; near, width: an
+    n_balance, and a step of its logarithm, round which the grid of `grid` is finer.
     """
 
     names: tuple[str, ...]
     n: np.ndarray
     log_score: np.ndarray
     weight: np.ndarray
+    together: np.ndarray | None = None
     near: float = 0.0
     width: float = 0.0
 
@@ -96,6 +99,11 @@ class Family:
     def counts(self) -> np.ndarray:
         """Points of each curve, (K,)."""
         return self.present.sum(axis=1)
+
+    @cached_property
+    def sizes(self) -> np.ndarray:
+        """Mean weight of the points of each curve, (K,), 1 where its variance is its own."""
+        return np.where(self.alone, 1.0, self.weight.sum(axis=1) / self.counts)
 
     @cached_property
     def different(self) -> np.ndarray:
@@ -186,9 +194,23 @@ class Family:
         least = self.counts * LEAST_SCATTER**2
         return np.maximum(squares, least.reshape(-1, *(1,) * (squares.ndim - 1)))
 
+    @cached_property
+    def alone(self) -> np.ndarray:
+        """Whether a curve has a variance of its own, (K,)."""
+        every = np.ones(len(self.names), bool)
+        return every if self.together is None else ~self.together
+
     def log_likelihood(self, squares: np.ndarray) -> np.ndarray:
-        """-2 log L = sum_k m_k log RSS_k up to a constant, (...), of sums of squares (K, ...)."""
-        return np.tensordot(self.counts.astype(float), np.log(squares), axes=1)
+        """-2 log L up to a constant, (...), of sums of squares (K, ...).
+
+        sum_k m_k log RSS_k over the curves of a variance of their own, and M log sum_k RSS_k over
+        those of one variance, with M points.
+        """
+        own = self.alone
+        total = np.tensordot(self.counts[own].astype(float), np.log(squares[own]), axes=1)
+        if own.all():
+            return total
+        return np.asarray(total + self.counts[~own].sum() * np.log(squares[~own].sum(axis=0)))
 
     def profile(
         self, y: np.ndarray, directions: np.ndarray, least: np.ndarray | None = None
@@ -203,17 +225,29 @@ class Family:
         total = np.zeros((*y.shape[1:-1], directions.shape[-1]))
         some = max(CACHE // max(total.size, 1) // FACTORS, 1) * FACTORS
         whole = np.einsum("...m,...m->...", y, y)[..., None]
-        for count in np.unique(self.counts):
-            own = np.flatnonzero(self.counts == count)
+
+        def squares(chosen: np.ndarray) -> Iterator[np.ndarray]:
+            """Of the curves that are chosen, (some, ..., g)."""
+            own = np.flatnonzero(chosen)
             for first in range(0, len(own), some):
                 now = own[first : first + some]
                 rest = along(y[now], directions if len(directions) == 1 else directions[now])
                 rest *= rest
                 np.subtract(whole[now], rest, out=rest)
-                np.maximum(rest, count * LEAST_SCATTER**2, out=rest)
+                floor = self.counts[now] * LEAST_SCATTER**2
+                np.maximum(rest, floor.reshape(-1, *(1,) * total.ndim), out=rest)
                 if least is not None:
                     least[now] = rest.min(-1)
-                even = len(now) // FACTORS * FACTORS
+                yield rest
+
+        if not self.alone.all():
+            for rest in squares(~self.alone):
+                total += rest.sum(axis=0)
+            np.log(total, out=total)
+            total *= self.counts[~self.alone].sum()
+        for count in np.unique(self.counts[self.alone]):
+            for rest in squares(self.alone & (self.counts == count)):
+                even = len(rest) // FACTORS * FACTORS
                 products = rest[:even].reshape(-1, FACTORS, *total.shape).prod(axis=1)
                 total += count * np.log(products).sum(axis=0)
                 total += count * np.log(rest[even:].prod(axis=0))
@@ -235,10 +269,11 @@ class Family:
     def at(self, n: np.ndarray) -> Family:
         """Curves of these names with a score, 1, at each of other counts: to be drawn anew.
 
-        Scores weigh alike there: what errors they would have is not known.
+        Scores of a curve weigh alike there: what errors they would have is not known.
         """
         shape = (len(self.names), len(n))
-        return Family(self.names, n, np.zeros(shape), np.ones(shape))
+        weight = np.ones(shape) * self.sizes[:, None]
+        return Family(self.names, n, np.zeros(shape), weight, together=self.together)
 
 
 def along(y: np.ndarray, directions: np.ndarray) -> np.ndarray:

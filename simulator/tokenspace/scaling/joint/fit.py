@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from os import PathLike, fspath
 from typing import Any
 
 import numpy as np
 from scipy import stats
-from scipy.optimize import minimize_scalar
 
 from tokenspace.errors import InputError
 from tokenspace.scaling.curves import Curve
@@ -24,7 +23,9 @@ from tokenspace.scaling.joint.ratios import (
     limits,
     p_value,
     ratios,
+    refined,
 )
+from tokenspace.scaling.joint.stated import StatedErrors, by_errors
 from tokenspace.scaling.predictive import LEAST_SCATTER
 from tokenspace.shares import require_share
 
@@ -45,7 +46,8 @@ class JointFit:
     `joint.ratios`; grid, deviance: profile of -2 log L, less its least, over n_balance; limits:
     kind of noise -> what the deviance of the true n_balance stays below, over the grid;
     limit_errors: its standard errors, from so many draws; independent_curves: how many independent
-    curves would scatter as these.
+    curves would scatter as these; stated: how large the scatter is beside the standard errors, and
+    whether their size counted, None where no curve has any.
     """
 
     names: tuple[str, ...]
@@ -62,6 +64,7 @@ class JointFit:
     limit_errors: dict[str, np.ndarray]
     independent_curves: float
     level: float
+    stated: StatedErrors | None = None
 
     @property
     def noiseless(self) -> int:
@@ -116,8 +119,10 @@ class JointFit:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain numbers, for JSON."""
-        curves = zip(self.names, self.c, self.beta, self.residual_std, self.separate, strict=True)
-        keys = ("curve", "c", "beta", "residual_std", "n_balance_alone")
+        ratios = [None] * len(self.names) if self.stated is None else self.stated.by_curve()
+        columns = (self.names, self.c, self.beta, self.residual_std, self.separate, ratios)
+        curves = zip(*columns, strict=True)
+        keys = ("curve", "c", "beta", "residual_std", "n_balance_alone", "scatter_to_errors")
         return {
             "n_balance": self.n_balance,
             "crossover": self.crossover,
@@ -129,6 +134,7 @@ class JointFit:
             "tests": {t.name: {"statistic": t.statistic, "p": t.p} for t in self.tests},
             "bend_against_theory": self.against,
             "independent_curves": self.independent_curves,
+            "stated_errors": None if self.stated is None else self.stated.to_dict(),
             "curves": [dict(zip(keys, row, strict=True)) for row in curves],
         }
 
@@ -144,8 +150,12 @@ def fit_joint(
 
     n_balance belongs to the tokens of a model, so all its benchmarks k share it. Least squares in
     log S, each curve with its own variance at its best value: minimises sum_k m_k log RSS_k.
-    Standard errors of scores weigh the points of a curve against each other and do no more: noise
-    is the scatter, whatever its chi^2, unlike in `fit_scaling`. Several scores at one n count as
+    Standard errors of scores weigh the points of a curve against each other. Where two curves or
+    more have them and scatter alike beside them, errors are taken for right up to one common
+    factor, which is free: these curves have one variance, and M log sum_k RSS_k stands for their
+    terms, with M points. Else noise is the scatter of each curve. Sets and tests are the same where
+    all errors are off by one factor, unlike those of `fit_scaling`. See `joint.stated`. Several
+    scores at one n count as
     measurements with noise of their own, and in blocks the first of one curve goes with the first
     of another. The power law lies at both ends, n_balance = 0 and infinity. Limits of the profile
     and p-values are drawn (parametric bootstrap) under two kinds of noise, "independent" between
@@ -180,10 +190,11 @@ def fit_joint(
         raise InputError(
             "curves must be those of ts.read_curves(path), or a dict, name -> (n, score)"
         )
-    family = refined(Family.of(curves))
+    family, stated = by_errors(curves)
+    family = refined(family)
     profile = deviance(family)
     best = float(family.best_of(profile))
-    alone = family.counts[:, None] * np.log(family.squares(family.on_grid))
+    squares = family.squares(family.directions(np.array([best])))[:, 0]
     log_c, beta = family.lines(best)
     noise = Noise.of(family, best)
     bent = np.abs(family.bends()) > np.sqrt(family.counts) * LEAST_SCATTER
@@ -196,8 +207,8 @@ def fit_joint(
         best,
         np.exp(log_c),
         beta,
-        noise.deviations,
-        family.best_of(alone),
+        np.sqrt(squares / (family.counts - 2) / family.sizes),
+        family.best_of(family.squares(family.on_grid)),
         int(((family.bends() * beta < 0) & bent).sum()),
         _tests(family, noise, best, {kind: drawn[kind].drawn[:, 0] for kind in KINDS}, seed),
         family.grid,
@@ -206,30 +217,13 @@ def fit_joint(
         {kind: error for kind, (_, error) in found.items()},
         noise.independent_curves,
         level,
+        stated,
     )
 
 
 def _curve(name: str, n: Any, score: Any, error: Any = None) -> Curve:
     own = None if error is None else np.asarray(error)
     return Curve(name, np.asarray(n), np.asarray(score), error=own)
-
-
-def refined(family: Family) -> Family:
-    """The family with a finer grid round its best n_balance, which is then a point of the grid."""
-
-    def height(log_balance: float) -> float:
-        squares = family.squares(family.directions(np.array([np.exp(log_balance)])))
-        return float(family.log_likelihood(squares)[0])
-
-    place = int(deviance(family).argmin())
-    if place in (0, len(family.grid) - 1):
-        return family
-    low, high = (np.log(family.grid[min(max(place + s, 1), len(family.grid) - 2)]) for s in (-1, 1))
-    found = minimize_scalar(height, bounds=(low, high), method="bounded", options={"xatol": 1e-10})
-    step = 1e-3
-    rise = (height(found.x - step) + height(found.x + step)) / 2 - found.fun
-    width = step / np.sqrt(max(rise, 1e-12))  # of the parabola (log b / width)^2
-    return replace(family, near=float(np.exp(found.x)), width=float(width))
 
 
 def _tests(

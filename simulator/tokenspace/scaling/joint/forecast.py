@@ -11,7 +11,8 @@ from tokenspace.errors import InputError
 from tokenspace.scaling.curves import Curve
 from tokenspace.scaling.forecast import seen
 from tokenspace.scaling.joint.family import LEAST_POINTS, Family, abscissa
-from tokenspace.scaling.joint.fit import refined
+from tokenspace.scaling.joint.ratios import refined
+from tokenspace.scaling.joint.stated import by_errors
 from tokenspace.scaling.scales import Log
 
 SHARED, SEPARATE, POWER, SAME = "one n_balance", "one for each curve", "power law", "no change"
@@ -47,10 +48,10 @@ def forecast_joint(curves: Sequence[Curve], hold: int = 3) -> pd.DataFrame:
         last = log_n[:known] == log_n[known - 1]
         same.append(np.average(log_score[:known][last], weights=weight[:known][last]))
         late.append((np.exp(log_n[known:]), log_score[known:]))
-    family = refined(Family.of(early))
-    heights = family.counts[:, None] * np.log(family.squares(family.on_grid))
-    shared = float(family.best_of(heights.sum(axis=0)))
-    separate = family.best_of(heights)
+    family = refined(by_errors(early)[0])
+    squares = family.squares(family.on_grid)
+    shared = float(family.best_of(family.log_likelihood(squares)))
+    separate = family.best_of(squares)
     rows = []
     for k, (n, log_score) in enumerate(late):
         errors = [

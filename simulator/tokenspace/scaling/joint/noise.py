@@ -16,10 +16,11 @@ KINDS = (INDEPENDENT, BLOCKS)
 class Noise:
     """Scatter of log S about a joint fit, as its residuals show it.
 
-    Each curve has its own standard deviation, over the root of a point's weight where it has one,
-    and else the same at every n. "independent": normal, and independent between scores. "blocks":
-    the residuals of a whole count n, all its scores, are drawn together, with replacement, so that
-    what one checkpoint scored stays as correlated as it is.
+    Each curve has its own standard deviation, or one with others (`joint.stated`), over the root of
+    a point's weight where it has one, and else the same at every n. "independent": normal, and
+    independent between scores. "blocks": the residuals of a whole count n, all its scores, are
+    drawn together, with replacement, so that what one checkpoint scored stays as correlated as it
+    is; each curve's own, of one variance or not.
 
     deviations: (K,) of log S at weight 1; columns: residuals (K, m) times the root of the weight,
     less their mean, those of one n with their part in common over sqrt(1 - its leverage); present:
@@ -47,7 +48,11 @@ class Noise:
         common *= 1 / np.sqrt(np.maximum(1 - leverage, 1e-3)) - 1
         scaled = residuals + family.root * common[:, place]
         columns = np.where(family.present, scaled - mean(scaled, family.present), 0.0)
-        return cls(np.sqrt(squares / (family.counts - 2)), columns, family.present, family.n)
+        freedom = family.counts - 2
+        variances = squares / freedom
+        if (one := ~family.alone).any():
+            variances[one] = squares[one].sum() / freedom[one].sum()
+        return cls(np.sqrt(variances), columns, family.present, family.n)
 
     def draw(
         self,

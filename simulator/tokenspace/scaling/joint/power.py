@@ -12,6 +12,7 @@ from tokenspace.scaling.curves import Curve
 from tokenspace.scaling.joint.family import Family, abscissa
 from tokenspace.scaling.joint.noise import BLOCKS, Noise
 from tokenspace.scaling.joint.ratios import NAMES, deviance, parts, ratios, upper
+from tokenspace.scaling.joint.stated import by_errors
 
 BALANCES = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 SPREADS = (0.5, 1.0, 2.0)  # standard deviation of log n_balance between benchmarks
@@ -60,7 +61,7 @@ def power(
     Returns:
         A row a truth: test, truth, noise (a multiple), counts n, and the share that is rejected.
     """
-    family = Family.of(curves)
+    family, _ = by_errors(curves)
     best = float(family.best_of(deviance(family)))
     measured = Noise.of(family, best)
     cases = list(_cases(family, best))

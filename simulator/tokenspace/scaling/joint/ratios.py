@@ -1,7 +1,9 @@
 """Likelihood ratios of the joint fit, and their null distributions by bootstrap.
 
 With normal noise in log S whose variance each curve has for itself, twice the log likelihood of K
-curves is -sum_k m_k log RSS_k, up to a constant. Three hypotheses are held against richer ones:
+curves is -sum_k m_k log RSS_k, up to a constant. Of curves of one variance by their standard errors
+it is -M log sum_k RSS_k, with M points (`joint.stated`). Three hypotheses are held against richer
+ones:
 
     need     no crossover (power laws)   against   one n_balance for all
     sharing  one n_balance for all       against   one for each curve
@@ -13,10 +15,11 @@ not chi-square, so every one is drawn.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
+from scipy.optimize import minimize_scalar
 
 from tokenspace.scaling.joint.family import Family
 from tokenspace.scaling.joint.noise import BLOCKS, Noise
@@ -68,6 +71,24 @@ def deviance(family: Family, log_score: np.ndarray | None = None) -> np.ndarray:
     """-2 log L over the grid of n_balance less its least value, (..., g)."""
     total = family.profile(family.centred(log_score), family.on_grid)
     return total - total.min(-1, keepdims=True)
+
+
+def refined(family: Family) -> Family:
+    """The family with a finer grid round its best n_balance, which is then a point of the grid."""
+
+    def height(log_balance: float) -> float:
+        squares = family.squares(family.directions(np.array([np.exp(log_balance)])))
+        return float(family.log_likelihood(squares)[0])
+
+    place = int(deviance(family).argmin())
+    if place in (0, len(family.grid) - 1):
+        return family
+    low, high = (np.log(family.grid[min(max(place + s, 1), len(family.grid) - 2)]) for s in (-1, 1))
+    found = minimize_scalar(height, bounds=(low, high), method="bounded", options={"xatol": 1e-10})
+    step = 1e-3
+    rise = (height(found.x - step) + height(found.x + step)) / 2 - found.fun
+    width = step / np.sqrt(max(rise, 1e-12))  # of the parabola (log b / width)^2
+    return replace(family, near=float(np.exp(found.x)), width=float(width))
 
 
 @dataclass(frozen=True)
