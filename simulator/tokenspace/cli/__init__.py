@@ -92,7 +92,8 @@ def _refuse_empty(arguments: Sequence[str]) -> None:
     for before, text in pairwise(("", *arguments)):
         option, equals, value = text.partition("=")
         if not text or (text.startswith("--") and equals and not value):
-            what = option or (before if before.startswith("--") else f"what follows {before!r}")
+            what = option or (before if before[2:] and before.startswith("--") else "")
+            what = what or (f"what follows {before!r}" if before else "the first argument")
             raise InputError(
                 f"{what} is empty, perhaps as a variable of the shell is not set; give it a value "
                 "(the folder you are in is .), or leave it out"
