@@ -412,8 +412,15 @@ def test_an_error_of_0_of_a_law_without_doubt_is_its_value(n):
 def test_sizes_that_scatter_are_named(capsys):
     for p_value, said in ((0.04, True), (0.06, False)):
         show_sizes([replace(LAW, scatter=replace(LAW.scatter, common=4e-4, p_value=p_value))])
-        words = "b: each size scatters as a whole too, by 2 % (p = 0.04): its intervals count that."
+        words = "b: each size scatters as a whole, by 2 % (p = 0.04): its intervals count that."
         assert (words in " ".join(capsys.readouterr().out.split())) is said
+
+
+def test_intervals_of_a_law_that_does_not_fit_count_sizes_that_scatter_and_no_more(capsys):
+    for p_value, worth in ((0.04, "count only what whole sizes scatter"), (0.06, "say little.")):
+        scatter = replace(LAW.scatter, common=4e-4, p_value=p_value)
+        show_sizes([replace(LAW, p_value=0.01, curves_std=0.01, scatter=scatter)])
+        assert f"(p = 0.01). Its intervals {worth}" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.fixture(scope="module")

@@ -181,17 +181,19 @@ def show_sizes(sizes: Sequence[SizeFit]) -> None:
     show_table(table)
     for one in (one for one in sizes if one.p_value < RARE):
         scatter, least = (percent(v, ".2g") for v in (one.residual_std, one.curves_std))
+        common = one.scatter.p_value < RARE
+        worth = "count only what whole sizes scatter, see below" if common else "say little"
         print(
             shown(
                 f"{one.benchmark}: this law does not fit: scatter {scatter}, and {least} about the "
-                f"curves' own best laws (p = {one.p_value:.1g}). Its intervals say little."
+                f"curves' own best laws (p = {one.p_value:.1g}). Its intervals {worth}."
             )
         )
     for one in (one for one in sizes if one.scatter.p_value < RARE):
         common = percent(one.scatter.common**0.5, ".2g")
         print(
             shown(
-                f"{one.benchmark}: each size scatters as a whole too, by {common} "
+                f"{one.benchmark}: each size scatters as a whole, by {common} "
                 f"(p = {one.scatter.p_value:.1g}): its intervals count that."
             )
         )
