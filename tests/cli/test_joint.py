@@ -254,6 +254,12 @@ def test_errors_of_no_one_factor_are_said_to_weigh():
         ([np.nan, 1.26], "scatter 1.3 times as much as their standard errors say: errors weigh"),
     ):
         assert words in joint_tables._errors(StatedErrors(np.array(ratios), 2.9, 0.003, False))
+    for others, words in (
+        ([], "one factor for 2 curves (p = 0.053): noise is the errors times it."),
+        ([np.nan], "times it, and that of 1 curve without errors is its scatter."),
+    ):
+        found = StatedErrors(np.array([0.9, 1.2, *others]), 1.1, 0.053, True)
+        assert joint_tables._errors(found).endswith(words)
 
 
 def test_a_curve_without_noise_bends_no_way(call, csv):

@@ -47,9 +47,12 @@ def _errors(stated: StatedErrors) -> str:
     weigh = "errors weigh the points of a curve against each other, and noise is its scatter."
     if len(own) == 1:
         return f"{said}: {weigh}"
-    p = f"for {len(own)} curves (p = {stated.p_value:.1g})"
+    p = f"for {len(own)} curves (p = {stated.p_value:.2g})"
     if stated.counted:
-        return f"{said}, one factor {p}: noise is the errors times it."
+        said = f"{said}, one factor {p}: noise is the errors times it"
+        if rest := len(stated.ratios) - len(own):
+            said += f", and that of {counted(rest, 'curve')} without errors is its scatter"
+        return f"{said}."
     return f"{said}, no one factor {p}: {weigh}"
 
 
