@@ -185,3 +185,22 @@ def test_sets_by_the_size_of_errors_hold_the_truth(count, n, wrong, common):
         held += int(profile[place] <= limits(family, noise, "blocks", 0.95, drawn)[0][place])
     low, high = (stats.binom.ppf(q, runs, p) for q, p in ((0.01, 0.94), (0.99, 0.985)))
     assert low <= held <= high
+
+
+def test_errors_that_are_far_too_large_have_the_ratio_that_they_have():
+    """Rounding leaves so much of log S, not of log S times the weight of a curve."""
+    ratios = [by_errors(stating([1, 1, 1, 1, 1, 1 / far]))[1].ratios[5] for far in (1e3, 1e9)]
+    assert ratios[0] == pytest.approx(1e6 * ratios[1], rel=1e-3)
+
+
+def test_a_curve_without_scatter_is_correlated_with_none():
+    given = [*stating()[:3], Curve("level", N, np.ones(len(N)))]
+    noise = Noise.of(Family.of(given), 60.0)
+    np.testing.assert_array_equal(noise.correlation[3], [0, 0, 0, 1])
+    assert 1 <= noise.independent_curves <= 4
+
+
+def test_what_is_no_curve_is_refused_by_name():
+    for given in ((N,), (N, N, N, N), N, "ab"):
+        with pytest.raises(ts.TokenspaceError, match=r"odd: a curve must be \(n, score\) or"):
+            ts.fit_joint({"odd": given})

@@ -152,3 +152,13 @@ def test_the_spline_of_a_plan_is_drawn_by_the_noise_that_is_stated():
     middle, low, high = np.log(plan.by_law["spline"])
     of_quantile = np.sqrt(0.025 * 0.975 / 1200) / stats.norm.pdf(1.96) / 1.96
     np.testing.assert_allclose([middle - low, high - middle], want, rtol=4 * of_quantile)
+
+
+@pytest.mark.parametrize("far", [1e-31, 1e31, 1e300])
+def test_errors_that_no_score_has_are_refused(far):
+    error = np.full(10, 0.5)
+    error[3] = far * scores(0.02)[3]
+    with pytest.raises(
+        ts.TokenspaceError, match=r"error\[3\] = .* is not allowed beside score\[3\]"
+    ):
+        ts.fit_scaling(N, scores(0.02), error=error)

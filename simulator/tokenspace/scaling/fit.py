@@ -34,6 +34,7 @@ from tokenspace.shares import require_share
 
 LOSSES = ("squares", "huber")
 LEAST = 3  # different counts
+FAR_OFF = 1e30  # times its score a standard error is none: weights of all curves stay finite
 MOST = 2000  # scores of a curve: each is left out in turn, which takes a minute or two
 
 
@@ -306,6 +307,15 @@ def checked(
         raise InputError(
             f"a fit needs at least {least} different token counts, and there are {different}"
         )
+    if error is not None:
+        with np.errstate(over="ignore", under="ignore"):
+            share = arrays[2] / arrays[1]
+        if (bad := ~((share >= 1 / FAR_OFF) & (share <= FAR_OFF))).any():
+            k = int(np.argmax(bad))
+            raise InputError(
+                f"error[{k}] = {arrays[2][k]} is not allowed beside score[{k}] = {arrays[1][k]}: "
+                f"no standard error is {FAR_OFF:g} times as large as its score, or as small"
+            )
     order = np.argsort(arrays[0], kind="stable")
     x, s = np.log(arrays[0][order]), arrays[1][order]
     weight = np.ones(len(x))

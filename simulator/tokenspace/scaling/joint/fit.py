@@ -185,7 +185,7 @@ def fit_joint(
             f"curves = {path!r} is not allowed; of a file pass ts.read_curves({path!r})"
         )
     if isinstance(curves, Mapping):
-        curves = [_curve(name, *given) for name, given in curves.items()]
+        curves = [_curve(name, given) for name, given in curves.items()]
     if not isinstance(curves, Sequence) or not all(isinstance(one, Curve) for one in curves):
         raise InputError(
             "curves must be those of ts.read_curves(path), or a dict, name -> (n, score)"
@@ -221,7 +221,10 @@ def fit_joint(
     )
 
 
-def _curve(name: str, n: Any, score: Any, error: Any = None) -> Curve:
+def _curve(name: str, given: Any) -> Curve:
+    if not isinstance(given, list | tuple) or len(given) not in (2, 3):
+        raise InputError(f"{name}: a curve must be (n, score) or (n, score, standard error)")
+    n, score, error = (*given, None)[:3]
     own = None if error is None else np.asarray(error)
     return Curve(name, np.asarray(n), np.asarray(score), error=own)
 

@@ -83,9 +83,13 @@ class Noise:
 
     @property
     def correlation(self) -> np.ndarray:
-        """Correlations of the residuals between curves, (K, K)."""
+        """Correlations of the residuals between curves, (K, K); 0 with a curve that has none."""
         norms = np.linalg.norm(self.columns, axis=1)
-        return self.columns @ self.columns.T / np.outer(norms, norms)
+        none = norms == 0
+        norms[none] = 1.0
+        found = self.columns @ self.columns.T / np.outer(norms, norms)
+        found[none, none] = 1.0
+        return found
 
     @property
     def independent_curves(self) -> float:
