@@ -204,3 +204,5 @@ def test_what_is_no_curve_is_refused_by_name():
     for given in ((N,), (N, N, N, N), N, "ab"):
         with pytest.raises(ts.TokenspaceError, match=r"odd: a curve must be \(n, score\) or"):
             ts.fit_joint({"odd": given})
+    with pytest.raises(ts.TokenspaceError, match="rows: has 3 different n"):
+        ts.fit_joint({"rows": np.ones((3, 3)) * N[:3]})

@@ -181,8 +181,8 @@ def show_sizes(sizes: Sequence[SizeFit]) -> None:
     show_table(table)
     for one in (one for one in sizes if one.p_value < RARE):
         scatter, least = (percent(v, ".2g") for v in (one.residual_std, one.curves_std))
-        common = one.scatter.p_value < RARE
-        worth = "count only what whole sizes scatter, see below" if common else "say little"
+        counts = one.scatter.p_value < RARE
+        worth = "count only what whole sizes scatter, see below" if counts else "say little"
         print(
             shown(
                 f"{one.benchmark}: this law does not fit: scatter {scatter}, and {least} about the "

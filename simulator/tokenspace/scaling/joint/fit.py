@@ -222,9 +222,11 @@ def fit_joint(
 
 
 def _curve(name: str, given: Any) -> Curve:
-    if not isinstance(given, list | tuple) or len(given) not in (2, 3):
+    rows = isinstance(given, np.ndarray) and given.ndim == 2
+    parts = tuple(given) if rows or isinstance(given, list | tuple) else ()
+    if len(parts) not in (2, 3):
         raise InputError(f"{name}: a curve must be (n, score) or (n, score, standard error)")
-    n, score, error = (*given, None)[:3]
+    n, score, error = (*parts, None)[:3]
     own = None if error is None else np.asarray(error)
     return Curve(name, np.asarray(n), np.asarray(score), error=own)
 
