@@ -409,6 +409,12 @@ def test_an_error_of_0_of_a_law_without_doubt_is_its_value(n):
     np.testing.assert_allclose([low, high], [np.atleast_1d(LAW.predict(n, 7e9))] * 2, rtol=1e-14)
 
 
+def test_scatter_beside_a_huge_error_is_no_part_of_an_interval():
+    """Student's t of the degrees of freedom of the error's part alone, and no overflow."""
+    half = replace(LAW.scatter, common=4e-4).half(0.95, np.array(1e200), np.array(4e-4))
+    assert half == pytest.approx(stats.t.ppf(0.975, 17) * 1e100, rel=1e-12)
+
+
 def test_sizes_that_scatter_are_named(capsys):
     for p_value, said in ((0.04, True), (0.06, False)):
         show_sizes([replace(LAW, scatter=replace(LAW.scatter, common=4e-4, p_value=p_value))])

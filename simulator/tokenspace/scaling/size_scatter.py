@@ -53,7 +53,8 @@ class Scatter:
             return np.asarray(stats.t.ppf((1 + level) / 2, self.left) * np.sqrt(within))
         variance = within + common
         with np.errstate(invalid="ignore"):
-            freedom = variance**2 / (within**2 / self.left + common**2 / self.sizes)
+            share = within / variance  # whose squares are finite however large an error is given
+            freedom = 1 / (share**2 / self.left + (1 - share) ** 2 / self.sizes)
         freedom = np.where(variance > 0, freedom, self.left)
         return np.asarray(stats.t.ppf((1 + level) / 2, freedom) * np.sqrt(variance))
 
