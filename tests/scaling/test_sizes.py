@@ -216,6 +216,21 @@ def test_a_size_that_is_not_measured_has_luck_of_its_own():
     assert (np.diag(common) > 0.5 * np.diag(covariance)).all()
 
 
+def test_scores_without_noise_of_sizes_that_scatter():
+    """The part within is 0, not less by rounding; a new score of a new size has luck all the same."""
+    slopes = np.stack([np.ones(20), np.tile(np.arange(5.0), 4)], axis=1)
+    size, root = np.repeat(np.arange(4), 5), np.ones(20)
+    for seed in range(5):
+        shift = np.random.default_rng(seed).standard_normal(4)[size]
+        residuals = shift - slopes @ np.linalg.pinv(slopes) @ shift
+        assert scatter_of(residuals, slopes, root, size, np.nan)[0].within >= 0
+    fit = replace(LAW, scatter=Scatter(0.0, 4e-4, 17.0, 2, 0.01))
+    for error, wide in ((None, True), (1e-9, True), (0.0, False)):
+        low, high = np.log(fit.predict_interval(100.0, 7e9, error))
+        half = stats.t.ppf(0.975, 2) * 0.02 if wide else 0.0
+        assert (high - low) / 2 == pytest.approx(half, abs=1e-12, rel=1e-6)
+
+
 SHARE = np.geomspace(0.03, 0.01, len(N))  # standard errors over scores
 
 

@@ -75,8 +75,9 @@ def scatter_of(
     shifts = root[:, None] * (size[:, None] == np.unique(size))
     told, ways = np.linalg.eigh(shifts.T @ (shifts - slopes @ (moved @ shifts)))
     told, ways = told[told > RANK * len(root)], ways[:, told > RANK * len(root)]
-    taken = float(np.sum((ways.T @ (shifts.T @ residuals)) ** 2 / told))
     squares, sizes = float(residuals @ residuals), len(told)
+    taken = float(np.sum((ways.T @ (shifts.T @ residuals)) ** 2 / told))
+    taken = min(taken, squares)  # rounding may leave less than nothing
     left = len(residuals) - slopes.shape[1]
     common, p_value, alone = 0.0, np.nan, _within(squares, left, stated)
     if 0 < sizes < left:

@@ -130,16 +130,16 @@ class SizeFit:
             )
         gap, shrink = p["limit"] - score, np.log(size / self.sizes[0])
         slopes = np.stack([np.ones_like(n), -gap / p["A"], gap * shrink, gap * np.log(n)]) / score
-        own = np.full(n.shape, self.scatter.within)
+        own, scattered = np.full(n.shape, self.scatter.within), np.ones(n.shape, bool)
         if error is not None:
             ratio = self.scatter.within / self.stated if np.isfinite(self.stated) else 1.0
             errors = _numbers("error", error, zero=True)
             if errors.shape not in ((), n.shape):
                 raise InputError(f"error has {errors.size} values, but n has {len(n)}")
-            own = ratio * (errors / score) ** 2
+            own, scattered = ratio * (errors / score) ** 2, errors > 0
         both = np.array(self.covariance), np.array(self.common_covariance)
         law, shared = (np.einsum("im,ij,jm->m", slopes, part, slopes) for part in both)
-        common = shared + np.where(own > 0, self.scatter.common, 0.0)
+        common = shared + np.where(scattered, self.scatter.common, 0.0)
         level = self.level if level is None else level
         half = self.scatter.half(level, own + law - shared, common)
         return score * np.exp(-half), score * np.exp(half)
