@@ -424,11 +424,21 @@ def test_an_error_of_0_of_a_law_without_doubt_is_its_value(n):
     np.testing.assert_allclose([low, high], [np.atleast_1d(LAW.predict(n, 7e9))] * 2, rtol=1e-14)
 
 
-def test_sizes_that_scatter_are_named(capsys):
-    for p_value, said in ((0.04, True), (0.06, False)):
-        show_sizes([replace(LAW, scatter=replace(LAW.scatter, common=4e-4, p_value=p_value))])
-        words = "b: each size scatters as a whole too, by 2 % (p = 0.04): its intervals count that."
-        assert (words in " ".join(capsys.readouterr().out.split())) is said
+def test_what_the_law_leaves_is_named_and_whether_intervals_count_it(capsys):
+    law = (
+        "this law does not fit: scatter 1 %, and 0.2 % about the curves' own best laws (p = 0.01)."
+    )
+    whole = "Each size scatters as a whole, by 2 % (p = 0.04), and scores by 1 % about it: its "
+    whole += "intervals count both."
+    for p_law, p_sizes, words in (
+        (0.06, 0.06, ""),
+        (0.01, 0.06, f"b: {law} Its intervals say little."),
+        (0.06, 0.04, f"b: {whole}"),
+        (0.01, 0.04, f"b: {law} {whole}"),
+    ):
+        scatter = replace(LAW.scatter, common=4e-4, p_value=p_sizes)
+        show_sizes([replace(LAW, curves_std=0.002, p_value=p_law, scatter=scatter)])
+        assert " ".join(capsys.readouterr().out.split("┘")[-1].split()) == words
 
 
 @pytest.fixture(scope="module")
