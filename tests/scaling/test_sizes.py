@@ -216,6 +216,18 @@ def test_a_size_that_is_not_measured_has_luck_of_its_own():
     assert (np.diag(common) > 0.5 * np.diag(covariance)).all()
 
 
+def test_a_variance_that_sizes_share_is_not_below_0():
+    """Between the median of F and 1 Henderson's estimate is: what sizes share is then nothing."""
+    size, ones = np.repeat(np.arange(4), 6), np.ones((24, 1))
+    noise = np.random.default_rng(0).standard_normal((4, 6))
+    within = noise - noise.mean(axis=1, keepdims=True)
+    between = np.repeat(np.array([-1, 0, 0, 1.0]), 6)
+    between *= np.sqrt(0.95 * 3 * (within**2).sum() / 20 / (between**2).sum())
+    found, _, common = scatter_of(within.ravel() + between, ones, np.ones(24), size, np.nan)
+    assert found.p_value == pytest.approx(stats.f.sf(0.95, 3, 20)) and found.p_value < 0.5
+    assert found.common == 0 and not common.any()
+
+
 def test_scores_without_noise_of_sizes_that_scatter():
     """The part within is 0, not less by rounding; a new score of a new size has luck all the same."""
     slopes = np.stack([np.ones(20), np.tile(np.arange(5.0), 4)], axis=1)

@@ -34,7 +34,8 @@ class Scatter:
     """Variances of log S: within, of a score of weight 1; common, that all scores of a size share.
 
     left, sizes: degrees of freedom of both; left is infinite where the noise is that of the
-    standard errors; p_value: of F, not a number where the law leaves no size free.
+    standard errors; p_value: of F, not a number where the law leaves no size, or no score about
+    its size, free.
     """
 
     within: float

@@ -49,13 +49,13 @@ class SizeFit:
     """limit, A, b and g of one benchmark over several sizes.
 
     intervals: of Student's t from the curvature at the optimum, an approximation; of the normal law
-    where the noise is that of the standard errors (`by_errors`); none of a limit that is the best
-    score there can be: those of the others then allow for limits below it, predictions take it as
-    given; residual_std: of log S of a score of weight 1, all scatter together;
-    points: how many scores; curves_std: of the curves about their own best laws, pooled; p_value:
-    how often the law of sizes, if it holds, is off so far by chance: small where it does not, and
-    the intervals then mean little. By residual_std over curves_std (F), or by chi^2 where the
-    curves' own laws agree with the errors. Both not numbers where those laws are not known.
+    where the noise is that of the standard errors (`by_errors`) and sizes share none; none of a
+    limit that is the best score there can be: those of the others then allow for limits below it,
+    predictions take it as given; residual_std: of log S of a score of weight 1, all scatter
+    together; points: how many scores; curves_std: of the curves about their own best laws, pooled;
+    p_value: how often the law of sizes, if it holds, is off so far by chance: small where it does
+    not, and the intervals then mean little. By residual_std over curves_std (F), or by chi^2 where
+    the curves' own laws agree with the errors. Both not numbers where those laws are not known.
 
     chi_squared: of the residuals by the standard errors, and stated, the variance of log S of a
     score of weight 1 by them: not numbers without them; covariance: of limit, A, b and g, (4, 4),
