@@ -54,8 +54,9 @@ class SizeFit:
     predictions take it as given; residual_std: of log S of a score of weight 1, all scatter
     together; points: how many scores; curves_std: of the curves about their own best laws, pooled;
     p_value: how often the law of sizes, if it holds, is off so far by chance: small where it does
-    not, and the intervals then mean little. By residual_std over curves_std (F), or by chi^2 where
-    the curves' own laws agree with the errors. Both not numbers where those laws are not known.
+    not, and the intervals then mean little, but for sizes that scatter as wholes, which they count.
+    By residual_std over curves_std (F), or by chi^2 where the curves' own laws agree with the
+    errors. Both not numbers where those laws are not known.
 
     chi_squared: of the residuals by the standard errors, and stated, the variance of log S of a
     score of weight 1 by them: not numbers without them; covariance: of limit, A, b and g, (4, 4),
