@@ -26,6 +26,7 @@ def test_an_empty_path_is_not_the_folder_one_stands_in(capfd, write, tmp_path, m
         (("sweep", config, "--out="), "--out"),
         (("forecast", "--at", ""), "--at"),
         (("check", ""), "what follows 'check'"),
+        (("",), "what follows 'tokenspace'"),
     ):
         status, out, err = call(capfd, *asked)
         assert status == 2 and not out and f"error: {what} is empty" in err

@@ -89,7 +89,7 @@ def main() -> None:
 
 def _refuse_empty(arguments: Sequence[str]) -> None:
     """InputError where an argument is empty: as a path it would be the folder one stands in."""
-    for before, text in pairwise(("", *arguments)):
+    for before, text in pairwise(("tokenspace", *arguments)):
         option, equals, value = text.partition("=")
         if not text or (text.startswith("--") and equals and not value):
             what = option or (before if before.startswith("--") else f"what follows {before!r}")
