@@ -390,10 +390,13 @@ def sections(wanted: Sequence[str] = ()) -> dict[str, str]:
     return made
 
 
+def put(name: str, made: str) -> None:
+    """Write this into the page in place of what stands between the marks of a name."""
+    start, end = f"<!-- {name} -->\n", f"\n<!-- end of {name} -->"
+    before, rest = PAGE.read_text().split(start)
+    PAGE.write_text(before + start + made + end + rest.split(end)[1])
+
+
 if __name__ == "__main__":
-    text = PAGE.read_text()
     for source, made in sections(sys.argv[1:]).items():
-        start, end = f"<!-- {source} -->\n", f"\n<!-- end of {source} -->"
-        before, rest = text.split(start)
-        text = before + start + made + end + rest.split(end)[1]
-    PAGE.write_text(text)
+        put(source, made)

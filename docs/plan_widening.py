@@ -17,13 +17,13 @@ from forecasts import (
     COUNTS,
     FEW_TO_MANY,
     KEEP,
-    PAGE,
     ROUNDING,
     STUDIED,
     TRUTHS,
     UNSEEN,
     of_law,
     planned,
+    put,
 )
 
 from tokenspace.scaling.laws import known_laws
@@ -135,7 +135,4 @@ def table() -> str:
 
 
 if __name__ == "__main__":
-    made = table()
-    before, start, rest = PAGE.read_text().partition("<!-- widened -->\n")
-    _, end, after = rest.partition("\n<!-- end of widened -->")
-    PAGE.write_text(f"{before}{start}{made}{end}{after}")
+    put("widened", table())

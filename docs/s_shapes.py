@@ -14,7 +14,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 from fits import alone
-from forecasts import COUNTS, PAGE, STUDIED, TRUTHS, UNSEEN, of_law
+from forecasts import COUNTS, STUDIED, TRUTHS, UNSEEN, of_law, put
 
 from tokenspace.scaling.curves import Curve, fit_curves
 from tokenspace.scaling.laws import known_laws
@@ -105,7 +105,4 @@ def table() -> str:
 
 if __name__ == "__main__":
     alone()
-    made = table()
-    before, start, rest = PAGE.read_text().partition("<!-- s-shaped -->\n")
-    _, end, after = rest.partition("\n<!-- end of s-shaped -->")
-    PAGE.write_text(f"{before}{start}{made}{end}{after}")
+    put("s-shaped", table())

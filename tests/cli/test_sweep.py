@@ -27,7 +27,7 @@ def test_an_empty_path_is_not_the_folder_one_stands_in(capfd, write, tmp_path, m
         (("forecast", "--at", ""), "--at"),
         (("check", ""), "what follows 'check'"),
         (("check", "--", ""), "what follows '--'"),
-        (("", "check"), "the first argument"),
+        (("",), "what follows 'tokenspace'"),
     ):
         status, out, err = call(capfd, *asked)
         assert status == 2 and not out and f"error: {what} is empty" in err

@@ -224,9 +224,8 @@ def cells(row):
 
 def held(page, law, points, which):
     """A row of the page beside one made anew: at most two runs fall otherwise by rounding."""
-    (said,) = (
-        s for s in page.PAGE.read_text().splitlines() if s.startswith(f"| {law} | {points} |")
-    )
+    table = page.PAGE.read_text().split("<!-- errors -->")[1].split("<!-- / -->")[0]
+    (said,) = (s for s in table.splitlines() if s.startswith(f"| {law} | {points} |"))
     want = np.reshape(cells(said), (-1, 2))[which]
     for factor, cell in zip(np.array(list(page.ERRORS.values()))[which], want, strict=True):
         right, wrong, flat = (100 * x for x in page.rates(law, points, factor))

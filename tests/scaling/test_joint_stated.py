@@ -119,6 +119,20 @@ def test_errors_that_are_wrong_by_different_factors_only_weigh():
     assert none.stated is None and none.to_dict()["stated_errors"] is None
 
 
+def test_scores_without_noise_are_named_whatever_their_errors():
+    """What rounding leaves is of log S: large errors, of small weight, leave no more of it."""
+    bare = curves(60.0, 0.0)
+    given = [replace(c, error=10.0**-k * c.score) for k, c in enumerate(bare)]
+    fit = ts.fit_joint(given, runs=99)
+    assert fit.noiseless == len(given) and not fit.stated.counted
+    size = np.geomspace(10, 0.1, 6)
+    one = replace(Family.of(bare), weight=np.outer(size, np.ones(10)), together=np.ones(6, bool))
+    np.testing.assert_allclose(one.rounding, 1e-11 * size)
+    at = one.directions(np.array([60.0]))
+    total = one.profile(one.centred(), at)
+    np.testing.assert_allclose(total, 60 * np.log(one.rounding.sum()))
+
+
 def test_bartlett_is_that_of_scipy_and_even_where_variances_are_one():
     rng = np.random.default_rng(0)
     samples = [rng.standard_normal(m) * s for m, s in ((5, 1), (9, 1.5), (7, 1))]

@@ -216,6 +216,33 @@ def test_a_size_that_is_not_measured_has_luck_of_its_own():
     assert (np.diag(common) > 0.5 * np.diag(covariance)).all()
 
 
+def test_a_variance_that_sizes_share_is_not_below_0():
+    """Between the median of F and 1 Henderson's estimate is: what sizes share is then nothing."""
+    size, ones = np.repeat(np.arange(4), 6), np.ones((24, 1))
+    noise = np.random.default_rng(0).standard_normal((4, 6))
+    within = noise - noise.mean(axis=1, keepdims=True)
+    between = np.repeat(np.array([-1, 0, 0, 1.0]), 6)
+    between *= np.sqrt(0.95 * 3 * (within**2).sum() / 20 / (between**2).sum())
+    found, _, common = scatter_of(within.ravel() + between, ones, np.ones(24), size, np.nan)
+    assert found.p_value == pytest.approx(stats.f.sf(0.95, 3, 20)) and found.p_value < 0.5
+    assert found.common == 0 and not common.any()
+
+
+def test_scores_without_noise_of_sizes_that_scatter():
+    """The part within is 0, not less by rounding; a new score of a new size has luck all the same."""
+    slopes = np.stack([np.ones(20), np.tile(np.arange(5.0), 4)], axis=1)
+    size, root = np.repeat(np.arange(4), 5), np.ones(20)
+    for seed in range(5):
+        shift = np.random.default_rng(seed).standard_normal(4)[size]
+        residuals = shift - slopes @ np.linalg.pinv(slopes) @ shift
+        assert scatter_of(residuals, slopes, root, size, np.nan)[0].within >= 0
+    fit = replace(LAW, scatter=Scatter(0.0, 4e-4, 17.0, 2, 0.01))
+    for error, wide in ((None, True), (1e-9, True), (0.0, False)):
+        low, high = np.log(fit.predict_interval(100.0, 7e9, error))
+        half = stats.t.ppf(0.975, 2) * 0.02 if wide else 0.0
+        assert (high - low) / 2 == pytest.approx(half, abs=1e-12, rel=1e-6)
+
+
 SHARE = np.geomspace(0.03, 0.01, len(N))  # standard errors over scores
 
 
@@ -415,18 +442,21 @@ def test_scatter_beside_a_huge_error_is_no_part_of_an_interval():
     assert half == pytest.approx(stats.t.ppf(0.975, 17) * 1e100, rel=1e-12)
 
 
-def test_sizes_that_scatter_are_named(capsys):
-    for p_value, said in ((0.04, True), (0.06, False)):
-        show_sizes([replace(LAW, scatter=replace(LAW.scatter, common=4e-4, p_value=p_value))])
-        words = "b: each size scatters as a whole, by 2 % (p = 0.04): its intervals count that."
-        assert (words in " ".join(capsys.readouterr().out.split())) is said
-
-
-def test_intervals_of_a_law_that_does_not_fit_count_sizes_that_scatter_and_no_more(capsys):
-    for p_value, worth in ((0.04, "count only what whole sizes scatter"), (0.06, "say little.")):
-        scatter = replace(LAW.scatter, common=4e-4, p_value=p_value)
-        show_sizes([replace(LAW, p_value=0.01, curves_std=0.01, scatter=scatter)])
-        assert f"(p = 0.01). Its intervals {worth}" in " ".join(capsys.readouterr().out.split())
+def test_what_the_law_leaves_is_named_and_whether_intervals_count_it(capsys):
+    law = (
+        "this law does not fit: scatter 1 %, and 0.2 % about the curves' own best laws (p = 0.01)."
+    )
+    whole = "Each size scatters as a whole, by 2 % (p = 0.04), and scores by 1 % about it: its "
+    whole += "intervals count both."
+    for p_law, p_sizes, words in (
+        (0.06, 0.06, ""),
+        (0.01, 0.06, f"b: {law} Its intervals say little."),
+        (0.06, 0.04, f"b: {whole}"),
+        (0.01, 0.04, f"b: {law} {whole}"),
+    ):
+        scatter = replace(LAW.scatter, common=4e-4, p_value=p_sizes)
+        show_sizes([replace(LAW, curves_std=0.002, p_value=p_law, scatter=scatter)])
+        assert " ".join(capsys.readouterr().out.split("┘")[-1].split()) == words
 
 
 @pytest.fixture(scope="module")

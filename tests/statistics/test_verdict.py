@@ -52,8 +52,11 @@ def test_a_theory_may_be_computed_once_for_many_results(monkeypatch):
     np.testing.assert_allclose(
         RESULT.check(expected=off).amplitude.z, shifted(1.05, 1.05).check().amplitude.z
     )
-    with pytest.raises(InputError, match=r"other token counts .* expected_of\(result.model"):
+    with pytest.raises(InputError, match=r"other token counts .*expected_of\(result.model"):
         RESULT.check(expected=expected_of(MODEL, RESULT.n + 1))
+    for other, name in ((MODEL, "TokenModel"), (expected.amplitude, "ndarray")):
+        with pytest.raises(InputError, match=f"the theory given is a {name}; take .*expected_of"):
+            RESULT.check(expected=other)
 
 
 def test_wrong_exponent_fails():

@@ -89,11 +89,11 @@ def main() -> None:
 
 def _refuse_empty(arguments: Sequence[str]) -> None:
     """InputError where an argument is empty: as a path it would be the folder one stands in."""
-    for before, text in pairwise(("", *arguments)):
+    for before, text in pairwise(("tokenspace", *arguments)):
         option, equals, value = text.partition("=")
         if not text or (text.startswith("--") and equals and not value):
-            what = option or (before if before[2:] and before.startswith("--") else "")
-            what = what or (f"what follows {before!r}" if before else "the first argument")
+            named = before.startswith("--") and before != "--"
+            what = option or (before if named else f"what follows {before!r}")
             raise InputError(
                 f"{what} is empty, perhaps as a variable of the shell is not set; give it a value "
                 "(the folder you are in is .), or leave it out"

@@ -179,24 +179,31 @@ def show_sizes(sizes: Sequence[SizeFit]) -> None:
         scatter = percent(one.residual_std, ".1f")
         table.add_row(escape(shown(one.benchmark)), str(one.points), *cells, scatter)
     show_table(table)
-    for one in (one for one in sizes if one.p_value < RARE):
+    for one in sizes:
+        told = _misfit(one)
+        if told:
+            print(shown(f"{one.benchmark}: {told}"))
+
+
+def _misfit(one: SizeFit) -> str:
+    """What the law over sizes leaves, if it is more than chance, and whether intervals count it."""
+    said = []
+    shared = one.scatter.p_value < RARE
+    if one.p_value < RARE:
         scatter, least = (percent(v, ".2g") for v in (one.residual_std, one.curves_std))
-        counts = one.scatter.p_value < RARE
-        worth = "count only what whole sizes scatter, see below" if counts else "say little"
-        print(
-            shown(
-                f"{one.benchmark}: this law does not fit: scatter {scatter}, and {least} about the "
-                f"curves' own best laws (p = {one.p_value:.1g}). Its intervals {worth}."
-            )
+        said.append(
+            f"this law does not fit: scatter {scatter}, and {least} about the curves' own best "
+            f"laws (p = {one.p_value:.1g})."
         )
-    for one in (one for one in sizes if one.scatter.p_value < RARE):
-        common = percent(one.scatter.common**0.5, ".2g")
-        print(
-            shown(
-                f"{one.benchmark}: each size scatters as a whole, by {common} "
-                f"(p = {one.scatter.p_value:.1g}): its intervals count that."
-            )
+        if not shared:
+            said.append("Its intervals say little.")
+    if shared:
+        common, within = (percent(v**0.5, ".2g") for v in (one.scatter.common, one.scatter.within))
+        said.append(
+            f"Each size scatters as a whole, by {common} (p = {one.scatter.p_value:.1g}), and "
+            f"scores by {within} about it: its intervals count both."
         )
+    return " ".join(said)
 
 
 def _show_curves(title: str, fitted: Fitted) -> None:

@@ -39,8 +39,8 @@ def show_errors(rows: Sequence[Row]) -> None:
 
 
 def _errors(stated: StatedErrors) -> str:
-    own = stated.ratios[stated.ratios == stated.ratios]
-    said = f"{own.min():.2g}" if len(own) == 1 else f"{own.min():.2g} to {own.max():.2g}"
+    own = [ratio for ratio in stated.by_curve() if ratio is not None]
+    said = f"{own[0]:.2g}" if len(own) == 1 else f"{min(own):.2g} to {max(own):.2g}"
     if stated.counted:
         said = f"{stated.ratio:.2g}"
     said = f"scores scatter {said} times as much as their standard errors say"

@@ -109,7 +109,7 @@ def _verdicts(model: TokenModel, n: np.ndarray, replicates: int) -> list[Quantit
     def passes(tolerance: float, times: int) -> Callable[[Result], list[bool]]:
         factors = [(1 + tolerance) ** (times * sign) for sign in (1, -1)]
         off = [replace(true, amplitude=true.amplitude * f) for f in factors]
-        return lambda r: [r.check(tolerance, theory).passed for theory in off]
+        return lambda r: [r.check(tolerance, wrong).passed for wrong in off]
 
     found = [
         Quantity("FAIL, true theory", RARE, lambda r: r.check(STRICT, true).verdict == "FAIL"),

@@ -24,9 +24,8 @@ from tokenspace.scaling.optimise import minimise
 from tokenspace.scaling.points import Points
 from tokenspace.scaling.predictive import starts_of
 
-# Raw parameters are logarithms or slopes, of order 1.
 SIDES = np.array([-1.0, 1.0])
-OUTER = 6.0  # of a shape, beyond its grid
+OUTER = 6.0  # of a raw shape, of order 1, beyond its grid
 SPARSE = 6  # one value of the grid in so many
 BEYOND = 1e-3  # of an end's distance from the optimum: so far beyond it another ridge is sought
 ROUGH = 1e-3  # of the sum of squares, to which that is done
@@ -124,10 +123,13 @@ def _elsewhere(law: ScalingLaw, points: Points) -> np.ndarray:
     a shape beyond its grid, which may end well within what is possible. What log S is linear in
     goes where it is best in one step from anywhere: such a law needs no mirror image.
     """
-    last = points.counts[:, None] - 1
-    mirrored = np.take_along_axis(points.y, abs(last - np.arange(points.y.shape[1])), axis=1)
+    every = [points.y]
+    if not law.linear:
+        last = points.counts[:, None] - 1
+        mirrored = abs(last - np.arange(points.y.shape[1]))
+        every.append(np.take_along_axis(points.y, mirrored, axis=1))
     starts = []
-    for y in (points.y,) if law.linear else (points.y, mirrored):
+    for y in every:
         grid = starts_of(law, replace(points, y=y))
         outer = grid[:, [0, -1]]
         if law.shapes == 1:

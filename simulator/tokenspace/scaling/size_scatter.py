@@ -34,7 +34,8 @@ class Scatter:
     """Variances of log S: within, of a score of weight 1; common, that all scores of a size share.
 
     left, sizes: degrees of freedom of both; left is infinite where the noise is that of the
-    standard errors; p_value: of F, not a number where the law leaves no size free.
+    standard errors; p_value: of F, not a number where the law leaves no size, or no score about
+    its size, free.
     """
 
     within: float
@@ -76,8 +77,9 @@ def scatter_of(
     shifts = root[:, None] * (size[:, None] == np.unique(size))
     told, ways = np.linalg.eigh(shifts.T @ (shifts - slopes @ (moved @ shifts)))
     told, ways = told[told > RANK * len(root)], ways[:, told > RANK * len(root)]
-    taken = float(np.sum((ways.T @ (shifts.T @ residuals)) ** 2 / told))
     squares, sizes = float(residuals @ residuals), len(told)
+    taken = float(np.sum((ways.T @ (shifts.T @ residuals)) ** 2 / told))
+    taken = min(taken, squares)  # rounding may leave less than nothing
     left = len(residuals) - slopes.shape[1]
     common, p_value, alone = 0.0, np.nan, _within(squares, left, stated)
     if 0 < sizes < left:

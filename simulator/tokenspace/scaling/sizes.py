@@ -49,13 +49,14 @@ class SizeFit:
     """limit, A, b and g of one benchmark over several sizes.
 
     intervals: of Student's t from the curvature at the optimum, an approximation; of the normal law
-    where the noise is that of the standard errors (`by_errors`); none of a limit that is the best
-    score there can be: those of the others then allow for limits below it, predictions take it as
-    given; residual_std: of log S of a score of weight 1, all scatter together;
-    points: how many scores; curves_std: of the curves about their own best laws, pooled; p_value:
-    how often the law of sizes, if it holds, is off so far by chance: small where it does not, and
-    the intervals then mean little. By residual_std over curves_std (F), or by chi^2 where the
-    curves' own laws agree with the errors. Both not numbers where those laws are not known.
+    where the noise is that of the standard errors (`by_errors`) and sizes share none; none of a
+    limit that is the best score there can be: those of the others then allow for limits below it,
+    predictions take it as given; residual_std: of log S of a score of weight 1, all scatter
+    together; points: how many scores; curves_std: of the curves about their own best laws, pooled;
+    p_value: how often the law of sizes, if it holds, is off so far by chance: small where it does
+    not, and the intervals then mean little, but for sizes that scatter as wholes, which they count.
+    By residual_std over curves_std (F), or by chi^2 where the curves' own laws agree with the
+    errors. Both not numbers where those laws are not known.
 
     chi_squared: of the residuals by the standard errors, and stated, the variance of log S of a
     score of weight 1 by them: not numbers without them; covariance: of limit, A, b and g, (4, 4),
@@ -130,16 +131,16 @@ class SizeFit:
             )
         gap, shrink = p["limit"] - score, np.log(size / self.sizes[0])
         slopes = np.stack([np.ones_like(n), -gap / p["A"], gap * shrink, gap * np.log(n)]) / score
-        own = np.full(n.shape, self.scatter.within)
+        own, scattered = np.full(n.shape, self.scatter.within), np.ones(n.shape, bool)
         if error is not None:
             ratio = self.scatter.within / self.stated if np.isfinite(self.stated) else 1.0
             errors = _numbers("error", error, zero=True)
             if errors.shape not in ((), n.shape):
                 raise InputError(f"error has {errors.size} values, but n has {len(n)}")
-            own = ratio * (errors / score) ** 2
+            own, scattered = ratio * (errors / score) ** 2, errors > 0
         both = np.array(self.covariance), np.array(self.common_covariance)
         law, shared = (np.einsum("im,ij,jm->m", slopes, part, slopes) for part in both)
-        common = shared + np.where(own > 0, self.scatter.common, 0.0)
+        common = shared + np.where(scattered, self.scatter.common, 0.0)
         level = self.level if level is None else level
         half = self.scatter.half(level, own + law - shared, common)
         return score * np.exp(-half), score * np.exp(half)

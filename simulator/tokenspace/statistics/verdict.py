@@ -160,7 +160,7 @@ def check(result: Any, tolerance: float = 0.02, expected: Expected | None = None
 
     Raises:
         InputError: the result has no model, fewer than two replicates, or D(n) = 0 at some n; the
-            theory is that of other n.
+            theory is that of other n, or not from `expected_of`.
     """
     if result.model is None:
         raise InputError("check needs a model; these results were measured on given tokens")
@@ -171,10 +171,13 @@ def check(result: Any, tolerance: float = 0.02, expected: Expected | None = None
     require_points("check", result.n, amplitude, 1)
     if expected is None:
         expected = expected_of(result.model, result.n)
-    if not np.array_equal(expected.n, result.n):
+    if not (isinstance(expected, Expected) and np.array_equal(expected.n, result.n)):
+        what = "of other token counts than the result"
+        if not isinstance(expected, Expected):
+            what = f"a {type(expected).__name__}"
         raise InputError(
-            "check: the theory given is of other token counts than the result; take "
-            "expected_of(result.model, result.n)"
+            f"check: the theory given is {what}; take "
+            "tokenspace.statistics.verdict.expected_of(result.model, result.n)"
         )
     _, to_slopes = adjacent_slopes(result.n)
     slopes = result.local_exponent() if len(result.n) > 1 else no_exponent(amplitude)

@@ -191,12 +191,12 @@ class Family:
 
     def floor(self, squares: np.ndarray) -> np.ndarray:
         """Sums of squares (K, ...), no less than rounding leaves of each curve."""
-        return np.maximum(squares, self.least.reshape(-1, *(1,) * (squares.ndim - 1)))
+        return np.maximum(squares, self.rounding.reshape(-1, *(1,) * (squares.ndim - 1)))
 
     @cached_property
-    def least(self) -> np.ndarray:
-        """Sums of squares that rounding leaves, (K,): of log S times the weights' size."""
-        return np.asarray(self.counts * self.sizes * LEAST_SCATTER**2)
+    def rounding(self) -> np.ndarray:
+        """Weighted sum of squares of each curve that rounding of its log S leaves, (K,)."""
+        return self.counts * self.sizes * LEAST_SCATTER**2
 
     @cached_property
     def alone(self) -> np.ndarray:
@@ -238,7 +238,7 @@ class Family:
                 rest = along(y[now], directions if len(directions) == 1 else directions[now])
                 rest *= rest
                 np.subtract(whole[now], rest, out=rest)
-                np.maximum(rest, self.least[now].reshape(-1, *(1,) * total.ndim), out=rest)
+                np.maximum(rest, self.rounding[now].reshape(-1, *(1,) * total.ndim), out=rest)
                 if least is not None:
                     least[now] = rest.min(-1)
                 yield rest

@@ -155,11 +155,10 @@ def fit_joint(
     factor, which is free: these curves have one variance, and M log sum_k RSS_k stands for their
     terms, with M points. Else noise is the scatter of each curve. Sets and tests are the same where
     all errors are off by one factor, unlike those of `fit_scaling`. See `joint.stated`. Several
-    scores at one n count as
-    measurements with noise of their own, and in blocks the first of one curve goes with the first
-    of another. The power law lies at both ends, n_balance = 0 and infinity. Limits of the profile
-    and p-values are drawn (parametric bootstrap) under two kinds of noise, "independent" between
-    curves and "blocks", see `joint.noise`.
+    scores at one n count as measurements with noise of their own, and in blocks the first of one
+    curve goes with the first of another. The power law lies at both ends, n_balance = 0 and
+    infinity. Limits of the profile and p-values are drawn (parametric bootstrap) under two kinds of
+    noise, "independent" between curves and "blocks", see `joint.noise`.
 
     Args:
         curves: name -> (n, score) or (n, score, standard error), or curves from `read_curves`; of
