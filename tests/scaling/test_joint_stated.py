@@ -201,12 +201,6 @@ def test_sets_by_the_size_of_errors_hold_the_truth(count, n, wrong, common):
     assert low <= held <= high
 
 
-def test_errors_that_are_far_too_large_have_the_ratio_that_they_have():
-    """Rounding leaves so much of log S, not of log S times the weight of a curve."""
-    ratios = [by_errors(stating([1, 1, 1, 1, 1, 1 / far]))[1].ratios[5] for far in (1e3, 1e9)]
-    assert ratios[0] == pytest.approx(1e6 * ratios[1], rel=1e-3)
-
-
 def test_a_curve_without_scatter_is_correlated_with_none():
     given = [*stating()[:3], Curve("level", N, np.ones(len(N)))]
     noise = Noise.of(Family.of(given), 60.0)
