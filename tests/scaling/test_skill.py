@@ -205,7 +205,7 @@ def test_words_of_intervals_by_distance():
         {"curve": 0, "origin": 7, "step": k + 1, "law": law, "error": 0.1, "log score": 0.0}
         | {"held": one, "times last n": times}
         for law, every in held.items()
-        for k, (one, times) in enumerate(zip(every, (2, 4, 16, 16.1), strict=True))
+        for k, (one, times) in enumerate(zip(every, (2, 4.000000000001, 16, 16.1), strict=True))
     ]
     cases = pd.DataFrame(rows)
     outcome = Outcome({0: "a"}, cases, by_curve(cases), skill(cases), 0, {"curve": 1})
@@ -214,9 +214,12 @@ def test_words_of_intervals_by_distance():
         "Those of stacked, which grow beyond the data, held 50 %, fewer than they promise: up to "
         "4 times the last n: 50 % of 2, 4 to 16 times: 100 % of 1, beyond 16 times: 0 % of 1.",
     ]
-    far = cases[cases["times last n"] > 4]
+    far = cases[cases["times last n"] > 5]
     said = Outcome({0: "a"}, far, by_curve(far), skill(far), 0, {}).intervals()[1]
     assert ": 4 to 16 times the last n: 100 % of 1, beyond 16 times: 0 % of 1." in said
+    few = cases.drop(index=3)  # no forecast by the power law beyond: the table has no such case
+    said = Outcome({0: "a"}, few, by_curve(few), skill(few), 0, {}).intervals()[1]
+    assert "held 50 %" in said and "beyond 16 times: 0 % of 1" in said
     alone = cases[cases["law"] == "power"]
     assert len(Outcome({0: "a"}, alone, by_curve(alone), skill(alone), 0, {}).intervals()) == 1
 

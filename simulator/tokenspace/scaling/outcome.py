@@ -97,20 +97,21 @@ class Outcome:
         ]
         if STACKED not in held:
             return said
-        cases = self.cases[self.cases["law"] == STACKED]
+        cases = self.cases[self.cases["law"] == STACKED]  # all of its own, as the parts
+        share, times = cases["held"].mean(), cases["times last n"].round(9)
         parts: list[str] = []
         for low, high in pairwise(BANDS):
-            part = cases[(cases["times last n"] > low) & (cases["times last n"] <= high)]
+            part = cases[(times > low) & (times <= high)]
             if len(part):
                 where = f"{low:g} to {high:g}" if low else f"up to {high:g}"
                 where = where if np.isfinite(high) else f"beyond {low:g}"
                 last = "" if parts else " the last n"
-                share = f"{100 * part['held'].mean():.0f} % of {len(part):,}"
-                parts.append(f"{where} times{last}: {share}")
-        few = ", fewer than they promise" if held[STACKED] < self.level - SHORT else ""
+                here = f"{100 * part['held'].mean():.0f} % of {len(part):,}"
+                parts.append(f"{where} times{last}: {here}")
+        few = ", fewer than they promise" if share < self.level - SHORT else ""
         return [
             *said,
-            f"Those of {STACKED}, which grow beyond the data, held {100 * held[STACKED]:.0f} %"
+            f"Those of {STACKED}, which grow beyond the data, held {100 * share:.0f} %"
             f"{few}: {', '.join(parts)}.",
         ]
 
