@@ -420,6 +420,7 @@ LAW = SizeFit(
         ({"error": -0.1}, "error = -0.1 is not allowed; it must be a finite number >= 0"),
         ({"level": "95%"}, "level = '95%' is not allowed"),
         ({"error": [0.1, 0.2]}, "error has 2 values, but n has 1"),
+        ({"error": 1e300}, r"error = 1e\+300 is not allowed beside scores of .*1e\+30 times"),
         ({"n": [1e-9, 1e-3, 4]}, "at size = 500000000.0: the law is not above 0 from n = 0.001"),
     ],
 )

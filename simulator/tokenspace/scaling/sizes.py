@@ -28,6 +28,7 @@ from tokenspace.precision import float64
 from tokenspace.printable import bounded
 from tokenspace.scaling.curves import Curve, two_units
 from tokenspace.scaling.ends import FAR
+from tokenspace.scaling.fit import FAR_OFF
 from tokenspace.scaling.predictive import LEAST_SCATTER
 from tokenspace.scaling.preference import birge
 from tokenspace.scaling.result import ScalingFit
@@ -137,6 +138,11 @@ class SizeFit:
             errors = _numbers("error", error, zero=True)
             if errors.shape not in ((), n.shape):
                 raise InputError(f"error has {errors.size} values, but n has {len(n)}")
+            if (errors > FAR_OFF * score).any():
+                raise InputError(
+                    f"error = {errors.max():g} is not allowed beside scores of {score.min():.3g}: "
+                    f"no standard error is {FAR_OFF:g} times as large as its score"
+                )
             own, scattered = ratio * (errors / score) ** 2, errors > 0
         both = np.array(self.covariance), np.array(self.common_covariance)
         law, shared = (np.einsum("im,ij,jm->m", slopes, part, slopes) for part in both)

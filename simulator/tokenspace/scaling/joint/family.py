@@ -121,19 +121,19 @@ class Family:
         return np.concatenate([[0.0], between, [np.inf]])
 
     @cached_property
-    def weights(self) -> np.ndarray:
+    def shared_weight(self) -> np.ndarray:
         """`weight`, or its one row, (1, m), where all curves have the same: they share matrices."""
         same = (self.weight == self.weight[0]).all()
         return self.weight[:1] if same else self.weight
 
     @cached_property
     def root(self) -> np.ndarray:
-        """Root of `weights`: times a residual, noise of the same size at every point."""
-        return np.sqrt(self.weights)
+        """Root of `shared_weight`: times a residual, noise of the same size at every point."""
+        return np.sqrt(self.shared_weight)
 
     def less_mean(self, values: np.ndarray) -> np.ndarray:
         """Values (..., K, m) less the mean of each curve, times `root`."""
-        return self.root * (values - mean(values, self.weights))
+        return self.root * (values - mean(values, self.shared_weight))
 
     def centred(self, log_score: np.ndarray | None = None) -> np.ndarray:
         """y of these log scores or of others (..., K, m), curves first: (K, ..., m)."""
@@ -261,7 +261,7 @@ class Family:
         x = abscissa(self.n, np.array([balance]))[0]
         centred = self.less_mean(x)
         beta = (centred * self.root * self.log_score).sum(-1) / (centred**2).sum(-1)
-        return mean(self.log_score - beta[:, None] * x, self.weights)[:, 0], beta
+        return mean(self.log_score - beta[:, None] * x, self.shared_weight)[:, 0], beta
 
     def fitted(self, balance: float) -> np.ndarray:
         """log S of the best lines at a shared n_balance, (K, m)."""
