@@ -52,7 +52,8 @@ def test_is_in_step_and_names_what_exists(source):
 
 
 QUICK = ("01_quickstart",)
-# Fewer points, replicates, layers, tokens and features: what is done with them stays the same, and numbers are not held.
+# Fewer points, replicates, layers, tokens and features: what is done with them stays the same, and
+# numbers are not held.
 SMALLER = {
     "03_sweeps_and_regimes": {
         '{"count": 512,': '{"count": 64,',
