@@ -52,9 +52,12 @@ def test_is_in_step_and_names_what_exists(source):
 
 
 QUICK = ("01_quickstart",)
-# Fewer points, tokens and features: what is done with them stays the same, and numbers are not held.
+# Fewer points, replicates, layers, tokens and features: what is done with them stays the same, and
+# numbers are not held.
 SMALLER = {
     "03_sweeps_and_regimes": {
+        '{"count": 512,': '{"count": 64,',
+        '"replicates": 256,': '"replicates": 64,',
         '"points": 15,': '"points": 5,',
         '"points": 8}': '"points": 3}',
         '"points": 28,': '"points": 7,',
@@ -63,6 +66,8 @@ SMALLER = {
         ),
     },
     "06_your_own_tokens": {
+        '("layer_3", "layer_9", "final")': '("layer_9", "final")',
+        "plt.subplots(1, 3,": "plt.subplots(1, 2,",
         "data[layer].astype(": "data[layer][:, :64, :48].astype(",
         "ts.log_grid(256, 17)": "ts.log_grid(64, 9)",
         "permutation(256)": "permutation(64)",

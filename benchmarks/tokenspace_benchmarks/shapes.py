@@ -21,7 +21,7 @@ SHAPES = (
     Shape(64, 8, 2, 9, ("test",)),
     Shape(65, 1, 4, 9, ("test",)),
     Shape(200, 33, 3, 12, ("test",)),
-    Shape(700, 16, 2, 17, ("test",)),
+    Shape(704, 16, 2, 17, ("test",)),
     Shape(256, 256, 64, 17, ("quick",)),
     Shape(1024, 1024, 64, 33, ("full",)),
 )
