@@ -9,7 +9,7 @@ import shutil
 import folders
 import numpy as np
 import pytest
-from browser import column, opened, rows, search, sideways, wait
+from browser import column, opened, ready_after, rows, search, sideways, wait
 from commands import call
 
 import tokenspace as ts
@@ -183,7 +183,7 @@ def test_a_thousand_points(tmp_path_factory, tmp_path, monkeypatch):
     assert len(loaded) == 1000
     for size in ("desk", "phone"):
         with opened(page, size, tmp_path / size) as browser:
-            assert int(browser.execute_script("return document.body.dataset.ready")) < 1000
+            assert ready_after(browser, 1000) < 1000
             hold_many(browser, loaded)
 
 
