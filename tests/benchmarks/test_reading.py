@@ -79,5 +79,5 @@ def test_the_page_is_made_of_runs_of_every_format():
     assert set(runs) == set(cases) and min(runs.values()) >= 2
     for r in rows:  # psi's take what reading, D(n) and their own arithmetic do, but for other work
         others = r.read, r.divergence, r.cached
-        assert 0.3 < r.psi < 1.1 * min(others) and max(others) < 2
+        assert 0.3 < r.psi < 1.1 * min(others)
         assert 1 < r.copy < 30
