@@ -363,19 +363,15 @@ def plans_table() -> str:
 
 def sections(wanted: Sequence[str] = ()) -> dict[str, str]:
     """The generated parts of the page, by name of the file of curves; all, or those wanted."""
-    made = {}
-    if not wanted or "coverage" in wanted:
-        made["coverage"] = coverage_table()
-    if not wanted or "intervals" in wanted:
-        made["intervals"] = intervals()
-    if not wanted or "shares" in wanted:
-        made["shares"] = shares_table()
-    if not wanted or "plans" in wanted:
-        made["plans"] = plans_table()
-    if not wanted or "unseen" in wanted:
-        made["unseen"] = unseen_table()
-    if not wanted or "stated" in wanted:
-        made["stated"] = stated_table()
+    tables = {
+        "coverage": coverage_table,
+        "intervals": intervals,
+        "shares": shares_table,
+        "plans": plans_table,
+        "unseen": unseen_table,
+        "stated": stated_table,
+    }
+    made = {name: make() for name, make in tables.items() if not wanted or name in wanted}
     for source, title in TITLES.items():
         if wanted and source not in wanted:
             continue
