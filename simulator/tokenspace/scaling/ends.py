@@ -24,38 +24,31 @@ LOW = 1e-10  # of the sum of squares, to which a profile is found: less than `CL
 ROUNDS = 60
 
 
-def ends_of(
-    law: ScalingLaw,
-    raw: np.ndarray,
-    squares: np.ndarray,
-    parameter: np.ndarray,
-    sign: np.ndarray,
-    step: np.ndarray,
-    best: np.ndarray,
-    bounds: np.ndarray,
-    points: Points,
-    curve: np.ndarray,
-) -> np.ndarray:
+def ends_of(law: ScalingLaw, search: Search, points: Points, curve: np.ndarray) -> np.ndarray:
     """Where each lane's profile, from an optimum in one direction, reaches its limit, (lanes,).
 
     Args:
         law: the law.
-        raw: the optima, (lanes, p); squares: their sums of squares, (lanes,).
-        parameter: which is held; sign: the direction, -1 or 1; step: the first one.
-        best: the parameter at the best optimum, from which half-widths count.
-        bounds: (lanes, 2), the least sum of squares of the curve and the limit.
+        search: where the lanes begin.
         points: of the curves; curve: that of each lane, (lanes,), by its row in the points.
 
     Returns:
         The raw parameter there, infinite where without end.
     """
-    search = Search(raw, squares, parameter, sign, step, best, bounds)
-    minimise(law, search.starts(np.arange(len(raw))), search.held, points, LOW, curve, search.go_on)
-    return np.asarray(search.centre + sign * search.end)
+    starts = search.starts(np.arange(len(search.centre)))
+    minimise(law, starts, search.held, points, LOW, curve, search.go_on)
+    return np.asarray(search.centre + search.sign * search.end)
 
 
 class Search:
-    """Where the lanes' searches are: distances from the optimum inside and outside of the end."""
+    """Where the lanes' searches are: distances from the optimum inside and outside of the end.
+
+    Args:
+        raw: the optima, (lanes, p); squares: their sums of squares, (lanes,).
+        parameter: which is held; sign: the direction, -1 or 1; step: the first one.
+        best: the parameter at the best optimum, from which half-widths count.
+        bounds: (lanes, 2), the least sum of squares of the curve and the limit.
+    """
 
     def __init__(
         self,

@@ -18,7 +18,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tokenspace.scaling.ends import ends_of
+from tokenspace.scaling.ends import Search, ends_of
 from tokenspace.scaling.laws import ScalingLaw
 from tokenspace.scaling.optimise import minimise
 from tokenspace.scaling.points import Points
@@ -58,8 +58,7 @@ def raw_intervals(
     start = outermost.argmax(axis=1)
     curve, parameter, side = (a.ravel() for a in np.indices((curves, size, 2)))
     start = start[curve, parameter, side]
-    ends = ends_of(
-        law,
+    search = Search(
         found[curve, start],
         squares[curve, start],
         parameter,
@@ -67,9 +66,8 @@ def raw_intervals(
         np.where(parameter < kept, reach[curve, start, parameter], wald[curve, parameter]),
         centre[curve, parameter],
         bounds[curve],
-        points,
-        curve,
-    ).reshape(curves, size, 2)
+    )
+    ends = ends_of(law, search, points, curve).reshape(curves, size, 2)
     elsewhere, which = _elsewhere(law, points), np.nonzero(np.isfinite(ends))
     for _ in range(RIDGES):
         which, farther = _farther(law, elsewhere, centre, ends, which, bounds, points)
@@ -162,9 +160,10 @@ def _farther(
     lane = squares.reshape(-1, count).argmin(axis=1) + count * np.arange(len(which[0]))
     lane = lane[squares[lane] <= bounds[lanes[0][lane], 1]]
     curve, parameter, side = which = tuple(a[lane] for a in lanes)
-    step = np.abs(ends[which] - centre[curve, parameter])
-    at = centre[curve, parameter], bounds[curve], points, curve
-    return which, ends_of(law, raw[lane], squares[lane], parameter, SIDES[side], step, *at)
+    best = centre[curve, parameter]
+    step = np.abs(ends[which] - best)
+    search = Search(raw[lane], squares[lane], parameter, SIDES[side], step, best, bounds[curve])
+    return which, ends_of(law, search, points, curve)
 
 
 def _lengths(
